@@ -1,0 +1,124 @@
+"""One clock for all waiting: real, sped up, or virtual.
+
+The trick is in the event loop, not in the code that waits. `HarnessLoop` is asyncio's selector loop whose `time()`
+runs at `rate` times real time, or (rate = infinity) jumps to the next timer as soon as nothing is left to do. So
+`asyncio.sleep`, `asyncio.timeout` and `loop.call_at` all obey the same clock, and the code under test is the code that
+ships. Durations come from the loop (monotonic); stamps are UTC nanoseconds, anchored once and advanced by the
+monotonic clock, so a step of the system's wall clock neither changes a duration nor makes a series run backwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+VIRTUAL_EPOCH_NS = 1_767_225_600 * 1_000_000_000
+"""Start of virtual time, 2026-01-01T00:00:00Z: fixed, so that a seed reproduces a run exactly."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits `timeout / rate` real seconds, or jumps the virtual time by `timeout` when nothing is ready."""
+
+    loop: HarnessLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Poll the files as asyncio asks, in the clock's time."""
+        rate = self.loop.rate
+        if timeout is None or timeout <= 0:
+            return super().select(timeout)
+        if math.isinf(rate):
+            ready = super().select(0) if self.loop.has_foreign_files else []
+            if not ready:
+                self.loop.jump(timeout)
+            return ready
+        return super().select(timeout / rate)
+
+
+class HarnessLoop(asyncio.SelectorEventLoop):
+    """Selector event loop whose time runs at `rate` (1 real, n faster, infinity: virtual, jumping)."""
+
+    def __init__(self, rate: float = 1.0) -> None:
+        self.rate = rate
+        self.has_foreign_files = False
+        self._start = time.monotonic()
+        self._virtual = 0.0
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+
+    def time(self) -> float:
+        """Seconds since an arbitrary point, in the clock's time."""
+        if self.rate == 1.0:
+            return time.monotonic()
+        if math.isinf(self.rate):
+            return self._virtual
+        return self._start + (time.monotonic() - self._start) * self.rate
+
+    def jump(self, seconds: float) -> None:
+        """Advance virtual time. Lands a hair late so that the timer it jumps to is due."""
+        self._virtual += seconds
+
+
+class Clock:
+    """What the rest of the harness sees of time. One per run, made inside the running loop."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        rate = loop.rate if isinstance(loop, HarnessLoop) else 1.0
+        self.rate = rate
+        self.is_virtual = math.isinf(rate)
+        self._anchor_mono = loop.time()
+        self._anchor_wall_ns = VIRTUAL_EPOCH_NS if self.is_virtual else time.time_ns()
+
+    def monotonic(self) -> float:
+        """Seconds on the monotonic clock; only differences mean anything."""
+        return self._loop.time()
+
+    def wall_ns(self) -> int:
+        """UTC nanoseconds since 1970, never running backwards within a run."""
+        return self._anchor_wall_ns + int((self._loop.time() - self._anchor_mono) * 1e9)
+
+    def wall_step_s(self) -> float:
+        """Seconds by which the system's wall clock has been stepped or has drifted since the run began."""
+        if self.rate != 1.0:
+            return 0.0
+        return (time.time_ns() - self.wall_ns()) / 1e9
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; zero or less yields once to the loop."""
+        await asyncio.sleep(max(0.0, seconds))
+
+    async def sleep_until(self, mono: float) -> None:
+        """Wait until the monotonic clock reads `mono`."""
+        await asyncio.sleep(max(0.0, mono - self._loop.time()))
+
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        """`async with clock.timeout(s)`: TimeoutError after `seconds` of the clock's time."""
+        return asyncio.timeout(seconds)
+
+    async def blocking(self, executor: Executor | None, work: Callable[..., T], *args: Any) -> T:
+        """Run blocking work off the loop; in virtual time in place, so that runs are reproducible."""
+        if self.is_virtual:
+            return work(*args)
+        return await self._loop.run_in_executor(executor, work, *args)
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]], rate: float = 1.0) -> T:
+    """Run `main` to its end in a loop whose time runs at `rate`; like `asyncio.run` otherwise."""
+    with asyncio.Runner(loop_factory=lambda: HarnessLoop(rate)) as runner:
+        return runner.run(main())
+
+
+def iso(wall_ns: int) -> str:
+    """UTC time as ISO 8601 with milliseconds, e.g. 2026-01-01T00:00:00.000Z."""
+    moment = datetime.fromtimestamp(wall_ns // 1_000_000_000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{wall_ns // 1_000_000 % 1000:03d}Z"

@@ -1,0 +1,245 @@
+"""Quantities with units, qualities, readings and frames: the value types that everything else passes around.
+
+Units are a closed list, each of one kind. Conversion happens when a file is loaded, never per sample. Kelvin is a
+temperature *difference* here and degC a temperature: `3 K` and `3 degC` are not interchangeable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_DURATION_S = 14 * 86400.0
+"""Longest duration that a file may ask for, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of one kind: canonical = value * factor + offset."""
+
+    name: str
+    kind: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+_TABLE: dict[str, dict[str, float | tuple[float, float]]] = {
+    "temperature": {"degC": 1.0, "degF": (5 / 9, -160 / 9)},
+    "temperature difference": {"K": 1.0, "mK": 1e-3},
+    "pressure": {"kPa": 1.0, "Pa": 1e-3, "hPa": 0.1, "mbar": 0.1, "bar": 100.0, "MPa": 1000.0, "psi": 6.894757293168},
+    "flow": {"L/min": 1.0, "L/s": 60.0, "L/h": 1 / 60, "m3/h": 1000 / 60, "gpm": 3.785411784},
+    "volume": {"L": 1.0, "mL": 1e-3, "m3": 1000.0},
+    "power": {"W": 1.0, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
+    "apparent power": {"VA": 1.0, "kVA": 1e3},
+    "reactive power": {"var": 1.0, "kvar": 1e3},
+    "energy": {"Wh": 1.0, "kWh": 1e3, "J": 1 / 3600, "kJ": 1 / 3.6, "MJ": 1e3 / 3.6},
+    "voltage": {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "kV": 1e3},
+    "current": {"A": 1.0, "mA": 1e-3, "uA": 1e-6, "kA": 1e3},
+    "charge": {"Ah": 1.0, "mAh": 1e-3},
+    "resistance": {"ohm": 1.0, "mohm": 1e-3, "kohm": 1e3, "Mohm": 1e6},
+    "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6},
+    "rotation": {"RPM": 1.0},
+    "ratio": {"%": 1.0, "1": 100.0, "ppm": 1e-4},
+    "number": {"": 1.0},
+    "level": {"dBm": 1.0},
+    "attenuation": {"dB": 1.0},
+    "time": {"s": 1.0, "us": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "bit rate": {"Mb/s": 1.0, "kb/s": 1e-3, "Gb/s": 1e3, "b/s": 1e-6},
+    "conductivity": {"uS/cm": 1.0, "mS/cm": 1e3},
+    "acidity": {"pH": 1.0},
+    "length": {"m": 1.0, "mm": 1e-3, "cm": 1e-2},
+    "mass": {"kg": 1.0, "g": 1e-3},
+    "humidity": {"%RH": 1.0},
+    "pressure rate": {"kPa/min": 1.0, "Pa/s": 0.06},
+    "velocity": {"m/s": 1.0},
+    "thermal resistance": {"K/kW": 1.0, "K/W": 1e3},
+}
+
+
+def _units() -> dict[str, Unit]:
+    table: dict[str, Unit] = {}
+    for kind, entries in _TABLE.items():
+        for name, conversion in entries.items():
+            factor, offset = conversion if isinstance(conversion, tuple) else (conversion, 0.0)
+            table[name] = Unit(name, kind, factor, offset)
+    return table
+
+
+UNITS: Mapping[str, Unit] = _units()
+"""Every unit a file may name."""
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
+_DURATION_PART = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(us|ms|s|min|h|d)(?![a-zA-Z])")
+
+
+def unit(name: str) -> Unit:
+    """Look a unit up by its name; ValueError names the nearest."""
+    found = UNITS.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, UNITS, n=1, cutoff=0.4)
+        folded = [known for known in UNITS if known.lower() == name.lower()]
+        guess = (folded or near or [""])[0]
+        raise ValueError(f"unknown unit {name!r}" + (f", did you mean {guess!r}?" if guess else ""))
+    return found
+
+
+def convert(value: float, source: str, target: str) -> float:
+    """Convert between two units of one kind; ValueError when the kinds differ."""
+    if source == target:
+        return value
+    one, other = unit(source), unit(target)
+    if one.kind != other.kind:
+        raise ValueError(f"{source!r} is a {one.kind}, but {target!r} ({other.kind}) is needed")
+    return (value * one.factor + one.offset - other.offset) / other.factor
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit, as a file states it."""
+
+    value: float
+    unit: str
+
+    def to(self, target: str) -> float:
+        """The value in another unit of the same kind."""
+        return convert(self.value, self.unit, target)
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {self.unit}".rstrip()
+
+
+def parse_quantity(text: str | float | int) -> Quantity:
+    """Parse `45 degC`, `1.5 bar`, `99.5 %` or a bare number (unit ''); finite values only."""
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise ValueError(f"{text!r} is not a quantity; write a number and a unit, like '45 degC'")
+    match = _QUANTITY.fullmatch(str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is not a quantity; write a number and a unit, like '45 degC'")
+    value = float(match[1])
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not finite")
+    return Quantity(value, unit(match[2]).name)
+
+
+def parse_duration(text: str) -> float:
+    """Parse `30 s`, `4 h`, `1 h 30 min` into seconds, 0 to 14 days; a unit is required."""
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not a duration; write a unit, like '30 s' or '4 h'")
+    position, total = 0, 0.0
+    while match := _DURATION_PART.match(text, position):
+        total += float(match[1]) * UNITS[match[2]].factor
+        position = match.end()
+    if position == 0 or text[position:].strip():
+        raise ValueError(f"{text!r} is not a duration; write a number and one of us, ms, s, min, h, d, like '30 s'")
+    if total > MAX_DURATION_S:
+        raise ValueError(f"{text!r} is longer than 14 d")
+    return total
+
+
+def difference_unit(name: str) -> str:
+    """The unit of a difference of two values in `name`: K for temperatures, the unit itself otherwise."""
+    return "K" if unit(name).kind == "temperature" else name
+
+
+def parse_rate(text: str) -> tuple[Quantity, float]:
+    """Parse `0.1 K/min` into (change, per seconds)."""
+    if not isinstance(text, str) or "/" not in text:
+        raise ValueError(f"{text!r} is not a rate; write it like '0.1 K/min'")
+    change, _, per = text.rpartition("/")
+    period = UNITS.get(per.strip())
+    if period is None or period.kind != "time":
+        raise ValueError(f"{text!r} is not a rate; end it with /s, /min or /h")
+    return parse_quantity(change), period.factor
+
+
+class Quality(IntEnum):
+    """Whether a value may be believed. Only GOOD ever passes a limit."""
+
+    GOOD = 0
+    STALE = 1
+    BAD_NAN = 2
+    BAD_SENTINEL = 3
+    BAD_RANGE = 4
+    BAD_REFUSED = 5
+    BAD_MISSING = 6
+    BAD_TIMEOUT = 7
+    BAD_VIOLATION = 8
+    BAD_DECODE = 9
+    BAD_INPUT = 10
+
+    @property
+    def word(self) -> str:
+        """`GOOD`, `STALE` or `BAD (reason)`."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Quality.GOOD: "GOOD",
+    Quality.STALE: "STALE",
+    Quality.BAD_NAN: "BAD (not a number)",
+    Quality.BAD_SENTINEL: "BAD (device says: not available)",
+    Quality.BAD_RANGE: "BAD (outside the valid range)",
+    Quality.BAD_REFUSED: "BAD (refused by the device)",
+    Quality.BAD_MISSING: "BAD (missing in the reply)",
+    Quality.BAD_TIMEOUT: "BAD (no answer)",
+    Quality.BAD_VIOLATION: "BAD (reply does not match the request)",
+    Quality.BAD_DECODE: "BAD (cannot be decoded)",
+    Quality.BAD_INPUT: "BAD (an input of a derived signal is bad)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one signal, with everything needed to decide whether to believe it.
+
+    `text` holds the word of an enumerated signal or the text of a text signal, else ''.
+    """
+
+    signal: str
+    value: float
+    unit: str
+    quality: Quality
+    wall_ns: int
+    mono: float
+    text: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the value may be used."""
+        return self.quality is Quality.GOOD
+
+    def __str__(self) -> str:
+        shown = self.text or f"{self.value:.6g} {self.unit}".rstrip()
+        return shown if self.is_good else f"{self.quality.word} [{shown}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All readings that one poll of one device gave.
+
+    `values` is float64[n] in canonical units, `qualities` uint8[n] (see `Quality`), both in the order of the device's
+    signal list. `texts` holds text signals by index. `mono` is when the poll was answered.
+    """
+
+    device: str
+    wall_ns: int
+    mono: float
+    values: npt.NDArray[np.float64]
+    qualities: npt.NDArray[np.uint8]
+    texts: Mapping[int, str] = field(default_factory=dict)
+
+
+def as_json(value: Any) -> Any:
+    """A float that JSON can hold: NaN and infinities become None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
