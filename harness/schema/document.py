@@ -1,0 +1,55 @@
+"""A loaded input file: plain data, the position of every key and value, and the problems found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.schema.problems import Problem, ProblemsError
+
+Loc = tuple[str | int, ...]
+"""A place in the data: keys and list indices from the top."""
+
+Place = tuple[int, int, int, int]
+"""(line, column) of a value and (line, column) of its key, counted from 1; the value's twice when it has no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input file. `data` holds only dict, list, str, int, float, bool and None.
+
+    `problems` holds mistakes after which loading could go on (duplicate keys, tags, aliases, NaN...); `refused` says
+    where. `validate` raises them together with its own; whoever reads `data` without it calls `check()` first.
+    """
+
+    path: Path | None
+    name: str
+    sha256: str
+    data: Any
+    places: Mapping[Loc, Place] = field(repr=False, default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    refused: frozenset[Loc] = frozenset()
+
+    def check(self) -> None:
+        """Raise ProblemsError when loading found anything wrong."""
+        if self.problems:
+            raise ProblemsError(self.problems)
+
+    def position(self, loc: Sequence[str | int], *, key: bool = False) -> tuple[int, int]:
+        """(line, column) from 1 of the value (or of its key) at `loc`; of the nearest parent when it is missing."""
+        where = tuple(loc)
+        for length in range(len(where), -1, -1):
+            place = self.places.get(where[:length])
+            if place is not None:
+                # A missing child of a mapping is reported at the key that holds the mapping: that is where one types.
+                return place[2:] if key and length == len(where) else place[:2]
+        return (1, 1)
+
+    def problem(
+        self, loc: Sequence[str | int], code: str, message: str, hint: str = "", *, key: bool = False
+    ) -> Problem:
+        """A problem of this file at the value (or key) at `loc`."""
+        line, column = self.position(loc, key=key)
+        return Problem(self.name, line, column, code, message, hint)
