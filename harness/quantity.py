@@ -117,7 +117,7 @@ class Quantity:
         return f"{self.value:g} {self.unit}".rstrip()
 
 
-def parse_quantity(text: str | float | int) -> Quantity:
+def parse_quantity(text: str | float) -> Quantity:
     """Parse `45 degC`, `1.5 bar`, `99.5 %` or a bare number (unit ''); finite values only."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError(f"{text!r} is not a quantity; write a number and a unit, like '45 degC'")

@@ -1,0 +1,490 @@
+"""The device profile: what a vendor's table says about one device model, as data.
+
+A profile names its source, says how to prove the identity of the device, and lists signals (readable, with unit) and
+controls (writable, with range and confirmation). `repeat` expands outlets, phases, pumps and ports: the same fact is
+never typed twice. There is no code, shell or regular expression in a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from harness.quantity import parse_quantity, unit
+from harness.schema.fields import Duration, DurationOrZero, Model, StrictText
+
+SCHEMA = 1
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+ModbusType = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bcd16", "bcd32", "bool", "string"]
+Poll = Literal["fast", "slow", "once"]
+
+
+def _known_unit(name: str) -> str:
+    return unit(name).name
+
+
+UnitName = Annotated[str, AfterValidator(_known_unit)]
+Words = dict[str, int | tuple[int, ...]]
+
+
+class SimBinding(Model):
+    """Where the simulated twin gets the value from: a variable of the plant, a number or a text."""
+
+    of: str = ""
+    value: float | None = None
+    text: str = ""
+    words: dict[str, float] = Field(default_factory=dict)
+    """For enumerated signals: the value of the variable that each word stands for."""
+
+
+class Signal(Model):
+    """What every readable quantity has, whatever the protocol."""
+
+    unit: UnitName = ""
+    description: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    precision: Annotated[int, Field(ge=0, le=32)] = 0
+    """Binary fraction bits of a fixed-point number: value = offset + scale * raw / 2**precision."""
+    sentinels: tuple[float, ...] = ()
+    """Raw values by which the device says: not available. They make a reading BAD."""
+    range: tuple[float, float] | None = None
+    """Physically possible values, in `unit`. Outside is BAD, not a failed limit."""
+    enum: Words = Field(default_factory=dict)
+    """word: raw value (or values)."""
+    flags: dict[str, Annotated[int, Field(ge=0, le=63)]] = Field(default_factory=dict)
+    """name: bit number, counted from the least significant bit."""
+    active_low: tuple[str, ...] = ()
+    """Flags that are set when their bit is 0."""
+    sticky: bool = False
+    """The device latches it until an operator clears it."""
+    counter: Literal[0, 16, 32, 64] = 0
+    """Width in bits of a counter that wraps; 0: not a counter."""
+    poll: Poll = "fast"
+    sim: SimBinding | None = None
+
+    @field_validator("sim", mode="before")
+    @classmethod
+    def _short_sim(cls, value: Any) -> Any:
+        if isinstance(value, bool) or value is None or isinstance(value, Mapping):
+            return value
+        if isinstance(value, int | float):
+            return {"value": float(value)}
+        return {"of": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Signal:
+        if self.enum and self.flags:
+            raise ValueError("a signal has either enum or flags, not both")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        unknown = [name for name in self.active_low if name not in self.flags]
+        if unknown:
+            raise ValueError(f"active_low names {unknown[0]!r}, which is not one of the flags")
+        return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the signal is a text instead of a number."""
+        return False
+
+    def words(self) -> dict[float, str]:
+        """Raw value -> word."""
+        table: dict[float, str] = {}
+        for word, raw in self.enum.items():
+            for each in raw if isinstance(raw, tuple) else (raw,):
+                table[float(each)] = word
+        return table
+
+
+class Confirm(Model):
+    """How a control proves that it happened: a signal of the same group that must come to agree."""
+
+    signal: StrictText
+    within: Duration = 10.0
+    delay: DurationOrZero = 0.0
+    tolerance: str = ""
+    """Largest difference, e.g. `2 %` or `0.5 L/min`; '' means one quantisation step, or the same word."""
+    words: dict[str, str] = Field(default_factory=dict)
+    """commanded word: word that the signal then shows, where they differ."""
+
+    @field_validator("tolerance")
+    @classmethod
+    def _is_quantity(cls, value: str) -> str:
+        if value:
+            parse_quantity(value)
+        return value
+
+
+class Control(Model):
+    """What every writable quantity has."""
+
+    unit: UnitName = ""
+    description: str = ""
+    range: tuple[float, float] | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Largest change a second, in `unit`; bigger changes are walked."""
+    scale: float = 1.0
+    offset: float = 0.0
+    precision: Annotated[int, Field(ge=0, le=32)] = 0
+    commands: dict[str, int] = Field(default_factory=dict)
+    """word: raw value written."""
+    confirm: Confirm | None = None
+    danger: bool = False
+    """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
+    energises: bool = False
+    """Word `on` puts power on the rack."""
+    wear: Literal["none", "eeprom"] = "none"
+    sim: str = ""
+    """Input of the plant that a write moves."""
+    sim_words: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Control:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        return self
+
+
+class Match(Model):
+    """One rule of the identity: a text signal that must read as said."""
+
+    signal: StrictText
+    equals: str = ""
+    starts_with: str = ""
+    contains: str = ""
+    one_of: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Match:
+        given = [bool(self.equals), bool(self.starts_with), bool(self.contains), bool(self.one_of)]
+        if sum(given) != 1:
+            raise ValueError("give exactly one of equals, starts_with, contains, one_of")
+        return self
+
+    def holds(self, text: str) -> bool:
+        """Whether the text read from the device satisfies the rule."""
+        if self.equals:
+            return text == self.equals
+        if self.starts_with:
+            return text.startswith(self.starts_with)
+        if self.contains:
+            return self.contains in text
+        return text in self.one_of
+
+    def __str__(self) -> str:
+        if self.one_of:
+            return f"one of {', '.join(self.one_of)}"
+        return self.equals or (f"{self.starts_with}..." if self.starts_with else f"...{self.contains}...")
+
+
+class Identity(Model):
+    """How to prove that the device behind an address is the model that the profile was written for."""
+
+    match: tuple[Match, ...] = ()
+    model: str = ""
+    """Names of the text signals that hold the model, serial number and firmware."""
+    serial: str = ""
+    firmware: str = ""
+
+
+class Verified(Model):
+    """A device that the profile was tried on."""
+
+    model: StrictText
+    firmware: StrictText
+    date: StrictText
+
+
+class Health(Model):
+    """When a device counts as dormant, and how often it is asked again."""
+
+    dormant_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    probe_every: Duration = 1.0
+
+
+class ProfileBase(Model):
+    """What every profile has, whatever the protocol."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    profile: StrictText
+    title: StrictText
+    class_: Annotated[
+        Literal["pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"],
+        Field(alias="class"),
+    ]
+    source: StrictText
+    unverified: str = ""
+    verified_on: tuple[Verified, ...] = ()
+    identity: Identity = Identity()
+    heartbeat: str = ""
+    """A signal that must change while the device lives (uptime); unchanged means STALE."""
+    health: Health = Health()
+    timeout: Duration = 1.0
+    parameters: dict[str, int] = Field(default_factory=dict)
+    """Named integers that addresses and OIDs may use as {name}; a station may override them."""
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> ProfileBase:
+        if bool(self.unverified) == bool(self.verified_on):
+            raise ValueError("give either verified_on (model, firmware, date) or unverified (why)")
+        return self
+
+
+# --- Modbus ----------------------------------------------------------------------------------------------------------
+
+
+class ModbusSignal(Signal):
+    """A readable point of a Modbus map."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    stride: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Distance in addresses to the next repetition; 0: the type's own length."""
+    table: Literal["holding", "input", "coil", "discrete"] = "holding"
+    type: ModbusType = "u16"
+    length: Annotated[int, Field(ge=1, le=125)] = 1
+    """Words of a string."""
+    order: Order | None = None
+    swap_string: bool = False
+    """The low byte of each word comes first in a string."""
+    bit: Annotated[int, Field(ge=0, le=63)] | None = None
+    width: Annotated[int, Field(ge=1, le=16)] = 1
+    mask: Annotated[int, Field(ge=1)] | None = None
+    """The value is 1 when any bit of the mask is set, else 0."""
+    sign: Literal["two", "magnitude"] = "two"
+    scale_from: str = ""
+    """A signal that holds a power of ten to multiply with (SunSpec)."""
+    clear_on_read: bool = False
+    """Never read speculatively or in a span of its neighbours."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the signal is a text instead of a number."""
+        return self.type == "string"
+
+    @property
+    def words_long(self) -> int:
+        """Registers (or bits, for coils and discrete inputs) that the point takes."""
+        if self.type == "string":
+            return self.length
+        return {"u32": 2, "i32": 2, "f32": 2, "bcd32": 2, "u64": 4, "i64": 4, "f64": 4}.get(self.type, 1)
+
+
+class ModbusWrite(Model):
+    """One raw write, for unlock sequences."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    value: Annotated[int, Field(ge=0, le=65535)]
+    table: Literal["holding", "coil"] = "holding"
+
+
+class ModbusControl(Control):
+    """A writable point of a Modbus map."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    stride: Annotated[int, Field(ge=0, le=1000)] = 0
+    table: Literal["holding", "coil"] = "holding"
+    type: Literal["u16", "i16", "u32", "i32", "f32", "bool"] = "u16"
+    order: Order | None = None
+    bit: Annotated[int, Field(ge=0, le=15)] | None = None
+    """Only this bit is changed: read, merged, written."""
+    write: Literal["auto", "single", "multiple"] = "auto"
+    unlock: tuple[ModbusWrite, ...] = ()
+    pulse: DurationOrZero = 0.0
+    """The word's value is written, and after this time 0."""
+
+
+class ModbusRepeat(Model):
+    """Points that repeat: `outlet[1].current` ... `outlet[count].current`."""
+
+    count: Annotated[int, Field(ge=1, le=512)]
+    signals: dict[str, ModbusSignal] = Field(default_factory=dict)
+    controls: dict[str, ModbusControl] = Field(default_factory=dict)
+    control: ModbusControl | None = None
+    """The control that bears the name of the repetition itself: `outlet[7]`."""
+
+
+class ModbusOptions(Model):
+    """How the device wants to be asked."""
+
+    unit: Annotated[int, Field(ge=0, le=255)] = 1
+    max_span: Annotated[int, Field(ge=1, le=125)] = 120
+    max_gap: Annotated[int, Field(ge=0, le=124)] = 8
+    order: Order = "ABCD"
+    address_base: Annotated[int, Field(ge=0, le=40001)] = 0
+    min_gap: DurationOrZero = 0.0
+    pause_after_connect: DurationOrZero = 0.0
+    forbidden: tuple[tuple[int, int], ...] = ()
+    baud: Annotated[int, Field(ge=300, le=1_000_000)] = 19200
+    parity: Literal["N", "E", "O"] = "E"
+
+
+class ModbusProfile(ProfileBase):
+    """A device on Modbus TCP or RTU."""
+
+    protocol: Literal["modbus"]
+    modbus: ModbusOptions = ModbusOptions()
+    signals: dict[str, ModbusSignal] = Field(default_factory=dict)
+    controls: dict[str, ModbusControl] = Field(default_factory=dict)
+    repeat: dict[str, ModbusRepeat] = Field(default_factory=dict)
+
+
+# --- SNMP ------------------------------------------------------------------------------------------------------------
+
+
+class SnmpBind(Model):
+    """Find the row of a table by its label, at open: for tables whose indices differ from device to device."""
+
+    labels: StrictText
+    """Column of labels to walk."""
+    equals: tuple[str, ...]
+    """Labels that mean this signal, in the order of preference."""
+
+
+class SnmpSignal(Signal):
+    """A readable object of an SNMP agent."""
+
+    oid: StrictText
+    type: Literal["number", "text", "decimal_text", "octets"] = "number"
+    digits: str = ""
+    """OID that holds the count of decimal digits: value = raw / 10**digits."""
+    scale_from: str = ""
+    """OID of an ENTITY-SENSOR scale code (9 = units, 8 = milli ...)."""
+    precision_from: str = ""
+    """OID of an ENTITY-SENSOR precision (decimal digits)."""
+    bind: SnmpBind | None = None
+    optional: bool = False
+    """The model may lack it; then it is left out instead of BAD."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the signal is a text instead of a number."""
+        return self.type in ("text", "octets")
+
+
+class SnmpCommand(Model):
+    """A command that has an object of its own (Eaton: write the delay to another OID)."""
+
+    oid: StrictText
+    value: int
+
+
+class SnmpControl(Control):
+    """A writable object of an SNMP agent."""
+
+    oid: str = ""
+    type: Literal["integer", "gauge", "text", "unsigned"] = "integer"
+    command_oids: dict[str, SnmpCommand] = Field(default_factory=dict)
+    digits: str = ""
+
+    @model_validator(mode="after")
+    def _has_target(self) -> SnmpControl:
+        if not self.oid and not self.command_oids:
+            raise ValueError("give oid, or command_oids with one OID a word")
+        return self
+
+
+class SnmpRepeat(Model):
+    """Rows of a table: a fixed count, or found at open by walking a column."""
+
+    count: Annotated[int, Field(ge=1, le=512)]
+    """Rows (with `walk`: at most)."""
+    first: int = 1
+    """Index of the first row."""
+    walk: str = ""
+    """Column whose instances are the rows; {i} is then the row's index (which may have several parts)."""
+    signals: dict[str, SnmpSignal] = Field(default_factory=dict)
+    controls: dict[str, SnmpControl] = Field(default_factory=dict)
+    control: SnmpControl | None = None
+
+
+class SnmpOptions(Model):
+    """How the agent wants to be asked."""
+
+    max_oids: Annotated[int, Field(ge=1, le=128)] = 40
+    max_repetitions: Annotated[int, Field(ge=1, le=100)] = 20
+    any_source: bool = False
+
+
+class SnmpProfile(ProfileBase):
+    """A device with an SNMP agent."""
+
+    protocol: Literal["snmp"]
+    snmp: SnmpOptions = SnmpOptions()
+    signals: dict[str, SnmpSignal] = Field(default_factory=dict)
+    controls: dict[str, SnmpControl] = Field(default_factory=dict)
+    repeat: dict[str, SnmpRepeat] = Field(default_factory=dict)
+
+
+# --- SCPI ------------------------------------------------------------------------------------------------------------
+
+
+class ScpiSignal(Signal):
+    """A quantity that a query answers. Signals with the same query share one request."""
+
+    query: StrictText
+    parse: Literal["number", "list", "word", "text"] = "number"
+    index: Annotated[int, Field(ge=0, le=999)] = 0
+    """Which element of a comma-separated answer."""
+    answers: dict[str, str] = Field(default_factory=dict)
+    """word: the text the instrument answers for it (for parse: word)."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the signal is a text instead of a number."""
+        return self.parse == "text"
+
+
+class ScpiControl(Control):
+    """A quantity that a command sets; `{value}` stands for the number, `commands` map words to whole commands."""
+
+    set: str = ""
+    texts: dict[str, str] = Field(default_factory=dict)
+    """word: the whole command."""
+
+    @model_validator(mode="after")
+    def _has_target(self) -> ScpiControl:
+        if bool(self.set) == bool(self.texts):
+            raise ValueError("give set (with {value}), or texts with one command a word")
+        if self.set and "{value}" not in self.set:
+            raise ValueError("set needs {value} where the number goes")
+        return self
+
+
+class ScpiRepeat(Model):
+    """Channels of an instrument; {i} is the channel number."""
+
+    count: Annotated[int, Field(ge=1, le=512)]
+    first: int = 1
+    signals: dict[str, ScpiSignal] = Field(default_factory=dict)
+    controls: dict[str, ScpiControl] = Field(default_factory=dict)
+    control: ScpiControl | None = None
+
+
+class ScpiOptions(Model):
+    """How the instrument wants to be talked to."""
+
+    at_open: tuple[str, ...] = ("*CLS",)
+    error_query: str = "SYST:ERR?"
+    terminator: Literal["\\n", "\\r\\n"] = "\\n"
+
+
+class ScpiProfile(ProfileBase):
+    """An instrument that speaks SCPI over VISA."""
+
+    protocol: Literal["scpi"]
+    scpi: ScpiOptions = ScpiOptions()
+    signals: dict[str, ScpiSignal] = Field(default_factory=dict)
+    controls: dict[str, ScpiControl] = Field(default_factory=dict)
+    repeat: dict[str, ScpiRepeat] = Field(default_factory=dict)
+
+
+Profile = ModbusProfile | SnmpProfile | ScpiProfile
+PROFILES: Mapping[str, type[ModbusProfile | SnmpProfile | ScpiProfile]] = {
+    "modbus": ModbusProfile,
+    "snmp": SnmpProfile,
+    "scpi": ScpiProfile,
+}

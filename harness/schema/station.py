@@ -1,0 +1,185 @@
+"""The station: its devices, derived signals, interlocks, safe state and telemetry."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from harness.schema.conditions import Bounds, Condition
+from harness.schema.fields import (
+    ControlRef,
+    Duration,
+    DurationOrZero,
+    Model,
+    Rate,
+    SignalRef,
+    StrictText,
+)
+
+
+class FileRef(Model):
+    """Where a secret stands: a file (mode 0600), or an environment variable. Never the secret itself."""
+
+    file: str = ""
+    env: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> FileRef:
+        if bool(self.file) == bool(self.env):
+            raise ValueError("give either file or env; a secret itself never stands in a station file")
+        return self
+
+
+class DeviceEntry(Model):
+    """One device of the station."""
+
+    profile: StrictText
+    address: StrictText
+    role: Literal["station", "uut"] = "station"
+    poll: Duration = 1.0
+    max_age: Duration | None = None
+    """A reading older than this is STALE; default three polls."""
+    grace: DurationOrZero = 10.0
+    """How long the device may be silent before the run gives it up."""
+    needed: Literal["control", "monitor"] = "control"
+    """What silence beyond grace means: control = the run ends with ERROR; monitor = a gap in the data."""
+    credentials: FileRef | None = None
+    parameters: dict[str, int] = Field(default_factory=dict)
+    counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)
+    """How many of a repetition this device has, where it is less than the profile's."""
+    serial: str = ""
+    """Expected serial number; another unit behind the address is refused."""
+    firmware: tuple[str, ...] = ()
+    """Accepted firmware versions; empty: any, recorded."""
+
+
+class ArmedWhen(Bounds):
+    """An interlock is armed only while this holds (bad data arms it: silence is not safety)."""
+
+    signal: SignalRef
+
+
+class Interlock(Bounds):
+    """A condition that must hold from arming to disarming: a level, latched; silence counts as bad."""
+
+    needs_bounds: ClassVar[bool] = False
+
+    name: StrictText
+    signal: SignalRef | None = None
+    signals: tuple[SignalRef, ...] = ()
+    vote: Literal["1oo1", "1oo2", "2oo2", "2oo3"] = "1oo1"
+    """How many of `signals` must be bad to trip, with bad data counted as said in docs/reference/interlocks.md."""
+    max_rate: Rate | None = None
+    """Largest change of the signal a time, e.g. `2 K/s`."""
+    for_: Annotated[DurationOrZero, Field(alias="for")] = 0.0
+    armed_when: ArmedWhen | None = None
+    armed_in: tuple[str, ...] = ()
+    """Names of the steps during which the interlock is armed; empty: always."""
+    on_trip: StrictText = "default"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Interlock:
+        if (self.signal is None) == (not self.signals):
+            raise ValueError("give either signal, or signals with a vote")
+        wanted = {"1oo1": 1, "1oo2": 2, "2oo2": 2, "2oo3": 3}[self.vote]
+        have = len(self.signals) or 1
+        if wanted != have:
+            raise ValueError(f"vote {self.vote} needs {wanted} signal(s), {have} given")
+        if not self.quantities() and not self.words and self.max_rate is None:
+            raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
+        return self
+
+    @property
+    def all_signals(self) -> tuple[str, ...]:
+        """The watched signals."""
+        return self.signals or ((self.signal,) if self.signal else ())
+
+
+class KeepUntil(Condition):
+    """The condition that ends a `keep`."""
+
+
+class SafeAction(Model):
+    """One entry of a safe-state sequence: a `set` (parallel over a bank of controls), or a `keep`."""
+
+    set: ControlRef | None = None
+    to: StrictText | float | None = None
+    """A word (`off`) or a quantity (`30 %`)."""
+    confirm_within: Duration = 5.0
+    confirm_by: Condition | None = None
+    """An independent reading that must agree, where there is one (rack power, outlet current)."""
+    keep: ControlRef | None = None
+    until: KeepUntil | None = None
+    at_most: Duration = 600.0
+    only_if_confirmed: bool = False
+    """Skip this action when an earlier one was not confirmed: cooling stays on while an outlet may be live."""
+
+    @model_validator(mode="after")
+    def _one(self) -> SafeAction:
+        if (self.set is None) == (self.keep is None):
+            raise ValueError("an action is either `set: control` with `to:`, or `keep: control` with `until:`")
+        if self.set is not None and self.to is None:
+            raise ValueError("`set` needs `to:` (a word or a quantity)")
+        if self.keep is not None and self.until is None:
+            raise ValueError("`keep` needs `until:` (a condition) and an `at_most:`")
+        return self
+
+
+class Influx(Model):
+    """The time-series database that gets a copy."""
+
+    url: StrictText
+    api: Literal["v2", "v1"] = "v2"
+    org: str = ""
+    bucket: str = ""
+    database: str = ""
+    token: FileRef | None = None
+    user: str = ""
+    password: FileRef | None = None
+
+    @model_validator(mode="after")
+    def _target(self) -> Influx:
+        if self.api == "v2" and not self.bucket:
+            raise ValueError("api v2 needs bucket (and org)")
+        if self.api == "v1" and not self.database:
+            raise ValueError("api v1 needs database")
+        return self
+
+
+class Telemetry(Model):
+    """Where telemetry is copied to."""
+
+    influxdb: Influx | None = None
+
+
+class Derived(Model):
+    """A signal computed from others by a named, typed function."""
+
+    function: StrictText
+    inputs: dict[str, SignalRef]
+    unit: str = ""
+    description: str = ""
+
+
+class Simulation(Model):
+    """Which simulated rack stands behind the devices under `--simulate`."""
+
+    rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW"] = "132kW"
+    seed: int = 1
+
+
+class Station(Model):
+    """A test position."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    station: StrictText
+    title: str = ""
+    devices: dict[str, DeviceEntry]
+    derived: dict[SignalRef, Derived] = Field(default_factory=dict)
+    interlocks: tuple[Interlock, ...] = ()
+    safe_state: dict[str, tuple[SafeAction, ...]] = Field(default_factory=dict)
+    telemetry: Telemetry = Telemetry()
+    show: tuple[SignalRef, ...] = ()
+    """The signals that matter to the operator, in the order of the screen."""
+    simulation: Simulation = Simulation()
