@@ -198,6 +198,32 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class SignalInfo:
+    """What is known of a signal apart from its values.
+
+    `name` is the full name (`pdu.outlet[7].current`). `labels` maps the values of an enumerated signal to words,
+    `flags` the bit numbers of a flags signal to names. `valid` is the physically possible band in `unit`.
+    """
+
+    name: str
+    unit: str = ""
+    labels: Mapping[float, str] = field(default_factory=dict)
+    flags: Mapping[int, str] = field(default_factory=dict)
+    is_text: bool = False
+    valid: tuple[float, float] = (-math.inf, math.inf)
+    description: str = ""
+
+    def word(self, value: float) -> str:
+        """The word that an enumerated or flags signal shows for `value`; '' for plain numbers."""
+        if self.labels:
+            return self.labels.get(value, f"unknown ({value:g})") if math.isfinite(value) else "unknown"
+        if self.flags and math.isfinite(value):
+            bits = int(value)
+            return "+".join(name for bit, name in sorted(self.flags.items()) if bits >> bit & 1) or "none"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """One value of one signal, with everything needed to decide whether to believe it.
 

@@ -1,0 +1,102 @@
+"""Derived signals: named, typed functions of other signals, with declared inputs and units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A derived signal's function. Inputs arrive in the units of `inputs`; '' takes the input's own unit."""
+
+    inputs: Mapping[str, str]
+    unit: str
+    compute: Callable[..., float]
+    description: str
+
+
+def rho_cp(temperature: float) -> float:
+    """Volumetric heat capacity of PG25 (25 % propylene glycol by mass), kJ/(L K), 5 to 60 degC.
+
+    Fits to CoolProp INCOMP::MPG[0.25]: density within 0.004 %, heat capacity within 0.01 %.
+    """
+    density = 1026.58 - 0.3095 * temperature - 0.00268 * temperature**2
+    capacity = 3873.1 + 2.384 * temperature
+    return density * capacity / 1e6
+
+
+def coolant_heat(flow: float, supply: float, return_: float) -> float:
+    """Heat taken up by PG25, kW, from flow in L/min and temperatures in degC."""
+    return rho_cp((supply + return_) / 2) * flow / 60 * (return_ - supply)
+
+
+def heat_balance(flow: float, supply: float, return_: float, power: float) -> float:
+    """Share of the electrical power that the coolant carries away, %. NaN below 1 kW: nothing to compare."""
+    return 100 * coolant_heat(flow, supply, return_) / power if power >= 1 else math.nan
+
+
+def dew_point(temperature: float, humidity: float) -> float:
+    """Dew point, degC, by the Magnus formula (17.625, 243.12 degC) from degC and %."""
+    if humidity <= 0:
+        return math.nan
+    g = math.log(humidity / 100) + 17.625 * temperature / (243.12 + temperature)
+    return 243.12 * g / (17.625 - g)
+
+
+def unbalance(a: float, b: float, c: float) -> float:
+    """Largest deviation of three phase currents from their mean, % of the mean."""
+    mean = (a + b + c) / 3
+    return 100 * max(abs(a - mean), abs(b - mean), abs(c - mean)) / mean if mean > 0 else 0.0
+
+
+_LOOP = {"flow": "L/min", "supply": "degC", "return": "degC"}
+
+FUNCTIONS: Mapping[str, Function] = {
+    "coolant_heat": Function(
+        _LOOP, "kW", lambda **i: coolant_heat(i["flow"], i["supply"], i["return"]), "heat into the coolant (PG25)"
+    ),
+    "heat_balance": Function(
+        {**_LOOP, "power": "kW"},
+        "%",
+        lambda **i: heat_balance(i["flow"], i["supply"], i["return"], i["power"]),
+        "share of the electrical power found in the coolant",
+    ),
+    "dew_point": Function(
+        {"temperature": "degC", "humidity": "%"}, "degC", lambda **i: dew_point(**i), "dew point (Magnus)"
+    ),
+    "dew_point_margin": Function(
+        {"surface": "degC", "temperature": "degC", "humidity": "%"},
+        "K",
+        lambda **i: i["surface"] - dew_point(i["temperature"], i["humidity"]),
+        "how far a surface is above the dew point",
+    ),
+    "temperature_difference": Function(
+        {"high": "degC", "low": "degC"}, "K", lambda **i: i["high"] - i["low"], "difference of two temperatures"
+    ),
+    "difference": Function({"high": "", "low": ""}, "", lambda **i: i["high"] - i["low"], "high - low, same unit"),
+    "sum": Function({"a": "", "b": ""}, "", lambda **i: i["a"] + i["b"], "a + b, same unit"),
+    "ratio": Function(
+        {"part": "", "whole": ""},
+        "%",
+        lambda **i: 100 * i["part"] / i["whole"] if i["whole"] else math.nan,
+        "part / whole, same unit",
+    ),
+    "flow_per_power": Function(
+        {"flow": "L/min", "power": "kW"},
+        "",
+        lambda **i: i["flow"] / i["power"] if i["power"] >= 1 else math.nan,
+        "coolant flow for each kW, L/min/kW",
+    ),
+    "phase_unbalance": Function(
+        {"a": "A", "b": "A", "c": "A"}, "%", lambda **i: unbalance(i["a"], i["b"], i["c"]), "unbalance of three phases"
+    ),
+    "flow_resistance": Function(
+        {"pressure_drop": "kPa", "flow": "L/min"},
+        "",
+        lambda **i: i["pressure_drop"] / (i["flow"] / 100) ** 2 if i["flow"] >= 5 else math.nan,
+        "pressure drop normalised to 100 L/min, kPa (dP ~ flow squared)",
+    ),
+}
+"""Every function a file may name."""

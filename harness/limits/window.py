@@ -1,0 +1,59 @@
+"""Statistics over a window of samples: what a measurement is made of."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Statistic = Literal["mean", "min", "max", "median", "p05", "p95", "std", "range", "slope", "delta", "last", "first"]
+
+
+class Window:
+    """Samples of one signal: times (monotonic seconds), values and whether each was GOOD."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.values: list[float] = []
+        self.seen = 0
+        """Samples that came, good or not."""
+
+    def add(self, mono: float, value: float, *, is_good: bool) -> None:
+        """Take a sample; only GOOD ones count towards the statistic."""
+        self.seen += 1
+        if is_good and math.isfinite(value):
+            self.times.append(mono)
+            self.values.append(value)
+
+    @property
+    def good(self) -> int:
+        """GOOD samples."""
+        return len(self.values)
+
+    def statistic(self, name: Statistic) -> float:
+        """The statistic over the GOOD samples; NaN when there are none (slope: fewer than two).
+
+        Slope is a least-squares fit in units per second. `range` is max - min, `delta` last - first.
+        """
+        if not self.values:
+            return math.nan
+        values = np.asarray(self.values)
+        if name == "slope":
+            return slope(np.asarray(self.times), values)
+        simple = {"last": values[-1], "first": values[0], "delta": values[-1] - values[0], "range": np.ptp(values)}
+        if name in simple:
+            return float(simple[name])
+        if name in ("p05", "p95"):
+            return float(np.percentile(values, 5 if name == "p05" else 95))
+        return float(getattr(np, name)(values))
+
+
+def slope(times: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float:
+    """Least-squares slope in units per second; NaN for fewer than two different times."""
+    if len(times) < 2:
+        return math.nan
+    centred = times - times.mean()
+    spread = float((centred * centred).sum())
+    return float((centred * (values - values.mean())).sum()) / spread if spread > 0 else math.nan
