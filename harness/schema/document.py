@@ -43,7 +43,6 @@ class Source:
         for length in range(len(where), -1, -1):
             place = self.places.get(where[:length])
             if place is not None:
-                # A missing child of a mapping is reported at the key that holds the mapping: that is where one types.
                 return place[2:] if key and length == len(where) else place[:2]
         return (1, 1)
 

@@ -6,7 +6,6 @@ quantities keep their unit, because only the place they are used in knows which 
 
 from __future__ import annotations
 
-import math
 import string
 from typing import Annotated, Any
 
@@ -21,6 +20,15 @@ _SERIAL = frozenset(string.ascii_letters + string.digits + "._-")
 MAX_NAME = 64
 MAX_REFERENCE = 128
 MAX_TITLE = 200
+
+
+class LocatedError(ValueError):
+    """Raised by the validator of a model: what is wrong, and at which of its keys (`("watch", 2, "max")`)."""
+
+    def __init__(self, message: str, *loc: str | int, key: bool = False) -> None:
+        super().__init__(message)
+        self.loc = loc
+        self.key = key
 
 
 class Model(BaseModel):
@@ -63,7 +71,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        raise ValueError(f"expected text, found {shown(value)}; quote it: \"{shown(value)}\"")
+        raise ValueError(f'expected text, found {shown(value)}; quote it: "{shown(value)}"')
     raise ValueError(f"expected text, found {_kind(value)}")
 
 

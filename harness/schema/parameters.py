@@ -1,0 +1,49 @@
+"""Replacing of `${name}` by the value of a parameter: whole values only, never a piece of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.schema.document import Loc, Source
+from harness.schema.fields import is_name
+from harness.schema.problems import Problem, did_you_mean, shown
+
+
+def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[Problem]]:
+    """A copy of `source` in which every `${name}` is the value of that parameter, and what was wrong with them.
+
+    Positions stay those of the file. A problem's place keeps its text and is refused, so that `validate` does not
+    complain about it a second time. The values are not searched for further `${...}`.
+    """
+    problems: list[Problem] = []
+    refused: set[Loc] = set(source.refused)
+
+    def replaced(text: str, loc: Loc) -> Any:
+        if "${" not in text:
+            return text
+        name = text[2:-1] if text.startswith("${") and text.endswith("}") else ""
+        if name in values:
+            return values[name]
+        if is_name(name):
+            hint = did_you_mean(name, values) or "define it under 'parameters'"
+            problems.append(source.problem(loc, "HX-1201", f"unknown parameter {name!r}", hint))
+        else:
+            hint = "let the parameter hold the whole value"
+            message = f"parameters are replaced only as whole values, not inside {shown(text)}"
+            problems.append(source.problem(loc, "HX-1202", message, hint))
+        refused.add(loc)
+        return text
+
+    def walk(value: Any, loc: Loc) -> Any:
+        if isinstance(value, str):
+            return replaced(value, loc)
+        if isinstance(value, dict):
+            return {key: walk(child, (*loc, key)) for key, child in value.items()}
+        if isinstance(value, list):
+            return [walk(child, (*loc, index)) for index, child in enumerate(value)]
+        return value
+
+    data = walk(source.data, ())
+    return replace(source, data=data, refused=frozenset(refused)), problems

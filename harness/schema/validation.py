@@ -1,0 +1,145 @@
+"""From a loaded file to a checked model; every error of pydantic becomes a problem with a place and plain words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from harness.schema.document import Loc, Source
+from harness.schema.fields import LocatedError
+from harness.schema.problems import Problem, ProblemsError
+from harness.schema.walk import Place, Walker
+from harness.schema.words import KINDS, Words, kinds_expected, say
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """One error of pydantic with its place in the data and the value that the file has there."""
+
+    details: ErrorDetails
+    place: Place
+    value: Any
+
+    @property
+    def kind(self) -> str:
+        return self.details["type"]
+
+
+def validate(source: Source, model: type[M], *, loc_prefix: Sequence[str | int] = ()) -> M:
+    """Check the data (under `loc_prefix`) against a model.
+
+    ProblemsError holds everything: what loading noted in `source.problems`, and every error of the model. Nothing is
+    converted on the way: a number is not text, 'yes' is not true, and text is not a number.
+    """
+    prefix: Loc = tuple(loc_prefix)
+    data = _at(source.data, prefix)
+    try:
+        # As JSON, because its strict mode is the one that knows files: lists may be tuples and words may be enums,
+        # but nothing else is converted.
+        checked = model.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
+    except ValidationError as error:
+        problems = _problems(source, model, error, data, prefix)
+        raise ProblemsError([*source.problems, *problems]) from None
+    source.check()
+    return checked
+
+
+def _problems(source: Source, model: type[BaseModel], error: ValidationError, data: Any, prefix: Loc) -> list[Problem]:
+    walker = Walker(model)
+    errors = []
+    for details in error.errors(include_url=False, include_input=False):
+        place = walker.follow(details["loc"])
+        if not _is_under((*prefix, *place.loc), source.refused):
+            errors.append(_Error(details, place, _at(data, place.loc)))
+    found = [_problem(source, words, prefix) for words in _said(_reduce(errors, 0))]
+    # A placeholder that an alias or a number too long left behind may fail a validator further up; the cause is known.
+    return found or ([] if source.problems or source.refused else [_unexplained(source, error)])
+
+
+def _unexplained(source: Source, error: ValidationError) -> Problem:
+    return source.problem((), "HX-1206", f"not accepted ({error.error_count()} errors)")
+
+
+def _is_under(loc: Loc, refused: Iterable[Loc]) -> bool:
+    return any(loc[: len(place)] == place for place in refused)
+
+
+def _at(data: Any, loc: Loc) -> Any:
+    """The value at a location, None where there is none."""
+    for element in loc:
+        if isinstance(data, dict) and element in data:
+            data = data[element]
+        elif isinstance(data, list) and isinstance(element, int) and 0 <= element < len(data):
+            data = data[element]
+        else:
+            return None
+    return data
+
+
+def _reduce(errors: list[_Error], depth: int) -> list[list[_Error]]:
+    """Leave one branch of every untagged union: the one that was meant. Errors in one list belong together."""
+    kept: list[list[_Error]] = []
+    unions: dict[Loc, dict[str, list[_Error]]] = {}
+    for error in errors:
+        if len(error.place.branches) <= depth:
+            kept.append([error])
+        else:
+            loc, label = error.place.branches[depth]
+            unions.setdefault(loc, {}).setdefault(label, []).append(error)
+    for loc, branches in unions.items():
+        kept.extend(_best(loc, list(branches.values()), depth))
+    return kept
+
+
+def _best(loc: Loc, branches: list[list[_Error]], depth: int) -> list[list[_Error]]:
+    deeper = [branch for branch in branches if any(error.place.loc != loc for error in branch)]
+    if deeper:
+        # The right kind of thing with mistakes inside: the branch that fits best.
+        return _reduce(min(deeper, key=len), depth + 1)
+    told = [error for branch in branches for error in branch if error.kind not in KINDS]
+    is_scalar = branches and not isinstance(branches[0][0].value, dict | list)
+    if told and is_scalar:
+        return [told]
+    return [[error for branch in branches for error in branch]]
+
+
+def _said(groups: list[list[_Error]]) -> list[tuple[_Error, Words]]:
+    """Words for every group; missing keys of one mapping are said together."""
+    said: list[tuple[_Error, Words]] = []
+    missing: dict[Loc, list[_Error]] = {}
+    for group in groups:
+        first = group[0]
+        if first.kind == "missing":
+            missing.setdefault(first.place.loc[:-1], []).append(first)
+        elif len(group) == 1:
+            said.append((first, say(first.details, first.place, first.value)))
+        elif all(error.kind in KINDS for error in group):
+            said.append((first, kinds_expected([error.kind for error in group], first.value)))
+        else:
+            words = [say(error.details, error.place, error.value) for error in group]
+            texts = list(dict.fromkeys(word.message for word in words if word.code != "HX-1205"))
+            hint = next((word.hint for word in words if word.hint and word.message in texts), "")
+            said.append((first, Words(words[0].code if len(texts) == 1 else "HX-1206", ", and ".join(texts), hint)))
+    for errors in missing.values():
+        names = ", ".join(repr(str(error.place.loc[-1])) for error in errors)
+        said.append((errors[0], Words("HX-1204", f"missing key{'s' if len(errors) > 1 else ''} {names}")))
+    return said
+
+
+def _problem(source: Source, said: tuple[_Error, Words], prefix: Loc) -> Problem:
+    error, words = said
+    loc = (*prefix, *error.place.loc)
+    is_key = error.place.is_key or error.kind == "extra_forbidden"
+    cause = error.details.get("ctx", {}).get("error")
+    if isinstance(cause, LocatedError):
+        loc, is_key = (*loc, *cause.loc), cause.key
+    elif words.inner:
+        loc = (*loc, words.inner)
+    return source.problem(loc, words.code, words.message, words.hint, key=is_key)
