@@ -1,0 +1,71 @@
+"""The file seam: whole files that are either the old one or the new one, and a reserve for the last words.
+
+Order matters more than anything: data, fsync, rename, fsync of the directory. A file that was written any other way
+may be empty after a power cut although the program was told it was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+RESERVE_BYTES = 1 << 20
+"""Space that is set aside at the start of a run and given back when the disk is full."""
+
+
+def sync_directory(folder: Path) -> None:
+    """Make the entries of a directory durable (rename and create are not, until this returns)."""
+    handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` by `content`, durably: readers and power cuts see the old file or the new one, never a part.
+
+    The temporary file is in the same folder, because a rename does not cross file systems. OSError when it fails;
+    then `path` is what it was.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    sync_directory(path.parent)
+
+
+class Reserve:
+    """A preallocated file that `release` gives back, so that the final record fits on a disk that has run full."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def take(self, size: int = RESERVE_BYTES) -> None:
+        """Allocate real blocks (not a hole); OSError when they are not there."""
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle, 0, size)
+            else:
+                os.write(handle, bytes(size))
+        except OSError:
+            os.close(handle)
+            self.release()
+            raise
+        os.close(handle)
+
+    def release(self) -> None:
+        """Give the space back; harmless when it is already gone."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()

@@ -1,0 +1,407 @@
+r"""The run journal: everything that a run measured, intended, did and decided, durable before anybody relies on it.
+
+One SQLite file a run, one connection, one thread that owns it. What is added goes to memory; `commit` writes all of it
+in one transaction (WAL, synchronous=FULL) and returns when the disk has it; callers that ask meanwhile share the next
+transaction. Nothing is acknowledged by anything else than a finished commit.
+
+```
+add_frame, add_event -> buffer --commit--> BEGIN; insert; COMMIT (fsync) -> durable_seq
+                                     \- fails: poisoned for good, reserve released, no further acknowledgement
+```
+
+Why poisoned: after a failed fsync the kernel may drop the dirty pages and report success next time, so a retry that
+"works" proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.clock import Clock
+from harness.errors import TelemetryError
+from harness.quantity import Frame
+from harness.telemetry import rows
+from harness.telemetry.files import Reserve, sync_directory
+from harness.telemetry.rows import (
+    DamagedRowError,
+    DeviceSchema,
+    Entry,
+    EventRow,
+    FrameRow,
+    SignalInfo,
+    StoredEvent,
+    StoredFrame,
+)
+
+COMMIT_EVERY_S = 1.0
+"""Longest time that telemetry is only in memory, seconds."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the next transaction will hold."""
+
+    devices: list[tuple[int, str, str, str, int]] = field(default_factory=list)
+    frames: list[FrameRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    positions: dict[str, int] = field(default_factory=dict)
+    dead: list[tuple[str, int, bytes, str]] = field(default_factory=list)
+    ticket: int = 0
+    last_seq: int = 0
+
+
+class Journal:
+    """The writer of one run's journal. Made by `create` (or `reopen` to go on after an interruption)."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.durable_seq = 0
+        self.is_failed = False
+        self.failure = ""
+        self.damage: list[str] = []
+        self._clock = clock
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._connection: sqlite3.Connection | None = None
+        self._devices: dict[str, tuple[int, int]] = {}
+        self._schemas: dict[int, DeviceSchema] = {}
+        self._last_wall: dict[int, int] = {}
+        self._positions: dict[str, int] = {}
+        self._seq = 0
+        self._ticket = 0
+        self._done_ticket = 0
+        self._batch = _Batch()
+        self._flight: asyncio.Task[TelemetryError | None] | None = None
+
+    @classmethod
+    async def create(cls, path: Path, clock: Clock, meta: Mapping[str, Any]) -> Journal:
+        """Make a new journal; `meta` (JSON values) describes the run. TelemetryError when it cannot be made durable."""
+        journal = cls(path, clock)
+        await journal._open(journal._create, dict(meta))
+        return journal
+
+    @classmethod
+    async def reopen(cls, path: Path, clock: Clock) -> Journal:
+        """Go on with the journal of an interrupted run; sequence numbers continue after the last durable row."""
+        journal = cls(path, clock)
+        await journal._open(journal._reopen)
+        return journal
+
+    # ---- adding: memory only, called from the loop
+
+    def declare(self, device: str, signals: Sequence[SignalInfo], measurement: str = "rack") -> None:
+        """Describe the frames of a device: its signals in order, and its class (the measurement name in InfluxDB).
+
+        Must come before the device's first frame. Declaring again (another firmware, another profile) is allowed:
+        later frames belong to the new description.
+        """
+        identifier = len(self._schemas) + 1
+        schema = rows.pack_schema(signals)
+        crc = rows.text_crc(str(identifier), device, measurement, schema)
+        self._batch.devices.append((identifier, device, measurement, schema, crc))
+        self._schemas[identifier] = DeviceSchema(identifier, device, tuple(signals), measurement)
+        self._devices[device] = (identifier, len(signals))
+        self._touch()
+
+    def add_frame(self, frame: Frame) -> int:
+        """Buffer a frame; returns its sequence number. Durable once `durable_seq` has reached that.
+
+        Stamps of one device strictly increase in the journal (by 1 ns at least), because a sink identifies a point by
+        its stamp and would overwrite an equal one.
+        """
+        known = self._devices.get(frame.device)
+        if known is None:
+            raise ValueError(f"device {frame.device!r} was not declared to the journal")
+        device, count = known
+        if frame.values.size != count or frame.qualities.size != count:
+            raise ValueError(
+                f"frame of {frame.device!r} has {frame.values.size} values, {frame.qualities.size} qualities; "
+                f"{count} signals were declared"
+            )
+        wall_ns = max(frame.wall_ns, self._last_wall.get(device, -1) + 1)
+        self._last_wall[device] = wall_ns
+        blob = rows.pack_values(frame)
+        mono = float(frame.mono)
+        self._seq = seq = self._seq + 1
+        self._batch.frames.append((seq, device, wall_ns, mono, blob, rows.frame_crc(seq, device, wall_ns, mono, blob)))
+        self._touch()
+        return seq
+
+    def add_event(self, kind: str, /, **data: Any) -> int:
+        """Buffer an event (JSON values; NaN becomes null), stamped now; returns its sequence number."""
+        wall_ns = max(self._clock.wall_ns(), self._last_wall.get(0, -1) + 1)
+        self._last_wall[0] = wall_ns
+        mono = self._clock.monotonic()
+        text = rows.to_json(data)
+        self._seq = seq = self._seq + 1
+        self._batch.events.append((seq, wall_ns, mono, kind, text, rows.event_crc(seq, wall_ns, mono, kind, text)))
+        self._touch()
+        return seq
+
+    def _touch(self) -> None:
+        self._ticket += 1
+
+    # ---- making durable
+
+    async def commit(self) -> None:
+        """Return when everything that was added before this call is on the disk; TelemetryError when it cannot be."""
+        wanted = self._ticket
+        while self._done_ticket < wanted:
+            if self.is_failed:
+                raise self._failed_error()
+            if self._flight is None:
+                self._flight = asyncio.ensure_future(self._flush())
+            # Shielded: a caller that is cancelled must not take the transaction of the others with it.
+            problem = await asyncio.shield(self._flight)
+            if problem is not None:
+                raise problem
+
+    async def run(self) -> None:
+        """Commit once a second until cancelled; TelemetryError when the journal fails."""
+        while True:
+            await self._clock.sleep(COMMIT_EVERY_S)
+            try:
+                await self.commit()
+            except TelemetryError:
+                if self.is_failed:
+                    raise
+
+    async def _flush(self) -> TelemetryError | None:
+        """Write the buffer. The problem is returned, not raised: nobody may be left waiting for this task."""
+        batch, self._batch = self._batch, _Batch()
+        batch.ticket, batch.last_seq = self._ticket, self._seq
+        try:
+            await self._clock.blocking(self._executor, self._write, batch)
+        except (sqlite3.Error, OSError, RuntimeError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                self._put_back(batch)
+                return TelemetryError(
+                    f"the journal is locked by another program: {error}",
+                    where=self.path.name,
+                    hint="close whatever has the file open for writing",
+                )
+            self._poison(error)
+            return self._failed_error()
+        else:
+            self.durable_seq = batch.last_seq
+            self._done_ticket = batch.ticket
+            return None
+        finally:
+            self._flight = None
+
+    def _put_back(self, batch: _Batch) -> None:
+        """Return an unwritten batch to the front of the buffer (only a lock stood in its way)."""
+        later = self._batch
+        batch.devices += later.devices
+        batch.frames += later.frames
+        batch.events += later.events
+        batch.positions |= later.positions
+        batch.dead += later.dead
+        self._batch = batch
+
+    def _poison(self, error: Exception) -> None:
+        self.is_failed = True
+        self.failure = str(error) or type(error).__name__
+        self._reserve.release()
+
+    def _failed_error(self) -> TelemetryError:
+        return TelemetryError(
+            f"the journal cannot be written: {self.failure}",
+            where=str(self.path),
+            hint="nothing after this point is recorded; free space or replace the disk, then run again",
+        )
+
+    def _write(self, batch: _Batch) -> None:
+        """One transaction. Runs in the thread that owns the connection."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany("INSERT INTO device VALUES(?,?,?,?,?)", batch.devices)
+            db.executemany("INSERT INTO frame VALUES(?,?,?,?,?,?)", batch.frames)
+            db.executemany("INSERT INTO event VALUES(?,?,?,?,?,?)", batch.events)
+            if batch.positions:
+                db.executemany("INSERT OR REPLACE INTO outbox VALUES(?,?)", batch.positions.items())
+            db.executemany("INSERT INTO dead VALUES(?,?,?,?)", batch.dead)
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+
+    # ---- reading back what is durable, through the same connection
+
+    async def read_frames(self, after_seq: int, limit: int) -> list[StoredFrame]:
+        """Durable frames after a sequence number, at most `limit`, in order; damaged rows are left out."""
+        found = await self._clock.blocking(self._executor, self._read_frames, after_seq, limit)
+        return [entry for entry in map(self._decode_frame, found) if entry is not None]
+
+    async def read_events(self, after_seq: int, limit: int) -> list[StoredEvent]:
+        """Durable events after a sequence number, at most `limit`, in order; damaged rows are left out."""
+        found = await self._clock.blocking(self._executor, self._read_events, after_seq, limit)
+        return [entry for entry in map(self._decode_event, found) if entry is not None]
+
+    async def read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
+        """Durable frames and events in order, at most `limit`, and the sequence number they reach to."""
+        frames, events = await self._clock.blocking(self._executor, self._read_both, after_seq, limit)
+        merged: list[tuple[int, Entry | None]] = [(row[0], self._decode_frame(row)) for row in frames]
+        merged += [(row[0], self._decode_event(row)) for row in events]
+        merged.sort(key=lambda pair: pair[0])
+        del merged[limit:]
+        reached = merged[-1][0] if merged else after_seq
+        return [entry for _, entry in merged if entry is not None], reached
+
+    def _read_frames(self, after_seq: int, limit: int) -> list[FrameRow]:
+        query = f"SELECT {rows.FRAME_COLUMNS} FROM frame WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
+        return self._db.execute(query, (after_seq, limit)).fetchall()
+
+    def _read_events(self, after_seq: int, limit: int) -> list[EventRow]:
+        query = f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
+        return self._db.execute(query, (after_seq, limit)).fetchall()
+
+    def _read_both(self, after_seq: int, limit: int) -> tuple[list[FrameRow], list[EventRow]]:
+        return self._read_frames(after_seq, limit), self._read_events(after_seq, limit)
+
+    def _decode_frame(self, row: FrameRow) -> StoredFrame | None:
+        try:
+            return rows.unpack_frame(row, self._schemas)
+        except DamagedRowError as error:
+            self.damage.append(str(error))
+            return None
+
+    def _decode_event(self, row: EventRow) -> StoredEvent | None:
+        try:
+            return rows.unpack_event(row)
+        except DamagedRowError as error:
+            self.damage.append(str(error))
+            return None
+
+    # ---- how far the copies (outboxes) are
+
+    @property
+    def last_seq(self) -> int:
+        """The highest sequence number that is durable."""
+        return self.durable_seq
+
+    def position(self, sink: str) -> int:
+        """The highest sequence number that `sink` has acknowledged."""
+        return self._positions.get(sink, 0)
+
+    async def advance(self, sink: str, seq: int, dead: Iterable[tuple[int, bytes, str]] = ()) -> None:
+        """Note that `sink` has everything up to `seq`, except `dead` lines (seq, line, reason).
+
+        Written with the next transaction: to lose the last second of it costs re-sending identical bytes, no more.
+        """
+        self._positions[sink] = self._batch.positions[sink] = seq
+        self._batch.dead += [(sink, at, line, reason) for at, line, reason in dead]
+        self._touch()
+
+    # ---- opening and closing
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the journal is closed")
+        return self._connection
+
+    async def _open(self, work: Callable[..., None], *args: Any) -> None:
+        try:
+            await self._clock.blocking(self._executor, work, *args)
+        except (sqlite3.Error, OSError) as error:
+            self._reserve.release()
+            if self._connection is not None:
+                await self._clock.blocking(self._executor, self._connection.close)
+            self._executor.shutdown()
+            raise TelemetryError(
+                f"cannot open the journal: {error}",
+                where=str(self.path),
+                hint="the data folder must be writable and have free space",
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # The connection is used by one thread at a time: the executor's, or the loop's own in virtual time.
+        connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        self._connection = connection
+        return connection
+
+    def _create(self, meta: Mapping[str, Any]) -> None:
+        if self.path.exists():
+            raise FileExistsError(f"{self.path.name} already exists; a journal is never overwritten")
+        self._reserve.take()
+        db = self._connect()
+        db.execute(f"PRAGMA application_id={rows.APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version={rows.USER_VERSION}")
+        self._set_durable(db)
+        db.executescript("BEGIN IMMEDIATE;" + rows.TABLES)
+        for key, value in meta.items():
+            text = rows.to_json(value)
+            db.execute("INSERT INTO meta VALUES(?,?,?)", (key, text, rows.text_crc(key, text)))
+        db.execute("COMMIT")
+        sync_directory(self.path.parent)
+
+    def _set_durable(self, db: sqlite3.Connection) -> None:
+        mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            raise sqlite3.OperationalError(f"this file system cannot hold a write-ahead log (journal mode {mode})")
+        db.execute("PRAGMA synchronous=FULL")
+
+    def _reopen(self) -> None:
+        if not self.path.is_file():
+            raise FileNotFoundError(f"{self.path.name} does not exist")
+        self._reserve.take()
+        db = self._connect()
+        identity = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
+        if identity != (rows.APPLICATION_ID, rows.USER_VERSION):
+            raise sqlite3.DatabaseError(f"not a run journal of version {rows.USER_VERSION}: {identity}")
+        self._set_durable(db)
+        for row in db.execute("SELECT id, name, measurement, schema, crc FROM device ORDER BY id"):
+            try:
+                schema = rows.unpack_device(row)
+            except DamagedRowError as error:
+                raise sqlite3.DatabaseError(str(error)) from error
+            self._schemas[schema.id] = schema
+            self._devices[schema.name] = (schema.id, len(schema.signals))
+        for table in ("frame", "event"):
+            last, wall = db.execute(f"SELECT max(seq), max(wall_ns) FROM {table}").fetchone()  # noqa: S608 (constants)
+            self._seq = max(self._seq, last or 0)
+            for device in (0, *self._schemas):
+                self._last_wall[device] = max(self._last_wall.get(device, -1), wall or -1)
+        self._positions = dict(db.execute("SELECT sink, seq FROM outbox"))
+        self.durable_seq = self._seq
+
+    async def close(self) -> None:
+        """Commit, fold the log into the one file, close. TelemetryError when the last commit did not succeed."""
+        if self._connection is None:
+            return
+        try:
+            if self._flight is not None:
+                await asyncio.shield(self._flight)
+            await self.commit()
+        finally:
+            try:
+                await self._clock.blocking(self._executor, self._shut)
+            except (sqlite3.Error, OSError) as error:
+                self._poison(error)
+            self._executor.shutdown()
+        if self.is_failed:
+            raise self._failed_error()
+
+    def _shut(self) -> None:
+        """Leave one self-contained file: no -wal, no -shm. A failed journal is closed as it lies."""
+        db = self._db
+        try:
+            if not self.is_failed:
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                db.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            self._connection = None
+            db.close()
+            self._reserve.release()
+            if not self.is_failed:
+                sync_directory(self.path.parent)
