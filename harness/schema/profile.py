@@ -29,6 +29,15 @@ UnitName = Annotated[str, AfterValidator(_known_unit)]
 Words = dict[str, int | tuple[int, ...]]
 
 
+class SimFlag(Model):
+    """When the simulated twin sets one flag: a variable of the plant is not 0, or is beyond a threshold."""
+
+    of: StrictText
+    above: float | None = None
+    below: float | None = None
+    """In the unit of the variable."""
+
+
 class SimBinding(Model):
     """Where the simulated twin gets the value from: a variable of the plant, a number or a text."""
 
@@ -36,7 +45,16 @@ class SimBinding(Model):
     value: float | None = None
     text: str = ""
     words: dict[str, float] = Field(default_factory=dict)
-    """For enumerated signals: the value of the variable that each word stands for."""
+    """For enumerated signals: the value of the variable that each word stands for; the nearest word is shown."""
+    flags: dict[str, SimFlag] = Field(default_factory=dict)
+    """For flags: what sets each of them; the others stay clear."""
+
+    @field_validator("flags", mode="before")
+    @classmethod
+    def _short_flags(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: {"of": flag} if isinstance(flag, str) else flag for name, flag in value.items()}
 
 
 class Signal(Model):
@@ -290,11 +308,19 @@ class ModbusControl(Control):
     type: Literal["u16", "i16", "u32", "i32", "f32", "bool"] = "u16"
     order: Order | None = None
     bit: Annotated[int, Field(ge=0, le=15)] | None = None
-    """Only this bit is changed: read, merged, written."""
+    """Only this bit is changed: read, merged, written. The raw value is 0 or 1."""
+    mask: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Only the bits of this mask are changed: read, merged, written. The raw value stands in place, not shifted."""
     write: Literal["auto", "single", "multiple"] = "auto"
     unlock: tuple[ModbusWrite, ...] = ()
     pulse: DurationOrZero = 0.0
     """The word's value is written, and after this time 0."""
+
+    @model_validator(mode="after")
+    def _merges_once(self) -> ModbusControl:
+        if self.bit is not None and self.mask is not None:
+            raise ValueError("a control changes either one bit or the bits of a mask, not both")
+        return self
 
 
 class ModbusRepeat(Model):
@@ -344,6 +370,25 @@ class SnmpBind(Model):
     """Labels that mean this signal, in the order of preference."""
 
 
+class SnmpLookup(Model):
+    """Find the instance of a column that belongs to a row of the repetition, where the two are indexed differently.
+
+    Examples: LLDP neighbours (index timeMark.localPort.remIndex), optics sensors (index of ENTITY-MIB). The columns
+    are walked at open and again with the slow polls. With a lookup, `oid`, `join`, `scale_from`, `precision_from` and
+    `digits` are columns: the index that was found is appended to them. `{label}` is the text of the repetition's
+    `walk` column in this row.
+    """
+
+    part: Annotated[int, Field(ge=0, le=127)] = 0
+    """Which number of the instance's index is compared, counted from 0."""
+    labels: str = ""
+    """Column, indexed by that number alone, whose text must be one of `equals`; '': the number is the row's index."""
+    equals: tuple[str, ...] = ("{label}",)
+    """Texts that mean this row, compared without regard to case, in the order of preference."""
+    join: tuple[str, ...] = ()
+    """Further columns whose texts are appended, with ':' between."""
+
+
 class SnmpSignal(Signal):
     """A readable object of an SNMP agent."""
 
@@ -356,6 +401,9 @@ class SnmpSignal(Signal):
     precision_from: str = ""
     """OID of an ENTITY-SENSOR precision (decimal digits)."""
     bind: SnmpBind | None = None
+    lookup: SnmpLookup | None = None
+    """Only in a repetition with `walk`. A text whose walk finds no instance reads as '' (no neighbour), a number is
+    left out or BAD as `optional` says."""
     optional: bool = False
     """The model may lack it; then it is left out instead of BAD."""
 
@@ -426,16 +474,20 @@ class ScpiSignal(Signal):
     """A quantity that a query answers. Signals with the same query share one request."""
 
     query: StrictText
-    parse: Literal["number", "list", "word", "text"] = "number"
+    parse: Literal["number", "list", "word", "text", "field"] = "number"
+    """number: the whole answer; list: one number of a comma-separated answer; word: one of `answers`; text: the whole
+    answer as it is; field: one text of a comma-separated answer."""
     index: Annotated[int, Field(ge=0, le=999)] = 0
-    """Which element of a comma-separated answer."""
+    """Which element of a comma-separated answer, counted from 0."""
+    stride: Annotated[int, Field(ge=0, le=99)] = 0
+    """In a repetition: elements from one repetition to the next, so that all share one query."""
     answers: dict[str, str] = Field(default_factory=dict)
     """word: the text the instrument answers for it (for parse: word)."""
 
     @property
     def is_text(self) -> bool:
         """Whether the signal is a text instead of a number."""
-        return self.parse == "text"
+        return self.parse in ("text", "field")
 
 
 class ScpiControl(Control):
