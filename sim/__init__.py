@@ -1,0 +1,1 @@
+"""Simulated rack devices: own protocol servers, physics and faults. Never imports `harness.transport`."""

@@ -1,0 +1,1 @@
+"""Protocol servers of the simulator, with codecs of their own."""
