@@ -28,7 +28,7 @@ from ruamel.yaml.events import (
 from harness.schema.document import Loc, Place
 from harness.schema.problems import Problem, shown
 from harness.schema.scalars import resolve
-from harness.schema.syntax import explain
+from harness.schema.syntax import explain, place_of
 
 MAX_DEPTH = 32
 MAX_NODES = 20_000
@@ -85,7 +85,7 @@ class _Composer:
         except _StopError:
             raise
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            mark = place_of(error)
             message, hint = explain(error, self.text)
             at = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
             self._stop(at, "HX-1101", message, hint)
@@ -139,7 +139,7 @@ class _Composer:
             return
         if event.anchor is not None:
             self._note(at, "HX-1103", f"anchors (&{event.anchor}) are not allowed", "remove it")
-        tag = event.tag
+        tag = getattr(event, "tag", None)
         if tag is not None:
             written = str(tag).replace("tag:yaml.org,2002:", "!!", 1)
             self._note(at, "HX-1104", f"tags ({shown(written)[1:-1]}) are not allowed", "remove it, and quote text")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,17 @@ from typing import Any
 from harness.schema.document import Loc, Source
 from harness.schema.fields import is_name
 from harness.schema.problems import Problem, did_you_mean, shown
+
+
+def plain(value: Any, name: str) -> Any:
+    """A copy of a parameter's value; TypeError when it is not what a file can hold (dict, list, str, number...)."""
+    if isinstance(value, dict):
+        return {str(key): plain(child, name) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(child, name) for child in value]
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise TypeError(f"parameter {name!r}: {value!r} cannot stand in a file")
 
 
 def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[Problem]]:
@@ -25,7 +37,7 @@ def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[
             return text
         name = text[2:-1] if text.startswith("${") and text.endswith("}") else ""
         if name in values:
-            return values[name]
+            return plain(values[name], name)
         if is_name(name):
             hint = did_you_mean(name, values) or "define it under 'parameters'"
             problems.append(source.problem(loc, "HX-1201", f"unknown parameter {name!r}", hint))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ruamel.yaml.error import MarkedYAMLError
 
 from harness.schema.problems import one_line, shown
@@ -30,6 +32,13 @@ _KNOWN = (
     ("while scanning a block scalar", "the '|' or '>' text is not indented properly", "indent its lines alike"),
     ("more indented follow up line", "the '|' or '>' text is not indented properly", "indent its lines alike"),
 )
+
+
+def place_of(error: MarkedYAMLError) -> Any:
+    """The mark that shows the mistake: where a quotation mark was opened, else where the scanner gave up."""
+    if "quoted scalar" in (error.context or "") and "unexpected" in (error.problem or ""):
+        return error.context_mark
+    return error.problem_mark or error.context_mark
 
 
 def explain(error: MarkedYAMLError, text: str) -> tuple[str, str]:

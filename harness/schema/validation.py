@@ -74,12 +74,10 @@ def _is_under(loc: Loc, refused: Iterable[Loc]) -> bool:
 def _at(data: Any, loc: Loc) -> Any:
     """The value at a location, None where there is none."""
     for element in loc:
-        if isinstance(data, dict) and element in data:
-            data = data[element]
-        elif isinstance(data, list) and isinstance(element, int) and 0 <= element < len(data):
-            data = data[element]
-        else:
+        is_there = element in data if isinstance(data, dict) else isinstance(data, list) and element in range(len(data))
+        if not is_there:
             return None
+        data = data[element]
     return data
 
 
@@ -99,6 +97,9 @@ def _reduce(errors: list[_Error], depth: int) -> list[list[_Error]]:
 
 
 def _best(loc: Loc, branches: list[list[_Error]], depth: int) -> list[list[_Error]]:
+    for branch in branches:
+        if any(error.place.loc == loc and _is_whole(error) for error in branch):
+            return _reduce(branch, depth + 1)
     deeper = [branch for branch in branches if any(error.place.loc != loc for error in branch)]
     if deeper:
         # The right kind of thing with mistakes inside: the branch that fits best.
@@ -110,13 +111,19 @@ def _best(loc: Loc, branches: list[list[_Error]], depth: int) -> list[list[_Erro
     return [[error for branch in branches for error in branch]]
 
 
+def _is_whole(error: _Error) -> bool:
+    """Whether a model was filled without mistakes, and only its own check of the whole said no."""
+    schema = error.place.schema
+    return error.kind == "value_error" and schema is not None and schema["type"] == "model-fields"
+
+
 def _said(groups: list[list[_Error]]) -> list[tuple[_Error, Words]]:
     """Words for every group; missing keys of one mapping are said together."""
     said: list[tuple[_Error, Words]] = []
     missing: dict[Loc, list[_Error]] = {}
     for group in groups:
         first = group[0]
-        if first.kind == "missing":
+        if first.kind == "missing" and isinstance(first.place.loc[-1], str):
             missing.setdefault(first.place.loc[:-1], []).append(first)
         elif len(group) == 1:
             said.append((first, say(first.details, first.place, first.value)))

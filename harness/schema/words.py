@@ -103,6 +103,8 @@ def say(details: ErrorDetails, place: Place, value: Any) -> Words:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(str(place.loc[-1]), allowed_keys(place.parent))
+    if kind == "missing" and isinstance(place.loc[-1], int):
+        return Words("HX-1208", f"entry {place.loc[-1] + 1} of the list is missing")
     if kind == "missing":
         return Words("HX-1204", f"missing key {str(place.loc[-1])!r}")
     if kind in {"literal_error", "enum"}:
@@ -111,8 +113,8 @@ def say(details: ErrorDetails, place: Place, value: Any) -> Words:
     if kind == "union_tag_invalid":
         key = _discriminator(context)
         tag = value.get(key) if isinstance(value, dict) and key in value else context.get("tag")
-        words = _choice(tag, _quoted(str(context.get("expected_tags", ""))))
-        return Words(words.code, words.message, words.hint, key if isinstance(value, dict) and key in value else "")
+        chosen = _choice(tag, _quoted(str(context.get("expected_tags", ""))))
+        return Words(chosen.code, chosen.message, chosen.hint, key if isinstance(value, dict) and key in value else "")
     if kind == "union_tag_not_found":
         if not isinstance(value, dict):
             return kinds_expected(["dict_type"], value)
