@@ -12,10 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    # Only for annotations: `harness check` and `--help` do not pay for numpy.
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_DURATION_S = 14 * 86400.0
 """Longest duration that a file may ask for, seconds."""
