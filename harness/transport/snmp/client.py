@@ -1,0 +1,196 @@
+"""The strict SNMP client: get, poll, walk and set for one agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from harness.errors import ConfigError, RefusedError, UnreachableError
+from harness.transport.network import Network
+from harness.transport.snmp.ber import (
+    BerError,
+    decode_value,
+    encode_oid,
+    encode_value,
+    encode_varbinds,
+    header,
+    match_varbinds,
+)
+from harness.transport.snmp.exchange import Exchange
+from harness.transport.snmp.message import Pdu, PduType
+from harness.transport.snmp.types import Kind, SnmpCounters, SnmpCredentials, Value, VarBind
+from harness.transport.snmp.walk import walk
+
+_NO_ERROR = b"\x02\x01\x00\x02\x01\x00"
+_NULL = b"\x05\x00"
+_SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
+_NO_RIGHTS = ("authorizationError", "noAccess")
+
+
+class PreparedGet:
+    """A list of OIDs encoded once, to be polled many times.
+
+    `kinds`, where given, are what the values must be; None (or a missing object) allows any.
+    """
+
+    __slots__ = ("_encoded", "_kinds", "_pdus", "oids")
+
+    def __init__(self, oids: Sequence[str], kinds: Sequence[Kind | None] | None = None) -> None:
+        if kinds is not None and len(kinds) != len(oids):
+            raise ConfigError(f"{len(oids)} OIDs, but {len(kinds)} kinds")
+        self.oids = tuple(oids)
+        self._encoded = [(encode_oid(oid), oid) for oid in self.oids]
+        self._kinds = kinds
+        self._pdus: dict[tuple[int, int], Pdu] = {}
+
+    def __len__(self) -> int:
+        return len(self.oids)
+
+    def pdu(self, start: int, size: int) -> Pdu:
+        """The request for `size` OIDs from `start` on."""
+        pdu = self._pdus.get((start, size))
+        if pdu is None:
+            wanted = self._encoded[start : start + size]
+            body = _NO_ERROR + encode_varbinds([(oid, _NULL) for oid, _ in wanted])
+            what = wanted[0][1] if len(wanted) == 1 else f"{len(wanted)} OIDs from {wanted[0][1]}"
+            kinds = self._kinds[start : start + size] if self._kinds is not None else None
+            accept = partial(_accept_get, wanted, kinds) if kinds is not None else partial(_accept_any, wanted)
+            pdu = self._pdus[start, size] = Pdu(PduType.GET, body, len(wanted), f"get {what}", accept)
+        return pdu
+
+
+def _accept_any(wanted: Sequence[tuple[bytes, str]], data: bytes, start: int, stop: int) -> list[VarBind]:
+    return match_varbinds(data, start, stop, wanted)
+
+
+def _accept_get(
+    wanted: Sequence[tuple[bytes, str]], kinds: Sequence[Kind | None], data: bytes, start: int, stop: int
+) -> list[VarBind]:
+    found = match_varbinds(data, start, stop, wanted)
+    for bind, kind in zip(found, kinds, strict=True):
+        if kind is not None and bind.kind is not kind and not bind.is_missing and bind.kind is not Kind.NULL:
+            raise BerError(f"{bind.oid}: {kind.name} expected, got {bind.kind.name}")
+    return found
+
+
+class SnmpClient:
+    """One agent, asked as one user, one request at a time.
+
+    `timeout` is in seconds per attempt, `retries` how often a read is sent again; a write never is. `max_oids` and
+    `max_repetitions` are upper bounds: what the agent finds too big is halved and remembered. `any_source` accepts
+    answers from another address (some agents send from another interface) and counts them.
+
+    Every method raises UnreachableError (nobody answers, or refuses us altogether), ProtocolViolationError (the answer
+    is not one to what was asked), RefusedError (an SNMP error-status: `vendor_code` is its word) or ConfigError (the
+    argument is wrong, nothing was sent).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        host: str,
+        port: int,
+        credentials: SnmpCredentials,
+        *,
+        name: str = "",
+        timeout: float = 1.0,
+        retries: int = 1,
+        max_oids: int = 40,
+        max_repetitions: int = 20,
+        any_source: bool = False,
+    ) -> None:
+        if timeout <= 0 or retries < 0 or max_oids < 1 or max_repetitions < 1:
+            raise ConfigError("timeout, max_oids and max_repetitions must be positive, retries not negative")
+        self._exchange = Exchange(network, host, port, credentials, name=name, timeout=timeout, any_source=any_source)
+        self._retries = retries
+        self._max_oids = max_oids
+        self._max_repetitions = max_repetitions
+
+    @property
+    def counters(self) -> SnmpCounters:
+        """What happened on this link."""
+        return self._exchange.counters
+
+    async def open(self) -> None:
+        """Open the endpoint, find the engine (v3) and ask for sysUpTime, which proves address and credentials.
+
+        noSuchObject and most refusals prove them too. UnreachableError says what is wrong otherwise.
+        """
+        await self._exchange.open()
+        try:
+            await self.get([_SYS_UP_TIME])
+        except RefusedError as error:
+            if error.vendor_code in _NO_RIGHTS:
+                self._abandon()
+                raise UnreachableError(
+                    error.message,
+                    device=error.device,
+                    operation=error.operation,
+                    hint="the agent knows us but allows nothing: check its view and the security level",
+                ) from error
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        self._exchange.close()
+        self.counters.connect_failures += 1
+
+    async def close(self) -> None:
+        """Close the endpoint; may be opened again."""
+        self._exchange.close()
+
+    def prepare(self, oids: Sequence[str], kinds: Sequence[Kind | None] | None = None) -> PreparedGet:
+        """Encode a list of OIDs once for `poll`; with `kinds`, a value of another type is a violation."""
+        return PreparedGet(oids, kinds)
+
+    async def get(self, oids: Sequence[str]) -> list[VarBind]:
+        """The values of exactly these OIDs in this order; what the agent does not have is of a NO_SUCH kind."""
+        return await self.poll(PreparedGet(oids))
+
+    async def poll(self, prepared: PreparedGet) -> list[VarBind]:
+        """As `get`, for a prepared list."""
+        found: list[VarBind] = []
+        total = len(prepared)
+        while len(found) < total:
+            size = min(self._max_oids, total - len(found))
+            try:
+                found += await self._exchange.request(prepared.pdu(len(found), size), self._retries)
+            except RefusedError as error:
+                if error.vendor_code != "tooBig" or size == 1:
+                    raise
+                self._max_oids = size // 2
+        return found
+
+    async def walk(self, root: str, *, limit: int = 10_000) -> list[VarBind]:
+        """Everything strictly below `root`, in order.
+
+        ProtocolViolationError when the agent goes in circles, gives nothing, or more than `limit` objects.
+        """
+        found, self._max_repetitions = await walk(
+            self._exchange, root, limit=limit, repetitions=self._max_repetitions, retries=self._retries
+        )
+        return found
+
+    async def set(self, oid: str, kind: Kind, value: Value) -> None:
+        """Write one value, once. Returning means that the agent acknowledged it; only reading it back confirms it.
+
+        After UnreachableError, ProtocolViolationError or RefusedError the value may or may not have been taken: read
+        back before doing anything else.
+        """
+        name, content = encode_oid(oid), encode_value(kind, value)
+        tag, start, stop = header(content, 0, len(content))
+        sent = decode_value(tag, content[start:stop])
+        body = _NO_ERROR + encode_varbinds([(name, content)])
+        accept = partial(_accept_set, [(name, oid)], sent)
+        await self._exchange.request(Pdu(PduType.SET, body, 1, f"set {oid}", accept), 0)
+
+
+def _accept_set(
+    wanted: Sequence[tuple[bytes, str]], sent: tuple[Kind, Value], data: bytes, start: int, stop: int
+) -> bool:
+    (echoed,) = match_varbinds(data, start, stop, wanted)
+    if (echoed.kind, echoed.value) != sent:
+        kind, value = sent
+        raise BerError(f"{echoed.oid}: wrote {kind.name} {value!r}, echoed {echoed.kind.name} {echoed.value!r}")
+    return True
