@@ -66,9 +66,9 @@ def main() -> None:
         finally:
             server.terminate()
             server.join()
-    print(f"harness  {mine:6.1f} us CPU per {COUNT}-register read")
-    print(f"pymodbus {other:6.1f} us CPU per {COUNT}-register read")
-    print(f"ratio    {mine / other:6.2f}")
+    sys.stdout.write(f"harness  {mine:6.1f} us CPU per {COUNT}-register read\n")
+    sys.stdout.write(f"pymodbus {other:6.1f} us CPU per {COUNT}-register read\n")
+    sys.stdout.write(f"ratio    {mine / other:6.2f}\n")
 
 
 if __name__ == "__main__":

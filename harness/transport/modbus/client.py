@@ -19,6 +19,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Literal
 
+from pymodbus.exceptions import ModbusException
+
 from harness.errors import DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.transport.counters import Counters
 from harness.transport.foreign import unreachable
@@ -199,7 +201,7 @@ class ModbusClient:
                 is_answered = True
                 self._dials_in_vain = 0
                 raise self._error(refusal, request.text, link, limit) from None
-            except (Mismatch, OSError, EOFError) as error:
+            except (Mismatch, ModbusException, OSError, EOFError) as error:
                 raise self._error(error, request.text, link, limit) from error
             finally:
                 self._deadline = float("inf")
@@ -218,6 +220,8 @@ class ModbusClient:
                 vendor_code=error.number,
                 is_busy=error.number in _BUSY,
             )
+        if isinstance(error, ModbusException):
+            error = Mismatch("undecodable", "a frame that can be decoded", str(error))
         if isinstance(error, Mismatch):
             self._count_violation(error)
             return ProtocolViolationError(

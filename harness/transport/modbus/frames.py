@@ -48,6 +48,7 @@ KINDS = {
     "checksum": "HX-2208",
     "unasked": "HX-2209",
     "flood": "HX-2210",
+    "undecodable": "HX-2211",
 }
 """Each check that a reply can fail, with the error code it is reported and counted under."""
 
