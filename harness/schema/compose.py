@@ -170,6 +170,9 @@ class _Composer:
         if self._wants_key():
             self._key(text, value, event.style is None, at, is_refused=is_refused)
         else:
+            frame = self.stack[-1] if self.stack else None
+            if not text and event.style is None and frame is not None and frame.key and frame.key_at != (0, 0):
+                at = frame.key_at  # the scanner marks a missing value at the next word, lines below
             self._place(value, at, is_refused=is_refused)
 
     def _wants_key(self) -> bool:

@@ -26,8 +26,8 @@ def plain(value: Any, name: str) -> Any:
 def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[Problem]]:
     """A copy of `source` in which every `${name}` is the value of that parameter, and what was wrong with them.
 
-    Positions stay those of the file. A problem's place keeps its text and is refused, so that `validate` does not
-    complain about it a second time. The values are not searched for further `${...}`.
+    Positions stay those of the file. A problem's place keeps its text and is refused: `validate` raises the problem of
+    the parameter, and no second one for the text. The values are not searched for further `${...}`.
     """
     problems: list[Problem] = []
     refused: set[Loc] = set(source.refused)
@@ -58,4 +58,5 @@ def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[
         return value
 
     data = walk(source.data, ())
-    return replace(source, data=data, refused=frozenset(refused)), problems
+    noted = (*source.problems, *problems)
+    return replace(source, data=data, problems=noted, refused=frozenset(refused)), problems

@@ -60,7 +60,7 @@ def _problems(source: Source, model: type[BaseModel], error: ValidationError, da
             errors.append(_Error(details, place, _at(data, place.loc)))
     found = [_problem(source, words, prefix) for words in _said(_reduce(errors, 0))]
     # A placeholder that an alias or a number too long left behind may fail a validator further up; the cause is known.
-    return found or ([] if source.problems or source.refused else [_unexplained(source, error)])
+    return found or ([] if source.problems else [_unexplained(source, error)])
 
 
 def _unexplained(source: Source, error: ValidationError) -> Problem:
@@ -130,10 +130,11 @@ def _said(groups: list[list[_Error]]) -> list[tuple[_Error, Words]]:
         elif all(error.kind in KINDS for error in group):
             said.append((first, kinds_expected([error.kind for error in group], first.value)))
         else:
-            words = [say(error.details, error.place, error.value) for error in group]
-            texts = list(dict.fromkeys(word.message for word in words if word.code != "HX-1205"))
-            hint = next((word.hint for word in words if word.hint and word.message in texts), "")
-            said.append((first, Words(words[0].code if len(texts) == 1 else "HX-1206", ", and ".join(texts), hint)))
+            told = [error for error in group if error.kind not in KINDS]
+            words = [say(error.details, error.place, error.value) for error in told]
+            texts = list(dict.fromkeys(word.message for word in words))
+            hint = next((word.hint for word in words if word.hint), "")
+            said.append((told[0], Words(words[0].code, ", and ".join(texts), hint)))
     for errors in missing.values():
         names = ", ".join(repr(str(error.place.loc[-1])) for error in errors)
         said.append((errors[0], Words("HX-1204", f"missing key{'s' if len(errors) > 1 else ''} {names}")))

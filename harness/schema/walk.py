@@ -6,6 +6,7 @@ a key, and `[key]`. Only the model's own schema can tell them apart, so it is fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,22 +89,30 @@ class Walker:
         return self._bare(found) if found is not None else None
 
     def _branch(self, schema: Schema, label: str) -> Schema | None:
+        """The branch that a label means: `str`, `Limit`, `function-after[check(), Limit]`, or a name given to it."""
+        words = set(re.findall(r"[\w-]+", label))
+        candidates: list[tuple[int, Schema]] = []
         for choice in schema["choices"]:
             inner, name = choice if isinstance(choice, tuple) else (choice, None)
-            if name == label or label in self._labels(inner):
-                return self._bare(inner)
-        return None
+            types, models = self._labels(inner)
+            rank = 3 if label in {name, *types, *models} else 2 if models & words else 1 if types & words else 0
+            candidates.append((rank, inner))
+        rank, best = max(candidates, key=lambda candidate: candidate[0])
+        return self._bare(best) if rank else None
 
-    def _labels(self, schema: Schema) -> set[str]:
-        """The labels pydantic may use for a branch: the type's, or the model's name."""
-        labels: set[str] = set()
+    def _labels(self, schema: Schema) -> tuple[set[str], set[str]]:
+        """What pydantic may call a branch: (names of types, names of models)."""
+        types: set[str] = set()
+        models: set[str] = set()
         current: Schema | None = schema
         while current is not None:
-            labels.add(current["type"])
             if "cls" in current:
-                labels.add(current["cls"].__name__)
-            current = self._inner(current)
-        return labels
+                models.add(current["cls"].__name__)
+            inner = self._inner(current)
+            if inner is None:
+                types.add(current["type"])
+            current = inner
+        return types, models
 
     def _inner(self, schema: Schema) -> Schema | None:
         kind = schema["type"]
