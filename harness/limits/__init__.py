@@ -1,0 +1,1 @@
+"""Limits: evaluation, debounce, windows, derived signals and verdicts as pure functions."""

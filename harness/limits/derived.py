@@ -64,7 +64,7 @@ FUNCTIONS: Mapping[str, Function] = {
         "share of the electrical power found in the coolant",
     ),
     "dew_point": Function(
-        {"temperature": "degC", "humidity": "%"}, "degC", lambda **i: dew_point(**i), "dew point (Magnus)"
+        {"temperature": "degC", "humidity": "%"}, "degC", dew_point, "dew point (Magnus)"
     ),
     "dew_point_margin": Function(
         {"surface": "degC", "temperature": "degC", "humidity": "%"},

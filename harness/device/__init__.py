@@ -1,0 +1,1 @@
+"""Devices: a profile compiled once into a read plan, pollers, health and confirmation."""

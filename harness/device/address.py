@@ -1,0 +1,91 @@
+"""Device addresses, as a station file states them.
+
+`modbus+tcp://host:502/12`, `modbus+rtu:///dev/ttyUSB0?baud=19200&parity=E/200`, `snmp://host:161`, and VISA resource
+strings such as `TCPIP::host::5025::SOCKET`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+_PORTS = {"modbus+tcp": 502, "modbus+rtutcp": 502, "snmp": 161}
+VISA_PREFIXES = ("TCPIP", "ASRL", "USB", "GPIB", "VICP", "PRLGX")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address. `scheme` is modbus+tcp, modbus+rtutcp, modbus+rtu, snmp or visa."""
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    unit: int | None = None
+    resource: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        """The protocol family that a profile must speak: modbus, snmp or scpi."""
+        return "scpi" if self.scheme == "visa" else self.scheme.partition("+")[0]
+
+    @property
+    def bus(self) -> tuple[str, str, int]:
+        """What devices on one wire share: one connection, one queue."""
+        return self.scheme, self.host, self.port
+
+    def __str__(self) -> str:
+        if self.scheme == "visa":
+            return self.resource
+        if self.scheme == "modbus+rtu":
+            return f"{self.host} unit {self.unit}"
+        tail = f" unit {self.unit}" if self.unit is not None else ""
+        return f"{self.host}:{self.port}{tail}"
+
+
+def parse_address(text: str) -> Address:
+    """Parse an address; ValueError says what is wrong and shows a right one."""
+    if text.upper().startswith(VISA_PREFIXES) and "::" in text:
+        return Address("visa", resource=text)
+    if text.startswith("modbus+rtu://"):
+        return _serial(text)
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS:
+        raise ValueError(
+            f"address {text!r} is not known; write modbus+tcp://HOST:PORT/UNIT, modbus+rtutcp://HOST:PORT/UNIT, "
+            "modbus+rtu:///dev/ttyX?baud=19200&parity=E/UNIT, snmp://HOST:PORT or a VISA resource like "
+            "TCPIP::HOST::5025::SOCKET"
+        )
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError as error:
+        raise ValueError(f"address {text!r} has no valid port (1 to 65535)") from error
+    if not parts.hostname or parts.username or parts.query:
+        raise ValueError(f"address {text!r} must be SCHEME://HOST:PORT; credentials never stand in an address")
+    unit = _unit(parts.path.strip("/"), text) if parts.scheme.startswith("modbus") else None
+    if parts.scheme == "snmp" and parts.path.strip("/"):
+        raise ValueError(f"address {text!r}: an SNMP address ends after the port")
+    return Address(parts.scheme, parts.hostname, port, unit)
+
+
+def _serial(text: str) -> Address:
+    body = text.removeprefix("modbus+rtu://")
+    path, question, rest = body.partition("?")
+    query, slash, unit = rest.rpartition("/") if question else (path.rpartition("/")[0], "/", path.rpartition("/")[2])
+    if not question:
+        path, query = query, ""
+    if not path.startswith("/dev/") or not slash:
+        raise ValueError(f"address {text!r} must be like modbus+rtu:///dev/ttyUSB0?baud=19200&parity=E/12")
+    options = {key: values[-1] for key, values in parse_qs(query, strict_parsing=bool(query)).items()}
+    unknown = set(options) - {"baud", "parity", "stop"}
+    if unknown:
+        raise ValueError(f"address {text!r}: unknown option {sorted(unknown)[0]!r}; known are baud, parity, stop")
+    return Address("modbus+rtu", path, 0, _unit(unit, text), options=options)
+
+
+def _unit(text: str, address: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) > 255:
+        raise ValueError(f"address {address!r}: the unit after the last '/' must be 0 to 255")
+    return int(text)

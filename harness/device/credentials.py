@@ -1,0 +1,71 @@
+"""Credentials of devices: a small YAML file (mode 0600) or an environment variable, never the station file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+from harness.errors import ConfigError
+from harness.schema.fields import Model, StrictText
+from harness.schema.problems import ProblemsError
+from harness.schema.source import parse_source, validate
+from harness.schema.station import FileRef
+from harness.secret import Secret
+from harness.transport.snmp import SnmpCredentials
+from harness.transport.snmp.types import AuthProtocol, PrivProtocol
+
+
+class SnmpFile(Model):
+    """What a credentials file for SNMP holds."""
+
+    version: Literal["2c", "3"]
+    community: StrictText = ""
+    user: StrictText = ""
+    auth_protocol: AuthProtocol | None = None
+    auth_key: StrictText = ""
+    priv_protocol: PrivProtocol | None = None
+    priv_key: StrictText = ""
+    context: StrictText = ""
+
+
+def read_secret(ref: FileRef, base: Path) -> Secret:
+    """The text of a secret: a file beside the station file, or an environment variable. ConfigError when absent."""
+    if ref.env:
+        text = os.environ.get(ref.env)
+        if not text:
+            raise ConfigError(f"the environment variable {ref.env} is not set", hint="it must hold the secret")
+        return Secret(text)
+    path = base / ref.file
+    try:
+        mode = path.stat().st_mode
+        if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+            raise ConfigError(f"{path} can be read or changed by others", hint=f"chmod 600 {path}")
+        return Secret(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise ConfigError(f"cannot read the secret in {path}: {error.strerror}") from error
+
+
+def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
+    """The credentials of an SNMP device; without any, community `public` (read-only on most devices)."""
+    if ref is None:
+        return SnmpCredentials(version="2c", community=Secret("public"))
+    where = ref.file or f"${ref.env}"
+    text = read_secret(ref, base).reveal()
+    try:
+        given = validate(parse_source(text.encode(), where), SnmpFile)
+    except ProblemsError as error:
+        # the text of a secret file must not be shown, so only the places are
+        places = ", ".join(f"{p.line}:{p.column} {p.code}" for p in error.problems[:3])
+        raise ConfigError(f"{where} is not a valid credentials file (at {places})") from None
+    return SnmpCredentials(
+        version=given.version,
+        community=Secret(given.community),
+        user=given.user,
+        auth_protocol=given.auth_protocol,
+        auth_key=Secret(given.auth_key),
+        priv_protocol=given.priv_protocol,
+        priv_key=Secret(given.priv_key),
+        context=given.context,
+    )

@@ -1,0 +1,363 @@
+"""A device: its profile compiled at open into read plans, polled into frames, written with range checks.
+
+```
+ new --open()--> open --poll()--> frame, frame, ...      a silent device gives frames of BAD, never no frame
+                  |  failures >= dormant_after: asked less often
+                  '- back after a loss: identity read again before anything is written
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from harness.clock import Clock
+from harness.device.counting import CounterUnroller
+from harness.device.link import Link, ReadPlan, Reply
+from harness.device.points import ControlPoint, Expansion, SignalPoint
+from harness.device.scaling import Scaling
+from harness.errors import DeviceError, IdentityError, ProtocolViolationError, RefusedError, UnreachableError
+from harness.quantity import Frame, Quality, Reading, SignalInfo, parse_quantity
+from harness.schema.profile import Profile
+from harness.schema.station import DeviceEntry
+
+SLOW_EVERY_S = 10.0
+"""How often signals of poll class `slow` are read, at most."""
+_FROZEN_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A control's wanted state, resolved: a word, or a value in the control's unit."""
+
+    value: float = math.nan
+    word: str = ""
+
+    def show(self, unit: str) -> str:
+        """As a person reads it."""
+        return self.word or f"{self.value:g} {unit}".rstrip()
+
+
+@dataclass(slots=True)
+class Health:
+    """How the device has been doing."""
+
+    polls: int = 0
+    failures_in_a_row: int = 0
+    failed: int = 0
+    skipped: int = 0
+    """Polls left out because the one before was still under way, or the device is dormant."""
+    last_good: float = -math.inf
+    last_error: str = ""
+    by_kind: dict[str, int] = field(default_factory=dict)
+    latency_s: float = 0.0
+
+    def count(self, kind: str) -> None:
+        """One more error of a kind."""
+        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+
+
+_KINDS: tuple[tuple[type[DeviceError], str, Quality], ...] = (
+    (UnreachableError, "unreachable", Quality.BAD_TIMEOUT),
+    (ProtocolViolationError, "violation", Quality.BAD_VIOLATION),
+    (RefusedError, "refused", Quality.BAD_REFUSED),
+    (IdentityError, "identity", Quality.BAD_VIOLATION),
+)
+
+
+class Group:
+    """The points of one poll class, their plan and their place in the device's arrays."""
+
+    def __init__(self, points: Sequence[SignalPoint], start: int) -> None:
+        self.points = points
+        self.part = slice(start, start + len(points))
+        self.scaling = Scaling([point.spec for point in points])
+        self.plan: ReadPlan | None = None
+        self.read_at = -math.inf
+
+
+class Device:
+    """One device of the station."""
+
+    def __init__(
+        self, name: str, entry: DeviceEntry, profile: Profile, expansion: Expansion, link: Link, clock: Clock
+    ) -> None:
+        self.name = name
+        self.entry = entry
+        self.profile = profile
+        self.expansion = expansion
+        self.link = link
+        self.health = Health()
+        self.identity: dict[str, str] = {}
+        self.signals: list[SignalInfo] = []
+        self.max_age = entry.max_age or 3 * entry.poll
+        self.events: list[str] = []
+        """Things worth telling since the last look (lost, back, counter reset); the engine empties it."""
+        self._clock = clock
+        self._points: list[SignalPoint] = []
+        self._index: dict[str, int] = {}
+        self._groups: dict[str, Group] = {}
+        self._plans: dict[tuple[str, ...], tuple[ReadPlan, Scaling]] = {}
+        self._texts: dict[int, str] = {}
+        self._values = np.empty(0)
+        self._qualities = np.empty(0, dtype=np.uint8)
+        self._unroller = CounterUnroller([], 0)
+        self._is_open = False
+        self._must_prove = False
+        self._heartbeat: tuple[float, float] = (math.nan, 0.0)
+        self._asleep_until = -math.inf
+        self._busy = asyncio.Lock()
+
+    # --- open and identity -------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect, discover, prove the identity, compile. DeviceError names this device."""
+        try:
+            points = list(await self.link.open())
+            await self._compile(points)
+            await self._prove()
+        except DeviceError as error:
+            raise self._named(error) from error
+        self._is_open = True
+
+    async def _compile(self, points: list[SignalPoint]) -> None:
+        by_class = {key: [p for p in points if p.spec.poll == key] for key in ("fast", "slow", "once")}
+        self._points = [point for key in by_class for point in by_class[key]]
+        self._index = {point.name: k for k, point in enumerate(self._points)}
+        self.signals = [point.info(self.name) for point in self._points]
+        count = len(self._points)
+        self._values = np.full(count, np.nan)
+        self._qualities = np.full(count, Quality.BAD_MISSING, dtype=np.uint8)
+        self._texts.clear()
+        self._plans.clear()
+        self._groups.clear()
+        start = 0
+        for key, members in by_class.items():
+            group = self._groups[key] = Group(members, start)
+            start += len(members)
+            if members:
+                group.plan = self.link.plan(members)
+        counters = [(k, 2.0**p.spec.counter * p.spec.scale) for k, p in enumerate(self._points) if p.spec.counter]
+        uptime = self._index.get(self.profile.heartbeat, -1)
+        self._unroller = CounterUnroller(counters, uptime)
+        if (once := self._groups["once"]).plan is not None:
+            self._take(once, await once.plan.read())
+
+    async def _prove(self) -> None:
+        rules = self.profile.identity
+        texts = {self._points[k].name: text for k, text in self._texts.items()}
+        for rule in rules.match:
+            shown = texts.get(rule.signal, "")
+            if not rule.holds(shown):
+                raise IdentityError(
+                    f"{rule.signal} reads {shown!r}, but profile {self.profile.profile} is for {rule}",
+                    device=self.name,
+                    hint="check the address, or name the profile of the model that is there; nothing was written",
+                )
+        found = {field: texts.get(getattr(rules, field), "") for field in ("model", "serial", "firmware")}
+        if self.entry.serial and found["serial"] != self.entry.serial:
+            raise IdentityError(
+                f"serial number {found['serial']!r} answers, the station file expects {self.entry.serial!r}",
+                device=self.name,
+                hint="check the address, or correct `serial` in the station file; nothing was written",
+            )
+        if self.entry.firmware and found["firmware"] not in self.entry.firmware:
+            raise IdentityError(
+                f"firmware {found['firmware']!r} is not one of {', '.join(self.entry.firmware)}",
+                device=self.name,
+                hint="update the device, or add the version to `firmware` in the station file",
+            )
+        if self.identity and found != self.identity:
+            raise IdentityError(f"another unit answers: {found}, before it was {self.identity}", device=self.name)
+        self.identity = found
+
+    # --- polling -----------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._busy.locked()
+
+    async def poll(self) -> Frame | None:
+        """Read what is due and return a frame; device errors become qualities. None: dormant, not asked this time."""
+        now = self._clock.monotonic()
+        if now < self._asleep_until:
+            self.health.skipped += 1
+            return self._frame_of(Quality.BAD_TIMEOUT)
+        self.health.polls += 1
+        async with self._busy:
+            try:
+                if self._must_prove:
+                    await self._prove_again()
+                await self._refresh(now)
+            except DeviceError as error:
+                return self._failed(error)
+        return self._good(now)
+
+    async def _refresh(self, now: float) -> None:
+        fast, slow = self._groups["fast"], self._groups["slow"]
+        if fast.plan is not None:
+            self._take(fast, await fast.plan.read())
+        if slow.plan is not None and now - slow.read_at >= SLOW_EVERY_S - 0.5:
+            self._take(slow, await slow.plan.read())
+            slow.read_at = now
+        if fast.plan is None and slow.plan is None and (once := self._groups["once"]).plan is not None:
+            self._take(once, await once.plan.read())
+
+    async def _prove_again(self) -> None:
+        once = self._groups["once"]
+        if once.plan is not None:
+            self._take(once, await once.plan.read())
+        await self._prove()
+        self._must_prove = False
+
+    def _take(self, group: Group, reply: Reply) -> None:
+        part = group.part
+        values, qualities = self._values[part], self._qualities[part]
+        group.scaling.apply(reply.raw, values, qualities)
+        bad = reply.qualities
+        if bad.any():
+            qualities[bad != 0] = bad[bad != 0]
+        for k, text in reply.texts.items():
+            self._texts[part.start + k] = text
+            if not bad[k]:
+                qualities[k] = Quality.GOOD
+
+    def _good(self, now: float) -> Frame:
+        done = self._clock.monotonic()
+        health = self.health
+        health.latency_s = done - now
+        if health.failures_in_a_row:
+            self.events.append(f"answers again after {health.failures_in_a_row} failed polls")
+        health.failures_in_a_row = 0
+        health.last_good = done
+        values = self._values.copy()
+        qualities = self._qualities.copy()
+        if note := self._unroller.unroll(values):
+            self.events.append(note)
+        if self._is_frozen(done):
+            qualities[qualities == Quality.GOOD] = Quality.STALE
+        slow = self._groups["slow"]
+        if slow.plan is not None and done - slow.read_at > 3 * SLOW_EVERY_S:
+            part = qualities[slow.part]
+            part[part == Quality.GOOD] = Quality.STALE
+        return Frame(self.name, self._clock.wall_ns(), done, values, qualities, dict(self._texts))
+
+    def _is_frozen(self, now: float) -> bool:
+        index = self._index.get(self.profile.heartbeat, -1)
+        if index < 0:
+            return False
+        beat, since = self._heartbeat
+        if self._values[index] != beat:
+            self._heartbeat = (float(self._values[index]), now)
+            return False
+        return now - since > max(_FROZEN_AFTER_S, 5 * self.entry.poll)
+
+    def _failed(self, error: DeviceError) -> Frame:
+        health = self.health
+        kind, quality = next(((k, q) for c, k, q in _KINDS if isinstance(error, c)), ("other", Quality.BAD_VIOLATION))
+        health.count(kind)
+        health.failed += 1
+        health.failures_in_a_row += 1
+        health.last_error = error.message
+        if health.failures_in_a_row == 1:
+            self.events.append(f"lost: {error.message}")
+        self._must_prove = True
+        if health.failures_in_a_row >= self.profile.health.dormant_after:
+            self._asleep_until = self._clock.monotonic() + self.profile.health.probe_every
+        return self._frame_of(quality)
+
+    def _frame_of(self, quality: Quality) -> Frame:
+        count = len(self._points)
+        qualities = np.full(count, quality, dtype=np.uint8)
+        return Frame(self.name, self._clock.wall_ns(), self._clock.monotonic(), np.full(count, np.nan), qualities)
+
+    # --- single signals ----------------------------------------------------------------------------------------------
+
+    async def read(self, names: Sequence[str]) -> list[Reading]:
+        """Read some signals now (for confirmation and by hand). DeviceError when the device fails as a whole."""
+        key = tuple(names)
+        if key not in self._plans:
+            missing = [name for name in names if name not in self._index]
+            if missing:
+                raise RefusedError(f"the device has no signal {missing[0]!r}", device=self.name, operation="read")
+            points = [self._points[self._index[name]] for name in names]
+            self._plans[key] = (self.link.plan(points), Scaling([point.spec for point in points]))
+        plan, scaling = self._plans[key]
+        async with self._busy:
+            try:
+                reply = await plan.read()
+            except DeviceError as error:
+                raise self._named(error) from error
+        values = np.empty(len(key))
+        qualities = np.empty(len(key), dtype=np.uint8)
+        scaling.apply(reply.raw, values, qualities)
+        wall, mono = self._clock.wall_ns(), self._clock.monotonic()
+        readings = []
+        for k, name in enumerate(key):
+            info = self.signals[self._index[name]]
+            override = Quality(int(reply.qualities[k]))
+            quality = override if override or info.is_text else Quality(int(qualities[k]))
+            value = float(values[k])
+            text = reply.texts.get(k, "") if info.is_text else info.word(value)
+            readings.append(Reading(info.name, value, info.unit, quality, wall, mono, text))
+        return readings
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    async def write(self, control: ControlPoint, setting: Setting) -> None:
+        """Send one command; see `Link.write` for what its errors mean. Refused while the identity is in doubt."""
+        async with self._busy:
+            try:
+                if self._must_prove and self._is_open:
+                    await self._prove_again()
+                await self.link.write(control, setting.value, setting.word)
+            except DeviceError as error:
+                raise self._named(error) from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._is_open = False
+        await self.link.close()
+
+    def _named(self, error: DeviceError) -> DeviceError:
+        if not error.device:
+            error.device = self.name
+            error.where = " ".join(part for part in (self.name, error.operation) if part)
+        return error
+
+
+def resolve_setting(control: ControlPoint, to: str | float) -> Setting:
+    """What `to:` means for a control: one of its words, or a quantity within its range. ValueError says what not."""
+    spec = control.spec
+    words = sorted({*spec.commands, *getattr(spec, "texts", {}), *getattr(spec, "command_oids", {})})
+    if isinstance(to, str) and to in words:
+        return Setting(word=to)
+    if words:
+        raise ValueError(f"{control.name} takes {' or '.join(words)}, not {to!r}")
+    quantity = parse_quantity(to)
+    if quantity.unit == "" and spec.unit and not isinstance(to, str):
+        raise ValueError(f"{control.name} needs a unit: write '{to:g} {spec.unit}'")
+    value = quantity.to(spec.unit)
+    if spec.range is not None and not spec.range[0] <= value <= spec.range[1]:
+        raise ValueError(f"{quantity} is outside {spec.range[0]:g} to {spec.range[1]:g} {spec.unit} of {control.name}")
+    if spec.step:
+        value = round(value / spec.step) * spec.step
+    return Setting(value=value)
+
+
+def tree_report(title: str, failures: Mapping[str, tuple[str, BaseException]]) -> str:
+    """One report of several devices' failures: device, address and reason, each on its own line."""
+    lines = [title]
+    width = max((len(name) for name in failures), default=0)
+    for k, (name, (address, error)) in enumerate(failures.items()):
+        branch = "└─" if k == len(failures) - 1 else "├─"
+        reason = error.message if isinstance(error, DeviceError) else str(error)
+        hint = f"; {error.hint}" if isinstance(error, DeviceError) and error.hint else ""
+        lines.append(f"{branch} {name:<{width}}  {address}  {reason}{hint}")
+    return "\n".join(lines)

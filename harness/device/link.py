@@ -1,0 +1,84 @@
+"""The seam between a device and its protocol.
+
+A link opens the connection, finds out which rows of the profile's tables exist, and makes read plans. A read plan
+answers a fixed list of points with one reply: raw numbers, qualities and texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from harness.device.points import ControlPoint, SignalPoint
+from harness.device.scaling import Floats, Qualities
+
+
+@dataclass(slots=True)
+class Reply:
+    """What one execution of a read plan gave: raw numbers float64[n], qualities uint8[n], texts by position."""
+
+    raw: Floats
+    qualities: Qualities
+    texts: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, count: int) -> Reply:
+        """A reply of `count` points, all NaN and GOOD."""
+        return cls(np.full(count, np.nan), np.zeros(count, dtype=np.uint8))
+
+
+class ReadPlan(Protocol):
+    """A compiled list of points."""
+
+    async def read(self) -> Reply:
+        """Ask the device. Raises UnreachableError or ProtocolViolationError when the device as a whole failed."""
+        ...
+
+
+class Link(Protocol):
+    """One device's use of its protocol."""
+
+    async def open(self) -> Sequence[SignalPoint]:
+        """Connect, discover, and return the points that this device really has, in order."""
+        ...
+
+    def plan(self, points: Sequence[SignalPoint]) -> ReadPlan:
+        """Compile a list of points into requests."""
+        ...
+
+    async def write(self, control: ControlPoint, value: float, word: str) -> None:
+        """Send one command: `word` when the control has words, else `value` in the control's unit. Never retried.
+
+        Returns when the device acknowledged. RefusedError: it said no. UnreachableError and ProtocolViolationError:
+        unclear, read back before deciding anything.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connection (or this device's share of it)."""
+        ...
+
+    def health(self) -> Mapping[str, int]:
+        """Counters of the transport, by kind."""
+        ...
+
+
+def raw_value(control: ControlPoint, value: float, word: str) -> int | float:
+    """The number that goes over the wire for a word, or for a value in the control's unit."""
+    spec = control.spec
+    if word:
+        return spec.commands[word]
+    return (value - spec.offset) / spec.scale * float(2**spec.precision)
+
+
+def printable(data: bytes) -> str:
+    """Device text made safe to show and store: UTF-8 or Latin-1, control characters escaped, at most 256 characters."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    text = text.rstrip("\0").strip()[:256]
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

@@ -1,0 +1,199 @@
+"""The read plan of a Modbus device: requests coalesced into spans, and one vectorised decode of all their words.
+
+All spans of a poll class land in one array of 16-bit words. Every number is then a weighted sum of at most four of
+them (the weights carry word order), taken with one gather for the whole device. Floats are views of the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.device.points import SignalPoint, modbus_address
+from harness.device.scaling import Floats
+from harness.schema.profile import ModbusProfile, ModbusSignal
+
+_FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One read request: `count` registers (or bits) from `address` with `function`, stored at `start` in the words."""
+
+    function: int
+    address: int
+    count: int
+    start: int
+    members: tuple[int, ...]
+    """Positions of the points (in the plan's order) that the span serves."""
+
+
+def coalesce(
+    profile: ModbusProfile, points: Sequence[SignalPoint], *, alone: frozenset[int] = frozenset()
+) -> list[Span]:
+    """Merge the points' addresses into as few requests as the device's limits allow.
+
+    Gaps of up to `max_gap` words are read over, never across a forbidden range. Points that clear on read, and the
+    positions in `alone` (a merged read of them was refused), get a request of their own.
+    """
+    options = profile.modbus
+    wanted = []
+    for position, point in enumerate(points):
+        spec = _spec(point)
+        address = modbus_address(profile, spec, point.row)
+        single = spec.clear_on_read or position in alone
+        wanted.append((_FUNCTION[spec.table], address, spec.words_long, position, single))
+    wanted.sort()
+    spans: list[Span] = []
+    open_end, start = -1, 0
+    for function, address, length, position, single in wanted:
+        last = spans[-1] if spans else None
+        limit = options.max_span * (16 if function in (1, 2) else 1)
+        gap_ok = last is not None and address - open_end <= options.max_gap and not _crosses(profile, open_end, address)
+        if last and not single and open_end >= 0 and last.function == function and gap_ok:
+            end = max(open_end, address + length)
+            if end - last.address <= limit:
+                spans[-1] = Span(function, last.address, end - last.address, last.start, (*last.members, position))
+                open_end = end
+                continue
+        start = _stored(spans)
+        spans.append(Span(function, address, length, start, (position,)))
+        open_end = -1 if single else address + length
+    return spans
+
+
+def _stored(spans: Sequence[Span]) -> int:
+    return spans[-1].start + spans[-1].count if spans else 0
+
+
+def _crosses(profile: ModbusProfile, low: int, high: int) -> bool:
+    base = profile.modbus.address_base
+    return any(low <= last - base and first - base < high for first, last in profile.modbus.forbidden)
+
+
+def _spec(point: SignalPoint) -> ModbusSignal:
+    assert isinstance(point.spec, ModbusSignal)
+    return point.spec
+
+
+class Decoder:
+    """Decodes the words of a list of points at once into raw numbers (float64[n]) and texts."""
+
+    def __init__(self, profile: ModbusProfile, points: Sequence[SignalPoint], spans: Sequence[Span]) -> None:
+        self.size = _stored(spans)
+        self.words = np.zeros(self.size, dtype=np.uint16)
+        specs = [_spec(point) for point in points]
+        places = _places(profile, points, spans)
+        n = len(points)
+        # words, then byte-swapped words, then one zero: indices below choose among them
+        self._pool = np.zeros(2 * self.size + 1, dtype=np.float64)
+        self._index = np.full((n, 4), 2 * self.size, dtype=np.intp)
+        self._weight = np.zeros((n, 4))
+        self._full = np.zeros(n)
+        self._half = np.full(n, np.inf)
+        self._shift = np.ones(n)
+        self._modulus = np.full(n, np.inf)
+        self._bits: list[int] = []
+        self._masks: list[tuple[int, int]] = []
+        self._invert = [(k, _low_mask(s)) for k, s in enumerate(specs) if s.active_low]
+        self._bcd: list[int] = []
+        self._magnitude: list[tuple[int, float]] = []
+        self._floats: list[tuple[int, npt.NDArray[np.intp], str]] = []
+        self.texts: list[tuple[int, int, int, bool]] = []
+        self.scale_from = [(k, s.scale_from, points[k]) for k, s in enumerate(specs) if s.scale_from]
+        for k, spec in enumerate(specs):
+            self._add(k, spec, places[k], spec.order or profile.modbus.order)
+        self._has_signed = bool(np.isfinite(self._half).any())
+        self._has_swapped = bool(
+            (self._index[:, :] >= self.size).any() and (self._index < 2 * self.size).any()
+        ) and any((spec.order or profile.modbus.order) in ("BADC", "DCBA") for spec in specs)
+
+    def _add(self, k: int, spec: ModbusSignal, place: int, order: str) -> None:
+        length = spec.words_long
+        if spec.type == "string":
+            self.texts.append((k, place, length, spec.swap_string))
+            return
+        if spec.type in ("f32", "f64"):
+            self._floats.append((k, self._word_order(place, length, order), ">f4" if length == 2 else ">f8"))
+            return
+        chosen = self._word_order(place, length, order)
+        self._index[k, :length] = chosen
+        self._weight[k, :length] = [65536.0 ** (length - 1 - j) for j in range(length)]
+        bits = 16 * length
+        if spec.type.startswith("i"):
+            if spec.sign == "magnitude":
+                self._magnitude.append((k, float(2 ** (bits - 1))))
+            else:
+                self._full[k], self._half[k] = float(2**bits), float(2 ** (bits - 1))
+        if spec.bit is not None:
+            self._shift[k], self._modulus[k] = float(2**spec.bit), float(2**spec.width)
+            self._bits.append(k)
+        if spec.mask is not None:
+            self._masks.append((k, spec.mask))
+        if spec.type.startswith("bcd"):
+            self._bcd.append(k)
+
+    def _word_order(self, place: int, length: int, order: str) -> npt.NDArray[np.intp]:
+        base = place + (self.size if order in ("BADC", "DCBA") else 0)
+        words = np.arange(base, base + length, dtype=np.intp)
+        return words[::-1].copy() if order in ("CDAB", "DCBA") else words
+
+    def store(self, span: Span, data: bytes) -> None:
+        """Put the data bytes of a span's reply where the decode finds them."""
+        target = self.words[span.start : span.start + span.count]
+        if span.function in (1, 2):
+            bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
+            target[:] = bits[: span.count]
+        else:
+            target[:] = np.frombuffer(data, dtype=">u2")
+
+    def decode(self, raw: Floats) -> None:
+        """Fill `raw` (float64[n]) from the stored words. Text points stay as they are."""
+        size = self.size
+        self._pool[:size] = self.words
+        if self._has_swapped:
+            self._pool[size : 2 * size] = self.words.byteswap()
+        np.einsum("ij,ij->i", self._pool[self._index], self._weight, out=raw)
+        if self._has_signed:
+            raw -= self._full * (raw >= self._half)
+        for k, half in self._magnitude:
+            raw[k] = half - raw[k] if raw[k] >= half else raw[k]
+        if self._bits:
+            chosen = self._bits
+            raw[chosen] = np.floor(raw[chosen] / self._shift[chosen]) % self._modulus[chosen]
+        for k, mask in self._masks:
+            raw[k] = float(int(raw[k]) & mask != 0)
+        for k, mask in self._invert:
+            raw[k] = float(int(raw[k]) ^ mask)
+        for k in self._bcd:
+            raw[k] = _bcd(int(raw[k]))
+        for k, index, dtype in self._floats:
+            words = self._pool[index].astype(">u2")
+            raw[k] = float(np.frombuffer(words.tobytes(), dtype=dtype)[0])
+
+    def text(self, place: int, length: int, *, swapped: bool) -> str:
+        """A string of `length` words: trailing NULs and blanks cut, one byte a character."""
+        words = self.words[place : place + length]
+        data = (words if swapped else words.byteswap()).astype("<u2").tobytes()
+        return data.split(b"\0", 1)[0].decode("latin-1").strip()
+
+
+def _low_mask(spec: ModbusSignal) -> int:
+    return sum(1 << spec.flags[name] for name in spec.active_low)
+
+
+def _places(profile: ModbusProfile, points: Sequence[SignalPoint], spans: Sequence[Span]) -> Mapping[int, int]:
+    places: dict[int, int] = {}
+    for span in spans:
+        for member in span.members:
+            address = modbus_address(profile, _spec(points[member]), points[member].row)
+            places[member] = span.start + address - span.address
+    return places
+
+
+def _bcd(raw: int) -> float:
+    digits = f"{raw:x}"
+    return float(digits) if digits.isdigit() else float("nan")

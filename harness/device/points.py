@@ -1,0 +1,152 @@
+"""Expansion of a profile into concrete points: `repeat` unrolled, names and addresses filled in.
+
+No I/O happens here, so that a plan can be checked against it before anything is contacted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.quantity import SignalInfo
+from harness.schema.profile import (
+    Control,
+    ModbusControl,
+    ModbusProfile,
+    ModbusSignal,
+    Profile,
+    Signal,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPoint:
+    """One concrete signal of a device: `outlet[7].current`. `row` is its repetition (1, 2, ...), 0 when none."""
+
+    name: str
+    spec: Signal
+    group: str = ""
+    row: int = 0
+
+    def info(self, device: str) -> SignalInfo:
+        """What is known of the signal without asking the device."""
+        spec = self.spec
+        return SignalInfo(
+            name=f"{device}.{self.name}",
+            unit=spec.unit,
+            labels=spec.words(),
+            flags={bit: word for word, bit in spec.flags.items()},
+            is_text=spec.is_text,
+            valid=spec.range or (-math.inf, math.inf),
+            description=spec.description,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPoint:
+    """One concrete control of a device: `outlet[7]`. `confirm_by` is the name of the signal that confirms it."""
+
+    name: str
+    spec: Control
+    group: str = ""
+    row: int = 0
+    confirm_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """All points of a device, by name."""
+
+    signals: Mapping[str, SignalPoint]
+    controls: Mapping[str, ControlPoint]
+
+    def bank(self, name: str) -> list[ControlPoint]:
+        """The controls that `name` stands for: itself, or all of a repetition (`outlet` -> outlet[1], ...)."""
+        if name in self.controls:
+            return [self.controls[name]]
+        return [point for point in self.controls.values() if point.row and point.name == f"{name}[{point.row}]"]
+
+    def signal_bank(self, name: str) -> list[SignalPoint]:
+        """The signals that `name` stands for: itself, or one column of a repetition (`outlet.current`)."""
+        if name in self.signals:
+            return [self.signals[name]]
+        group, _, column = name.partition(".")
+        return [p for p in self.signals.values() if p.group == group and p.name == f"{group}[{p.row}].{column}"]
+
+
+def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansion:
+    """Unroll a profile; `counts` says how many of a repetition this device has (never more than the profile's)."""
+    counts = counts or {}
+    signals: dict[str, SignalPoint] = {name: SignalPoint(name, spec) for name, spec in profile.signals.items()}
+    controls: dict[str, ControlPoint] = {
+        name: ControlPoint(name, spec, confirm_by=spec.confirm.signal if spec.confirm else "")
+        for name, spec in profile.controls.items()
+    }
+    for group, repeat in profile.repeat.items():
+        for row in range(1, min(repeat.count, counts.get(group, repeat.count)) + 1):
+            for column, spec in repeat.signals.items():
+                name = f"{group}[{row}].{column}"
+                signals[name] = SignalPoint(name, spec, group, row)
+            own: dict[str, Control] = {f"{group}[{row}]": repeat.control} if repeat.control is not None else {}
+            own.update({f"{group}[{row}].{column}": spec for column, spec in repeat.controls.items()})
+            for name, control in own.items():
+                controls[name] = ControlPoint(
+                    name, control, group, row, _confirming(control, group, row, repeat.signals)
+                )
+    return Expansion(signals, controls)
+
+
+def _confirming(control: Control, group: str, row: int, columns: Mapping[str, Any]) -> str:
+    if control.confirm is None:
+        return ""
+    column = control.confirm.signal
+    return f"{group}[{row}].{column}" if column in columns else column
+
+
+def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
+    """Replace {i} and {name} in an OID, query or binding. Nothing is ever formatted or evaluated."""
+    if "{" not in template:
+        return template
+    text = template.replace("{i}", str(row))
+    for name, value in parameters.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    return text
+
+
+def modbus_address(profile: ModbusProfile, spec: ModbusSignal | ModbusControl, row: int) -> int:
+    """The protocol address (0-based) of a point in its row."""
+    own = spec.words_long if isinstance(spec, ModbusSignal) else (2 if spec.type in ("u32", "i32", "f32") else 1)
+    return spec.address - profile.modbus.address_base + (spec.stride or own) * max(0, row - 1)
+
+
+def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
+    """What a profile's parts say of each other that cannot be: (location, message)."""
+    problems: list[tuple[tuple[str | int, ...], str]] = []
+    plan = expand(profile)
+    problems += [
+        (("identity", "match"), f"{rule.signal!r} is not a text signal of this profile")
+        for rule in profile.identity.match
+        if rule.signal not in plan.signals or not plan.signals[rule.signal].spec.is_text
+    ]
+    for field in ("model", "serial", "firmware"):
+        name = getattr(profile.identity, field)
+        if name and name not in plan.signals:
+            problems.append((("identity", field), f"{name!r} is not a signal of this profile"))
+    if profile.heartbeat and profile.heartbeat not in plan.signals:
+        problems.append((("heartbeat",), f"{profile.heartbeat!r} is not a signal of this profile"))
+    seen: set[str] = set()
+    for point in plan.controls.values():
+        where: tuple[str | int, ...] = ("repeat", point.group) if point.group else ("controls", point.name)
+        if point.confirm_by and point.confirm_by not in plan.signals and (key := str(where)) not in seen:
+            seen.add(key)
+            problems.append((where, f"{point.name} is confirmed by {point.confirm_by!r}, which is no signal here"))
+    if isinstance(profile, ModbusProfile):
+        for name, signal in plan.signals.items():
+            spec = signal.spec
+            if isinstance(spec, ModbusSignal):
+                address = modbus_address(profile, spec, signal.row)
+                if not 0 <= address <= 65536 - spec.words_long:
+                    problems.append((("signals", name), f"{name}: address {address} is outside 0 to 65535"))
+    return problems

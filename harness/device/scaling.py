@@ -1,0 +1,47 @@
+"""From raw numbers to values: scale, sentinels and the valid range, vectorised over a whole device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.quantity import Quality
+from harness.schema.profile import Signal
+
+Floats = npt.NDArray[np.float64]
+Qualities = npt.NDArray[np.uint8]
+
+
+class Scaling:
+    """Scale, offset, sentinels and range of n signals as arrays of n."""
+
+    def __init__(self, specs: Sequence[Signal]) -> None:
+        self.factor = np.array([1.0 if _is_code(s) else s.scale / 2**s.precision for s in specs], dtype=np.float64)
+        self.offset = np.array([0.0 if _is_code(s) else s.offset for s in specs], dtype=np.float64)
+        self.low = np.array([s.range[0] if s.range else -math.inf for s in specs], dtype=np.float64)
+        self.high = np.array([s.range[1] if s.range else math.inf for s in specs], dtype=np.float64)
+        widest = max((len(s.sentinels) for s in specs), default=0)
+        self.sentinels = np.full((widest, len(specs)), math.nan)
+        for column, spec in enumerate(specs):
+            self.sentinels[: len(spec.sentinels), column] = spec.sentinels
+
+    def apply(self, raw: Floats, values: Floats, qualities: Qualities) -> None:
+        """Fill `values` and `qualities` (both float64[n], uint8[n]) from raw numbers (float64[n]); NaN is BAD."""
+        np.multiply(raw, self.factor, out=values)
+        np.add(values, self.offset, out=values)
+        qualities.fill(Quality.GOOD)
+        inside = (values >= self.low) & (values <= self.high)
+        if not inside.all():
+            qualities[~inside] = Quality.BAD_RANGE
+            qualities[np.isnan(values)] = Quality.BAD_NAN
+        for row in self.sentinels:
+            hit = raw == row
+            if hit.any():
+                qualities[hit] = Quality.BAD_SENTINEL
+
+
+def _is_code(spec: Signal) -> bool:
+    return bool(spec.enum or spec.flags)

@@ -1,0 +1,133 @@
+"""An instrument that speaks SCPI: one query for all signals that share it, errors drained after every setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from harness.device.link import Reply, printable, raw_value
+from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
+from harness.errors import RefusedError
+from harness.quantity import Quality
+from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
+from harness.transport.visa import Instrument
+
+_OVERFLOW = 9.9e37
+"""IEEE 488.2 / SCPI-99: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
+
+
+class ScpiReadPlan:
+    """Queries in a fixed order, each with the points it serves."""
+
+    def __init__(self, link: ScpiLink, points: Sequence[SignalPoint]) -> None:
+        self._link = link
+        self._points = points
+        self._queries: dict[str, list[int]] = {}
+        for k, point in enumerate(points):
+            self._queries.setdefault(link.query(point), []).append(k)
+
+    async def read(self) -> Reply:
+        """Ask every query once."""
+        reply = Reply.empty(len(self._points))
+        for query, members in self._queries.items():
+            answer = (await self._link.instrument.query(query)).strip()
+            for k in members:
+                self._take(reply, k, answer)
+        return reply
+
+    def _take(self, reply: Reply, k: int, answer: str) -> None:
+        point = self._points[k]
+        spec = _scpi(point)
+        part = answer
+        if spec.parse in ("list", "field"):
+            parts = answer.split(",")
+            index = spec.index + spec.stride * max(0, point.row - 1)
+            if index >= len(parts):
+                reply.qualities[k] = Quality.BAD_MISSING
+                return
+            part = parts[index].strip()
+        if spec.is_text:
+            reply.texts[k] = printable(part.strip('"').encode())
+        elif spec.parse == "word":
+            by_answer = {text.upper(): word for word, text in spec.answers.items()}
+            word = by_answer.get(part.upper())
+            codes = {shown: code for code, shown in spec.words().items()}
+            if word is None or word not in codes:
+                reply.qualities[k] = Quality.BAD_DECODE
+            else:
+                reply.raw[k] = codes[word]
+        else:
+            reply.raw[k] = _number(part)
+            if reply.raw[k] != reply.raw[k]:
+                reply.qualities[k] = Quality.BAD_NAN
+
+
+class ScpiLink:
+    """One instrument."""
+
+    def __init__(
+        self, profile: ScpiProfile, expansion: Expansion, instrument: Instrument, parameters: Mapping[str, int]
+    ) -> None:
+        self.profile = profile
+        self.instrument = instrument
+        self._expansion = expansion
+        self._parameters = {**profile.parameters, **parameters}
+
+    async def open(self) -> Sequence[SignalPoint]:
+        """Open the session, clear the error queue, and put the instrument under remote control as the profile says."""
+        await self.instrument.open()
+        for command in self.profile.scpi.at_open:
+            await self.instrument.write(command)
+        await self.instrument.drain_errors(self.profile.scpi.error_query)
+        return list(self._expansion.signals.values())
+
+    def query(self, point: SignalPoint) -> str:
+        """The query text of a point."""
+        return fill(_scpi(point).query, self._channel(point), self._parameters)
+
+    def _channel(self, point: SignalPoint | ControlPoint) -> int:
+        return self.profile.repeat[point.group].first + point.row - 1 if point.group else 0
+
+    def plan(self, points: Sequence[SignalPoint]) -> ScpiReadPlan:
+        """Group the points by query."""
+        return ScpiReadPlan(self, points)
+
+    async def write(self, control: ControlPoint, value: float, word: str) -> None:
+        """Send a setting and drain the error queue; an error there means refused. See `Link.write`."""
+        spec = control.spec
+        assert isinstance(spec, ScpiControl)
+        if word in spec.texts:
+            command = spec.texts[word]
+        else:
+            command = spec.set.replace("{value}", f"{raw_value(control, value, word):.9g}")
+        command = fill(command, self._channel(control), self._parameters)
+        await self.instrument.write(command)
+        errors = await self.instrument.drain_errors(self.profile.scpi.error_query)
+        if errors:
+            raise RefusedError(
+                f"the instrument answered {'; '.join(errors[:3])} to {command!r}",
+                operation="write",
+                vendor_code=errors[0],
+            )
+
+    async def close(self) -> None:
+        """Close the session."""
+        await self.instrument.close()
+
+    def health(self) -> Mapping[str, int]:
+        """Counters of the session."""
+        return asdict(self.instrument.counters)
+
+
+def _scpi(point: SignalPoint) -> ScpiSignal:
+    assert isinstance(point.spec, ScpiSignal)
+    return point.spec
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) and abs(value) < _OVERFLOW else math.nan
