@@ -26,15 +26,13 @@ from ruamel.yaml.events import (
 )
 
 from harness.schema.document import Loc, Place
-from harness.schema.problems import Problem, shown
+from harness.schema.problems import MAX_PROBLEMS, Problem, shown
 from harness.schema.scalars import resolve
 from harness.schema.syntax import explain, place_of
 
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 MAX_SCALAR_BYTES = 8 * 1024
-MAX_PROBLEMS = 200
-"""After so many mistakes, the rest of the file is not worth reading."""
 
 # Terminal escapes and text that reads in another order than it is stored have no place in a file that is shown.
 HIDDEN = re.compile(
@@ -210,9 +208,7 @@ class _Composer:
             return self._put(loc, at, at, is_refused=is_refused), False
         if frame.key is None:
             # A mapping, list or alias where a key should be.
-            if not isinstance(value, dict | list):
-                pass  # an alias: already noted
-            else:
+            if isinstance(value, dict | list):
                 self._note(at, "HX-1106", "a key must be text, not a mapping or a list", "did you forget quotes?")
             frame.key, frame.key_at = "", (0, 0)
             return frame.loc, True

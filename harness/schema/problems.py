@@ -11,6 +11,9 @@ from harness.errors import ConfigError
 
 T = TypeVar("T")
 
+MAX_PROBLEMS = 200
+"""After so many mistakes, the rest of a file is not worth reading."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

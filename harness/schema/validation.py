@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from harness.schema.document import Loc, Source
 from harness.schema.fields import LocatedError
-from harness.schema.problems import Problem, ProblemsError
-from harness.schema.walk import Place, Walker
+from harness.schema.problems import MAX_PROBLEMS, Problem, ProblemsError, nearest
+from harness.schema.walk import Place, Walker, allowed_keys
 from harness.schema.words import KINDS, Words, kinds_expected, say
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,20 +26,24 @@ class _Error:
     details: ErrorDetails
     place: Place
     value: Any
+    around: tuple[str, ...] = ()
+    """The keys of the mapping that holds it."""
 
     @property
     def kind(self) -> str:
         return self.details["type"]
 
 
-def validate(source: Source, model: type[M], *, loc_prefix: Sequence[str | int] = ()) -> M:
-    """Check the data (under `loc_prefix`) against a model.
+def validate(source: Source, model: type[M], *, loc_prefix: Sequence[str | int] = (), omit: Collection[str] = ()) -> M:
+    """Check the data (under `loc_prefix`, without the keys in `omit`) against a model.
 
     ProblemsError holds everything: what loading noted in `source.problems`, and every error of the model. Nothing is
     converted on the way: a number is not text, 'yes' is not true, and text is not a number.
     """
     prefix: Loc = tuple(loc_prefix)
     data = _at(source.data, prefix)
+    if isinstance(data, dict) and omit:
+        data = {key: value for key, value in data.items() if key not in omit}
     try:
         # As JSON, because its strict mode is the one that knows files: lists may be tuples and words may be enums,
         # but nothing else is converted.
@@ -57,8 +61,13 @@ def _problems(source: Source, model: type[BaseModel], error: ValidationError, da
     for details in error.errors(include_url=False, include_input=False):
         place = walker.follow(details["loc"])
         if not _is_under((*prefix, *place.loc), source.refused):
-            errors.append(_Error(details, place, _at(data, place.loc)))
-    found = [_problem(source, words, prefix) for words in _said(_reduce(errors, 0))]
+            holder = _at(data, place.loc[:-1])
+            around = tuple(holder) if isinstance(holder, dict) and details["type"] == "missing" else ()
+            errors.append(_Error(details, place, _at(data, place.loc), around))
+    groups = _reduce(errors, 0)
+    found = [_problem(source, words, prefix) for words in _said(groups[:MAX_PROBLEMS])]
+    if len(groups) > MAX_PROBLEMS:
+        found.append(Problem(source.name, 0, 0, "HX-1003", f"{len(groups)} mistakes; {MAX_PROBLEMS} of them are shown"))
     # A placeholder that an alias or a number too long left behind may fail a validator further up; the cause is known.
     return found or ([] if source.problems else [_unexplained(source, error)])
 
@@ -67,8 +76,8 @@ def _unexplained(source: Source, error: ValidationError) -> Problem:
     return source.problem((), "HX-1206", f"not accepted ({error.error_count()} errors)")
 
 
-def _is_under(loc: Loc, refused: Iterable[Loc]) -> bool:
-    return any(loc[: len(place)] == place for place in refused)
+def _is_under(loc: Loc, refused: Collection[Loc]) -> bool:
+    return bool(refused) and any(loc[:length] in refused for length in range(len(loc) + 1))
 
 
 def _at(data: Any, loc: Loc) -> Any:
@@ -135,10 +144,29 @@ def _said(groups: list[list[_Error]]) -> list[tuple[_Error, Words]]:
             texts = list(dict.fromkeys(word.message for word in words))
             hint = next((word.hint for word in words if word.hint), "")
             said.append((told[0], Words(words[0].code, ", and ".join(texts), hint)))
-    for errors in missing.values():
-        names = ", ".join(repr(str(error.place.loc[-1])) for error in errors)
-        said.append((errors[0], Words("HX-1204", f"missing key{'s' if len(errors) > 1 else ''} {names}")))
+    unknown = {error.place.loc for group in groups for error in group if error.kind == "extra_forbidden"}
+    for loc, errors in missing.items():
+        said.extend(_missing(loc, errors, unknown))
     return said
+
+
+def _missing(loc: Loc, errors: list[_Error], unknown: set[Loc]) -> list[tuple[_Error, Words]]:
+    """Words for the missing keys of one mapping, except those that are there, only misspelt."""
+    allowed = allowed_keys(errors[0].place.parent)
+    strangers = [key for key in errors[0].around if key not in allowed]
+    names, hints = [], []
+    for error in errors:
+        name = str(error.place.loc[-1])
+        alike = nearest(name, strangers)
+        if alike and nearest(alike, allowed) == name:
+            if (*loc, alike) in unknown:
+                continue  # said as an unknown key, with the right one as its hint
+            hints.append(f"is {alike!r} meant to be {name!r}?")
+        names.append(repr(name))
+    if not names:
+        return []
+    message = f"missing key{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    return [(errors[0], Words("HX-1204", message, ", ".join(hints)))]
 
 
 def _problem(source: Source, said: tuple[_Error, Words], prefix: Loc) -> Problem:
