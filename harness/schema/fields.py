@@ -97,6 +97,8 @@ def _duration(value: Any) -> float:
 def _quantity(value: Any) -> Quantity:
     if isinstance(value, Quantity):
         return value
+    if isinstance(value, bool | dict | list) or value is None:
+        raise ValueError(f"expected a quantity, found {_kind(value)}; write a number and a unit, like '45 degC'")
     return parse_quantity(value)
 
 

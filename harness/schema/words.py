@@ -48,6 +48,7 @@ _BOUNDS = {
     "string_pattern_mismatch": "must have the form {pattern}",
 }
 _MAX_LISTED = 16
+MAX_MESSAGE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def say(details: ErrorDetails, place: Place, value: Any) -> Words:
         return Words("HX-1208", f"{shown(value) if _is_scalar(value) else 'this'} {_bound(kind, context)}")
     if kind in {"value_error", "assertion_error"}:
         message, _, hint = str(context.get("error", details["msg"])).partition("; ")
-        return Words("HX-1206", message or "not accepted", hint)
+        return Words("HX-1206", _short(message) or "not accepted", _short(hint))
     return Words("HX-1206", _plain(details["msg"]))
 
 
@@ -163,6 +164,11 @@ def _quoted(text: str) -> list[str]:
 
 def _discriminator(context: dict[str, Any]) -> str:
     return (_quoted(str(context.get("discriminator", ""))) or [""])[0]
+
+
+def _short(text: str) -> str:
+    """Text of a validator that may repeat a long value of the file."""
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
 
 
 def _plain(message: str) -> str:
