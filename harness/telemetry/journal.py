@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.clock import Clock
 from harness.errors import TelemetryError
@@ -39,6 +39,8 @@ from harness.telemetry.rows import (
     StoredEvent,
     StoredFrame,
 )
+
+T = TypeVar("T")
 
 COMMIT_EVERY_S = 1.0
 """Longest time that telemetry is only in memory, seconds."""
@@ -239,45 +241,47 @@ class Journal:
 
     async def read_frames(self, after_seq: int, limit: int) -> list[StoredFrame]:
         """Durable frames after a sequence number, at most `limit`, in order; damaged rows are left out."""
-        found = await self._clock.blocking(self._executor, self._read_frames, after_seq, limit)
-        return [entry for entry in map(self._decode_frame, found) if entry is not None]
+        found = await self._read(self._read_frames, after_seq, limit)
+        return [entry for _, entry in found if entry is not None]
 
     async def read_events(self, after_seq: int, limit: int) -> list[StoredEvent]:
         """Durable events after a sequence number, at most `limit`, in order; damaged rows are left out."""
-        found = await self._clock.blocking(self._executor, self._read_events, after_seq, limit)
-        return [entry for entry in map(self._decode_event, found) if entry is not None]
+        found = await self._read(self._read_events, after_seq, limit)
+        return [entry for _, entry in found if entry is not None]
 
     async def read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
         """Durable frames and events in order, at most `limit`, and the sequence number they reach to."""
-        frames, events = await self._clock.blocking(self._executor, self._read_both, after_seq, limit)
-        merged: list[tuple[int, Entry | None]] = [(row[0], self._decode_frame(row)) for row in frames]
-        merged += [(row[0], self._decode_event(row)) for row in events]
+        return await self._read(self._read_entries, after_seq, limit)
+
+    async def _read(self, query: Callable[[int, int], T], after_seq: int, limit: int) -> T:
+        """In the thread that owns the connection; TelemetryError when SQLite cannot read."""
+        try:
+            return await self._clock.blocking(self._executor, query, after_seq, limit)
+        except (sqlite3.Error, RuntimeError) as error:
+            raise TelemetryError(f"the journal cannot be read: {error}", where=str(self.path)) from error
+
+    def _read_frames(self, after_seq: int, limit: int) -> list[tuple[int, StoredFrame | None]]:
+        query = f"SELECT {rows.FRAME_COLUMNS} FROM frame WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
+        found = self._db.execute(query, (after_seq, limit)).fetchall()
+        return [(row[0], self._believe(rows.unpack_frame, row, self._schemas)) for row in found]
+
+    def _read_events(self, after_seq: int, limit: int) -> list[tuple[int, StoredEvent | None]]:
+        query = f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
+        found = self._db.execute(query, (after_seq, limit)).fetchall()
+        return [(row[0], self._believe(rows.unpack_event, row)) for row in found]
+
+    def _read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
+        merged: list[tuple[int, Entry | None]] = [*self._read_frames(after_seq, limit)]
+        merged += self._read_events(after_seq, limit)
         merged.sort(key=lambda pair: pair[0])
         del merged[limit:]
         reached = merged[-1][0] if merged else after_seq
         return [entry for _, entry in merged if entry is not None], reached
 
-    def _read_frames(self, after_seq: int, limit: int) -> list[FrameRow]:
-        query = f"SELECT {rows.FRAME_COLUMNS} FROM frame WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
-        return self._db.execute(query, (after_seq, limit)).fetchall()
-
-    def _read_events(self, after_seq: int, limit: int) -> list[EventRow]:
-        query = f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
-        return self._db.execute(query, (after_seq, limit)).fetchall()
-
-    def _read_both(self, after_seq: int, limit: int) -> tuple[list[FrameRow], list[EventRow]]:
-        return self._read_frames(after_seq, limit), self._read_events(after_seq, limit)
-
-    def _decode_frame(self, row: FrameRow) -> StoredFrame | None:
+    def _believe(self, unpack: Callable[..., T], *row: Any) -> T | None:
+        """A row, or None (and a line in `damage`) when its checksum says that it is not what was written."""
         try:
-            return rows.unpack_frame(row, self._schemas)
-        except DamagedRowError as error:
-            self.damage.append(str(error))
-            return None
-
-    def _decode_event(self, row: EventRow) -> StoredEvent | None:
-        try:
-            return rows.unpack_event(row)
+            return unpack(*row)
         except DamagedRowError as error:
             self.damage.append(str(error))
             return None

@@ -1,0 +1,78 @@
+"""Sending what a finished or interrupted run still owes to the database: `harness telemetry push RUN`.
+
+A sealed journal is evidence and is not written any more, so the position of a late copy is kept beside it in
+`outbox.json`, which the manifest leaves out. The higher of the two counts; to lose the file costs re-sending the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.clock import Clock
+from harness.errors import TelemetryError
+from harness.telemetry.files import atomic_write
+from harness.telemetry.influx import InfluxSettings
+from harness.telemetry.outbox import Outbox, OutboxStatus, run_tags
+from harness.telemetry.reading import JournalReader, open_for_reading
+from harness.telemetry.rows import Entry
+
+POSITIONS = "outbox.json"
+JOURNAL = "journal.db"
+
+
+class FolderSource:
+    """The journal of a run that is over, and `outbox.json` beside it."""
+
+    def __init__(self, folder: Path, reader: JournalReader) -> None:
+        self._path = folder / POSITIONS
+        self._reader = reader
+        self._last = reader.last_seq
+        self._state: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                self._state = {key: value for key, value in found.items() if isinstance(value, dict)}
+
+    @property
+    def last_seq(self) -> int:
+        """The highest sequence number in the journal."""
+        return self._last
+
+    def position(self, sink: str) -> int:
+        """The highest sequence number that `sink` has acknowledged, during the run or later."""
+        late = self._state.get(sink, {}).get("seq", 0)
+        return max(late if isinstance(late, int) and late <= self._last else 0, self._reader.position(sink))
+
+    async def read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
+        """Believable entries in order, and the sequence number they reach to (over damaged rows too)."""
+        entries, reached = self._reader.entries(after_seq, limit)
+        return entries, reached if len(entries) == limit else max(reached, self._last)
+
+    async def advance(self, sink: str, seq: int, dead: Iterable[tuple[int, bytes, str]] = ()) -> None:
+        """Keep a position, and the lines that the sink refused for good."""
+        state = self._state.setdefault(sink, {})
+        refused = state.setdefault("dead", [])
+        refused += [{"seq": at, "line": line.decode("utf-8", "replace"), "reason": why} for at, line, why in dead]
+        state["seq"] = seq
+        try:
+            atomic_write(self._path, json.dumps(self._state, indent=1, ensure_ascii=False).encode())
+        except OSError as error:
+            raise TelemetryError(f"cannot keep the position of the copy: {error}", where=str(self._path)) from error
+
+
+async def resume_outbox(run_folder: Path, settings: InfluxSettings, at_most: float = 3600.0) -> OutboxStatus:
+    """Send what the database does not have yet; returns how far it came. TelemetryError when there is no journal."""
+    with open_for_reading(run_folder / JOURNAL) as reader:
+        if not reader.is_open:
+            raise TelemetryError("; ".join(reader.damage), where=str(run_folder))
+        source = FolderSource(run_folder, reader)
+        outbox = Outbox.to_influxdb(source, settings, Clock(), run_tags(reader.meta))
+        try:
+            return await outbox.drain(at_most)
+        finally:
+            await outbox.close()

@@ -1,0 +1,1 @@
+"""Faults on purpose: servers and proxies that misbehave as a script says."""
