@@ -29,10 +29,9 @@ from harness.transport.modbus.frames import KINDS, Framing, Mismatch, Refusal, R
 from harness.transport.modbus.link import Link
 from harness.transport.modbus.requests import Request
 from harness.transport.network import Network
+from harness.transport.pacing import Pacing
 
 _BUSY = (5, 6)
-_FIRST_REDIAL_S = 0.5
-_REDIAL_S = 1.0
 _RTU_SILENCE_S = 0.5
 _CACHE = 4096
 
@@ -80,8 +79,7 @@ class ModbusClient:
         self._transaction = random.randrange(1, 0x10000)
         self._given_up: deque[int] = deque(maxlen=32)
         self._prepared: dict[tuple[int, int, int, int], tuple[Request, bytes]] = {}
-        self._dials_in_vain = 0
-        self._last_dial = float("-inf")
+        self._pacing = Pacing()
         self._sent_at = float("-inf")
         self._failure: UnreachableError | None = None
         self._last_byte = float("-inf")
@@ -195,11 +193,11 @@ class ModbusClient:
             try:
                 answer = await link.send(self._framing.stamp(prepared, transaction), request, transaction)
                 is_answered = True
-                self._dials_in_vain = 0
+                self._pacing.answered()
                 return answer
             except Refusal as refusal:
                 is_answered = True
-                self._dials_in_vain = 0
+                self._pacing.answered()
                 raise self._error(refusal, request.text, link, limit) from None
             except (Mismatch, ModbusException, OSError, EOFError) as error:
                 raise self._error(error, request.text, link, limit) from error
@@ -267,14 +265,7 @@ class ModbusClient:
             raise UnreachableError(
                 self._failure.message, device=self.name, operation=operation, hint=self._failure.hint
             )
-        loop = asyncio.get_running_loop()
-        if self._dials_in_vain:
-            gap = _FIRST_REDIAL_S if self._dials_in_vain == 1 else _REDIAL_S
-            wait = self._last_dial + gap - loop.time()
-            if wait > 0:
-                await asyncio.sleep(wait)
-        self._last_dial = loop.time()
-        self._dials_in_vain += 1
+        await self._pacing.wait()
         link = Link(self._framing, self.counters, self._given_up, self._count_violation)
         try:
             async with asyncio.timeout(self._connect_timeout):

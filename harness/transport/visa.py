@@ -1,0 +1,250 @@
+"""SCPI instruments: one owner, one query at a time, a deadline on everything, never the answer to another question.
+
+pyvisa hands a late answer to the next query, and stays one answer behind for ever. So after anything but a clean
+answer the session is closed and another one is opened before the next query; `clear()` is never called (pyvisa-py's
+loops for ever when the peer has closed).
+
+Two kinds of session carry the text: `PyvisaSession` (any VISA resource, in a thread of its own) and `StreamSession`
+(SCPI over TCP through the `Network` seam, on the loop, so that virtual time works).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, UnreachableError
+from harness.transport.counters import Counters
+from harness.transport.foreign import hexed, unreachable
+from harness.transport.network import Network
+from harness.transport.pacing import Pacing
+
+MAX_REPLY = 1 << 20
+"""Bytes of the longest reply: 1 MiB of text."""
+MAX_ABANDONED = 8
+"""Blocked driver threads an instrument may leave behind before it is given up."""
+MAX_ERRORS_DRAINED = 32
+_TEXT = frozenset(range(0x20, 0x7F)) | {0x09}
+
+
+class Unasked(Exception):  # noqa: N818 (it never leaves the transport)
+    """The instrument spoke without being asked, or said more than one line."""
+
+    def __init__(self, what: str, data: bytes) -> None:
+        super().__init__(f"{what} [{hexed(data)}]")
+
+
+class Abandoned(Exception):  # noqa: N818 (it never leaves the transport)
+    """A driver call outlived its deadline and was left behind."""
+
+
+class Session(Protocol):
+    """One connection from open to close. Never used again after an error.
+
+    Raises: OSError (TimeoutError among them) and EOFError when unreachable, `Unasked`, `Abandoned`.
+    """
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a driver call is still under way, although nobody waits for it any more."""
+        ...
+
+    async def open(self, timeout: float) -> None:
+        """Connect within `timeout` seconds."""
+        ...
+
+    async def write(self, line: bytes, timeout: float) -> None:
+        """Send one line (without terminator)."""
+        ...
+
+    async def ask(self, line: bytes, timeout: float) -> bytes:
+        """Send one line and return the one line (without terminator) that answers it; at most `MAX_REPLY` bytes."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection; never raises, never waits for a blocked driver."""
+        ...
+
+
+class Instrument:
+    """A strict SCPI session with one instrument. `timeout` [s] covers a whole query, reopening not included."""
+
+    def __init__(self, session_factory: Callable[[], Session], *, name: str, timeout: float = 3.0) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.counters = Counters()
+        self._make_session = session_factory
+        self._session: Session | None = None
+        self._turn = asyncio.Lock()
+        self._pacing = Pacing()
+        self._left_behind: list[Session] = []
+        self._is_shut = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a session is up. It need not be: queries open one."""
+        return self._session is not None
+
+    async def open(self) -> None:
+        """Connect now. UnreachableError when nobody answers."""
+        self._is_shut = False
+        async with self._turn:
+            await self._opened("open")
+
+    async def close(self) -> None:
+        """Close the session; a query in progress is not waited for, it ends with UnreachableError."""
+        self._is_shut = True
+        await self._drop()
+
+    async def query(self, text: str, timeout: float | None = None) -> str:
+        """Send `text` and return the one line of printable ASCII that answers it, without surrounding blanks."""
+        line = _checked(text)
+        limit = self.timeout if timeout is None else timeout
+        async with self._turn:
+            session = await self._opened(text)
+            self.counters.requests += 1
+            answer = await self._guarded(session.ask(line, limit), text, limit)
+            self._pacing.answered()
+            if self._session is not session:
+                raise UnreachableError("the session was closed meanwhile", device=self.name, operation=text)
+            odd = next((byte for byte in answer if byte not in _TEXT), None)
+            if odd is not None:
+                await self._drop()
+                raise self._violation(f"expected one line of printable ASCII, got byte {odd:#04x}", text, answer)
+            return answer.decode("ascii").strip()
+
+    async def write(self, text: str) -> None:
+        """Send `text`, which has no answer. Returning means sent, not obeyed: drain the errors or read back."""
+        line = _checked(text)
+        async with self._turn:
+            session = await self._opened(text)
+            self.counters.requests += 1
+            await self._guarded(session.write(line, self.timeout), text, self.timeout)
+
+    async def drain_errors(self, query: str = "SYST:ERR?") -> list[str]:
+        """Read the instrument's error queue until it says 0 (at most 32 entries); the entries, oldest first.
+
+        Source: SCPI-99 volume 2, 21.8: `<number>,"<text>"`, 0 means empty. RefusedError when it never empties.
+        """
+        errors: list[str] = []
+        for _ in range(MAX_ERRORS_DRAINED):
+            entry = await self.query(query)
+            number = entry.split(",", 1)[0].strip()
+            try:
+                is_empty = int(number) == 0
+            except ValueError:
+                await self._drop()
+                raise self._violation("expected an error number", query, entry.encode()) from None
+            if is_empty:
+                return errors
+            errors.append(entry)
+        raise RefusedError(
+            f"the error queue still has entries after {MAX_ERRORS_DRAINED}, the last: {errors[-1]}",
+            device=self.name,
+            operation=query,
+            vendor_code=errors[-1],
+        )
+
+    async def _opened(self, operation: str) -> Session:
+        """The session that is up, or a new one."""
+        if self._is_shut:
+            raise UnreachableError("the instrument is closed", device=self.name, operation=operation)
+        if self._session is not None:
+            return self._session
+        self._left_behind = [session for session in self._left_behind if session.is_blocked]
+        if max(self.counters.abandoned, len(self._left_behind)) > MAX_ABANDONED:
+            raise UnreachableError(
+                f"given up: its driver blocked more than {MAX_ABANDONED} times",
+                device=self.name,
+                operation=operation,
+                hint="check the instrument and its interface, then restart the harness",
+            )
+        await self._pacing.wait()
+        session = self._session = self._make_session()
+        try:
+            await self._guarded(session.open(self.timeout), operation, self.timeout)
+        except DeviceError:
+            self.counters.connect_failures += 1
+            raise
+        self.counters.connects += 1
+        return session
+
+    async def _guarded(self, work: Coroutine[Any, Any, bytes | None], operation: str, limit: float) -> bytes:
+        """Run one session call. Whatever goes wrong, cancellation included, costs the session."""
+        is_clean = False
+        try:
+            done = await work
+            is_clean = True
+        except (Unasked, Abandoned, OSError, EOFError) as error:
+            raise self._error(error, operation, limit) from error
+        finally:
+            if not is_clean:
+                await self._drop()
+        return done or b""
+
+    def _error(self, error: Exception, operation: str, limit: float) -> DeviceError:
+        """The one place where what went wrong in a session becomes an error of the harness."""
+        if isinstance(error, Unasked):
+            return self._violation(str(error), operation)
+        if isinstance(error, Abandoned):
+            self.counters.abandoned += 1
+            self.counters.timeouts += 1
+            return UnreachableError(
+                f"the driver did not come back within {limit:g} s and was left behind "
+                f"({self.counters.abandoned} of at most {MAX_ABANDONED})",
+                device=self.name,
+                operation=operation,
+            )
+        if isinstance(error, TimeoutError) and not error.errno:
+            self.counters.timeouts += 1
+            return unreachable(error, device=self.name, operation=operation, what=f"no answer within {limit:g} s")
+        self.counters.lost += 1
+        return unreachable(error, device=self.name, operation=operation, what="the session was lost")
+
+    def _violation(self, what: str, operation: str, data: bytes = b"") -> ProtocolViolationError:
+        self.counters.violations += 1
+        shown = f"{what} [{hexed(data)}]" if data else what
+        return ProtocolViolationError(
+            shown, device=self.name, operation=operation, hint="the session was closed; the answer was not used"
+        )
+
+    async def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+            if session.is_blocked:
+                self._left_behind.append(session)
+
+
+def _checked(text: str) -> bytes:
+    """One line of SCPI as bytes."""
+    line = text.encode("ascii", errors="replace")
+    if not line.strip() or not text.isascii() or any(byte not in _TEXT for byte in line):
+        raise ConfigError(f"{text!r} is not one line of printable ASCII")
+    return line
+
+
+def open_instrument(
+    resource: str, network: Network, *, virtual: bool, name: str = "", timeout: float = 3.0
+) -> Instrument:
+    """The instrument at a VISA resource string.
+
+    `TCPIP::host::port::SOCKET`, `TCPIP::host::hislip0::INSTR`, `TCPIP::host::INSTR` (VXI-11),
+    `ASRL/dev/ttyX::INSTR`. In virtual time a socket is opened through `network`; other resources need real time.
+    """
+    from harness.transport.visa_stream import StreamSession
+    from harness.transport.visa_thread import PyvisaSession
+
+    parts = resource.split("::")
+    is_socket = parts[0].upper().startswith("TCPIP") and parts[-1].upper() == "SOCKET"
+    if is_socket and (len(parts) != 4 or not parts[2].isdigit() or not 0 < int(parts[2]) < 65536):
+        raise ConfigError(f"{resource!r} is not TCPIP::host::port::SOCKET")
+    if not is_socket and (len(parts) < 2 or parts[-1].upper() != "INSTR"):
+        raise ConfigError(f"{resource!r} is not a VISA resource", hint="it ends in ::SOCKET or ::INSTR")
+    if virtual:
+        if not is_socket:
+            raise ConfigError(f"{resource!r} cannot be simulated in virtual time; use TCPIP::host::port::SOCKET")
+        host, port = parts[1], int(parts[2])
+        return Instrument(lambda: StreamSession(network, host, port), name=name or resource, timeout=timeout)
+    return Instrument(lambda: PyvisaSession(resource), name=name or resource, timeout=timeout)

@@ -1,0 +1,98 @@
+"""SCPI over a byte stream (`TCPIP::host::port::SOCKET`) on the loop, through the `Network` seam."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.transport.network import Network
+from harness.transport.visa import MAX_REPLY, Unasked
+
+
+class StreamSession(asyncio.Protocol):
+    """One TCP connection to an instrument; lines end in a newline."""
+
+    def __init__(self, network: Network, host: str, port: int) -> None:
+        self._network = network
+        self._host, self._port = host, port
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._answer: asyncio.Future[bytes] | None = None
+        self._error: Exception | None = None
+        self._closed: asyncio.Future[None] | None = None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Never: nothing blocks on the loop."""
+        return False
+
+    async def open(self, timeout: float) -> None:
+        """Connect."""
+        self._closed = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(timeout):
+            await self._network.open_stream(self._host, self._port, lambda: self)
+
+    async def write(self, line: bytes, timeout: float) -> None:  # noqa: ARG002 (the kernel buffers a line at once)
+        """Send one line."""
+        self._refuse_when_broken()
+        if self._transport is None:
+            raise EOFError("the session is not open")
+        self._transport.write(line + b"\n")
+
+    async def ask(self, line: bytes, timeout: float) -> bytes:
+        """Send one line, return the line that answers it."""
+        await self.write(line, timeout)
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._answer
+        finally:
+            self._answer = None
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+            if self._closed is not None and not self._closed.done():
+                await asyncio.wait([self._closed], timeout=1.0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is up."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the instrument: the answer, or something that nobody asked for."""
+        if self._error is not None:
+            return
+        if self._answer is None or self._answer.done():
+            self._fail(Unasked("nothing was asked, but it said", data))
+            return
+        self._buffer += data
+        line, newline, rest = self._buffer.partition(b"\n")
+        if len(line) > MAX_REPLY:
+            self._fail(Unasked(f"an answer longer than {MAX_REPLY} bytes", bytes(line[:64])))
+        elif rest:
+            self._fail(Unasked("expected one line, got more", bytes(self._buffer)))
+        elif newline:
+            self._buffer.clear()
+            self._answer.set_result(bytes(line.removesuffix(b"\r")))
+
+    def eof_received(self) -> None:
+        """The instrument hung up: no answer can come."""
+        self._fail(EOFError("the instrument closed the connection"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+        self._fail(exc or EOFError("the instrument closed the connection"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self._buffer.clear()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def _refuse_when_broken(self) -> None:
+        if self._error is not None:
+            raise self._error
