@@ -164,6 +164,7 @@ def read_octets(data: bytes, position: int, limit: int, what: str) -> tuple[byte
     return data[start:stop], stop
 
 
+@lru_cache(maxsize=8192)
 def decode_oid(content: bytes) -> str:
     """Dotted decimals of an OID's content."""
     if not content:
