@@ -1,0 +1,84 @@
+"""Which runs there are. There is no index file that could disagree with the folders: the folders are the index."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import ConfigError, TelemetryError
+from harness.record import manifest
+from harness.record.folder import RUN_ID
+from harness.record.result import Result
+from harness.telemetry.reading import open_for_reading
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of `harness runs`. A run without a sealed result is INTERRUPTED (or still going)."""
+
+    run: str
+    path: Path
+    serial: str
+    started: str
+    plan: str = ""
+    station: str = ""
+    verdict: str = "INTERRUPTED"
+    reason: str = ""
+    duration_s: float | None = None
+    is_sealed: bool = False
+
+
+def list_runs(data_dir: Path) -> list[RunSummary]:
+    """Every run below a data folder, oldest first. Damaged ones are listed too, with the reason."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(data_dir / "runs") if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"cannot list runs: {error}") from error
+    return [summarise(data_dir / "runs" / name) for name in names if RUN_ID.fullmatch(name)]
+
+
+def summarise(folder: Path) -> RunSummary:
+    """One run in a line."""
+    match = RUN_ID.fullmatch(folder.name)
+    serial = match[2] if match else ""
+    started = (
+        f"{datetime.strptime(match[1], '%Y-%m-%dT%H%M%SZ').replace(tzinfo=UTC):%Y-%m-%dT%H:%M:%SZ}" if match else ""
+    )
+    if not (folder / manifest.MANIFEST).is_file():
+        with open_for_reading(folder / manifest.JOURNAL) as reader:
+            plan, station = (str(reader.meta.get(key) or "") for key in ("plan", "station"))
+            reason = "no sealed result" if reader.is_open else "; ".join(reader.damage)
+        return RunSummary(folder.name, folder, serial, started, plan, station, reason=reason)
+    try:
+        result = Result.from_bytes((folder / manifest.RESULT).read_bytes())
+    except (OSError, TelemetryError) as error:
+        return RunSummary(folder.name, folder, serial, started, verdict="ERROR", reason=f"damaged record: {error}")
+    return RunSummary(
+        folder.name, folder, result.serial, started, result.plan, result.station, result.verdict, result.reason,
+        result.duration_s, is_sealed=True,
+    )  # fmt: skip
+
+
+def find_run(data_dir: Path, wanted: str) -> Path:
+    """The folder of a run, named by a path, its id, an unambiguous part of it, or `last`. ConfigError when none is."""
+    if os.sep in wanted or wanted in (".", ".."):
+        path = Path(wanted)
+        if (path / manifest.JOURNAL).exists() or (path / manifest.RESULT).exists():
+            return path
+        raise ConfigError(f"{wanted} is not a run folder")
+    try:
+        names = sorted(name for name in os.listdir(data_dir / "runs") if RUN_ID.fullmatch(name))
+    except OSError:
+        names = []
+    if wanted == "last" and names:
+        return data_dir / "runs" / names[-1]
+    found = [name for name in names if name == wanted] or [name for name in names if wanted and wanted in name]
+    if len(found) == 1:
+        return data_dir / "runs" / found[0]
+    if not found:
+        raise ConfigError(f"no run {wanted!r} in {data_dir}", hint="`harness runs` lists them")
+    raise ConfigError(f"{wanted!r} fits {len(found)} runs, {found[0]} and {found[-1]} among them", hint="name one")

@@ -1,0 +1,208 @@
+"""What a run came to: `result.json`, schema 1. The truth that reports, pages and exports are made from.
+
+Everything that differs between two runs of one seed (run id, host, real time) is in `header`; the rest is the same
+byte for byte. Numbers that are not finite become null: JSON has no NaN.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from harness.errors import TelemetryError
+from harness.limits.verdict import Verdict
+
+SCHEMA_VERSION = 1
+"""Version of `result.json`. Older ones stay readable for ever."""
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A finite float, or None where there is no number."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Header(_Part):
+    """What differs between two runs of one seed. `recorded_at`: real UTC time when the run began."""
+
+    run: str
+    host: str = ""
+    recorded_at: str = ""
+
+
+class InputFile(_Part):
+    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes."""
+
+    role: str
+    name: str
+    sha256: str
+
+
+class ClockInfo(_Part):
+    """How time ran: `real`, `fast` (at `speed` times real time) or `virtual`; `seed` of a simulated run."""
+
+    mode: Literal["real", "fast", "virtual"] = "real"
+    speed: Number = None
+    seed: int | None = None
+    is_simulated: bool = False
+
+
+class Device(_Part):
+    """A device as it was met: `address` without secrets, `identity` as it answered."""
+
+    name: str
+    profile: str
+    address: str = ""
+    identity: dict[str, str] = {}
+    firmware: str = ""
+
+
+class Measurement(_Part):
+    """A value against its limit. `margin` is to the nearer bound, in `unit`; `coverage` the share of good samples."""
+
+    name: str
+    signal: str
+    value: Number = None
+    unit: str = ""
+    low: Number = None
+    high: Number = None
+    limit: str = ""
+    provenance: str = ""
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    margin: Number = None
+    samples: int = 0
+    coverage: Number = None
+    reason: str = ""
+
+
+class StepResult(_Part):
+    """A step as it went. `step` is its kind, `name` its title, `attempt` counts from 1; times in UTC."""
+
+    name: str
+    step: str
+    attempt: int = 1
+    verdict: Verdict
+    started: str = ""
+    ended: str = ""
+    reason: str = ""
+    measurements: tuple[Measurement, ...] = ()
+
+
+class EventEntry(_Part):
+    """A line of what happened: UTC time, kind, words."""
+
+    at: str
+    kind: str
+    text: str = ""
+
+
+class InterlockResult(_Part):
+    """An interlock, how long it watched, and whether it fired."""
+
+    name: str
+    signal: str = ""
+    armed_s: Number = None
+    is_tripped: bool = False
+    at: str = ""
+    reason: str = ""
+    value: Number = None
+
+
+class SafeStateAction(_Part):
+    """One act of the safe state, and whether it was confirmed by reading back."""
+
+    action: str
+    is_confirmed: bool
+    took_s: Number = None
+    reason: str = ""
+
+
+class SafeState(_Part):
+    """The safe state at the end of the run. Not confirmed means: look at the rack."""
+
+    confirmed: bool
+    name: str = "default"
+    actions: tuple[SafeStateAction, ...] = ()
+
+
+class DeviceCoverage(_Part):
+    """Frames of a device: how many were due, came, and the share (0 to 1) of their values that was good."""
+
+    device: str
+    expected: int
+    received: int
+    good: Number = None
+
+
+class Result(_Part):
+    """The whole of `result.json`."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    header: Header
+    serial: str
+    operator: str = ""
+    station: str = ""
+    plan: str = ""
+    title: str = ""
+    harness_version: str = ""
+    inputs: tuple[InputFile, ...] = ()
+    parameters: dict[str, Any] = {}
+    clock: ClockInfo = ClockInfo()
+    started: str
+    ended: str
+    duration_s: Number = None
+    verdict: Verdict
+    reason: str = ""
+    devices: tuple[Device, ...] = ()
+    steps: tuple[StepResult, ...] = ()
+    interlocks: tuple[InterlockResult, ...] = ()
+    safe_state: SafeState
+    coverage_required: Number = None
+    coverage: tuple[DeviceCoverage, ...] = ()
+    events: tuple[EventEntry, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The file's content: UTF-8 JSON, the same bytes for the same result."""
+        document = _all_finite(self.model_dump(mode="json", by_alias=True))
+        return (json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read a result back; TelemetryError when it is not one."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "document"
+            raise TelemetryError(
+                f"result.json is not readable: {place}: {first['msg']}",
+                hint="the record is damaged or of a newer version",
+            ) from error
+
+
+def _all_finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _all_finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_all_finite(item) for item in value]
+    return _finite(value)
+
+
+def result_schema() -> dict[str, Any]:
+    """The JSON Schema of `result.json`."""
+    return Result.model_json_schema(by_alias=True)
+
+
+def measurement_event(step: str, attempt: int, measurement: Measurement) -> dict[str, Any]:
+    """What the journal's `measurement` event holds; `harness verify` compares it with result.json."""
+    return {"step": step, "attempt": attempt, **measurement.model_dump(mode="json")}

@@ -1,0 +1,114 @@
+"""`harness verify RUN`: is the record what was sealed, and does its verdict follow from what was measured?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import TelemetryError
+from harness.limits.verdict import Verdict
+from harness.record import manifest
+from harness.record.result import Measurement, Result, StepResult, measurement_event
+from harness.telemetry.reading import JournalReader, open_for_reading
+
+_COMPARED = ("step", "attempt", "name", "signal", "value", "unit", "low", "high", "verdict")
+
+
+def verify(folder: Path) -> list[str]:
+    """Problems of a record in words; an empty list means that it stands.
+
+    Missing, altered and extra files; damage inside the journal; measurements of result.json that the journal does not
+    hold, or holds otherwise; a verdict that does not follow.
+    """
+    problems = manifest.check(folder)
+    try:
+        result = Result.from_bytes((folder / manifest.RESULT).read_bytes())
+    except (OSError, TelemetryError) as error:
+        return [*problems, f"result.json cannot be read: {error}"]
+    if result.header.run != folder.name:
+        problems.append(f"result.json is of run {result.header.run}, the folder of {folder.name}")
+    with open_for_reading(folder / manifest.JOURNAL) as reader:
+        problems += [f"journal: {line}" for line in reader.check()]
+        if reader.is_open:
+            problems += _against_journal(result, reader)
+    problems += _against_itself(result)
+    return problems
+
+
+def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
+    journalled = [dict(event.data) for event in reader.events("measurement")]
+    for step in result.steps:
+        for measurement in step.measurements:
+            stated = measurement_event(step.name, step.attempt, measurement)
+            if not any(_agree(stated, found) for found in journalled):
+                where = f"step {step.name!r}, measurement {measurement.name!r}"
+                alike = [found for found in journalled if found.get("name") == measurement.name]
+                if alike:
+                    shown = alike[-1]
+                    yield (
+                        f"{where}: result.json says {measurement.value} {measurement.verdict}, "
+                        f"the journal {shown.get('value')} {shown.get('verdict')}"
+                    )
+                else:
+                    yield f"{where} is not in the journal"
+    said = [event.data.get("verdict") for event in reader.events("verdict")]
+    if said and said[-1] != result.verdict:
+        yield f"result.json says {result.verdict}, the journal {said[-1]}"
+
+
+def _agree(stated: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    return {"name", "value", "verdict"} <= found.keys() and all(
+        stated[key] == found[key] for key in _COMPARED if key in found
+    )
+
+
+def _against_itself(result: Result) -> Iterator[str]:
+    for step in result.steps:
+        for measurement in step.measurements:
+            yield from _within(step.name, measurement)
+    if result.verdict is not Verdict.PASS:
+        return
+    if not result.steps:
+        yield "PASS does not follow: no step was executed"
+    for step in last_attempts(result):
+        if step.verdict is not Verdict.PASS:
+            yield f"PASS does not follow: step {step.name!r} is {step.verdict}"
+        for measurement in step.measurements:
+            if measurement.verdict is not Verdict.PASS:
+                yield f"PASS does not follow: {measurement.name!r} of step {step.name!r} is {measurement.verdict}"
+    if not result.safe_state.confirmed:
+        yield "PASS does not follow: the safe state is not confirmed"
+    for interlock in result.interlocks:
+        if interlock.is_tripped:
+            yield f"PASS does not follow: interlock {interlock.name!r} tripped"
+    required = result.coverage_required
+    for device in result.coverage:
+        share = (device.received / device.expected if device.expected else 1.0) * (
+            device.good if device.good is not None else 0.0 if device.received else 1.0
+        )
+        if required is not None and share < required:
+            yield f"PASS does not follow: {device.device} has {share:.2%} of its data, {required:.2%} are needed"
+
+
+def _within(step: str, measurement: Measurement) -> Iterator[str]:
+    if measurement.verdict is not Verdict.PASS:
+        return
+    value, low, high = measurement.value, measurement.low, measurement.high
+    if value is None:
+        yield f"step {step!r}: {measurement.name!r} is PASS without a value"
+    elif (low is not None and value < low) or (high is not None and value > high):
+        yield f"step {step!r}: {measurement.name!r} is PASS with {value} outside {low} to {high}"
+
+
+def last_attempts(result: Result) -> list[StepResult]:
+    """The attempt of each step that counts: a later attempt (2, 3, ...) replaces the one before it."""
+    counted: list[StepResult] = []
+    for step in result.steps:
+        if step.attempt > 1:
+            alike = [index for index, one in enumerate(counted) if (one.step, one.name) == (step.step, step.name)]
+            if alike:
+                counted[alike[-1]] = step
+                continue
+        counted.append(step)
+    return counted
