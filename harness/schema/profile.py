@@ -42,6 +42,8 @@ class SimBinding(Model):
     """Where the simulated twin gets the value from: a variable of the plant, a number or a text."""
 
     of: str = ""
+    factor: float = 1.0
+    """Share of the variable, where the device measures a part of it (one supply of a shelf)."""
     value: float | None = None
     text: str = ""
     words: dict[str, float] = Field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""Faults of a simulated station, written `NAME[:ARG][@TIME]`: those of devices as a whole, and those of the plant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from harness.errors import ConfigError
+from harness.quantity import parse_duration
+from sim.physics import FAULTS
+
+DEVICE_FAULTS = {
+    "device_silent": "DEVICE accepts connections and never answers",
+    "device_slow": "DEVICE=2s answers late by the time given (default 2 s)",
+    "device_down": "DEVICE has no power: nobody listens",
+    "device_refuses": "DEVICE answers every request with an error",
+    "wrong_model": "another model answers at the address of DEVICE",
+    "device_reboot": "DEVICE is away for 3 s and starts anew",
+    "device_heal": "DEVICE is healthy again",
+}
+SENSOR_FAULTS = ("sensor_offset", "sensor_stuck", "sensor_nan")
+DESCRIPTIONS = {
+    "pump_stop": "N: pump N stops",
+    "both_pumps_stop": "both pumps stop",
+    "pump_degraded": "N[=0.5]: pump N has this share of its head left",
+    "filter_clog": "[4]: the resistance of the loop is this many times the clean one",
+    "flow_meter_zero": "the flow meter shows 0",
+    "sensor_offset": "SIGNAL=DELTA: a sensor shows too much by DELTA (unit of the signal)",
+    "sensor_stuck": "SIGNAL[=VALUE]: a sensor shows the same for ever",
+    "sensor_nan": "SIGNAL: a sensor is broken, its device says so",
+    "leak": "[ZONE=][2]: leak in rack or cdu, mL/s",
+    "low_level": "[8]: the reservoir is down to this percentage",
+    "over_pressure": "[180]: static pressure is higher by this many kPa",
+    "air_in_loop": "[0.5]: share of air the pumps draw",
+    "valve_stuck": "the facility water valve stays where it is",
+    "hx_fouled": "[0.5]: lost share of the heat exchanger",
+    "fws_step": "[6]: facility water is warmer by this many K",
+    "fws_loss": "facility water stops",
+    "dew_point_rise": "[34.5]: dew point of the room in degC",
+    "outlet_stuck": "N: the relay of outlet N does not move any more",
+    "outlet_off": "N: outlet N opens by itself",
+    "breaker_trip": "N: the breaker of outlet N trips",
+    "phase_loss": "N: phase N is lost",
+    "psu_fail": "N: one supply of shelf N fails",
+    "meter_frozen": "the meter of the PDU shows the same for ever",
+    "link_down": "N: cable of port N is broken",
+    "link_flap": "N[=10]: link N goes up and down with this period in s",
+    "speed_down": "N: port N negotiates a quarter of its speed",
+    "lldp_swapped": "A-B: the cables of two ports are swapped",
+    "optic_hot": "N: the optic of port N gets hot",
+    "ber_drift": "N: the error rate of port N grows",
+    "rack_reboot": "the trays restart",
+}
+
+
+@dataclass(frozen=True)
+class StationFault:
+    """A fault with its argument, and when it begins in seconds since the start of the simulation (None: now)."""
+
+    name: str
+    argument: str = ""
+    at: float | None = None
+
+
+def fault_names() -> dict[str, str]:
+    """Every fault and a line that says what it does and which argument it takes."""
+    physical = {name: DESCRIPTIONS.get(name, "a fault of the plant") for name in FAULTS}
+    return {**DEVICE_FAULTS, **physical}
+
+
+def parse_fault(text: str) -> StationFault:
+    """`NAME[:ARG][@TIME]`, TIME in s or with a unit; ConfigError names the nearest when there is no such fault."""
+    body, at_sign, when = text.strip().rpartition("@")
+    if not at_sign:
+        body, when = text.strip(), ""
+    name, _, argument = body.partition(":")
+    name = name.strip()
+    known = fault_names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"unknown fault {name!r}", hint=f"{hint}Known: {', '.join(sorted(known))}")
+    return StationFault(name, argument.strip(), _seconds(when, text) if at_sign else None)
+
+
+def _seconds(when: str, text: str) -> float:
+    try:
+        return parse_duration(when if when.strip()[-1:].isalpha() else f"{when} s")
+    except ValueError:
+        raise ConfigError(f"fault {text!r}: {when!r} is not a time", hint="write NAME:ARG@10s") from None
+
+
+def device_argument(fault: StationFault, devices: Collection[str]) -> tuple[str, float]:
+    """(device, seconds) of a device fault; ConfigError for an unknown device or a bad time."""
+    name, equals, value = fault.argument.partition("=")
+    if name not in devices:
+        near = difflib.get_close_matches(name, devices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(devices)}"
+        raise ConfigError(f"fault {fault.name} needs a device of the station, got {name!r}", hint=hint)
+    if equals and fault.name != "device_slow":
+        raise ConfigError(f"fault {fault.name} takes a device only, got {fault.argument!r}")
+    return name, _seconds(value, fault.name) if equals else 2.0

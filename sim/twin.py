@@ -1,0 +1,118 @@
+"""One simulated device: the twin of a profile behind a listening port, with the faults a device as a whole can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from harness.errors import ConfigError
+from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+from harness.schema.station import DeviceEntry
+from sim.servers.host import Behaviour, Host, Listener
+from sim.servers.modbus import ModbusServer
+from sim.servers.scpi import ScpiServer
+from sim.servers.snmp import Auth, Priv, SnmpResponder, UsmUser
+from sim.twins.modbus import ModbusBank
+from sim.twins.points import Twin
+from sim.twins.scpi import instrument
+from sim.twins.snmp import SnmpObjects
+
+COMMUNITY = "public"
+SNMP_USER = "harness-sim"
+AUTH_PHRASE = "simulated-auth-phrase"
+PRIV_PHRASE = "simulated-priv-phrase"
+"""Well known on purpose: they open nothing but simulated devices."""
+
+REBOOT_S = 3.0
+"""How long a rebooting device is away."""
+
+
+class Device:
+    """A simulated device that listens; `address` is what a station file would say to reach it."""
+
+    def __init__(self, twin: Twin, listener: Listener, address: str, hints: tuple[str, ...]) -> None:
+        self.twin = twin
+        self.listener = listener
+        self.address = address
+        self.hints = hints
+        self.on_reboot: Callable[[], None] = lambda: None
+
+    def behave(self, **changes: object) -> None:
+        """Change the behaviour of the port (silent, delay, down ...)."""
+        self.listener.behaviour = replace(self.listener.behaviour, **changes)  # type: ignore[arg-type]
+
+    def heal(self) -> None:
+        """A healthy device again."""
+        self.listener.behaviour = Behaviour()
+        self.twin.refuses = self.twin.wrong_model = False
+
+    def come_back(self) -> None:
+        """The end of a reboot: counters and uptime start anew."""
+        self.twin.reboot()
+        self.on_reboot()
+        self.behave(down=False)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self.listener.close()
+
+
+async def serve(twin: Twin, entry: DeviceEntry, host: Host, port: int = 0) -> Device:
+    """Start the server of a twin on `port` (0: a free one). ConfigError when the port is taken."""
+    profile = twin.profile
+    if isinstance(profile, ModbusProfile):
+        return await _serve_modbus(twin, profile, entry, host, port)
+    if isinstance(profile, SnmpProfile):
+        return await _serve_snmp(twin, host, port)
+    if isinstance(profile, ScpiProfile):
+        return await _serve_scpi(twin, profile, host, port)
+    raise ConfigError(f"no simulation for protocol {profile!r}", where=twin.name)
+
+
+def unit_of(entry: DeviceEntry, profile: ModbusProfile) -> int:
+    """The unit that the station's address names (`.../12`), else the profile's."""
+    tail = entry.address.partition("?")[2].rpartition("/")[2] if "?" in entry.address else ""
+    if not tail:
+        path = entry.address.partition("://")[2].partition("?")[0]
+        tail = path.rpartition("/")[2] if "/" in path else ""
+    return int(tail) if tail.isdigit() and int(tail) <= 255 else profile.modbus.unit
+
+
+async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, host: Host, port: int) -> Device:
+    unit = unit_of(entry, profile)
+    listener = await host.serve_stream(ModbusServer(ModbusBank(twin, unit)).tcp, port)
+    words = [(spec.address, name) for name, spec in profile.signals.items() if spec.table == "holding"]
+    words.sort(key=lambda entry: (not profile.signals[entry[1]].unit, entry[0]))
+    first, name = words[0] if words else (0, "register 0")
+    at = first - profile.modbus.address_base
+    hint = f"mbpoll -m tcp -p {listener.port} -a {unit} -0 -t 4:hex -r {at} -c 1 -1 127.0.0.1   # {name}"
+    return Device(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", (hint,))
+
+
+async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
+    user = UsmUser(SNMP_USER, Auth.SHA256, AUTH_PHRASE, Priv.AES128, PRIV_PHRASE)
+    responder = SnmpResponder(
+        SnmpObjects(twin).view,
+        community=COMMUNITY,
+        write_community=COMMUNITY,
+        users=[user],
+        engine_id=b"\x80\x00\x7e\xd9\x04" + f"sim-{twin.name}".encode()[:27],
+    )
+    listener = await host.serve_datagram(lambda: responder, port)
+    where = f"127.0.0.1:{listener.port}"
+    v3 = f"-v3 -l authPriv -u {SNMP_USER} -a SHA-256 -A {AUTH_PHRASE} -x AES -X {PRIV_PHRASE}"
+    hints = (
+        f"snmpget -v2c -c {COMMUNITY} {where} 1.3.6.1.2.1.1.3.0",
+        f"snmpget {v3} {where} 1.3.6.1.2.1.1.3.0",
+        f"snmpbulkwalk -v2c -c {COMMUNITY} {where} 1.3.6.1",
+    )
+    device = Device(twin, listener, f"snmp://{where}", hints)
+    device.on_reboot = responder.reboot
+    return device
+
+
+async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -> Device:
+    listener = await host.serve_stream(ScpiServer(instrument(twin)).tcp, port)
+    query = next((spec.query for spec in profile.signals.values() if spec.poll == "fast"), "*IDN?")
+    hint = f"printf '*IDN?\\n{query}\\n' | nc -q 1 127.0.0.1 {listener.port}"
+    return Device(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))

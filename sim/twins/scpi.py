@@ -1,0 +1,132 @@
+"""The SCPI twin: an instrument whose queries and commands are those of a profile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
+from sim.servers.scpi import Call, ScpiError, ScpiInterpreter
+from sim.twins.points import Point, Twin, command_value, controls, points
+
+EXECUTION_ERROR = -200
+OUT_OF_RANGE = -222
+OVERLOAD = 9.9e37
+
+
+def instrument(twin: Twin) -> ScpiInterpreter:
+    """An interpreter with every query and command of the twin's profile."""
+    profile = twin.profile
+    if not isinstance(profile, ScpiProfile):
+        raise TypeError(f"expected a SCPI profile, got {profile.profile}")
+    device = ScpiInterpreter("SIMULATED")
+    for command in profile.scpi.at_open:
+        if not command.startswith("*"):
+            device.on(_header(command), lambda _: None)
+    elements: dict[str, dict[int, Callable[[], str]]] = {}
+    for point in points(twin).values():
+        spec: ScpiSignal = point.spec
+        first = _first(profile, point.name)
+        index = spec.index + (0 if point.index is None else (point.index - first) * spec.stride)
+        elements.setdefault(twin.fill(spec.query, point.index), {})[index] = _answer(point, spec)
+    for query, parts in elements.items():
+        device.on(_header(query), _reply(twin, query, parts))
+    for _, _, number, control, _ in controls(twin):
+        _add_control(device, twin, control, number)
+    return device
+
+
+def _first(profile: ScpiProfile, name: str) -> int:
+    repeat = profile.repeat.get(name.partition("[")[0])
+    return repeat.first if repeat is not None else 0
+
+
+def _header(line: str) -> str:
+    """The header of a command line, in capitals as written: the short and the only form."""
+    return line.split(" ", 1)[0].upper()
+
+
+def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
+    if point.text is not None:
+        return point.text
+    read = point.number if point.number is not None else lambda: 0.0
+    if spec.parse == "word":
+        raw = {float(each[0] if isinstance(each, tuple) else each): word for word, each in spec.enum.items()}
+        words = raw or {float(n): word for n, word in enumerate(spec.answers)}
+        return lambda: spec.answers.get(words.get(read(), ""), "")
+
+    def number() -> str:
+        value = read()
+        if math.isnan(value):
+            value = spec.sentinels[0] if spec.sentinels else OVERLOAD
+        elif not point.is_raw:
+            value = (value - spec.offset) * 2.0**spec.precision / spec.scale
+        if spec.counter or point.is_raw:
+            return f"{value:.0f}"
+        return f"{value:+.8E}"
+
+    return number
+
+
+def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Callable[[Call], Any]:
+    _, _, parameters = query.partition(" ")
+
+    def reply(call: Call) -> str:
+        if twin.refuses:
+            raise ScpiError(EXECUTION_ERROR)
+        if parameters and ",".join(call.parameters).replace(" ", "") != parameters.replace(" ", ""):
+            raise ScpiError(OUT_OF_RANGE)
+        twin.sources.refresh()
+        return ",".join(parts[at]() if at in parts else "0" for at in range(max(parts) + 1))
+
+    return reply
+
+
+def _add_control(device: ScpiInterpreter, twin: Twin, control: ScpiControl, index: int | None) -> None:
+    plant = twin.fill(control.sim, index)
+    if control.set:
+        device.on(_header(twin.fill(control.set, index)), _setter(twin, control, plant))
+        return
+    by_header: dict[str, dict[str, str]] = {}
+    for word, text in control.texts.items():
+        header, _, rest = twin.fill(text, index).partition(" ")
+        by_header.setdefault(header.upper(), {})[rest.strip().upper()] = word
+    for header, words in by_header.items():
+        device.on(header, _chooser(twin, control, plant, words))
+
+
+def _setter(twin: Twin, control: ScpiControl, plant: str) -> Callable[[Call], object]:
+    """`CURR {value}`: the number is the last parameter."""
+
+    def obey(call: Call) -> None:
+        number = call.number(max(len(call.parameters) - 1, 0))
+        value = control.offset + control.scale * number / 2.0**control.precision
+        if control.range is not None and not control.range[0] - 1e-9 <= value <= control.range[1] + 1e-9:
+            raise ScpiError(OUT_OF_RANGE)
+        _command(twin, plant, value, control.unit)
+
+    return obey
+
+
+def _chooser(twin: Twin, control: ScpiControl, plant: str, words: dict[str, str]) -> Callable[[Call], object]:
+    """`LOAD ON`, `LOAD OFF`: the parameters say the word."""
+
+    def obey(call: Call) -> None:
+        word = words.get(",".join(call.parameters).upper())
+        if word is None:
+            raise ScpiError(-141)
+        codes = list(control.texts)
+        _command(twin, plant, command_value(control, word, float(codes.index(word))), "")
+
+    return obey
+
+
+def _command(twin: Twin, plant: str, value: float, unit: str) -> None:
+    if twin.refuses:
+        raise ScpiError(EXECUTION_ERROR)
+    if plant:
+        try:
+            twin.sources.command(plant, value, unit)
+        except ValueError:
+            raise ScpiError(OUT_OF_RANGE) from None

@@ -1,0 +1,252 @@
+"""The SNMP twin: a table of objects made from a profile, read from the plant, whose SETs move the plant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
+from sim.servers.snmp.mib import Oid, TableView
+from sim.servers.snmp.status import GEN_ERR, OK, WRONG_VALUE
+from sim.servers.snmp.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, TIMETICKS, Value
+from sim.twins.points import Point, Twin, command_value, controls, points
+from sim.twins.sources import Read
+
+DIGITS = 2
+"""Decimal digits that objects with a scale of their own (digits, precision) show."""
+
+UNITS_SCALE = 9
+"""`units` of the EntitySensorDataScale of RFC 3433."""
+
+FIRST_LOOKUP = 500
+"""Looked-up rows are numbered from here, so that nobody gets away with taking them for the row of the repetition."""
+
+SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
+SYSTEM = {
+    (1, 3, 6, 1, 2, 1, 1, 1, 0): "Simulated device of the rack harness",
+    (1, 3, 6, 1, 2, 1, 1, 4, 0): "",
+    (1, 3, 6, 1, 2, 1, 1, 6, 0): "simulation",
+}
+
+
+def oid_of(text: str) -> Oid:
+    """A dotted OID, with or without a leading dot, as a tuple."""
+    return tuple(int(part) for part in text.strip(".").split("."))
+
+
+class SnmpObjects:
+    """Fills a TableView (`view`) with the objects of one twin."""
+
+    def __init__(self, twin: Twin) -> None:
+        profile = twin.profile
+        if not isinstance(profile, SnmpProfile):
+            raise TypeError(f"expected an SNMP profile, got {profile.profile}")
+        self.twin = twin
+        self.view = TableView()
+        self._profile = profile
+        self._found: dict[tuple[str, int], int] = {}
+        for oid, text in SYSTEM.items():
+            self.view.put(oid, OCTETS, text.encode())
+        self.view.put((1, 3, 6, 1, 2, 1, 1, 5, 0), OCTETS, twin.name.encode())
+        self.view.put(SYS_UPTIME, TIMETICKS, lambda: int(100 * twin.uptime()))
+        self._points = points(twin)
+        self._labels()
+        for point in self._points.values():
+            self._add(point)
+        for _, _, index, spec, repeat in controls(twin):
+            self._add_control(index, spec, repeat)
+
+    # ---- signals
+
+    def _labels(self) -> None:
+        """The column that a walked repetition is found by."""
+        for repeat, group in self._profile.repeat.items():
+            if group.walk:
+                for index in self.twin.indices(repeat):
+                    self.view.put((*oid_of(group.walk), index), OCTETS, self._label(repeat, index).encode())
+
+    def _label(self, repeat: str, index: int) -> str:
+        """The text of a row in the walked column: that of the signal which reads it, else a plain one."""
+        walk = self._profile.repeat[repeat].walk
+        for key, spec in self._profile.repeat[repeat].signals.items():
+            if spec.is_text and spec.oid == f"{walk}.{{i}}":
+                point = self._points[f"{repeat}[{index}].{key}"]
+                return point.text() if point.text else ""
+        return f"{repeat.capitalize()} {index}"
+
+    def _add(self, point: Point) -> None:
+        spec: SnmpSignal = point.spec
+        if spec.lookup is not None and point.index is not None:
+            self._add_looked_up(point, spec, point.index)
+            return
+        column = self.twin.fill(spec.oid, point.index)
+        if spec.bind is not None:
+            row = FIRST_LOOKUP + len(self._found)
+            self._found[spec.bind.labels, row] = row
+            self.view.put((*oid_of(spec.bind.labels), row), OCTETS, spec.bind.equals[0].encode())
+            column = f"{column}.{row}"
+        self._scales(spec, point.index, ())
+        self._put(oid_of(column), point, spec)
+
+    def _scales(self, spec: SnmpSignal, index: int | None, row: Oid) -> None:
+        """The objects that hold the digits, scale and precision of another."""
+        for template, value in (
+            (spec.digits, DIGITS),
+            (spec.precision_from, DIGITS),
+            (spec.scale_from, UNITS_SCALE),
+        ):
+            if template:
+                self.view.put((*oid_of(self.twin.fill(template, index)), *row), INTEGER, value)
+
+    def _add_looked_up(self, point: Point, spec: SnmpSignal, index: int) -> None:
+        """Rows indexed otherwise than the repetition (LLDP, ENTITY-SENSOR): see SnmpLookup."""
+        lookup = spec.lookup
+        if lookup is None:
+            return
+        repeat = point.name.partition("[")[0]
+        label = self._label(repeat, index)
+        number = index
+        if lookup.labels:
+            wanted = lookup.equals[0].replace("{label}", label)
+            offset = 1000 * list(self._profile.repeat[repeat].signals).index(point.key)
+            number = FIRST_LOOKUP + offset + index
+            self.view.put((*oid_of(lookup.labels), number), OCTETS, wanted.encode())
+        row = (*(0,) * lookup.part, number, *((1,) if lookup.part else ()))
+        self._scales(spec, index, row)
+        oid = (*oid_of(spec.oid), *row)
+        if point.text is None:
+            self._put(oid, point, spec)
+            return
+        text = point.text
+
+        def name() -> bytes | None:
+            self.twin.sources.refresh()
+            return text().encode() or None
+
+        def end() -> bytes | None:
+            self.twin.sources.refresh()
+            return b"eth0" if text() else None
+
+        self.view.put(oid, OCTETS, name)
+        for column in lookup.join:
+            self.view.put((*oid_of(column), *row), OCTETS, end)
+
+    def _put(self, oid: Oid, point: Point, spec: SnmpSignal) -> None:
+        if point.text is not None:
+            text = point.text
+            self.view.put(oid, OCTETS, lambda: text().encode())
+            return
+        raw = self._raw(point, spec)
+        if spec.type == "decimal_text":
+            self.view.put(oid, OCTETS, lambda: str(raw()).encode("ascii"))
+        else:
+            self.view.put(oid, _tag(oid, spec), raw)
+
+    def _raw(self, point: Point, spec: SnmpSignal) -> Callable[[], int]:
+        refresh = self.twin.sources.refresh
+        read: Read = point.number if point.number is not None else lambda: 0.0
+        digits = DIGITS if spec.digits or spec.precision_from else 0
+        factor = 1.0 if point.is_raw else 10.0**digits * 2.0**spec.precision / spec.scale
+        offset = 0.0 if point.is_raw else spec.offset
+        absent = int(spec.sentinels[0]) if spec.sentinels else -1
+
+        def number() -> int:
+            refresh()
+            value = read()
+            return absent if math.isnan(value) else round((value - offset) * factor)
+
+        return number
+
+    # ---- controls
+
+    def _add_control(self, index: int | None, spec: SnmpControl, repeat: str) -> None:
+        plant = self.twin.fill(spec.sim, index)
+        if spec.oid:
+            oid = oid_of(self.twin.fill(spec.oid, index))
+            if self.view.get(oid) is None:
+                self.view.put(oid, _CONTROL_TAGS[spec.type], self._read_back(spec, repeat, index))
+            self.view.on_set(oid, lambda value: self._obey(spec, plant, value), lambda value: self._check(spec, value))
+        for word, command in spec.command_oids.items():
+            oid = oid_of(self.twin.fill(command.oid, index))
+            if self.view.get(oid) is None:
+                self.view.put(oid, INTEGER, -1)
+            self.view.on_set(oid, self._single(spec, plant, word, command.value))
+
+    def _read_back(self, spec: SnmpControl, repeat: str, index: int | None) -> Any:
+        """What the object of a control reads: the command that would lead to the present state."""
+        prefix = f"{repeat}[{index}]." if repeat else ""
+        point = self._points.get(prefix + spec.confirm.signal) if spec.confirm else None
+        if spec.type == "text":
+            return b""
+        if point is None or point.number is None:
+            return 0
+        read, words = point.number, point.spec.words()
+
+        def state() -> int:
+            self.twin.sources.refresh()
+            value = read()
+            if spec.commands:
+                return spec.commands.get(words.get(value, ""), 0)
+            return round((value - spec.offset) * 2.0**spec.precision / spec.scale)
+
+        return state
+
+    def _check(self, spec: SnmpControl, value: Value) -> int:
+        """Phase one of a SET: whether the value is one that the device takes."""
+        if self.twin.refuses:
+            return GEN_ERR
+        if isinstance(value.value, bytes):
+            return OK
+        raw = value.value if isinstance(value.value, int) else 0
+        if spec.commands:
+            return OK if raw in spec.commands.values() else WRONG_VALUE
+        number = self._number(spec, raw)
+        if spec.range is not None and not spec.range[0] - 1e-9 <= number <= spec.range[1] + 1e-9:
+            return WRONG_VALUE
+        return OK
+
+    def _number(self, spec: SnmpControl, raw: int) -> float:
+        return spec.offset + spec.scale * raw / 2.0**spec.precision / 10.0 ** (DIGITS if spec.digits else 0)
+
+    def _obey(self, spec: SnmpControl, plant: str, value: Value) -> int:
+        if isinstance(value.value, bytes):
+            try:
+                raw = int(value.value)
+            except ValueError:
+                return WRONG_VALUE
+        else:
+            raw = value.value if isinstance(value.value, int) else 0
+        word = next((word for word, code in spec.commands.items() if code == raw), "")
+        number = command_value(spec, word, self._number(spec, raw))
+        return self._command(plant, number, "" if word else spec.unit)
+
+    def _single(self, spec: SnmpControl, plant: str, word: str, wanted: int) -> Callable[[Value], int]:
+        def obey(value: Value) -> int:
+            if self.twin.refuses:
+                return GEN_ERR
+            if value.value != wanted:
+                return WRONG_VALUE
+            return self._command(plant, command_value(spec, word, float(wanted)), "")
+
+        return obey
+
+    def _command(self, plant: str, value: float, unit: str) -> int:
+        if plant:
+            try:
+                self.twin.sources.command(plant, value, unit)
+            except ValueError:
+                return WRONG_VALUE
+        return OK
+
+
+_CONTROL_TAGS = {"integer": INTEGER, "gauge": GAUGE32, "unsigned": GAUGE32, "text": OCTETS}
+
+
+def _tag(oid: Oid, spec: SnmpSignal) -> int:
+    """The ASN.1 type that such an object has in the MIBs."""
+    if spec.counter == 64:
+        return COUNTER64
+    if spec.counter:
+        return TIMETICKS if oid == SYS_UPTIME or spec.unit == "s" else COUNTER32
+    return GAUGE32 if spec.unit == "Mb/s" else INTEGER
