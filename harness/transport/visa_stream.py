@@ -67,6 +67,8 @@ class StreamSession(asyncio.Protocol):
             self._fail(Unasked("nothing was asked, but it said", data))
             return
         self._buffer += data
+        if b"\n" not in data and len(self._buffer) <= MAX_REPLY:  # look at new bytes only: a reply may come in drips
+            return
         line, newline, rest = self._buffer.partition(b"\n")
         if len(line) > MAX_REPLY:
             self._fail(Unasked(f"an answer longer than {MAX_REPLY} bytes", bytes(line[:64])))
