@@ -1,0 +1,10 @@
+"""The physics of a liquid-cooled rack station: what simulated devices measure and act on."""
+
+from __future__ import annotations
+
+from sim.physics.faults import CATALOGUE as FAULTS
+from sim.physics.faults import parse as parse_fault
+from sim.physics.parameters import RackParameters
+from sim.physics.plant import Plant
+
+__all__ = ["FAULTS", "Plant", "RackParameters", "parse_fault"]

@@ -1,0 +1,250 @@
+"""The coolant loop: pumps, system curve, mixing volumes, heat exchanger, valve, and how the unit controls them.
+
+Thermal nodes are mixing volumes stepped by the exact solution for constant inputs; each hands its mean over the step to
+the next one, so heat is conserved for any step length. SI inside (Pa, m3/s, J), degC for temperatures.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sim.physics import exchanger, hydraulics
+from sim.physics.coolant import WATER_VOLUME_HEAT, pg25_density, pg25_heat, pg25_resistance_factor
+from sim.physics.inventory import Inventory
+from sim.physics.noise import gauss, stream
+from sim.physics.parameters import LITRES_PER_MINUTE, RackParameters
+from sim.physics.rack import Rack
+
+MANUAL, AUTO_FLOW, AUTO_PRESSURE = 0, 1, 2
+PUMP_EFFICIENCY = 0.5
+PUMP_STANDBY = 30.0  # W of a running pump's controller and bearings
+AIR_SLOT = 0.5  # s, how often air in a pump changes its head
+
+
+def _mix(x: float) -> tuple[float, float]:
+    """(1-e^-x)/x and (x-1+e^-x)/x^2: end and mean response of a mixing volume flushed x times in a step."""
+    if x < 1e-3:
+        return 1.0 - 0.5 * x, 0.5 - x / 6.0
+    lost = 1.0 - math.exp(-x)
+    return lost / x, (x - lost) / (x * x)
+
+
+class Loop:
+    """State of the loop. Speeds, valve and duties are 0..1; setpoints are in the units of their names."""
+
+    def __init__(self, parameters: RackParameters, seed: int) -> None:
+        p = parameters
+        self.parameters = p
+        self.inventory = Inventory(p)
+        design = p.design_flow * LITRES_PER_MINUTE
+        self._design = design
+        self._rack_k = p.rack_drop * 1e3 / design**2
+        self._filter_k = p.filter_drop * 1e3 / design**2
+        self._unit_k = (p.unit_drop - p.filter_drop) * 1e3 / design**2
+        self._curve = 0.6 * p.shutoff_head * 1e3 / (p.pump_reference_flow * LITRES_PER_MINUTE) ** 2
+        self._head0 = p.shutoff_head * 1e3
+        self._maximum_primary = p.facility_flow * LITRES_PER_MINUTE
+        self._volumes = tuple(v * 1e-3 for v in (p.rack_volume, p.return_volume, p.exchanger_volume, p.supply_volume))
+        self._air_key = stream(seed, "air")
+        # commands
+        self.mode = AUTO_FLOW
+        self.run = True
+        self.isolated = False
+        self.duty = [0.6, 0.6]
+        self.flow_setpoint = p.design_flow
+        self.pressure_setpoint = p.rack_drop
+        self.supply_setpoint = p.supply_setpoint
+        # faults
+        self.pump_stopped = [False, False]
+        self.pump_health = [1.0, 1.0]
+        self.clog = 0.0  # extra filter resistance, multiples of the clean loop's total
+        self.fouling = 0.0
+        self.air = 0.0
+        self.valve_stuck = False
+        self.facility_temperature = p.facility_temperature
+        self.facility_lost = False
+        # state: starts settled at zero load, the friction of the pumps is the only heat
+        self.filter_age = 0.0  # h
+        self.speeds = [0.0, 0.0]
+        self.valve = p.valve_minimum
+        self.flow = 0.0
+        self.drop = 0.0  # Pa over the whole loop
+        self.resistance_factor = 1.0
+        self.friction_heat = 0.0
+        self.duty_out = 0.0  # W to the facility, mean of the last step
+        self._settle()
+        primary = p.valve_minimum * self._maximum_primary * WATER_VOLUME_HEAT
+        start = p.facility_temperature + self.friction_heat / primary
+        self.rack = self.back = self.exchanger = self.supply = start
+        self.valve_integral = p.valve_minimum
+        # balances, J
+        self.heat_in = self.heat_out = self.friction_in = self.stored = 0.0
+
+    def _settle(self) -> None:
+        """Find the speed at which two pumps give the setpoint, and start there."""
+        low, high = 0.2, 1.0
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            self.speeds = [middle, middle]
+            self.hydraulics(0.0)
+            low, high = (low, middle) if self.flow > self._design else (middle, high)
+        self.flow_integral = self.speeds[0]
+
+    @property
+    def total_air(self) -> float:
+        """Share of air the pumps draw, 0..1: the fault or what a low reservoir lets in."""
+        return max(self.air, self.inventory.air)
+
+    def is_running(self, index: int) -> bool:
+        """Whether pump `index` (0 or 1) is being driven."""
+        return self.run and not self.pump_stopped[index]
+
+    def control(self, h: float) -> None:
+        """The unit's own controllers: pump speed on flow or rack pressure, valve on supply temperature."""
+        p = self.parameters
+        least = p.pump_minimum * 0.01
+        command = None
+        if self.mode != MANUAL:
+            if self.mode == AUTO_FLOW:
+                wanted = self.flow_setpoint * LITRES_PER_MINUTE
+                error = (wanted - self.flow) / wanted
+            else:
+                error = 1.0 - self.rack_drop / self.pressure_setpoint
+            if self.run:
+                self.flow_integral = min(1.0, max(least, self.flow_integral + p.flow_ki * error * h))
+            command = min(1.0, max(least, self.flow_integral + p.flow_kp * error))
+        speeds = self.speeds
+        for i in (0, 1):
+            target = (self.duty[i] if command is None else command) if self.run and not self.pump_stopped[i] else 0.0
+            gap = target - speeds[i]
+            if -1e-9 < gap < 1e-9:
+                speeds[i] = target
+            else:
+                speeds[i] = target - gap * math.exp(-h / (p.spin_up_tau if gap > 0 else p.coast_tau))
+        if self.valve_stuck:
+            return
+        error = self.supply - self.supply_setpoint
+        self.valve_integral = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_ki * error * h))
+        gap = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_kp * error)) - self.valve
+        slew = h / p.valve_stroke
+        self.valve += slew if gap > slew else -slew if gap < -slew else gap
+
+    def hydraulics(self, time: float) -> None:
+        """Solve flow and pressure drop for the present speeds; `time` [s] only picks how air disturbs the pumps."""
+        head = self._head0
+        air = self.total_air
+        if air > 0.0:
+            head *= max(0.3, 1.0 - 0.2 * air + 0.12 * air * gauss(self._air_key, int(time / AIR_SLOT)))
+        s1, s2 = self.speeds
+        h1 = head * self.pump_health[0] * s1 * s1
+        h2 = head * self.pump_health[1] * s2 * s2
+        if self.isolated:
+            self.flow = 0.0
+            self.drop = max(h1, h2)
+        else:
+            resistance = self.rack_k + self.unit_k + self.filter_k
+            self.flow = hydraulics.parallel_flow(h1, h2, self._curve, resistance)
+            self.drop = resistance * self.flow * self.flow
+        self.friction_heat = self.drop * self.flow
+
+    @property
+    def rack_k(self) -> float:
+        """Resistance of the rack, Pa/(m3/s)^2."""
+        return self._rack_k * self.resistance_factor
+
+    @property
+    def unit_k(self) -> float:
+        """Resistance of the unit without its filter, Pa/(m3/s)^2."""
+        return self._unit_k * self.resistance_factor
+
+    @property
+    def filter_k(self) -> float:
+        """Resistance of the filter with its age and clogging, Pa/(m3/s)^2."""
+        clean = self._filter_k * (1.0 + 0.01 * self.parameters.filter_growth * self.filter_age)
+        clogged = self.clog * (self._rack_k + self._unit_k + self._filter_k) if self.clog else 0.0
+        return (clean + clogged) * self.resistance_factor
+
+    @property
+    def rack_drop(self) -> float:
+        """Pressure difference between rack supply and return, kPa; the pumps' full head when the rack is isolated."""
+        return (self.drop if self.isolated else self.rack_k * self.flow * self.flow) * 1e-3
+
+    @property
+    def filter_drop(self) -> float:
+        """Pressure difference over the filter, kPa."""
+        return self.filter_k * self.flow * self.flow * 1e-3
+
+    def pump_power(self, index: int) -> float:
+        """Electrical power of pump `index` in W: hydraulic over efficiency, and what a running pump always takes."""
+        speed = self.speeds[index]
+        if speed < 0.01:
+            return 0.0
+        flow = 0.0
+        if not self.isolated:
+            head = self._head0 * self.pump_health[index] * speed * speed
+            flow = hydraulics.pump_flow(head, self.drop, self._curve)
+        return self.drop * flow / PUMP_EFFICIENCY + PUMP_STANDBY + 60.0 * speed**3
+
+    @property
+    def primary_flow(self) -> float:
+        """Facility water through the exchanger, m3/s."""
+        return 0.0 if self.facility_lost else self.valve * self._maximum_primary
+
+    def step(self, time: float, h: float, rack: Rack, power: float) -> None:
+        """Advance by h seconds from plant time `time` with `power` W AC in the trays."""
+        self.control(h)
+        self.hydraulics(time)
+        flow = self.flow
+        mean = 0.5 * (self.supply + self.back)
+        volume_heat = pg25_density(mean) * pg25_heat(mean)
+        self.resistance_factor = pg25_resistance_factor(mean)
+        stream_heat = flow * volume_heat  # W/K
+        friction = self.friction_heat
+        heat = rack.plates(h, power, self.rack, flow)
+        v_rack, v_back, v_exchanger, v_supply = self._volumes
+        # rack: heated, fed by the supply line; friction is dissipated where the pumps and the rack are, taken as here
+        end, middle = _mix(h * flow / v_rack)
+        rate = h * ((heat + friction) / (volume_heat * v_rack) + (self.supply - self.rack) * flow / v_rack)
+        out, moved_rack = self.rack + rate * middle, rate * end
+        self.rack += moved_rack
+        # the return line mixes
+        end, middle = _mix(h * flow / v_back)
+        rate = h * (out - self.back) * flow / v_back
+        out, moved_back = self.back + rate * middle, rate * end
+        self.back += moved_back
+        # heat exchanger, its volume, and the supply line
+        duty = 0.0
+        if stream_heat > 50.0:
+            conductance = self.parameters.exchanger_conductance * (1.0 - self.fouling)
+            conductance *= (stream_heat / self.parameters.exchanger_reference) ** 0.4
+            primary = self.primary_flow * WATER_VOLUME_HEAT
+            duty = exchanger.duty(conductance, stream_heat, primary, out - self.facility_temperature)
+            out -= duty / stream_heat
+        self.duty_out = duty
+        end, middle = _mix(h * flow / v_exchanger)
+        rate = h * (out - self.exchanger) * flow / v_exchanger
+        out, moved_exchanger = self.exchanger + rate * middle, rate * end
+        self.exchanger += moved_exchanger
+        end, middle = _mix(h * flow / v_supply)
+        rate = h * (out - self.supply) * flow / v_supply
+        moved_supply = rate * end
+        self.supply += moved_supply
+        self.heat_in += heat * h
+        self.friction_in += friction * h
+        self.heat_out += duty * h
+        moved = moved_rack * v_rack + moved_back * v_back + moved_exchanger * v_exchanger + moved_supply * v_supply
+        self.stored += volume_heat * moved
+        self.filter_age += h / 3600.0
+        if self.inventory.is_losing:
+            self.inventory.step(h, self.static_pressure, pg25_density(mean), rack_isolated=self.isolated)
+
+    @property
+    def static_pressure(self) -> float:
+        """Pressure at the pumps' inlet in kPa gauge: the bladder's, from level and thermal expansion."""
+        return self.inventory.static_pressure(0.5 * (self.supply + self.back))
+
+    @property
+    def facility_return(self) -> float:
+        """Temperature of the facility water leaving the exchanger, degC."""
+        primary = self.primary_flow * WATER_VOLUME_HEAT
+        return self.facility_temperature + (self.duty_out / primary if primary > 0.0 else 0.0)

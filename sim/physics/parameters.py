@@ -1,0 +1,127 @@
+"""What kind of rack and coolant distribution unit the plant is: every constant in one frozen record.
+
+The defaults are an "NVL72-class" rack of 132 kW. Other classes scale from it so that temperatures and time constants
+stay alike: powers, flows, volumes, conductances and heat capacities go with the power, pressures stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+LITRES_PER_MINUTE = 1.0 / 60000.0  # m3/s
+
+
+@dataclass(frozen=True)
+class RackParameters:
+    """Constants of one plant. Units are in the comments; flows are L/min, volumes L, pressures kPa gauge."""
+
+    name: str = "132 kW"
+    # heat
+    idle_power: float = 25e3  # W AC, all shelves on, no workload
+    maximum_power: float = 132e3  # W AC at 100 % workload
+    liquid_share: float = 0.87
+    electrical_tau: float = 0.05  # s
+    plate_capacity: float = 25e3  # J/K
+    plate_conductance: float = 25e3  # W/K at the design flow
+    throttle_temperature: float = 87.0  # degC plate: workload is reduced from here, to nothing 5 K above
+    trip_temperature: float = 95.0  # degC plate: the trays switch themselves off
+    # rack loop
+    design_flow: float = 172.0  # L/min
+    rack_volume: float = 30.0
+    supply_volume: float = 20.0
+    return_volume: float = 20.0
+    exchanger_volume: float = 10.0
+    reservoir_volume: float = 30.0
+    initial_level: float = 80.0  # %
+    low_level: float = 20.0  # %, below this air is drawn in
+    rack_drop: float = 60.0  # kPa at the design flow and 35 degC
+    unit_drop: float = 40.0  # kPa, without rack: exchanger, piping and filter
+    filter_drop: float = 8.0  # kPa of the above that is the filter when clean
+    filter_growth: float = 0.05  # %/h
+    static_pressure: float = 150.0  # kPa at the initial level, 30 degC
+    expansion_stiffness: float = 5.0  # kPa per L of the bladder
+    # pumps, two in parallel with check valves
+    shutoff_head: float = 300.0  # kPa at full speed
+    pump_reference_flow: float = 300.0  # L/min at which one pump at full speed has lost 60 % of its head
+    pump_minimum: float = 20.0  # %
+    pump_rpm: float = 6000.0  # RPM at 100 %
+    spin_up_tau: float = 1.5  # s
+    coast_tau: float = 2.0  # s
+    flow_kp: float = 0.4
+    flow_ki: float = 0.08  # 1/s
+    # heat exchanger and facility water
+    supply_setpoint: float = 35.0  # degC
+    exchanger_conductance: float = 33.5e3  # W/K at exchanger_reference
+    exchanger_reference: float = 11.4e3  # W/K capacity rate of the rack loop
+    facility_temperature: float = 30.0  # degC
+    facility_flow: float = 300.0  # L/min, valve fully open
+    facility_pressure: float = 300.0  # kPa
+    valve_kp: float = 0.06  # 1/K
+    valve_ki: float = 0.004  # 1/(K s)
+    valve_minimum: float = 0.02
+    valve_stroke: float = 30.0  # s from closed to open
+    # electrical
+    outlets: int = 8  # each feeds the shelf of the same number; half of the shelves carry full load (N+N)
+    psus: int = 6  # per shelf
+    line_voltage: float = 240.0  # V phase to neutral
+    line_frequency: float = 50.0  # Hz
+    breaker_current: float = 160.0  # A per outlet
+    bus_voltage: float = 50.0  # V setpoint
+    bus_droop: float = 0.5  # V at full load
+    eload_current: float = 400.0  # A, rating of the electronic load
+    # switch
+    ports: int = 36
+    port_speed: float = 400e3  # Mb/s
+    switch_age: float = 3600.0  # s since boot at plant time 0
+    # room
+    ambient_temperature: float = 24.0  # degC
+    ambient_humidity: float = 45.0  # %
+
+    @classmethod
+    def for_power(cls, kilowatts: float) -> RackParameters:
+        """A rack of another power, scaled from the 132 kW class; kilowatts must be positive."""
+        if not kilowatts > 0:
+            raise ValueError(f"rack power must be positive, got {kilowatts} kW")
+        base = cls()
+        factor = kilowatts * 1e3 / base.maximum_power
+        names = (  # what grows with the power
+            "idle_power",
+            "maximum_power",
+            "plate_capacity",
+            "plate_conductance",
+            "design_flow",
+            "rack_volume",
+            "supply_volume",
+            "return_volume",
+            "exchanger_volume",
+            "reservoir_volume",
+            "pump_reference_flow",
+            "exchanger_conductance",
+            "exchanger_reference",
+            "facility_flow",
+            "breaker_current",
+            "eload_current",
+        )
+        scaled = {name: getattr(base, name) * factor for name in names}
+        stiffness = base.expansion_stiffness / factor
+        return replace(base, name=f"{kilowatts:g} kW", expansion_stiffness=stiffness, **scaled)
+
+    @classmethod
+    def rack_30kw(cls) -> RackParameters:
+        """An enterprise rack of 30 kW (39 L/min)."""
+        return cls.for_power(30)
+
+    @classmethod
+    def rack_60kw(cls) -> RackParameters:
+        """A dense rack of 60 kW (78 L/min)."""
+        return cls.for_power(60)
+
+    @classmethod
+    def rack_250kw(cls) -> RackParameters:
+        """A rack of 250 kW (326 L/min)."""
+        return cls.for_power(250)
+
+    @classmethod
+    def rack_600kw(cls) -> RackParameters:
+        """A rack of 600 kW (782 L/min)."""
+        return cls.for_power(600)

@@ -1,0 +1,179 @@
+"""The rack PDU: outlets that switch with a latency, breakers, phases and energy. Phases take turns."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from sim.physics.parameters import RackParameters
+from sim.physics.rack import Rack
+from sim.physics.variables import Input, Schedule, Variable, interpolate
+
+SWITCH_LATENCY = (0.2, 1.0)  # s
+INRUSH_TAU = 0.010  # s
+INRUSH_PEAK = 6.0  # times the breaker's rated current
+BREAKER_HEAT = 60.0  # s of (I/In)^2 - 1
+POWER_FACTOR = ((0.0, 0.60), (0.10, 0.90), (0.20, 0.97), (0.40, 0.99))
+PHASES = 3
+
+
+class Pdu:
+    """Outlets are counted from 0 here and from 1 in names. `share` is what each outlet carries of the rack's power."""
+
+    def __init__(self, parameters: RackParameters, seed: int, schedule: Schedule, now: Callable[[], float]) -> None:
+        p = parameters
+        n = p.outlets
+        self.parameters = p
+        self._schedule = schedule
+        self._now = now
+        self._random = random.Random(f"{seed}/pdu")
+        self.wanted = [False] * n
+        self.relay = [False] * n
+        self.pending = [False] * n
+        self.stuck = [False] * n
+        self.tripped = [False] * n
+        self.heat = [0.0] * n  # s, what an overloaded breaker has collected
+        self.phase_ok = [True] * PHASES
+        self.closed_at = [-math.inf] * n
+        self.share = [0.0] * n
+        self.energy = 0.0  # J, integral of the total power
+        self._energy = [0.0] * n  # J up to _mark
+        self._mark = 0.0
+        self._latest = [0] * n
+        self.changed: Callable[[], None] = lambda: None
+        self.total: Callable[[], float] = lambda: 0.0  # W AC
+        self.present_energy: Callable[[], float] = lambda: self.energy  # J including the running step
+        self._full = p.maximum_power / (n / 2)  # W that one outlet carries at full load on half of them
+
+    def command(self, index: int, value: float) -> None:
+        """Ask outlet `index` to close (1) or open (0); the relay follows 0.2 to 1 s later, if it follows."""
+        wanted = value >= 0.5
+        if wanted == self.wanted[index] and (self.pending[index] or self.relay[index] == wanted):
+            return
+        self.wanted[index] = wanted
+        self.pending[index] = True
+        self._latest[index] += 1
+        at = self._now() + self._random.uniform(*SWITCH_LATENCY)
+        self._schedule(at, partial(self._follow, index, self._latest[index]))
+
+    def _follow(self, index: int, order: int) -> None:
+        if order != self._latest[index]:
+            return
+        self.pending[index] = False
+        if not self.stuck[index]:
+            self.set_relay(index, closed=self.wanted[index])
+
+    def set_relay(self, index: int, *, closed: bool) -> None:
+        """Move the contact now, whoever asked."""
+        if closed and not self.relay[index]:
+            self.closed_at[index] = self._now()
+        self.relay[index] = closed
+        self.changed()
+
+    def set_tripped(self, index: int, *, tripped: bool) -> None:
+        """Open or reset the breaker of an outlet; the relay stays where it is."""
+        self.tripped[index] = tripped
+        self.changed()
+
+    def set_phase(self, phase: int, *, alive: bool) -> None:
+        """Lose or restore one supply phase (0..2)."""
+        self.phase_ok[phase] = alive
+        self.changed()
+
+    def is_energised(self, index: int) -> bool:
+        """Whether there is voltage at the outlet."""
+        return self.relay[index] and not self.tripped[index] and self.phase_ok[index % PHASES]
+
+    def redistribute(self, share: list[float]) -> None:
+        """The outlets carry other shares of the power from now on (their energies so far are kept)."""
+        passed = self.energy - self._mark
+        self._energy = [joule + passed * part for joule, part in zip(self._energy, self.share, strict=True)]
+        self._mark = self.energy
+        self.share = share
+
+    def overload(self, h: float) -> None:
+        """Heat the breakers for h seconds of the present currents; called only when one may be overloaded."""
+        for i in range(len(self.share)):
+            ratio = self.current(i) / self.parameters.breaker_current
+            self.heat[i] = max(0.0, self.heat[i] + (ratio * ratio - 1.0) * h)
+            if self.heat[i] > BREAKER_HEAT and not self.tripped[i]:
+                self.heat[i] = 0.0
+                self.set_tripped(i, tripped=True)
+                return
+
+    def power(self, index: int) -> float:
+        """W through one outlet."""
+        return self.total() * self.share[index]
+
+    def power_factor(self, index: int) -> float:
+        """Power factor of one outlet, by its load; 1 without any."""
+        power = self.power(index)
+        return interpolate(POWER_FACTOR, power / self._full) if power > 0.0 else 1.0
+
+    def voltage(self, index: int) -> float:
+        """V at one outlet."""
+        return self.parameters.line_voltage if self.is_energised(index) else 0.0
+
+    def current(self, index: int) -> float:
+        """A through one outlet, with the inrush of the bulk capacitors just after it closed."""
+        voltage = self.voltage(index)
+        if voltage == 0.0:
+            return 0.0
+        current = self.power(index) / (voltage * self.power_factor(index))
+        since = self._now() - self.closed_at[index]
+        if 0.0 <= since < 20 * INRUSH_TAU:
+            current += INRUSH_PEAK * self.parameters.breaker_current * math.exp(-since / INRUSH_TAU)
+        return current
+
+    def outlet_energy(self, index: int) -> float:
+        """Energy in kWh delivered through one outlet since the start."""
+        return (self._energy[index] + (self.present_energy() - self._mark) * self.share[index]) / 3.6e6
+
+    def phase_current(self, phase: int) -> float:
+        """A in one phase."""
+        return sum(self.current(i) for i in range(phase, len(self.share), PHASES))
+
+    def phase_power(self, phase: int) -> float:
+        """W in one phase."""
+        return sum(self.power(i) for i in range(phase, len(self.share), PHASES))
+
+    def phase_voltage(self, phase: int) -> float:
+        """V of one phase to neutral."""
+        return self.parameters.line_voltage if self.phase_ok[phase] else 0.0
+
+    def total_power_factor(self) -> float:
+        """Power over apparent power of all outlets."""
+        apparent = sum(self.power(i) / self.power_factor(i) for i in range(len(self.share)))
+        return self.total() / apparent if apparent > 0.0 else 1.0
+
+    def variables(self) -> Iterator[Variable]:
+        """What the PDU measures."""
+        for i in range(len(self.share)):
+            name = f"outlet[{i + 1}]"
+            yield Variable(f"{name}.state", "", partial(lambda k: float(self.relay[k]), i))
+            yield Variable(f"{name}.pending", "", partial(lambda k: float(self.pending[k]), i))
+            yield Variable(f"{name}.power", "W", partial(self.power, i))
+            yield Variable(f"{name}.current", "A", partial(self.current, i))
+            yield Variable(f"{name}.voltage", "V", partial(self.voltage, i))
+            yield Variable(f"{name}.energy", "kWh", partial(self.outlet_energy, i))
+            yield Variable(f"{name}.power_factor", "", partial(self.power_factor, i))
+        for i in range(PHASES):
+            yield Variable(f"phase[{i + 1}].current", "A", partial(self.phase_current, i))
+            yield Variable(f"phase[{i + 1}].voltage", "V", partial(self.phase_voltage, i))
+            yield Variable(f"phase[{i + 1}].power", "W", partial(self.phase_power, i))
+        yield Variable("pdu.power", "W", self.total)
+        yield Variable("pdu.energy", "kWh", lambda: self.present_energy() / 3.6e6)
+        yield Variable("pdu.frequency", "Hz", lambda: self.parameters.line_frequency)
+        yield Variable("pdu.power_factor", "", self.total_power_factor)
+
+    def inputs(self) -> Iterator[Input]:
+        """What can be commanded."""
+        for i in range(len(self.share)):
+            yield Input(f"outlet[{i + 1}]", "", partial(self.command, i))
+
+
+def total_power(rack: Rack) -> float:
+    """W AC of everything behind the PDU."""
+    return rack.power + rack.extra

@@ -1,0 +1,329 @@
+"""The whole plant: advances loop, rack and electrics together with a step that follows what happens.
+
+Steps end on a grid of 50 ms, or 0.1, 0.25, 0.5 or 1 s when little changes, and exactly on every command and event. The
+grid does not depend on how `advance` is called, so neither does any result. Between grid points the truth is the last
+computed state (at most 1 s old, and only while nothing moves); counters run on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from sim.physics import faults as catalogue
+from sim.physics.ambient import Ambient
+from sim.physics.coolant import pg25_density
+from sim.physics.instruments import ElectronicLoad, scanner_variables
+from sim.physics.loop import Loop
+from sim.physics.network import Switch
+from sim.physics.parameters import RackParameters
+from sim.physics.pdu import Pdu, total_power
+from sim.physics.rack import Rack
+from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_variables
+from sim.physics.sensors import FLOW_TAU, METER_TAU, RTD_TAU, Sensors, is_metered
+from sim.physics.shelf import Shelves
+from sim.physics.variables import Input, Variable
+
+TICK = 0.05  # s, the finest step
+STEPS = (1, 2, 5, 10, 20)  # ticks
+_UNREPORTED = ("port[", "daq[")
+
+
+def nearest(word: str, known: Mapping[str, object]) -> str:
+    """A hint with the known words most like `word`."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+class Plant:
+    """A liquid-cooled rack, its coolant unit, PDU, shelves, switch and instruments, from a parameter set and a seed.
+
+    At plant time 0 all outlets are off, there is no load, and the coolant unit circulates at its design flow.
+    """
+
+    def __init__(self, parameters: RackParameters = RackParameters(), seed: int = 1) -> None:  # noqa: B008 frozen
+        self.parameters = parameters
+        self.seed = seed
+        self.time: float = 0.0
+        self._t = 0.0  # integrated up to here, <= time
+        self._level = 0  # index into STEPS
+        self._queue: list[tuple[float, int, bool, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._active: list[catalogue.Active] = []
+        self._boot = 0.0
+        self._alive = False
+        self.loop = Loop(parameters, seed)
+        self.rack = Rack(parameters, self.loop.supply)
+        self.ambient = Ambient(parameters, self._now)
+        self.pdu = Pdu(parameters, seed, self.schedule, self._now)
+        self.shelves = Shelves(parameters, seed, self.pdu, self.rack, self.schedule, self._now)
+        self.switch = Switch(parameters, seed, self.schedule, self._now)
+        self.eload = ElectronicLoad(parameters, self.shelves)
+        self.pdu.changed = self.shelves.refresh
+        self.pdu.total = lambda: total_power(self.rack)
+        self.pdu.present_energy = lambda: self.pdu.energy + total_power(self.rack) * (self.time - self._t)
+        self._traffic = 0.0
+        self.switch.traffic = lambda: self._traffic + self.rack.running * (self.time - self._t)
+        self.switch.load = lambda: self.rack.running
+        self.switch.ambient = self.shelves.ambient = self.ambient.temperature
+        self._plate_start = self.rack.plate
+        self._air_energy = 0.0
+        self._meter = 0.0  # W, the PDU's meter lags the power
+        self._lags = [self.loop.supply, self.loop.back, self.loop.facility_return, self.loop.flow]
+        self._variables = {variable.name: variable for variable in self._all_variables()}
+        self._inputs = {item.name: item for item in self._all_inputs()}
+        self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
+        self._input_units = MappingProxyType({name: item.unit for name, item in self._inputs.items()})
+        self.sensors = Sensors(seed, self._units)
+
+    def _now(self) -> float:
+        return self.time
+
+    def _all_variables(self) -> list[Variable]:
+        return [
+            *loop_variables(self.loop, self.parameters),
+            *rack_variables(self.rack, self.parameters, self._uptime),
+            *self.ambient.variables(),
+            *self.pdu.variables(),
+            *self.shelves.variables(),
+            *self.switch.variables(),
+            *self.eload.variables(),
+            *scanner_variables(self.truth),
+        ]
+
+    def _all_inputs(self) -> list[Input]:
+        return [
+            *loop_inputs(self.loop, self.parameters),
+            *rack_inputs(self.rack),
+            *self.pdu.inputs(),
+            *self.shelves.inputs(),
+            *self.switch.inputs(),
+            *self.eload.inputs(),
+        ]
+
+    def _uptime(self) -> float:
+        return self.time - self._boot if self._alive else 0.0
+
+    # ---- time
+
+    def schedule(self, at: float, action: Callable[[], None], *, disturbs: bool = True) -> None:
+        """Call `action` when plant time reaches `at` [s]; `disturbs` makes the steps fine again from there."""
+        heapq.heappush(self._queue, (max(at, self.time), next(self._order), disturbs, action))
+
+    def advance(self, t: float) -> None:
+        """Bring the plant to plant time t [s]; nothing happens when it is there. NaN and infinity: ValueError."""
+        if not math.isfinite(t):
+            raise ValueError(f"plant time must be finite, got {t}")
+        queue = self._queue
+        while queue and queue[0][0] <= t:
+            at, _, disturbs, action = heapq.heappop(queue)
+            self._reach(at, exactly=True)
+            action()
+            if disturbs:
+                self._level = 0
+        if t > self.time:
+            self._reach(t, exactly=False)
+
+    def _reach(self, t: float, *, exactly: bool) -> None:
+        """Step to t, or (not exactly) to the last point of the present grid before it."""
+        end = t + 1e-9
+        while True:
+            ticks = STEPS[self._level]
+            following = (int(self._t / TICK + 1e-6) // ticks + 1) * ticks * TICK
+            if following > end:
+                break
+            self._step(following - self._t)
+            self._t = self.time = following
+            if self._queue and self._queue[0][0] < t:  # the step itself scheduled something on the way
+                self._run_before(t)
+        if exactly and t - self._t > 1e-9:
+            self._step(t - self._t)
+            self._t = t
+        self.time = max(self.time, t)
+
+    def _run_before(self, t: float) -> None:
+        """Run what a step scheduled before t. Such events follow the present grid point, so order is kept."""
+        while self._queue and self._queue[0][0] < t:
+            at, _, disturbs, action = heapq.heappop(self._queue)
+            self._reach(at, exactly=True)
+            action()
+            if disturbs:
+                self._level = 0
+
+    def _step(self, h: float) -> None:
+        """Advance every state by h seconds and choose how long the next step may be."""
+        loop, rack = self.loop, self.rack
+        s1, s2 = loop.speeds
+        plate, fluid, supply, valve = rack.plate, loop.rack, loop.supply, loop.valve
+        if self.eload.on or rack.extra:
+            rack.extra = self.eload.ac_power()
+        power = rack.electrical(h)
+        loop.step(self._t, h, rack, power)
+        extra = rack.extra
+        self.pdu.energy += (power + extra) * h
+        self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
+        self._traffic += rack.running * h
+        self._measure(h, power + extra)
+        alive = rack.capacity > 0.0 and not rack.tripped and not rack.booting
+        if alive != self._alive:
+            self._alive = alive
+            self._boot = self.time
+            self.switch.set_alive(alive=alive)
+        p = self.parameters
+        if (power + extra) * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
+            self.pdu.overload(h)
+        change = max(
+            100.0 * abs(loop.speeds[0] - s1),
+            100.0 * abs(loop.speeds[1] - s2),
+            4.0 * abs(rack.plate - plate),
+            10.0 * abs(loop.rack - fluid),
+            15.0 * abs(loop.supply - supply),
+            20.0 * abs(loop.valve - valve),
+        )
+        if change > 1.0:
+            if self._level:
+                self._level -= 1
+        elif change < 0.4 and self._level < self._coarsest():
+            self._level += 1
+
+    def _coarsest(self) -> int:
+        """The longest step that is still fine: shorter while air, leaks or throttling do their work."""
+        if self.loop.air > 0.0 or self.loop.inventory.air > 0.0 or self.loop.inventory.is_losing:
+            return 3
+        return 2 if self.rack.thermal < 1.0 else 4
+
+    def _measure(self, h: float, power: float) -> None:
+        """Let the slow sensors follow the truth."""
+        lags, loop = self._lags, self.loop
+        keep = math.exp(-h / RTD_TAU)
+        lags[0] = loop.supply + (lags[0] - loop.supply) * keep
+        lags[1] = loop.back + (lags[1] - loop.back) * keep
+        water = loop.facility_return
+        lags[2] = water + (lags[2] - water) * keep
+        keep = math.exp(-h / FLOW_TAU)
+        lags[3] = loop.flow + (lags[3] - loop.flow) * keep
+        self._meter = power + (self._meter - power) * (keep if METER_TAU == FLOW_TAU else math.exp(-h / METER_TAU))
+
+    # ---- reading and commanding
+
+    def names(self) -> Mapping[str, str]:
+        """Every variable and its unit."""
+        return self._units
+
+    def commands(self) -> Mapping[str, str]:
+        """Every input and its unit."""
+        return self._input_units
+
+    def truth(self, name: str) -> float:
+        """The true value of a variable at plant time; ValueError for a name that does not exist."""
+        variable = self._variables.get(name)
+        if variable is None:
+            raise ValueError(f"no variable {name!r}{nearest(name, self._variables)}")
+        return variable.read()
+
+    def sensed(self, name: str) -> float:
+        """What the sensor of a variable shows: lag, noise, resolution and faults (NaN for a dead one)."""
+        frozen = self.sensors.frozen_meter
+        if frozen is not None and is_metered(name) and name in self._variables:
+            return frozen(name)
+        return self.sensors.show(name, self._lagged(name), self.time, self.loop.total_air)
+
+    def _lagged(self, name: str) -> float:
+        value = self.truth(name)
+        if name == "loop.supply_temperature":
+            return self._lags[0]
+        if name == "loop.return_temperature":
+            return self._lags[1]
+        if name == "facility.return_temperature":
+            return self._lags[2]
+        if name == "loop.flow":
+            return value * self._lags[3] / self.loop.flow if self.loop.flow > 0.0 else self._lags[3] * 60000.0
+        if is_metered(name) and name.endswith(".power"):
+            power = total_power(self.rack)
+            return value * self._meter / power if power > 1.0 else value
+        return value
+
+    def command(self, name: str, value: float) -> None:
+        """Apply an input now; ValueError for an unknown name or a value outside its range."""
+        item = self._inputs.get(name)
+        if item is None:
+            raise ValueError(f"no command {name!r}{nearest(name, self._inputs)}")
+        if not item.low <= value <= item.high:
+            raise ValueError(f"command {name} takes {item.low:g} to {item.high:g} {item.unit}, got {value}".rstrip())
+        self._reach(self.time, exactly=True)
+        item.apply(float(value))
+        self._level = 0
+
+    # ---- faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The faults that are active now, as `name` or `name:arg`."""
+        return tuple(item.label for item in self._active)
+
+    def inject(self, fault: str, arg: str = "", at: float | None = None) -> None:
+        """Schedule a fault at plant time `at` [s], now without it; ValueError for an unknown name or a bad argument.
+
+        `fault` may also be the whole of `name:arg@time`.
+        """
+        if not arg and at is None:
+            fault, arg, at = catalogue.parse(fault)
+        apply = catalogue.prepare(self, fault, arg)
+        label = f"{fault}:{arg}" if arg else fault
+
+        def begin() -> None:
+            self._active.append(catalogue.Active(label, apply()))
+
+        if at is None or at <= self.time:
+            self._reach(self.time, exactly=True)
+            begin()
+            self._level = 0
+        else:
+            self.schedule(at, begin)
+
+    def clear(self, fault: str) -> None:
+        """End the active faults of this name or label; ValueError when there is none."""
+        chosen = [item for item in self._active if item.label == fault or item.label.partition(":")[0] == fault]
+        if not chosen:
+            raise ValueError(f"fault {fault!r} is not active; active: {', '.join(self.faults) or 'none'}")
+        self._reach(self.time, exactly=True)
+        for item in reversed(chosen):
+            self._active.remove(item)
+            item.undo()
+        self._level = 0
+
+    # ---- record
+
+    def balances(self) -> dict[str, float]:
+        """Accumulated energies in J and masses in kg since plant time 0, and what does not add up (residuals)."""
+        loop, inventory = self.loop, self.loop.inventory
+        plates = self.parameters.plate_capacity * (self.rack.plate - self._plate_start)
+        gone = self._air_energy + loop.heat_out
+        stored = loop.stored + plates
+        density = pg25_density(self.parameters.facility_temperature)
+        present = (inventory.reservoir + inventory.loop_volume) * density * 1e-3
+        return {
+            "balance.electrical": self.pdu.energy,
+            "balance.friction": loop.friction_in,
+            "balance.air": self._air_energy,
+            "balance.facility": loop.heat_out,
+            "balance.stored": stored,
+            "balance.energy_residual": self.pdu.energy + loop.friction_in - gone - stored,
+            "balance.mass_initial": inventory.initial_mass,
+            "balance.mass_present": present,
+            "balance.mass_lost": inventory.lost_mass,
+            "balance.mass_residual": inventory.initial_mass - present - inventory.lost_mass,
+        }
+
+    def snapshot(self) -> dict[str, float]:
+        """The ground truth but for ports and thermocouples, with the balances; JSON can hold it."""
+        values = {"time": self.time}
+        for name, variable in self._variables.items():
+            if not name.startswith(_UNREPORTED):
+                values[name] = variable.read()
+        values.update(self.balances())
+        return values
