@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ConfigError, TelemetryError
+from harness.limits.verdict import Verdict
 from harness.record import manifest
 from harness.record.result import Result
 from harness.telemetry.files import atomic_write, sync_directory
@@ -105,9 +106,9 @@ class RunFolder:
             raise TelemetryError("the record is sealed already", where=str(self.path))
         if result.header.run != self.run:
             raise TelemetryError(f"the result is of run {result.header.run!r}", where=str(self.path))
-        for suffix in ("-wal", "-journal"):
-            if self.journal.with_name(manifest.JOURNAL + suffix).exists():
-                raise TelemetryError("the journal is still open", where=str(self.path), hint="close it, then seal")
+        if result.verdict is Verdict.PASS and self.journal.with_name(manifest.JOURNAL + "-wal").exists():
+            # A journal that failed leaves its log behind; that is evidence too, but no evidence for a PASS.
+            raise TelemetryError("the journal is still open, or failed", where=str(self.path), hint="this is no PASS")
         content = result.to_bytes()
         self.write(manifest.RESULT, content)
         try:

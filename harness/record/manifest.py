@@ -17,8 +17,8 @@ from typing import Any
 MANIFEST = "manifest.json"
 RESULT = "result.json"
 JOURNAL = "journal.db"
-NOT_EVIDENCE = ("outbox.json", "exports")
-"""What may appear or change beside a sealed record: bookkeeping of copies, and files made from it."""
+NOT_EVIDENCE = ("outbox.json", "exports", "journal.db-shm")
+"""What may appear or change beside a sealed record: copies' bookkeeping, exports, SQLite's shared memory."""
 
 
 def file_digest(path: Path) -> tuple[int, str]:

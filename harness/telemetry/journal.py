@@ -397,15 +397,26 @@ class Journal:
             raise self._failed_error()
 
     def _shut(self) -> None:
-        """Leave one self-contained file: no -wal, no -shm. A failed journal is closed as it lies."""
-        db = self._db
+        """Leave one self-contained file: no -wal, no -shm. A failed journal is left as it lies."""
+        db, self._connection = self._db, None
+        if self.is_failed:
+            self._leave(db)
+            return
         try:
-            if not self.is_failed:
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                db.execute("PRAGMA journal_mode=DELETE")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db.execute("PRAGMA journal_mode=DELETE")
         finally:
-            self._connection = None
             db.close()
             self._reserve.release()
-            if not self.is_failed:
-                sync_directory(self.path.parent)
+        sync_directory(self.path.parent)
+
+    def _leave(self, db: sqlite3.Connection) -> None:
+        """Close without SQLite's last checkpoint: it would fill the space that the final record needs.
+
+        SQLite skips it while somebody else reads, and a read-only connection cannot do it.
+        """
+        uri = self.path.resolve().as_uri() + "?mode=ro"
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, uri=True)) as other:
+            other.execute("SELECT count(*) FROM outbox").fetchone()
+            db.close()
+        db.close()

@@ -25,6 +25,9 @@ from harness.telemetry.rows import DamagedRowError, DeviceSchema, Entry, SignalI
 MAX_DAMAGE_LINES = 100
 """Damage beyond this many lines is counted, not listed."""
 
+_UNREADABLE = (sqlite3.Error, OSError, OverflowError, UnicodeError, MemoryError)
+"""What reading a damaged file can raise. SQLite quotes the damaged text in its message: that is the UnicodeError."""
+
 Series = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.uint8]]
 
 
@@ -73,11 +76,11 @@ class JournalReader:
             return
         try:
             self._db = self._connect(self.path)
-        except (sqlite3.Error, OSError):
+        except _UNREADABLE:
             # A write-ahead log beside a file in a folder that cannot be written: read a copy, leave the original alone.
             try:
                 self._db = self._connect(self._copied())
-            except (sqlite3.Error, OSError) as error:
+            except _UNREADABLE as error:
                 self._report(f"quarantined: {self.path.name} cannot be opened: {error}")
                 return
         self._read_meta()
@@ -133,7 +136,7 @@ class JournalReader:
             return
         try:
             yield from self._db.execute(query, arguments)
-        except (sqlite3.Error, OverflowError) as error:
+        except _UNREADABLE as error:
             self._count(f"unreadable: {error}")
 
     # ---- rows
@@ -185,7 +188,7 @@ class JournalReader:
                         raise sqlite3.DatabaseError(f"{table}: rows out of order")
                     position = row[0]
                     yield row
-            except (sqlite3.Error, OverflowError) as error:
+            except _UNREADABLE as error:
                 resumed = self._step_over(table, position)
                 self._count(f"{table} {position + 1} to {'the end' if resumed is None else resumed - 1}: {error}")
                 if resumed is None:
@@ -201,7 +204,7 @@ class JournalReader:
             query = f"SELECT seq, crc FROM {table} WHERE seq >= ? ORDER BY seq LIMIT 1"  # noqa: S608 (our constants)
             try:
                 row = self._db.execute(query, (seq,)).fetchone() if self._db is not None else None
-            except (sqlite3.Error, OverflowError):
+            except _UNREADABLE:
                 return None
             return row[0] if row is not None and isinstance(row[0], int) and row[0] >= seq else None
 

@@ -227,8 +227,10 @@ def test_an_open_journal_or_another_runs_result_is_not_sealed(tmp_path):
     with pytest.raises(TelemetryError, match="is of run"):
         folder.seal(result("another"))
     (folder.path / "journal.db-wal").write_bytes(b"")
-    with pytest.raises(TelemetryError, match="still open"):
+    with pytest.raises(TelemetryError, match="still open, or failed"):
         folder.seal(result(folder.run))
+    folder.seal(result(folder.run, verdict="ERROR"))
+    assert verify(folder.path) == ["result.json says ERROR, the journal PASS"]
 
 
 def test_run_ids_sort_by_time_and_are_unique(tmp_path):
