@@ -84,7 +84,7 @@ def test_transport_visa_foreign_hislip():
             started = time.monotonic()
             with pytest.raises(UnreachableError):
                 await dmm.query("CURR?", timeout=0.3)
-            assert time.monotonic() - started < 0.8
+            assert time.monotonic() - started < 1.5
             hislip.mute.clear()
             assert await dmm.query("CURR?") == "12.5"
             assert hislip.sessions == 2
@@ -129,7 +129,7 @@ def test_transport_visa_foreign_serial_over_a_pty():
             started = time.monotonic()
             with pytest.raises(UnreachableError):
                 await dmm.query("MUTE?", timeout=0.3)
-            assert 0.3 <= time.monotonic() - started < 0.8
+            assert 0.3 <= time.monotonic() - started < 1.5
             assert await dmm.query("CURR?") == "12.5"
             os.write(master, b"unasked\n")
             await asyncio.sleep(0.05)

@@ -543,6 +543,66 @@ def test_transport_modbus_refused_connection_is_not_stormed_and_good_again_withi
     virtual(main)
 
 
+def test_transport_modbus_flapping_device_is_used_while_up_and_not_stormed():
+    """D13: up 3 s, down 2 s, for a minute, asked every 50 ms."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        network = MemoryNetwork(good, refuse=lambda: loop.time() % 5 >= 3)
+        client = ModbusClient(network, "cdu", 502)
+        good_at = []
+
+        async def fell():
+            while True:
+                await asyncio.sleep(3 - loop.time() % 5 if loop.time() % 5 < 3 else 8 - loop.time() % 5)
+                for peer in network.peers:
+                    peer.hang_up(ConnectionResetError(104, "Connection reset by peer"))
+                await asyncio.sleep(0.01)
+
+        falling = asyncio.create_task(fell())
+        while loop.time() < 60:
+            value, _ = await attempt(client, read2)
+            if isinstance(value, bytes):
+                good_at.append(loop.time())
+            await asyncio.sleep(0.05)
+        falling.cancel()
+        assert len(network.dials) <= 60
+        for start in range(0, 60, 5):
+            first = min(at for at in good_at if at >= start)
+            assert first - start <= 1.01, f"up at {start}, used again at {first}"
+        await client.close()
+
+    virtual(main)
+
+
+@pytest.mark.parametrize("framing", ["tcp", "rtu"])
+def test_transport_modbus_keeps_little_of_what_a_peer_sends(framing):
+    """D5: however the bytes come, a session never holds more than 4 KiB of them."""
+
+    async def main():
+        kept = []
+
+        def script(peer, request):
+            for index in range(2000):
+                peer.say(b"\x05\x03\x04" if framing == "rtu" and not index else bytes([index % 7]), after=1e-4 * index)
+
+        client = ModbusClient(MemoryNetwork(script), "cdu", 502, timeout=0.5, framing=framing)
+
+        async def watch():
+            while True:
+                kept.append(len(client._link._buffer) if client._link else 0)
+                await asyncio.sleep(1e-3)
+
+        watching = asyncio.create_task(watch())
+        error, _ = await attempt(client, lambda c: c.read(5, 3, 0, 2))
+        assert isinstance(error, ProtocolViolationError)
+        watching.cancel()
+        assert max(kept) <= 4096
+        await client.close()
+
+    virtual(main)
+
+
 def test_transport_modbus_accept_then_close_is_not_stormed():
     """A device at its session limit accepts and closes: that, too, is a dial in vain."""
 

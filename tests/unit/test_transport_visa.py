@@ -153,7 +153,7 @@ def test_transport_visa_late_answer_is_never_given_to_the_next_query(kind):
         dmm = bench.instrument()
         error, took = await failing(dmm.query("VOLT?"))
         assert isinstance(error, UnreachableError)
-        assert 0.3 <= took < 0.6
+        assert 0.3 <= took < (0.4 if kind == "memory" else 1.5)
         assert not dmm.is_open
         assert await dmm.query("CURR?") == "12.5"
         assert await dmm.query("*IDN?") == "Acme,L63,SN7,1.02"
@@ -248,7 +248,7 @@ def test_transport_visa_never_answers_or_never_ends_its_line(kind, part):
         dmm = bench.instrument()
         error, took = await failing(dmm.query("VOLT?"))
         assert isinstance(error, UnreachableError)
-        assert 0.3 <= took < 0.6
+        assert 0.3 <= took < (0.4 if kind == "memory" else 1.5)
         error, took = await failing(dmm.query("VOLT?", timeout=0.1))
         assert isinstance(error, UnreachableError)
         await dmm.close()
@@ -407,7 +407,7 @@ def test_transport_visa_blocked_drivers_are_left_behind_and_counted(is_cancelled
         assert threading.active_count() == before + 9, "no tenth thread"
         assert dmm.counters.abandoned == (0 if is_cancelled else 9)
         beat.cancel()
-        assert worst < 0.25, "others are not delayed"
+        assert worst < 0.5, "others are not delayed"
         await dmm.close()
 
     try:
