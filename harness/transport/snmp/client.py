@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 
@@ -116,8 +117,8 @@ class SnmpClient:
 
         noSuchObject and most refusals prove them too. UnreachableError says what is wrong otherwise.
         """
-        await self._exchange.open()
         try:
+            await self._exchange.open()
             await self.get([_SYS_UP_TIME])
         except RefusedError as error:
             if error.vendor_code in _NO_RIGHTS:
@@ -139,6 +140,7 @@ class SnmpClient:
     async def close(self) -> None:
         """Close the endpoint; may be opened again."""
         self._exchange.close()
+        await asyncio.sleep(0)  # asyncio lets go of the socket in the next turn of the loop
 
     def prepare(self, oids: Sequence[str], kinds: Sequence[Kind | None] | None = None) -> PreparedGet:
         """Encode a list of OIDs once for `poll`; with `kinds`, a value of another type is a violation."""

@@ -51,7 +51,29 @@ class _Silence:
 _SILENCE = _Silence()
 
 
-class Exchange(asyncio.DatagramProtocol):
+class _Endpoint(asyncio.DatagramProtocol):
+    """Hands one endpoint's events to the exchange as long as it is the exchange's endpoint, and no longer."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Take an answer."""
+        if self._exchange.endpoint is self:
+            self._exchange.receive(data, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """Take an ICMP error, or a send that failed."""
+        if self._exchange.endpoint is self:
+            self._exchange.fail(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The endpoint is gone."""
+        if self._exchange.endpoint is self:
+            self._exchange.lose(exc)
+
+
+class Exchange:
     """A datagram endpoint towards one agent, over which `request` works."""
 
     def __init__(
@@ -73,10 +95,10 @@ class Exchange(asyncio.DatagramProtocol):
         self._any_source = any_source
         self.device = name or f"{host}:{port}"
         self.counters = SnmpCounters()
+        self.endpoint: _Endpoint | None = None
         self._security: Security = Community(credentials) if credentials.version == "2c" else UserSecurity(credentials)
         self._transport: asyncio.DatagramTransport | None = None
         self._target: tuple[str, int] | None = None
-        self._sources: set[tuple[str, int]] = set()
         self._lock = asyncio.Lock()
         self._pending: _Pending | None = None
         self._first_id = self._last_id = _FIRST_ID + secrets.randbelow(_LAST_ID - _FIRST_ID)
@@ -90,11 +112,12 @@ class Exchange(asyncio.DatagramProtocol):
         if self._transport is not None:
             return
         self._security.forget()
+        self.endpoint = endpoint = _Endpoint(self)
         try:
             async with asyncio.timeout(self._timeout):
                 self._target = await self._resolve() if self._any_source else None
                 self._transport, _ = await self._network.open_datagram(
-                    self._host, self._port, lambda: self, any_source=self._any_source
+                    self._host, self._port, lambda: endpoint, any_source=self._any_source
                 )
         except OSError as error:
             raise unreachable(
@@ -111,34 +134,30 @@ class Exchange(asyncio.DatagramProtocol):
 
     def close(self) -> None:
         """Close the endpoint; a waiting request ends as unreachable."""
+        self.endpoint = None
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
         self._settle(self._unreachable("the connection was closed", ""))
 
-    @property
-    def is_open(self) -> bool:
-        """Whether requests can be sent."""
-        return self._transport is not None
+    # --- what the endpoint tells ---
 
-    # --- asyncio.DatagramProtocol ---
+    def lose(self, error: Exception | None) -> None:
+        """The endpoint is gone, and with it the answer."""
+        self.counters.lost += 1
+        self.endpoint = self._transport = None
+        self._settle(self._unreachable(f"the endpoint was lost ({error})" if error else "the endpoint was lost", ""))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The endpoint is gone: so is the answer."""
-        self._transport = None
-        self._settle(self._unreachable(f"the endpoint was lost ({exc})" if exc else "the connection was closed", ""))
-
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error, or a send that failed: no need to wait for the timeout."""
+    def fail(self, error: Exception) -> None:
+        """Nobody is there, or the datagram did not go out: no need to wait for the timeout."""
         if self._pending is not None:
-            what = f"nobody listens on {self._host}:{self._port}"
-            if not isinstance(exc, ConnectionRefusedError):
-                what = f"cannot reach {self._host}:{self._port}"
-            self._settle(unreachable(exc, device=self.device, operation=self._pending.pdu.operation, what=what))
+            is_refused = isinstance(error, ConnectionRefusedError)
+            what = f"nobody listens on {self._host}:{self._port}" if is_refused else f"cannot reach {self._host}"
+            self._settle(unreachable(error, device=self.device, operation=self._pending.pdu.operation, what=what))
 
-    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+    def receive(self, data: bytes, source: tuple[str | Any, int]) -> None:
         """Take the answer, or count what came instead."""
-        if self._target is not None and tuple(addr[:2]) != self._target:
+        if self._target is not None and tuple(source[:2]) != self._target:
             self.counters.foreign_sources += 1
         pending = self._pending
         if pending is None or pending.future.done():
@@ -151,10 +170,9 @@ class Exchange(asyncio.DatagramProtocol):
                 self.counters.stale_replies += 1
             else:
                 self._note(data, str(error))
+        except ReportError as error:
+            self._settle(error)
         except MismatchError as error:
-            if isinstance(error, ReportError):
-                self._settle(error)
-                return
             self.counters.violations += 1
             self._settle(self._violation(str(error), data, pending.pdu.operation))
         except BerError as error:
