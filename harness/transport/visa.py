@@ -35,6 +35,10 @@ class Unasked(Exception):  # noqa: N818 (it never leaves the transport)
         super().__init__(f"{what} [{hexed(data)}]")
 
 
+class IdleClosed(EOFError):  # noqa: N818 (it never leaves the transport)
+    """The instrument ended the session while nothing was under way; nothing of the new request was sent."""
+
+
 class Abandoned(Exception):  # noqa: N818 (it never leaves the transport)
     """A driver call outlived its deadline and was left behind."""
 
@@ -42,7 +46,8 @@ class Abandoned(Exception):  # noqa: N818 (it never leaves the transport)
 class Session(Protocol):
     """One connection from open to close. Never used again after an error.
 
-    Raises: OSError (TimeoutError among them) and EOFError when unreachable, `Unasked`, `Abandoned`.
+    Raises: OSError (TimeoutError among them) and EOFError when unreachable (`IdleClosed` when nothing was
+    sent), `Unasked`, `Abandoned`.
     """
 
     @property
@@ -102,12 +107,8 @@ class Instrument:
         line = _checked(text)
         limit = self.timeout if timeout is None else timeout
         async with self._turn:
-            session = await self._opened(text)
-            self.counters.requests += 1
-            answer = await self._guarded(session.ask(line, limit), text, limit)
+            answer = await self._carried(lambda session: session.ask(line, limit), text, limit)
             self._pacing.answered()
-            if self._session is not session:
-                raise UnreachableError("the session was closed meanwhile", device=self.name, operation=text)
             odd = next((byte for byte in answer if byte not in _TEXT), None)
             if odd is not None:
                 await self._drop()
@@ -118,9 +119,7 @@ class Instrument:
         """Send `text`, which has no answer. Returning means sent, not obeyed: drain the errors or read back."""
         line = _checked(text)
         async with self._turn:
-            session = await self._opened(text)
-            self.counters.requests += 1
-            await self._guarded(session.write(line, self.timeout), text, self.timeout)
+            await self._carried(lambda session: session.write(line, self.timeout), text, self.timeout)
 
     async def drain_errors(self, query: str = "SYST:ERR?") -> list[str]:
         """Read the instrument's error queue until it says 0 (at most 32 entries); the entries, oldest first.
@@ -145,6 +144,24 @@ class Instrument:
             operation=query,
             vendor_code=errors[-1],
         )
+
+    async def _carried(
+        self, work: Callable[[Session], Coroutine[Any, Any, bytes | None]], operation: str, limit: float
+    ) -> bytes:
+        """Do one thing with the session; once more with a new one if the old was closed before anything was sent."""
+        session = await self._opened(operation)
+        self.counters.requests += 1
+        try:
+            answer = await self._guarded(work(session), operation, limit)
+        except IdleClosed:
+            session = await self._opened(operation)
+            try:
+                answer = await self._guarded(work(session), operation, limit)
+            except IdleClosed as error:
+                raise self._error(error, operation, limit) from error
+        if self._session is not session:
+            raise UnreachableError("the session was closed meanwhile", device=self.name, operation=operation)
+        return answer
 
     async def _opened(self, operation: str) -> Session:
         """The session that is up, or a new one."""
@@ -176,6 +193,8 @@ class Instrument:
         try:
             done = await work
             is_clean = True
+        except IdleClosed:
+            raise
         except (Unasked, Abandoned, OSError, EOFError) as error:
             raise self._error(error, operation, limit) from error
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from harness.transport.network import Network
-from harness.transport.visa import MAX_REPLY, Unasked
+from harness.transport.visa import MAX_REPLY, IdleClosed, Unasked
 
 
 class StreamSession(asyncio.Protocol):
@@ -96,5 +96,7 @@ class StreamSession(asyncio.Protocol):
             self._answer.set_exception(error)
 
     def _refuse_when_broken(self) -> None:
-        if self._error is not None:
+        if isinstance(self._error, Unasked):
             raise self._error
+        if self._error is not None:
+            raise IdleClosed(str(self._error)) from self._error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import queue
 import select
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.transport.visa import MAX_REPLY, Abandoned, Unasked
+from harness.transport.visa import MAX_REPLY, Abandoned, IdleClosed, Unasked
 
 T = TypeVar("T")
 _GRACE_S = 0.25
@@ -201,9 +202,12 @@ class PyvisaSession:
                 raise OSError(number, os.strerror(number))
 
     def _write(self, line: bytes, timeout: float) -> None:
-        self._listen()
+        try:
+            self._listen()
+        except (EOFError, ConnectionError) as error:
+            raise IdleClosed(str(error)) from error
         self._resource.timeout = timeout * 1000
-        self._resource.write_raw(line + b"\n" if self._is_line_based else line)
+        self._resource.write_raw(line + b"\n")  # IEEE 488.2, 7.5: NL with END suits every instrument
 
     def _ask(self, line: bytes, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
@@ -214,7 +218,8 @@ class PyvisaSession:
         answer = answer.removesuffix(b"\n").removesuffix(b"\r")
         if b"\n" in answer:
             raise Unasked("expected one line, got more", answer)
-        self._listen()
+        with contextlib.suppress(EOFError, ConnectionError):  # one that hangs up after its answer has answered
+            self._listen()
         return answer
 
     def _read(self, deadline: float) -> bytes:

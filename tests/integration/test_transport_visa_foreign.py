@@ -1,4 +1,4 @@
-"""VISA resources other than sockets, through pyvisa-py: HiSLIP against a server of our own, serial over a pty."""
+"""VISA resources other than sockets, through pyvisa-py: HiSLIP and VXI-11 on servers of our own, serial on a pty."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {b"*IDN?": b"Acme,L63,SN7,1.02", b"VOLT?": b"48.125", b"CURR?": b"12.5
 @pytest.fixture(autouse=True)
 def no_threads_left():
     yield
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 15  # pyvisa-py waits seconds longer for a VXI-11 reply than it was told to
     while any(thread.name.startswith("visa ") for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("visa ")]
@@ -94,6 +94,87 @@ def test_transport_visa_foreign_hislip():
             server.close()
             for writer in hislip.writers:
                 writer.close()
+            await server.wait_closed()
+            await asyncio.sleep(0.05)
+
+    run(main)
+
+
+class Vxi11:
+    """The part of VXI-11 (revision 1.0, over ONC RPC, RFC 5531) that a query needs.
+
+    A query in `mute` is answered with io_timeout; one in `deaf` is not answered at all.
+    """
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.mute: set[bytes] = set()
+        self.deaf: set[bytes] = set()
+        self.links = 0
+        self.last = b""
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader, writer):
+        self.writers.append(writer)
+        try:
+            while True:
+                size = int.from_bytes(await reader.readexactly(4), "big") & 0x7FFF_FFFF
+                call = await reader.readexactly(size)
+                xid, _, _, _, _, procedure = struct.unpack(">6I", call[:24])
+                arguments = call[40:]  # both credentials are empty: 16 bytes
+                result = await self.reply(procedure, arguments)
+                if result is not None:
+                    body = struct.pack(">6I", xid, 1, 0, 0, 0, 0) + result
+                    writer.write((0x8000_0000 | len(body)).to_bytes(4, "big") + body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def reply(self, procedure, arguments):
+        if procedure == 10:  # create_link
+            self.links += 1
+            return struct.pack(">4I", 0, self.links, 0, 1 << 16)
+        if procedure == 11:  # device_write
+            size = int.from_bytes(arguments[16:20], "big")
+            self.last = arguments[20 : 20 + size].strip()
+            self.heard.append(self.last)
+            return struct.pack(">2I", 0, size)
+        if procedure == 12:  # device_read
+            if self.last in self.deaf:
+                return None
+            if self.last in self.mute:
+                await asyncio.sleep(int.from_bytes(arguments[8:12], "big") / 1000)
+                return struct.pack(">3I", 15, 0, 0)
+            text = ANSWERS[self.last] + b"\n"
+            return struct.pack(">3I", 0, 4, len(text)) + text + bytes(-len(text) % 4)
+        return struct.pack(">I", 0)
+
+
+@pytest.mark.parametrize("silence", ["mute", "deaf"])
+def test_transport_visa_foreign_vxi11(silence):
+    async def main():
+        vxi = Vxi11()
+        server = await asyncio.start_server(vxi.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        resource = f"TCPIP::127.0.0.1,{port}::inst0::INSTR"
+        dmm = open_instrument(resource, SocketNetwork(), virtual=False, name="dmm", timeout=1.0)
+        try:
+            assert await dmm.query("*IDN?") == "Acme,L63,SN7,1.02"
+            await dmm.write("VOLT 48.125")
+            assert await dmm.query("VOLT?") == "48.125"
+            getattr(vxi, silence).add(b"CURR?")
+            started = time.monotonic()
+            with pytest.raises(UnreachableError):
+                await dmm.query("CURR?", timeout=0.3)
+            assert time.monotonic() - started < 1.5
+            getattr(vxi, silence).clear()
+            assert await dmm.query("CURR?") == "12.5"
+            assert vxi.links == 2
+            assert vxi.heard == [b"*IDN?", b"VOLT 48.125", b"VOLT?", b"CURR?", b"CURR?"]
+        finally:
+            await dmm.close()
+            for writer in vxi.writers:
+                writer.close()
+            server.close()
             await server.wait_closed()
             await asyncio.sleep(0.05)
 

@@ -242,6 +242,44 @@ def test_transport_visa_peer_that_closes_is_noticed_at_once(kind, part):
     on(kind, main, script)
 
 
+def test_transport_visa_session_closed_while_idle_is_replaced_before_anything_is_sent(kind):
+    def script(say, hang_up, line):
+        if line.endswith(b"?"):
+            say(answer(line))
+        if line == b"VOLT?":
+            hang_up()
+
+    async def main(bench):
+        dmm = bench.instrument()
+        assert await dmm.query("VOLT?") == "48.125"
+        await asyncio.sleep(0.1)
+        await dmm.write("OUTP OFF")
+        assert await dmm.query("VOLT?") == "48.125"
+        await asyncio.sleep(0.1)
+        assert await dmm.query("CURR?") == "12.5"
+        assert bench.lines == [b"VOLT?", b"OUTP OFF", b"VOLT?", b"CURR?"]
+        assert bench.dials() == 3
+        assert dmm.counters.lost == 0
+        await dmm.close()
+
+    on(kind, main, script)
+
+
+def test_transport_visa_session_limit_accepts_and_hangs_up():
+    """Accepted and closed at once, always: an error, not an endless loop."""
+
+    async def main():
+        network = MemoryNetwork(lambda peer, data: None, greet=lambda peer: peer.hang_up())
+        dmm = open_instrument("TCPIP::dmm::5025::SOCKET", network, virtual=True, name="dmm")
+        for _ in range(5):
+            error, _ = await failing(dmm.query("*IDN?"))
+            assert isinstance(error, UnreachableError)
+        assert len(network.dials) <= asyncio.get_running_loop().time() + 2
+        await dmm.close()
+
+    run(main, rate=math.inf)
+
+
 @pytest.mark.parametrize("part", [b"", b"48.1"])
 def test_transport_visa_never_answers_or_never_ends_its_line(kind, part):
     async def main(bench):
