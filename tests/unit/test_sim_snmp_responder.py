@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import run
-from sim.servers.snmp import SnmpResponder, TableView, UsmUser, ber, pdu, values
+from sim.network import MemoryNetwork
+from sim.servers.snmp import SnmpResponder, TableView, UsmUser, Value, ber, pdu, values
 from sim.servers.snmp.usm import Auth, LocalUser, localised_key
 from sim.servers.snmp.v3 import REPORTS, Header
 
@@ -169,6 +170,61 @@ def test_a_value_that_cannot_be_made_is_gen_err(caplog):
     assert ask(make(view), request(pdu.GET_NEXT, (*E, 2, 0)))[3:5] == (5, 1)
     assert ask(make(view), request(pdu.GET_BULK, (*E, 1), second=9))[3:5] == (5, 1)
     assert "ZeroDivisionError" in caplog.text
+    assert ask(make(TableView([((*E, 1, 0), 6, lambda: (9, 9))])), request(pdu.GET, (*E, 1, 0)))[3:5] == (5, 1)
+
+
+class Elsewhere:
+    """A view that is not a table: two objects, one of them broken."""
+
+    def get(self, oid):
+        return {(*E, 1, 0): Value(0x43, 55), (*E, 2, 0): Value(2, "no number")}.get(oid)
+
+    def next(self, oid):
+        return next(((at, self.get(at)) for at in ((*E, 1, 0), (*E, 2, 0)) if at > oid), None)
+
+    def check(self, oid, value):
+        return 0 if oid == (*E, 1, 0) else 6
+
+    def set(self, oid, value):
+        return 13
+
+
+def test_any_view_can_be_served():
+    responder = make(Elsewhere(), write_community="w")
+    assert ask(responder, request(pdu.GET, (*E, 1, 0), (*E, 1, 1)))[5] == [
+        ((*E, 1, 0), b"\x43\x01\x37"), ((*E, 1, 1), b"\x81\x00"),
+    ]  # fmt: skip
+    assert ask(responder, request(pdu.GET, (*E, 1, 0), (*E, 2, 0)))[3:5] == (5, 2)
+    assert ask(responder, request(pdu.GET_BULK, E, second=1))[5] == [((*E, 1, 0), b"\x43\x01\x37")]
+    assert ask(responder, request(pdu.SET, (*E, 1, 0)), name=b"w")[3:5] == (13, 1)
+    assert ask(responder, request(pdu.SET, (*E, 2, 0)), name=b"w")[3:5] == (6, 1)
+    bad = community(request(pdu.GET, (*E, 1, 0))).replace(
+        ber.encode_oid((*E, 1, 0))[2:], b"\x2b\x80\x01\x04\x01\x81\xfd\x59\x01\x80"
+    )
+    assert responder.handle(bad) is None
+    assert responder.counters["malformed"] == 1
+
+
+def test_an_agent_answers_over_the_memory_network_in_virtual_time():
+    class Asker(asyncio.DatagramProtocol):
+        heard = None
+
+        def datagram_received(self, data, addr):
+            self.heard = data
+
+    async def main():
+        network = MemoryNetwork()
+        responder = make(users=USERS)
+        server = network.listen_datagram(161, lambda: responder, host="10.0.0.7")
+        transport, asker = await network.open_datagram("10.0.0.7", 161, Asker)
+        transport.sendto(message(SHA, GET, engine_id=responder.engine.engine_id, boots=1))
+        await asyncio.sleep(1)
+        transport.close()
+        server.close()
+        await asyncio.sleep(0)
+        return open_answer(SHA, asker.heard)[3][4]
+
+    assert run(main, rate=float("inf")) == [((*E, 2, 0), b"\x46\x01\x08")]
 
 
 @pytest.mark.parametrize(

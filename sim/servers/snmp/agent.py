@@ -43,7 +43,12 @@ class Agent:
         return Reply(request.request_id, [request.bindings], code, index)
 
     def _broken(self, request: Request, version: int, index: int, reason: Exception) -> Reply:
-        """Answer genErr for an object whose value could not be made; the reason goes to the log."""
+        """Answer genErr for an object whose value could not be made; the reason goes to the log.
+
+        BerError when the request itself is at fault: an OID of it cannot be read.
+        """
+        for wire in request.oids:
+            ber.decode_oid(wire)
         LOG.error("the value of VarBind %d could not be produced", index, exc_info=reason)
         return self._refuse(request, version, GEN_ERR, index)
 
@@ -60,8 +65,6 @@ class Agent:
                         return self._refuse(request, version, NO_SUCH_NAME, len(found) + 1)
                     binding = pdu.binding(wire, missing)
                 found.append(binding)
-        except ber.BerError:
-            raise
         except Exception as reason:
             return self._broken(request, version, len(found) + 1, reason)
         return Reply(request.request_id, found)
@@ -97,8 +100,6 @@ class Agent:
                     return self._refuse(request, version, NO_SUCH_NAME, len(found) + 1)
                 else:
                     found.append(pdu.binding(wire, values.END_OF_MIB_VIEW))
-        except ber.BerError:
-            raise
         except Exception as reason:
             return self._broken(request, version, len(found) + 1, reason)
         return Reply(request.request_id, found)
@@ -114,8 +115,6 @@ class Agent:
                 after = self._after(oids[column], version)
                 found.append(after[1] if after else pdu.binding(request.oids[column], values.END_OF_MIB_VIEW))
             self._rows(oids[singles:], max(request.second, 0), found, size)
-        except ber.BerError:
-            raise
         except Exception as reason:
             return self._broken(request, version, singles + 1 if column + 1 >= singles else column + 1, reason)
         return Reply(request.request_id, found[: max(self.max_varbinds, 1)])

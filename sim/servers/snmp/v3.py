@@ -118,8 +118,8 @@ class Engine:
         self.local = {user.name.encode(): LocalUser(user, engine_id) for user in self.users}
 
     def reboot(self, boots: int | None = None) -> None:
-        """Start again: boots + 1 (or `boots`: agents that forget it stay at one value), time 0."""
-        self.boots = self.boots + 1 if boots is None else boots
+        """Start again: boots + 1, latched at its end (or `boots`: agents that forget it stay at one value), time 0."""
+        self.boots = min(self.boots + 1, MAX_BOOTS) if boots is None else boots
         self._booted_at = self._clock()
 
     def jump(self, seconds: float) -> None:
