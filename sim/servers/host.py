@@ -27,7 +27,7 @@ class Behaviour:
     `silent`: accepts and swallows, never answers, does nothing (a hung device).
     `mute`: does what it is told, but no answer gets out (a one-way network).
     `delay`: seconds added to every reply; the order is kept.
-    `down`: nobody listens and connections are reset. Datagrams vanish without a word, as they do without power.
+    `down`: nobody listens and connections are reset. Datagrams and serial bytes vanish, as they do without power.
     `flap`: (seconds up, seconds down), for ever, starting up; None: steady.
     `max_connections`: further streams are closed at once (0: no limit); those already open stay.
     """
@@ -76,7 +76,7 @@ class _GateTransport(asyncio.Transport):
         behaviour = self._listener.current
         if behaviour is HEALTHY and not self._delayed:
             self._transport.write(data)
-        elif not (behaviour.silent or behaviour.mute or self._is_closing):
+        elif not (behaviour.silent or behaviour.mute or behaviour.down or self._is_closing):
             if behaviour.delay > 0 or self._delayed:
                 self._delayed.call(behaviour.delay, self._transport.write, bytes(data))
             else:
@@ -146,7 +146,7 @@ class _Gate(asyncio.Protocol):
         self._inner.connection_made(_GateTransport(self._listener, self.transport))
 
     def data_received(self, data: bytes) -> None:
-        if self._inner is not None and not self._listener.current.silent:
+        if self._inner is not None and not (self._listener.current.silent or self._listener.current.down):
             self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -306,6 +306,12 @@ class Listener:
         for gate in list(self._gates):
             if gate.transport is not None:
                 gate.transport.abort()
+
+    def serve_line(self, factory: StreamFactory, transport: asyncio.Transport) -> None:
+        """Serve one line that is always there (a serial port) instead of accepting connections."""
+        gate = _Gate(self, factory)
+        gate.connection_made(transport)
+        transport.set_protocol(gate)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""

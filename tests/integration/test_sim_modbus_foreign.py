@@ -8,11 +8,14 @@ import re
 import shutil
 
 import pytest
+from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
 from harness.clock import run
-from sim.servers.host import SocketHost
+from sim.servers.host import Behaviour, SocketHost
 from sim.servers.modbus import ArrayBank, ModbusServer
+from sim.servers.modbus_rtu import RtuProtocol
+from sim.servers.serial_port import serve_terminal
 
 
 def require(tool):
@@ -38,8 +41,12 @@ async def serve():
 
 
 async def mbpoll(port, *args):
+    return await mbpoll_over(("-m", "tcp", "-p", str(port)), *args)
+
+
+async def mbpoll_over(line, *args):
     process = await asyncio.create_subprocess_exec(
-        "mbpoll", "-m", "tcp", "-0", "-1", "-q", "-p", str(port), "-a", "12", *args,
+        "mbpoll", *line, "-0", "-1", "-q", "-a", "12", *args,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await asyncio.wait_for(process.communicate(), 10)
@@ -114,6 +121,49 @@ def test_pymodbus_reads_writes_and_identifies():
         assert (await client.read_holding_registers(65535, count=2, device_id=12)).exception_code == 2
         identity = await client.read_device_information(device_id=12)
         assert identity.information == {0: b"Harness", 1: b"SIM-12", 2: b"1.2.3"}
+        client.close()
+        await listener.close()
+
+    run(main)
+
+
+def test_mbpoll_over_a_serial_line():
+    require("mbpoll")
+
+    async def main():
+        bank = ArrayBank(units=(12,))
+        bank.set_words(12, 3, 100, [11, 22, 33, 44])
+        server = ModbusServer(bank)
+        listener = await serve_terminal(lambda: RtuProtocol(server, baud=19200))
+        line = ("-m", "rtu", "-b", "19200", "-P", "even")
+        for _ in range(2):  # a client may come again
+            values, text = await mbpoll_over(line, "-t", "4", "-r", "100", "-c", "4", listener.host)
+            assert values == {100: 11, 101: 22, 102: 33, 103: 44}, text
+        _, text = await mbpoll_over(line, "-t", "4", "-r", "101", listener.host, "888", "999")
+        assert "Written 2 ref" in text
+        assert bank.read(12, 3, 101, 2) == b"\x03\x78\x03\xe7"
+        _, text = await mbpoll_over(line, "-a", "13", "-o", "0.2", "-t", "4", "-r", "100", listener.host)
+        assert "timed out" in text
+        listener.behaviour = Behaviour(down=True)
+        _, text = await mbpoll_over(line, "-o", "0.2", "-t", "4", "-r", "100", listener.host)
+        assert "timed out" in text
+        await listener.close()
+
+    run(main)
+
+
+def test_pymodbus_over_rtu_in_tcp():
+    async def main():
+        bank = ArrayBank(units=(12,))
+        bank.set_words(12, 4, 7, [501, 502, 503])
+        server = ModbusServer(bank)
+        listener = await SocketHost().serve_stream(lambda: RtuProtocol(server))
+        client = AsyncModbusTcpClient("127.0.0.1", port=listener.port, framer=FramerType.RTU, timeout=2, retries=0)
+        assert await client.connect()
+        assert (await client.read_input_registers(7, count=3, device_id=12)).registers == [501, 502, 503]
+        assert not (await client.write_registers(20, [7, 8, 9], device_id=12)).isError()
+        assert bank.read(12, 3, 20, 3) == b"\x00\x07\x00\x08\x00\x09"
+        assert (await client.read_coils(65535, count=2, device_id=12)).exception_code == 2
         client.close()
         await listener.close()
 
