@@ -34,7 +34,7 @@ DESCRIPTIONS = {
     "over_pressure": "[180]: static pressure is higher by this many kPa",
     "air_in_loop": "[0.5]: share of air the pumps draw",
     "valve_stuck": "the facility water valve stays where it is",
-    "hx_fouled": "[0.5]: lost share of the heat exchanger",
+    "hx_fouled": "[0.6]: lost share of the heat exchanger",
     "fws_step": "[6]: facility water is warmer by this many K",
     "fws_loss": "facility water stops",
     "dew_point_rise": "[34.5]: dew point of the room in degC",

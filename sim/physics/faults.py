@@ -374,7 +374,7 @@ CATALOGUE: dict[str, Callable[[Plant, str], Apply]] = {
     "over_pressure": _over_pressure,
     "air_in_loop": _loop_number("air", 0.5, 0.0, 1.0, "share of air", lambda _, x: x),
     "valve_stuck": _loop("valve_stuck", True),
-    "hx_fouled": _loop_number("fouling", 0.5, 0.0, 0.99, "lost share of the conductance", lambda _, x: x),
+    "hx_fouled": _loop_number("fouling", 0.6, 0.0, 0.99, "lost share of the conductance", lambda _, x: x),
     "fws_step": _loop_number("facility_temperature", 6.0, -25.0, 50.0, "change in K", _warmer),
     "fws_loss": _loop("facility_lost", True),
     "dew_point_rise": _dew_point_rise,

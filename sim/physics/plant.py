@@ -268,10 +268,11 @@ class Plant:
     def inject(self, fault: str, arg: str = "", at: float | None = None) -> None:
         """Schedule a fault at plant time `at` [s], now without it; ValueError for an unknown name or a bad argument.
 
-        `fault` may also be the whole of `name:arg@time`.
+        `fault` may also be written `name:arg@time`; `arg` and `at` count before what it says.
         """
-        if not arg and at is None:
-            fault, arg, at = catalogue.parse(fault)
+        fault, written, when = catalogue.parse(fault)
+        arg = arg or written
+        at = when if at is None else at
         apply = catalogue.prepare(self, fault, arg)
         label = f"{fault}:{arg}" if arg else fault
 
