@@ -25,6 +25,8 @@ MAX_REPLY = 1 << 20
 MAX_ABANDONED = 8
 """Blocked driver threads an instrument may leave behind before it is given up."""
 MAX_ERRORS_DRAINED = 32
+MAX_ERROR_TEXT = 256
+"""Characters kept of one error entry; SCPI-99 allows 255."""
 _TEXT = frozenset(range(0x20, 0x7F)) | {0x09}
 
 
@@ -137,7 +139,7 @@ class Instrument:
                 raise self._violation("expected an error number", query, entry.encode()) from None
             if is_empty:
                 return errors
-            errors.append(entry)
+            errors.append(entry[:MAX_ERROR_TEXT])
         raise RefusedError(
             f"the error queue still has entries after {MAX_ERRORS_DRAINED}, the last: {errors[-1]}",
             device=self.name,

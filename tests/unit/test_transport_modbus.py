@@ -754,6 +754,27 @@ def test_transport_modbus_rtu_waits_for_silence_after_a_timeout():
     virtual(main)
 
 
+def test_transport_modbus_rtu_unasked_bytes_are_listened_out():
+    """Noise, or the rest of somebody's reply, while nothing was asked: silence first, then the next request."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        reply = rtu(bytes([5, 3, 4, 0x12, 0x34, 0xBE, 0xEF]))
+        network = MemoryNetwork(lambda peer, request: peer.say(reply))
+        client = ModbusClient(network, "/dev/ttyUSB0", 0, framing="rtu")
+        await client.read(5, 3, 100, 2)
+        network.peers[0].say(reply[:4])
+        await asyncio.sleep(0.01)
+        assert client.kinds == {"unasked": 1}
+        network.greet = lambda peer: peer.say(reply[4:], after=0.1)
+        started = loop.time()
+        assert await client.read(5, 3, 100, 2) == struct.pack(">HH", A, B)
+        assert loop.time() - started >= 0.5
+        await client.close()
+
+    virtual(main)
+
+
 def test_transport_modbus_maps_every_exception_of_pymodbus():
     """Whatever pymodbus may raise, encoding or decoding, nothing of it leaves the package."""
     foreign = [

@@ -344,11 +344,12 @@ def test_transport_visa_refused_port_is_unreachable_on_open():
 
 def test_transport_visa_error_queue_that_never_empties():
     async def main():
-        network = MemoryNetwork(lambda peer, data: peer.say(b'-350,"Queue overflow"\n'))
+        network = MemoryNetwork(lambda peer, data: peer.say(b'-350,"Queue overflow' + b"!" * 9000 + b'"\n'))
         dmm = open_instrument("TCPIP::dmm::5025::SOCKET", network, virtual=True)
         with pytest.raises(RefusedError) as caught:
             await dmm.drain_errors()
         assert "-350" in str(caught.value.vendor_code)
+        assert len(str(caught.value)) < 400
         assert dmm.counters.requests == 32
         await dmm.close()
 

@@ -238,6 +238,11 @@ class ModbusClient:
             lost.hint = "it never answered on this connection: the device may allow fewer sessions than are in use"
         return lost
 
+    def _hear_unasked(self, error: Mismatch) -> None:
+        """Bytes that no request asked for: the link closes itself; on a line without transactions, listen it out."""
+        self._count_violation(error)
+        self._needs_silence = not self._framing.has_transactions
+
     def _count_violation(self, error: Mismatch) -> None:
         self.counters.violations += 1
         self.kinds[error.kind] = self.kinds.get(error.kind, 0) + 1
@@ -266,7 +271,7 @@ class ModbusClient:
                 self._failure.message, device=self.name, operation=operation, hint=self._failure.hint
             )
         await self._pacing.wait()
-        link = Link(self._framing, self.counters, self._given_up, self._count_violation)
+        link = Link(self._framing, self.counters, self._given_up, self._hear_unasked)
         try:
             async with asyncio.timeout(self._connect_timeout):
                 await self._network.open_stream(self._host, self._port, lambda: link)
