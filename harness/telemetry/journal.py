@@ -45,6 +45,9 @@ T = TypeVar("T")
 COMMIT_EVERY_S = 1.0
 """Longest time that telemetry is only in memory, seconds."""
 
+LOCKED_AT_MOST_S = 60.0
+"""A journal that another program keeps locked for longer has failed: memory is no place for evidence."""
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -67,7 +70,9 @@ class Journal:
         self.durable_seq = 0
         self.is_failed = False
         self.failure = ""
+        self.dropped = 0
         self.damage: list[str] = []
+        self._locked_since: float | None = None
         self._clock = clock
         self._reserve = Reserve(path.with_name(path.name + ".reserve"))
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -132,8 +137,11 @@ class Journal:
         blob = rows.pack_values(frame)
         mono = float(frame.mono)
         self._seq = seq = self._seq + 1
-        self._batch.frames.append((seq, device, wall_ns, mono, blob, rows.frame_crc(seq, device, wall_ns, mono, blob)))
         self._touch()
+        if self.is_failed:
+            self.dropped += 1  # nothing will ever write it; a run of days must not fill the memory
+            return seq
+        self._batch.frames.append((seq, device, wall_ns, mono, blob, rows.frame_crc(seq, device, wall_ns, mono, blob)))
         return seq
 
     def add_event(self, kind: str, /, **data: Any) -> int:
@@ -143,8 +151,11 @@ class Journal:
         mono = self._clock.monotonic()
         text = rows.to_json(data)
         self._seq = seq = self._seq + 1
-        self._batch.events.append((seq, wall_ns, mono, kind, text, rows.event_crc(seq, wall_ns, mono, kind, text)))
         self._touch()
+        if self.is_failed:
+            self.dropped += 1
+            return seq
+        self._batch.events.append((seq, wall_ns, mono, kind, text, rows.event_crc(seq, wall_ns, mono, kind, text)))
         return seq
 
     def _touch(self) -> None:
@@ -182,7 +193,7 @@ class Journal:
         try:
             await self._clock.blocking(self._executor, self._write, batch)
         except (sqlite3.Error, OSError, RuntimeError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            if self._is_only_locked(error):
                 self._put_back(batch)
                 return TelemetryError(
                     f"the journal is locked by another program: {error}",
@@ -194,9 +205,19 @@ class Journal:
         else:
             self.durable_seq = batch.last_seq
             self._done_ticket = batch.ticket
+            self._locked_since = None
             return None
         finally:
             self._flight = None
+
+    def _is_only_locked(self, error: Exception) -> bool:
+        """Whether another program stands in the way, and not for too long yet: nothing was written, nothing is lost."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return False
+        now = self._clock.monotonic()
+        if self._locked_since is None:
+            self._locked_since = now
+        return now - self._locked_since < LOCKED_AT_MOST_S
 
     def _put_back(self, batch: _Batch) -> None:
         """Return an unwritten batch to the front of the buffer (only a lock stood in its way)."""
@@ -210,6 +231,7 @@ class Journal:
 
     def _poison(self, error: Exception) -> None:
         self.is_failed = True
+        self._batch = _Batch()
         self.failure = str(error) or type(error).__name__
         self._reserve.release()
 

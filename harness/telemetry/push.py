@@ -28,11 +28,13 @@ JOURNAL = "journal.db"
 class FolderSource:
     """The journal of a run that is over, and `outbox.json` beside it."""
 
-    def __init__(self, folder: Path, reader: JournalReader) -> None:
+    def __init__(self, folder: Path, reader: JournalReader, *, from_start: bool = False) -> None:
         self._path = folder / POSITIONS
         self._reader = reader
         self._last = reader.last_seq
         self._state: dict[str, dict[str, Any]] = {}
+        self._again: dict[str, int] = {}
+        self._from_start = from_start
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(self._path.read_text(encoding="utf-8"))
             if isinstance(found, dict):
@@ -45,6 +47,8 @@ class FolderSource:
 
     def position(self, sink: str) -> int:
         """The highest sequence number that `sink` has acknowledged, during the run or later."""
+        if self._from_start:
+            return self._again.get(sink, 0)
         late = self._state.get(sink, {}).get("seq", 0)
         return max(late if isinstance(late, int) and late <= self._last else 0, self._reader.position(sink))
 
@@ -58,19 +62,24 @@ class FolderSource:
         state = self._state.setdefault(sink, {})
         refused = state.setdefault("dead", [])
         refused += [{"seq": at, "line": line.decode("utf-8", "replace"), "reason": why} for at, line, why in dead]
-        state["seq"] = seq
+        state["seq"] = self._again[sink] = seq
         try:
             atomic_write(self._path, json.dumps(self._state, indent=1, ensure_ascii=False).encode())
         except OSError as error:
             raise TelemetryError(f"cannot keep the position of the copy: {error}", where=str(self._path)) from error
 
 
-async def resume_outbox(run_folder: Path, settings: InfluxSettings, at_most: float = 3600.0) -> OutboxStatus:
-    """Send what the database does not have yet; returns how far it came. TelemetryError when there is no journal."""
+async def resume_outbox(
+    run_folder: Path, settings: InfluxSettings, at_most: float = 3600.0, *, from_start: bool = False
+) -> OutboxStatus:
+    """Send what the database has not acknowledged; returns how far that came. TelemetryError without a journal.
+
+    `from_start` sends everything again, for a database that has lost what it had acknowledged.
+    """
     with open_for_reading(run_folder / JOURNAL) as reader:
         if not reader.is_open:
             raise TelemetryError("; ".join(reader.damage), where=str(run_folder))
-        source = FolderSource(run_folder, reader)
+        source = FolderSource(run_folder, reader, from_start=from_start)
         outbox = Outbox.to_influxdb(source, settings, Clock(), run_tags(reader.meta))
         try:
             return await outbox.drain(at_most)

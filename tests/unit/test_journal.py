@@ -165,6 +165,7 @@ def test_a_full_disk_poisons_the_journal_and_releases_the_reserve(tmp_path, rate
         with pytest.raises(TelemetryError):
             await journal.commit()
         assert journal.durable_seq == 1, "a disk that works again proves nothing"
+        assert (journal.dropped, journal._batch.events) == (1, []), "nothing is kept in memory for a disk that failed"
         with pytest.raises(TelemetryError):
             await journal.close()
 
@@ -207,6 +208,27 @@ def test_a_lock_held_by_another_program_is_an_error_but_loses_nothing(tmp_path):
 
     run(main)
     assert [event[3] for event in contents(path)[1]] == ["a", "b"]
+
+
+def test_a_lock_that_is_never_released_is_a_failure(tmp_path):
+    path = tmp_path / "journal.db"
+
+    async def main():
+        clock = Clock()
+        journal = await Journal.create(path, clock, {})
+        journal._db.execute("PRAGMA busy_timeout=1")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        journal.add_event("a")
+        started = clock.monotonic()
+        with pytest.raises(TelemetryError, match="cannot be written"):
+            await journal.run()
+        assert 60 <= clock.monotonic() - started <= 63
+        other.close()
+        with pytest.raises(TelemetryError):
+            await journal.close()
+
+    run(main, rate=INF)
 
 
 def test_equal_stamps_become_distinct(tmp_path):
