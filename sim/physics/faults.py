@@ -126,13 +126,26 @@ def _loop_number(
     return make
 
 
+def _stop_pumps(plant: Plant, *indices: int) -> Undo:
+    """Stop pumps; counted, so that ending one of two faults that stop the same pump does not start it."""
+    stopped = plant.loop.pump_stopped
+    for index in indices:
+        stopped[index] += 1
+
+    def undo() -> None:
+        for index in indices:
+            stopped[index] -= 1
+
+    return undo
+
+
 def _pump_stop(plant: Plant, arg: str) -> Apply:
     index = _index(arg, 2, "pump")
-    return lambda: _set_item(plant.loop.pump_stopped, index, True)
+    return lambda: _stop_pumps(plant, index)
 
 
 def _both_pumps_stop(plant: Plant, arg: str) -> Apply:
-    return _no_argument(arg, lambda: _set(plant.loop, "pump_stopped", [True, True]))
+    return _no_argument(arg, lambda: _stop_pumps(plant, 0, 1))
 
 
 def _pump_degraded(plant: Plant, arg: str) -> Apply:

@@ -55,7 +55,7 @@ class Loop:
         self.pressure_setpoint = p.rack_drop
         self.supply_setpoint = p.supply_setpoint
         # faults
-        self.pump_stopped = [False, False]
+        self.pump_stopped = [0, 0]  # how many faults stop each pump
         self.pump_health = [1.0, 1.0]
         self.clog = 0.0  # extra filter resistance, multiples of the clean loop's total
         self.fouling = 0.0

@@ -88,7 +88,8 @@ def test_a_fault_changes_what_it_claims(fault, seconds, name, relation, amount):
 @pytest.mark.parametrize(
     "fault",
     ["psu_fail:6", "link_down:7", "link_flap:7", "speed_down:7", "lldp_swapped", "optic_hot", "ber_drift",
-     "meter_frozen", "flow_meter_zero", "sensor_nan:loop.flow", "sensor_offset:loop.supply_temperature=4", "outlet_stuck:2",
+     "meter_frozen", "flow_meter_zero", "sensor_nan:loop.flow", "sensor_offset:loop.supply_temperature=4",
+     "outlet_stuck:2",
      "valve_stuck", "over_pressure"],
 )  # fmt: skip
 def test_a_fault_leaves_the_rest_alone(fault):
@@ -304,6 +305,19 @@ def test_a_wrong_fault_is_refused_at_once(text, hint):
     with pytest.raises(ValueError, match=hint):
         plant.inject(text)
     assert plant.faults == ()
+
+
+def test_two_faults_on_one_pump_end_one_by_one():
+    plant = Plant()
+    for fault in ("pump_stop:1", "both_pumps_stop"):
+        plant.inject(fault)
+    plant.clear("both_pumps_stop")
+    assert [plant.truth(f"pump[{i}].running") for i in (1, 2)] == [0, 1]
+    plant.inject("both_pumps_stop")
+    plant.clear("pump_stop")
+    assert [plant.truth(f"pump[{i}].running") for i in (1, 2)] == [0, 0]
+    plant.clear("both_pumps_stop")
+    assert [plant.truth(f"pump[{i}].running") for i in (1, 2)] == [1, 1]
 
 
 def test_clearing_what_is_not_active_is_an_error():
