@@ -1,6 +1,6 @@
 """Simulated rack devices: own protocol servers, physics and faults. Never imports `harness.transport`.
 
-    simulation = await sim.start(station, profiles)      # see sim.station
+simulation = await sim.start(station, profiles)      # see sim.station
 """
 
 from __future__ import annotations

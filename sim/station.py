@@ -64,7 +64,7 @@ class Simulation:
         return self.plant.snapshot()
 
     def inject(self, text: str) -> None:
-        """Let a fault (`NAME[:ARG][@TIME]`) begin now, or at TIME since the start; ConfigError when it makes no sense."""
+        """Let a fault (`NAME[:ARG][@TIME]`) begin now, or at TIME since the start; ConfigError for nonsense."""
         fault = parse_fault(text)
         if fault.name in DEVICE_FAULTS:
             name, seconds = device_argument(fault, self.devices)
@@ -76,7 +76,7 @@ class Simulation:
         argument = self._plant_argument(fault) if fault.name in SENSOR_FAULTS else fault.argument
         self._sources.refresh(force=True)
         try:
-            self.plant.inject(fault.name, argument, self.now() if fault.at is None else fault.at)
+            self.plant.inject(fault.name, argument, self.plant.time if fault.at is None else fault.at)
         except ValueError as error:
             raise ConfigError(f"fault {text!r}: {error}") from error
 

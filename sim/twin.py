@@ -113,6 +113,8 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
 
 async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -> Device:
     listener = await host.serve_stream(ScpiServer(instrument(twin)).tcp, port)
-    query = next((spec.query for spec in profile.signals.values() if spec.poll == "fast"), "*IDN?")
+    repeated = [spec for group in profile.repeat.values() for spec in group.signals.values()]
+    queries = [spec.query for spec in (*profile.signals.values(), *repeated) if spec.poll == "fast"]
+    query = next((text for text in queries if "{i}" not in text), "SYST:ERR?")
     hint = f"printf '*IDN?\\n{query}\\n' | nc -q 1 127.0.0.1 {listener.port}"
     return Device(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))
