@@ -100,10 +100,13 @@ class RunFolder:
     def seal(self, result: Result) -> str:
         """Write the result and the manifest, durably, and read both back; returns the record id.
 
-        The journal must be closed. Any failure raises TelemetryError, and then nobody may say PASS.
+        The journal must be closed. Blocking, and it reads the whole journal twice: off the loop (`Clock.blocking`) for
+        a run of days. Any failure raises TelemetryError, and then nobody may say PASS.
         """
         if self.is_sealed:
             raise TelemetryError("the record is sealed already", where=str(self.path))
+        if result.verdict in (Verdict.RUNNING, Verdict.SKIPPED):
+            raise TelemetryError(f"{result.verdict} is no verdict of a run", where=str(self.path))
         if result.header.run != self.run:
             raise TelemetryError(f"the result is of run {result.header.run!r}", where=str(self.path))
         if result.verdict is Verdict.PASS and self.journal.with_name(manifest.JOURNAL + "-wal").exists():

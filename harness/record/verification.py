@@ -28,6 +28,7 @@ def verify(folder: Path) -> list[str]:
         return [*problems, f"result.json cannot be read: {error}"]
     if result.header.run != folder.name:
         problems.append(f"result.json is of run {result.header.run}, the folder of {folder.name}")
+    problems += _against_copies(result, folder)
     with open_for_reading(folder / manifest.JOURNAL) as reader:
         problems += [f"journal: {line}" for line in reader.check()]
         if reader.is_open:
@@ -36,14 +37,30 @@ def verify(folder: Path) -> list[str]:
     return problems
 
 
+def _against_copies(result: Result, folder: Path) -> Iterator[str]:
+    """The copies of plan, limits and profiles in the record must be the files that result.json names."""
+    present = set(manifest.evidence(folder))
+    for file in result.inputs:
+        if file.name in present:
+            try:
+                _, digest = manifest.file_digest(folder / file.name)
+            except OSError as error:
+                yield f"{file.name} cannot be read: {error}"
+            else:
+                if digest != file.sha256:
+                    yield f"{file.name} is not the {file.role} file that the run was made from"
+
+
 def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
-    journalled = [dict(event.data) for event in reader.events("measurement")]
+    journalled: dict[Any, list[Mapping[str, Any]]] = {}
+    for event in reader.events("measurement"):
+        journalled.setdefault(event.data.get("name"), []).append(event.data)
     for step in result.steps:
         for measurement in step.measurements:
             stated = measurement_event(step.name, step.attempt, measurement)
-            if not any(_agree(stated, found) for found in journalled):
+            alike = journalled.get(measurement.name, [])
+            if not any(_agree(stated, found) for found in alike):
                 where = f"step {step.name!r}, measurement {measurement.name!r}"
-                alike = [found for found in journalled if found.get("name") == measurement.name]
                 if alike:
                     shown = alike[-1]
                     yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 
@@ -38,6 +39,8 @@ from harness.telemetry.rows import SignalInfo
 
 WHEN = 1_795_337_100 * 10**9 + 123_456_789  # 2026-11-22T08:45:00Z
 
+PLAN = b"schema: 1\n"
+PLAN_SHA = hashlib.sha256(PLAN).hexdigest()
 ACTION = SafeStateAction(action="pdu off", is_confirmed=True, took_s=0.4)
 
 
@@ -55,7 +58,7 @@ def result(name, measurement=None, **more):
         "header": Header(run=name, host="bench", recorded_at="2026-11-22T08:45:00.123Z"), "serial": "RACK-0001",
         "operator": "op-7", "station": "line-3", "plan": "rack-acceptance", "started": "2026-01-01T00:00:00.000Z",
         "ended": "2026-01-01T01:02:03.000Z", "duration_s": 3723.0, "verdict": "PASS", "steps": (step,),
-        "inputs": (InputFile(role="plan", name="plan.yaml", sha256="ab" * 32),),
+        "inputs": (InputFile(role="plan", name="plan.yaml", sha256=PLAN_SHA),),
         "clock": ClockInfo(mode="virtual", seed=7, is_simulated=True),
         "devices": (Device(name="cdu", profile="cdu/meta_rpu", identity={"model": "RPU \x1b[31m"}, firmware="1.2"),),
         "safe_state": SafeState(confirmed=True, actions=(ACTION,)),
@@ -82,7 +85,7 @@ def recorded(data, journalled=None, seal=True, verdict="PASS", when=WHEN, **more
         await journal.close()
 
     run(main, rate=float("inf"))
-    folder.write("plan.yaml", b"schema: 1\n")
+    folder.write("plan.yaml", PLAN)
     folder.write("limits/nvl72.yaml", b"schema: 1\nlimits: {}\n")
     if seal:
         assert len(folder.seal(final)) == 64
@@ -143,6 +146,7 @@ def test_a_manifest_made_to_fit_has_another_record_id(tmp_path):
         ({"measurement": measured(value=None)}, "PASS without a value"),
         ({"measurement": measured(value=float("nan"))}, "PASS without a value"),
         ({"measurement": measured(verdict="FAIL")}, "PASS does not follow"),
+        ({"inputs": (InputFile(role="plan", name="plan.yaml", sha256="0" * 64),)}, "is not the plan file"),
         ({"verdict": "FAIL"}, "result.json says PASS, the journal FAIL"),
         ({"steps": ()}, "no step was executed"),
         ({"safe_state": SafeState(confirmed=False)}, "the safe state is not confirmed"),
@@ -224,6 +228,8 @@ def test_a_disk_that_lies_is_found_by_reading_back(tmp_path, monkeypatch):
 
 def test_an_open_journal_or_another_runs_result_is_not_sealed(tmp_path):
     folder = recorded(tmp_path, seal=False)
+    with pytest.raises(TelemetryError, match="no verdict of a run"):
+        folder.seal(result(folder.run, verdict="RUNNING"))
     with pytest.raises(TelemetryError, match="is of run"):
         folder.seal(result("another"))
     (folder.path / "journal.db-wal").write_bytes(b"")
