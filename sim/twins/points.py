@@ -69,6 +69,11 @@ class Twin:
             count = len(present) if bound else min(count, 8)
         return range(first, first + count)
 
+    def row(self, repeat: str, index: int | None) -> str:
+        """What a row of a repetition is called: by its place from 1, whatever index it has on the wire."""
+        first = int(getattr(self.profile.repeat[repeat], "first", 1))
+        return f"{repeat}[{(index or 0) - first + 1}]"
+
     def _is_there(self, template: str, index: int) -> bool:
         return self.sources.knows(self.fill(template, index))
 
@@ -94,7 +99,7 @@ def layout(twin: Twin) -> Iterator[tuple[str, str, int | None, Any, str]]:
     for repeat, group in twin.profile.repeat.items():
         for index in twin.indices(repeat):
             for key, spec in group.signals.items():
-                yield f"{repeat}[{index}].{key}", key, index, spec, repeat
+                yield f"{twin.row(repeat, index)}.{key}", key, index, spec, repeat
 
 
 def controls(twin: Twin) -> Iterator[tuple[str, str, int | None, Any, str]]:
@@ -104,9 +109,9 @@ def controls(twin: Twin) -> Iterator[tuple[str, str, int | None, Any, str]]:
     for repeat, group in twin.profile.repeat.items():
         for index in twin.indices(repeat):
             if group.control is not None:
-                yield f"{repeat}[{index}]", "", index, group.control, repeat
+                yield twin.row(repeat, index), "", index, group.control, repeat
             for key, spec in group.controls.items():
-                yield f"{repeat}[{index}].{key}", key, index, spec, repeat
+                yield f"{twin.row(repeat, index)}.{key}", key, index, spec, repeat
 
 
 def points(twin: Twin) -> dict[str, Point]:

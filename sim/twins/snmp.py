@@ -71,7 +71,7 @@ class SnmpObjects:
         walk = self._profile.repeat[repeat].walk
         for key, spec in self._profile.repeat[repeat].signals.items():
             if spec.is_text and spec.oid == f"{walk}.{{i}}":
-                point = self._points[f"{repeat}[{index}].{key}"]
+                point = self._points[f"{self.twin.row(repeat, index)}.{key}"]
                 return point.text() if point.text else ""
         return f"{repeat.capitalize()} {index}"
 
@@ -175,7 +175,7 @@ class SnmpObjects:
 
     def _read_back(self, spec: SnmpControl, repeat: str, index: int | None) -> Any:
         """What the object of a control reads: the command that would lead to the present state."""
-        prefix = f"{repeat}[{index}]." if repeat else ""
+        prefix = f"{self.twin.row(repeat, index)}." if repeat else ""
         point = self._points.get(prefix + spec.confirm.signal) if spec.confirm else None
         if spec.type == "text":
             return b""

@@ -220,7 +220,9 @@ def test_a_binding_to_nothing_names_the_nearest():
 
 def test_a_repetition_is_written_out_with_its_controls():
     twin, _ = twin_of(SNMP)
-    assert [name for name, *_ in controls(twin)][:2] == ["outlet[0]", "outlet[1]"]
+    assert [name for name, *_ in controls(twin)][:2] == ["outlet[1]", "outlet[2]"], (
+        "names count from 1, whatever the index"
+    )
     assert len([name for name in points(twin) if name.endswith(".state")]) == 12
 
 
