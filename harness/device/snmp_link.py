@@ -36,7 +36,6 @@ class SnmpReadPlan:
         self._link = link
         self._points = points
         self._looked_up = [point for point in points if _snmp(point).lookup is not None]
-        self._is_fresh = True
         self._compile()
 
     def _compile(self) -> None:
@@ -51,9 +50,8 @@ class SnmpReadPlan:
 
     async def read(self) -> Reply:
         """Ask for all objects of the plan; rows that are looked up may have moved, so those are found again first."""
-        if self._looked_up and not self._is_fresh and await self._link.rebind(self._looked_up):
+        if self._looked_up and await self._link.rebind(self._looked_up):
             self._compile()
-        self._is_fresh = False
         reply = Reply.empty(len(self._points))
         answers = iter(await self._link.client.poll(self._prepared) if self._prepared is not None else ())
         for k, (point, bound) in enumerate(zip(self._points, self._bounds, strict=True)):
