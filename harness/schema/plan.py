@@ -28,7 +28,8 @@ class StepEntry(Model):
 
     step: StrictText
     name: str = ""
-    on_fail: Literal["continue", "stop"] = "stop"
+    on_fail: Literal["continue", "stop"] | None = None
+    """What a FAIL of this step means for the steps after it. Default: what the failed limit says, else stop."""
 
     @property
     def title(self) -> str:

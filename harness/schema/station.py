@@ -112,8 +112,9 @@ class SafeAction(Model):
     keep: ControlRef | None = None
     until: KeepUntil | None = None
     at_most: Duration = 600.0
-    only_if_confirmed: bool = False
-    """Skip this action when an earlier one was not confirmed: cooling stays on while an outlet may be live."""
+    only_if_confirmed: bool | None = None
+    """Skip this action while something that energises the rack is not confirmed off (cooling stays on). Default: yes,
+    except in the sequence named `leak`."""
 
     @model_validator(mode="after")
     def _one(self) -> SafeAction:

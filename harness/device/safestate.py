@@ -1,0 +1,195 @@
+"""The safe state: the ordered, conditional, confirmed sequence that leaves the rack safe.
+
+Heat goes off before coolant. When something that energises the rack is not confirmed off, cooling is not stopped
+(except in the sequence named `leak`, where liquid on live parts is the worse of two). Every action has a deadline, and
+`off` is sent again until it is confirmed or the deadline has passed: it is idempotent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.clock import Clock
+from harness.device.actuate import Notes, actuate
+from harness.device.confirm import Outcome, confirm
+from harness.device.device import Device, Setting, resolve_setting
+from harness.device.points import ControlPoint
+from harness.errors import DeviceError
+from harness.limits.check import Check, compile_check
+from harness.quantity import Reading
+from harness.schema.station import SafeAction
+
+_KEEP_POLL_S = 1.0
+LEAK = "leak"
+
+
+@dataclass(slots=True)
+class ActionReport:
+    """What one action of the sequence did."""
+
+    action: str
+    is_confirmed: bool
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class SafeReport:
+    """What the whole sequence did. `is_confirmed` is the only thing that may be called safe."""
+
+    sequence: str
+    cause: str
+    actions: list[ActionReport] = field(default_factory=list)
+    first_command_at: float | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether every action was confirmed."""
+        return all(action.is_confirmed for action in self.actions)
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        """What is not confirmed, by name."""
+        return [f"{a.action} ({a.detail})" if a.detail else a.action for a in self.actions if not a.is_confirmed]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action, compiled: the commands of a bank, or the condition that ends a keep."""
+
+    text: str
+    device: str
+    commands: tuple[tuple[ControlPoint, Setting], ...]
+    action: SafeAction
+    until: tuple[str, str, Check] | None = None
+    """(device, signal, check) of a keep, or of the independent confirmation of a set."""
+
+    @property
+    def energises(self) -> bool:
+        """Whether the action acts on something that puts power on the rack."""
+        return any(control.spec.energises for control, _ in self.commands)
+
+
+def compile_sequence(actions: Sequence[SafeAction], devices: Mapping[str, Device]) -> list[Step]:
+    """Resolve a sequence against devices (open or not). ValueError says what does not fit."""
+    steps = []
+    for action in actions:
+        reference = action.set or action.keep or ""
+        name, _, control = reference.partition(".")
+        device = devices[name]
+        bank = device.expansion.bank(control)
+        if not bank:
+            raise ValueError(f"{reference} is not a control")
+        condition = action.until or action.confirm_by
+        until = None
+        if condition is not None:
+            owner, _, signal = condition.signal.partition(".")
+            info = devices[owner].expansion.signals[signal].info(owner)
+            until = (owner, signal, compile_check(condition, info))
+        if action.set is not None and action.to is not None:
+            to = action.to
+            commands = tuple((point, resolve_setting(point, to)) for point in bank)
+            steps.append(Step(f"{reference} {to}", name, commands, action, until))
+        else:
+            assert action.until is not None
+            steps.append(Step(f"keep {reference} until {action.until.signal}", name, (), action, until))
+    return steps
+
+
+async def apply(
+    sequence: str, cause: str, steps: Sequence[Step], devices: Mapping[str, Device], clock: Clock, notes: Notes
+) -> SafeReport:
+    """Carry the sequence out. Never raises for what devices do; the report says what is confirmed."""
+    report = SafeReport(sequence, cause)
+    notes.note("safe state", sequence=sequence, cause=cause)
+    live: list[str] = []
+    for step in steps:
+        started = clock.monotonic()
+        if step.action.keep is not None:
+            result = await _keep(step, devices, clock)
+        elif live and not step.energises and _may_skip(step, sequence):
+            result = ActionReport(step.text, False, f"left alone: {live[0]} may still be energised")
+        else:
+            if report.first_command_at is None:
+                report.first_command_at = started
+            result = await _set(step, devices, clock, notes)
+            if not result.is_confirmed and step.energises:
+                live.append(step.text)
+        result.seconds = clock.monotonic() - started
+        report.actions.append(result)
+        notes.note("safe action", action=result.action, confirmed=result.is_confirmed, detail=result.detail)
+    return report
+
+
+def _may_skip(step: Step, sequence: str) -> bool:
+    wanted = step.action.only_if_confirmed
+    return sequence != LEAK if wanted is None else wanted
+
+
+async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: Notes) -> ActionReport:
+    device = devices[step.device]
+    deadline = clock.monotonic() + step.action.confirm_within
+    pending = list(step.commands)
+    outcomes: dict[str, Outcome] = {}
+    while pending:
+        left = max(0.1, deadline - clock.monotonic())
+        try:
+            async with clock.timeout(left + 5.0):
+                outcomes.update(await actuate(device, pending, clock, notes, within=left))
+        except TimeoutError:
+            break
+        pending = [pair for pair in pending if not outcomes[pair[0].name].is_confirmed]
+        if clock.monotonic() >= deadline - 0.2:
+            break
+        if pending:
+            await clock.sleep(0.2)
+    if pending:
+        names = ", ".join(str(outcomes.get(c.name) or f"{c.name}: no answer") for c, _ in pending[:4])
+        more = f" and {len(pending) - 4} more" if len(pending) > 4 else ""
+        return ActionReport(step.text, False, f"{names}{more}")
+    if step.until is not None and not await _reaches(step, devices, clock, 10.0):
+        return ActionReport(step.text, False, f"{step.until[0]}.{step.until[1]} does not agree")
+    return ActionReport(step.text, True)
+
+
+async def _keep(step: Step, devices: Mapping[str, Device], clock: Clock) -> ActionReport:
+    reached = await _reaches(step, devices, clock, step.action.at_most)
+    # a keep that runs into its time limit has still kept: what it guards is the order, not the temperature
+    return ActionReport(step.text, True, "" if reached else f"not reached within {step.action.at_most:g} s")
+
+
+async def _reaches(step: Step, devices: Mapping[str, Device], clock: Clock, at_most: float) -> bool:
+    assert step.until is not None
+    owner, signal, check = step.until
+    deadline = clock.monotonic() + at_most
+    while True:
+        reading = await _look(devices[owner], signal, clock)
+        if reading is not None and check.holds(reading.value, reading.quality):
+            return True
+        if clock.monotonic() >= deadline:
+            return False
+        await clock.sleep(min(_KEEP_POLL_S, max(0.05, deadline - clock.monotonic())))
+
+
+async def _look(device: Device, signal: str, clock: Clock) -> Reading | None:
+    try:
+        async with clock.timeout(3.0):
+            return (await device.read([signal]))[0]
+    except (DeviceError, TimeoutError):
+        return None
+
+
+async def look_at(
+    devices: Mapping[str, Device], commands: Mapping[str, Sequence[tuple[ControlPoint, Setting]]], clock: Clock
+) -> dict[str, Outcome]:
+    """Read, without commanding, whether controls are in their safe setting. By `device.control`."""
+
+    async def one(name: str, pairs: Sequence[tuple[ControlPoint, Setting]]) -> dict[str, Outcome]:
+        found = await confirm(devices[name], pairs, clock, within=0.5)
+        return {f"{name}.{control}": outcome for control, outcome in found.items()}
+
+    parts: list[Any] = await asyncio.gather(*(one(name, pairs) for name, pairs in commands.items()))
+    return {key: outcome for part in parts for key, outcome in part.items()}

@@ -1,0 +1,1 @@
+"""The runner: flow of frames and commands, interlocks, safe state."""

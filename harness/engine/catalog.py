@@ -1,0 +1,109 @@
+"""What a station offers, known without contacting it: every signal and control by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.device.points import ControlPoint, Expansion, expand
+from harness.limits.derived import FUNCTIONS
+from harness.quantity import SignalInfo, unit
+from harness.schema.profile import Profile
+from harness.schema.station import Derived, DeviceEntry
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Signals and controls of a station."""
+
+    signals: dict[str, SignalInfo] = field(default_factory=dict)
+    banks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """`pdu.outlet.current` -> (`pdu.outlet[1].current`, ...)."""
+    expansions: dict[str, Expansion] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    derived: dict[str, Derived] = field(default_factory=dict)
+    owner: dict[str, str] = field(default_factory=dict)
+    """signal -> device; derived signals belong to `derived`."""
+
+    def add_device(self, name: str, entry: DeviceEntry, profile: Profile) -> None:
+        """Take in a device's signals and controls."""
+        expansion = expand(profile, entry.counts)
+        self.expansions[name] = expansion
+        self.profiles[name] = profile
+        for point in expansion.signals.values():
+            info = point.info(name)
+            self.signals[info.name] = info
+            self.owner[info.name] = name
+            if point.row:
+                column = point.name.partition("].")[2]
+                bank = f"{name}.{point.group}.{column}"
+                self.banks[bank] = (*self.banks.get(bank, ()), info.name)
+
+    def add_derived(self, name: str, derived: Derived) -> None:
+        """Take in a derived signal. ValueError when its function, inputs or units do not fit."""
+        function = FUNCTIONS.get(derived.function)
+        if function is None:
+            raise ValueError(f"unknown function {derived.function!r}{did_you_mean(derived.function, FUNCTIONS)}")
+        if name in self.signals:
+            raise ValueError(f"{name} is already a signal")
+        missing = set(function.inputs) - set(derived.inputs)
+        extra = set(derived.inputs) - set(function.inputs)
+        if missing or extra:
+            wanted = ", ".join(function.inputs)
+            raise ValueError(f"{derived.function} takes the inputs {wanted}, not {', '.join(derived.inputs)}")
+        own = ""
+        for key, reference in derived.inputs.items():
+            info = self.signals.get(reference)
+            if info is None:
+                raise ValueError(f"unknown signal {reference!r}{did_you_mean(reference, self.signals)}")
+            wanted = function.inputs[key]
+            own = own or info.unit
+            if unit(info.unit).kind != unit(wanted or own).kind:
+                raise ValueError(f"input {key}: {reference} is in {info.unit or 'no unit'}, {wanted or own} is needed")
+        self.derived[name] = derived
+        self.owner[name] = "derived"
+        result = derived.unit or function.unit or own
+        self.signals[name] = SignalInfo(name, result, description=derived.description or function.description)
+
+    def find_signals(self, reference: str) -> tuple[str, ...]:
+        """The signals that a reference stands for: itself, or a bank; () when unknown."""
+        if reference in self.signals:
+            return (reference,)
+        return self.banks.get(reference, ())
+
+    def find_controls(self, reference: str) -> tuple[tuple[str, ControlPoint], ...]:
+        """(device, control) pairs that a reference stands for; () when unknown."""
+        device, _, name = reference.partition(".")
+        expansion = self.expansions.get(device)
+        return tuple((device, point) for point in expansion.bank(name)) if expansion else ()
+
+    def control_names(self) -> list[str]:
+        """Every control and bank of controls."""
+        names: dict[str, None] = {}
+        for device, expansion in self.expansions.items():
+            for point in expansion.controls.values():
+                names[f"{device}.{point.name}"] = None
+                if point.row:
+                    names[f"{device}.{point.group}"] = None
+        return list(names)
+
+    def signal_problem(self, reference: str) -> str:
+        """Why a reference is no signal, with the nearest name."""
+        device = reference.partition(".")[0]
+        if device not in self.expansions and not any(name.startswith(f"{device}.") for name in self.derived):
+            return f"unknown device {device!r}{did_you_mean(device, self.expansions)}"
+        return f"unknown signal {reference!r}{did_you_mean(reference, [*self.signals, *self.banks])}"
+
+    def control_problem(self, reference: str) -> str:
+        """Why a reference is no control, with the nearest name."""
+        device = reference.partition(".")[0]
+        if device not in self.expansions:
+            return f"unknown device {device!r}{did_you_mean(device, self.expansions)}"
+        return f"unknown control {reference!r}{did_you_mean(reference, self.control_names())}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`, did you mean 'x'?` for the nearest of the known names, or ''."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,306 @@
+"""What a step may do: observe, command, wait, measure. Nothing else of the harness is in its reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.clock import Clock
+from harness.device.actuate import actuate
+from harness.device.confirm import Outcome
+from harness.device.device import Device, Setting, resolve_setting
+from harness.device.points import ControlPoint
+from harness.engine.log import RunLog
+from harness.engine.project import NamedLimit, Project
+from harness.engine.signals import SignalStore
+from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
+from harness.limits.check import Check, compile_check
+from harness.limits.verdict import Verdict, judge
+from harness.limits.window import Window
+from harness.quantity import Reading, SignalInfo, difference_unit
+from harness.record.result import Measurement, measurement_event
+from harness.schema.conditions import Bounds
+
+Prompter = Callable[[str, Sequence[str]], Awaitable[str]]
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a run has at hand while it goes: made by the runner, seen by steps through their context."""
+
+    project: Project
+    devices: Mapping[str, Device]
+    store: SignalStore
+    clock: Clock
+    log: RunLog
+    prompter: Prompter | None = None
+    energising_allowed: bool = True
+    undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
+    """(device, control) -> how it was before this run first touched it; energised things go off."""
+    progress: tuple[float, str] = (0.0, "")
+    watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
+    """signal -> (check, name) that the running step watches, for the screen."""
+
+    async def act(
+        self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None
+    ) -> Mapping[str, Outcome]:
+        """Command controls (grouped by device), confirmed. Outcomes by `device.control`."""
+        outcomes: dict[str, Outcome] = {}
+        for name in dict.fromkeys(device for device, _, _ in pairs):
+            wanted = [(control, setting) for device, control, setting in pairs if device == name]
+            for control, setting in wanted:
+                self._register_undo(name, control, setting)
+            result = await actuate(self.devices[name], wanted, self.clock, self.log, within)
+            outcomes.update({f"{name}.{control}": outcome for control, outcome in result.items()})
+        return outcomes
+
+    def _register_undo(self, device: str, control: ControlPoint, setting: Setting) -> None:
+        key = (device, control.name)
+        if control.spec.energises and setting.word == "on" and not self.energising_allowed:
+            raise SafetyError(f"{device}.{control.name} is not energised any more in this run")
+        if key in self.undo:
+            return
+        if control.spec.energises:
+            self.undo[key] = (control, Setting(word="off"))
+            return
+        signal = f"{device}.{control.confirm_by}"
+        if not control.confirm_by or not self.store.has(signal):
+            return
+        before = self.store.latest(signal)
+        if not before.is_good:
+            return
+        if setting.word:
+            confirm = control.spec.confirm
+            shown = {confirm.words.get(word, word): word for word in control.spec.commands} if confirm else {}
+            if before.text in shown:
+                self.undo[key] = (control, Setting(word=shown[before.text]))
+        else:
+            low, high = control.spec.range or (-math.inf, math.inf)
+            if low <= before.value <= high:
+                self.undo[key] = (control, Setting(value=before.value))
+
+
+@dataclass(slots=True)
+class ResolvedLimit:
+    """A limit against a signal: its check, and what the record says of it."""
+
+    check: Check
+    name: str = ""
+    provenance: str = ""
+    guard: float = 0.0
+    on_fail: str = "continue"
+
+
+class StepContext:
+    """The bench as one step sees it."""
+
+    def __init__(self, bench: Bench, title: str, attempt: int = 1) -> None:
+        self._bench = bench
+        self.title = title
+        self.attempt = attempt
+        self.clock = bench.clock
+        self.measurements: list[Measurement] = []
+        self.stop_after_fail = False
+
+    # --- observing ---------------------------------------------------------------------------------------------------
+
+    def observe(self, signal: str) -> Reading:
+        """The latest reading of a signal; STALE or BAD when there is none to believe."""
+        return self._bench.store.latest(signal)
+
+    def info(self, signal: str) -> SignalInfo:
+        """Unit, words and valid band of a signal."""
+        return self._bench.store.info(signal)
+
+    def period(self, signal: str) -> float:
+        """Seconds between samples."""
+        return self._bench.store.period(signal)
+
+    def signals(self, reference: str) -> list[str]:
+        """The signals that a reference stands for, as far as the devices have them."""
+        return [name for name in self._bench.project.catalog.find_signals(reference) if self._bench.store.has(name)]
+
+    @contextmanager
+    def listening(self, signal: str, listener: Callable[[float, float, int], None]) -> Iterator[None]:
+        """Be told every sample of a signal for as long as the block lasts."""
+        end = self._bench.store.listen(signal, listener)
+        try:
+            yield
+        finally:
+            end()
+
+    @contextmanager
+    def collecting(self, signal: str) -> Iterator[Window]:
+        """Collect the samples of a signal for as long as the block lasts."""
+        window = Window()
+        with self.listening(signal, lambda mono, value, quality: window.add(mono, value, is_good=quality == 0)):
+            yield window
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """The station's devices, to read their identity and health."""
+        return self._bench.devices
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await self.clock.sleep(seconds)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tell the screen how far the step is, 0 to 1."""
+        self._bench.progress = (min(1.0, max(0.0, fraction)), text)
+
+    @contextmanager
+    def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:
+        """Put watched limits on the screen for as long as the block lasts."""
+        self._bench.watched.update(checks)
+        try:
+            yield
+        finally:
+            for signal in checks:
+                self._bench.watched.pop(signal, None)
+
+    # --- commanding --------------------------------------------------------------------------------------------------
+
+    def controls(self, reference: str) -> list[tuple[str, ControlPoint]]:
+        """(device, control) pairs that a reference stands for."""
+        return list(self._bench.project.catalog.find_controls(reference))
+
+    async def act(self, reference: str, to: str | float, within: float | None = None) -> None:
+        """Set a control, or all of a bank, and see it confirmed.
+
+        RefusedError when the device said no, NotConfirmedError when the read-back does not agree in time: both are
+        the station's fault, and the run ends with ERROR.
+        """
+        pairs = []
+        for device, control in self.controls(reference):
+            try:
+                pairs.append((device, control, resolve_setting(control, to)))
+            except ValueError as error:
+                raise RefusedError(str(error), device=device, operation="set") from error
+        await self.act_on(pairs, within)
+
+    async def act_on(self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None) -> None:
+        """Set resolved controls; see `act`. Controls that nothing confirms count as done when acknowledged."""
+        outcomes = await self._bench.act(pairs, within)
+        for device, control, setting in pairs:
+            outcome = outcomes[f"{device}.{control.name}"]
+            confirmable = control.spec.confirm is not None
+            if outcome.is_confirmed or (not confirmable and not outcome.error.startswith(("refused", "unclear"))):
+                continue
+            wanted = setting.show(control.spec.unit)
+            found = str(outcome.reading) if outcome.reading is not None else outcome.error
+            source = control.confirm_by or "the device"
+            raise NotConfirmedError(
+                f"{control.name} was set to {wanted} but is not confirmed: {source} says {found}",
+                device=device,
+                hint=f"check {device} by hand ({outcome.error or 'the device accepted the command'})",
+            )
+
+    def load_control(self) -> str:
+        """The control that sets the rack's load in %: the one named `level` on a device of class load."""
+        catalog = self._bench.project.catalog
+        found = [
+            f"{name}.level"
+            for name, profile in catalog.profiles.items()
+            if profile.class_ == "load" and "level" in catalog.expansions[name].controls
+        ]
+        if len(found) != 1:
+            raise HarnessError(
+                f"the station has {len(found)} workload controls (`level` on a device of class load), one is needed",
+                hint="name the control in the step with `load_control:`",
+            )
+        return found[0]
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def resolve(self, limit: str | Bounds | None, signal: str, statistic: str = "") -> ResolvedLimit:
+        """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
+        info = self.info(signal)
+        if statistic in ("range", "delta", "std", "slope"):
+            info = SignalInfo(info.name, difference_unit(info.unit))
+        if limit is None:
+            return ResolvedLimit(Check(unit=info.unit, shown="recorded only"))
+        if isinstance(limit, str):
+            named: NamedLimit = self._bench.project.limits[limit]
+            guard = named.limit.uncertainty.to(difference_unit(info.unit)) if named.limit.uncertainty else 0.0
+            check = compile_check(named.limit, info)
+            return ResolvedLimit(
+                check, limit, f"{named.source}: {named.limit.provenance}", guard, on_fail=named.limit.on_fail
+            )
+        return ResolvedLimit(compile_check(limit, info), provenance="plan")
+
+    def measure(
+        self,
+        name: str,
+        signal: str,
+        value: float,
+        limit: ResolvedLimit,
+        *,
+        samples: int = 1,
+        coverage: float = 1.0,
+        needed: float = 0.0,
+    ) -> Verdict:
+        """Record a value against its limit and return its verdict.
+
+        Too few good samples (`coverage` below `needed`, both 0 to 1) or no number is INCONCLUSIVE, never PASS.
+        """
+        check = limit.check
+        reason = ""
+        if value != value or coverage < needed:
+            verdict = Verdict.INCONCLUSIVE
+            reason = f"only {100 * coverage:.1f} % of the samples were good" if value == value else "no good sample"
+        elif check.codes is not None or check.mask is not None:
+            verdict = Verdict.PASS if check.holds(value) else Verdict.FAIL
+        else:
+            verdict = judge(value, check.low, check.high, limit.guard)
+        margin = check.margin(value) - limit.guard if value == value else math.nan
+        info = self.info(signal)
+        if verdict is Verdict.FAIL:
+            shown = info.word(value) or f"{value:.6g} {check.unit}".rstrip()
+            guard = f" (guard band {limit.guard:g} {check.unit})" if limit.guard else ""
+            reason = f"{name}: {shown}, limit {check}{guard}"
+            self.stop_after_fail = self.stop_after_fail or limit.on_fail == "stop"
+        measurement = Measurement(
+            name=name,
+            signal=signal,
+            value=value,
+            unit=check.unit,
+            low=check.low,
+            high=check.high,
+            limit=limit.name,
+            provenance=limit.provenance,
+            verdict=verdict,
+            margin=margin if math.isfinite(margin) else None,
+            samples=samples,
+            coverage=coverage,
+            reason=reason,
+        )
+        self.measurements.append(measurement)
+        text = f"{name}: {value:.6g} {check.unit} [{check}] {verdict}"
+        self._bench.log.tell("measurement", text, **measurement_event(self.title, self.attempt, measurement))
+        return verdict
+
+    def tell(self, text: str, **data: Any) -> None:
+        """Put a line into the record and on the screen."""
+        self._bench.log.tell("note", text, step=self.title, **data)
+
+    @property
+    def coverage_needed(self) -> float:
+        """The plan's threshold, 0 to 1."""
+        return self._bench.project.plan.coverage / 100
+
+    async def ask(self, question: str, answers: Sequence[str] = ()) -> str:
+        """Ask the operator; HarnessError at once when nobody can answer."""
+        if self._bench.prompter is None:
+            raise HarnessError(
+                f"the plan asks the operator {question!r}, but there is no terminal to ask at",
+                hint="run it at a terminal, or leave prompts out of unattended plans",
+            )
+        answer = await self._bench.prompter(question, answers)
+        self._bench.log.tell("answer", f"{question} -> {answer}", step=self.title, question=question, answer=answer)
+        return answer

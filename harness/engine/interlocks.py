@@ -1,0 +1,209 @@
+"""Interlocks: levels watched from arming to disarming, latched, with silence counting as bad.
+
+```
+ level:  last GOOD value violates the bound (for at least `for`)         -> bad
+         no GOOD value for longer than the device's max_age              -> bad (silence)
+ armed:  always, or while `armed_when` holds or cannot be known, and in the named steps
+ trip:   armed and enough of the signals bad; latched
+```
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.clock import Clock
+from harness.engine.signals import SignalStore
+from harness.limits.check import Check, compile_check
+from harness.limits.debounce import Debounce
+from harness.quantity import Quality, convert, difference_unit
+from harness.schema.conditions import Bounds
+from harness.schema.station import Interlock
+
+_NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
+_RATE_OVER_S = 5.0
+
+
+@dataclass(slots=True)
+class Trip:
+    """An interlock that fired. Latched: it stays until an operator names it."""
+
+    interlock: str
+    sequence: str
+    reason: str
+    mono: float
+    wall_ns: int
+    frame_mono: float
+    """When the sample that decided it arrived; equals `mono` for silence."""
+
+
+@dataclass(slots=True)
+class _Channel:
+    """One watched signal: its last GOOD value and whether that violates."""
+
+    signal: str
+    check: Check | None
+    max_age: float
+    debounce: Debounce
+    max_rate: float = math.inf
+    last_good: float = -math.inf
+    value: float = math.nan
+    violates: bool = False
+    since: float = -math.inf
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+    def sample(self, mono: float, value: float, quality: int) -> None:
+        """Take one sample; what is not GOOD changes nothing but the age."""
+        if quality != Quality.GOOD or value != value:
+            return
+        self.last_good, self.value = mono, value
+        bad = self.check is not None and not self.check.holds(value)
+        if not bad and self.max_rate < math.inf:
+            bad = self._is_too_fast(mono, value)
+        self.violates = self.debounce.update(mono, is_bad=bad)
+
+    def _is_too_fast(self, mono: float, value: float) -> bool:
+        self.history.append((mono, value))
+        while mono - self.history[0][0] > _RATE_OVER_S:
+            self.history.pop(0)
+        then, old = self.history[0]
+        return mono - then >= _RATE_OVER_S / 2 and abs(value - old) / (mono - then) > self.max_rate
+
+    def is_silent(self, now: float) -> bool:
+        """Whether there has been no GOOD value for too long."""
+        return now - self.last_good > self.max_age
+
+    def why(self, now: float, store: SignalStore) -> str:
+        """What is wrong, in words."""
+        if self.is_silent(now):
+            age = "ever" if self.last_good == -math.inf else f"for {now - self.last_good:.1f} s"
+            return f"no good reading of {self.signal} {age} ({store.latest(self.signal).quality.word})"
+        info = store.info(self.signal)
+        shown = info.word(self.value) or f"{self.value:.6g} {info.unit}".rstrip()
+        if self.check is not None and not self.check.holds(self.value):
+            return f"{self.signal} is {shown}, must be {self.check}"
+        return f"{self.signal} changes faster than {self.max_rate:g} {difference_unit(info.unit)}/s (now {shown})"
+
+
+class _Guard:
+    """One interlock at work."""
+
+    def __init__(self, spec: Interlock, store: SignalStore, max_age: Callable[[str], float]) -> None:
+        self.spec = spec
+        self.trip: Trip | None = None
+        self.is_in_step = not spec.armed_in
+        has_bounds = bool(spec.quantities() or spec.words)
+        self.channels = []
+        for signal in spec.all_signals:
+            info = store.info(signal)
+            rate = math.inf
+            if spec.max_rate is not None:
+                change, per = spec.max_rate
+                rate = convert(change.value, change.unit, difference_unit(info.unit)) / per
+            check = compile_check(spec, info) if has_bounds else None
+            self.channels.append(_Channel(signal, check, max_age(signal), Debounce(spec.for_), rate))
+        self.armed_when: tuple[str, Check] | None = None
+        if spec.armed_when is not None:
+            bounds: Bounds = spec.armed_when
+            signal = spec.armed_when.signal
+            self.armed_when = (signal, compile_check(bounds, store.info(signal)))
+
+    def is_armed(self, store: SignalStore) -> bool:
+        """Whether the interlock counts now. Not knowing whether it is armed arms it."""
+        if not self.is_in_step:
+            return False
+        if self.armed_when is None:
+            return True
+        signal, check = self.armed_when
+        reading = store.latest(signal)
+        return not reading.is_good or check.holds(reading.value, reading.quality)
+
+    def bad_channels(self, now: float) -> list[_Channel]:
+        """The channels that are violating or silent."""
+        return [channel for channel in self.channels if channel.violates or channel.is_silent(now)]
+
+
+class Interlocks:
+    """All interlocks of a run. `on_trip` is called once, with the first trip, from inside the frame that caused it."""
+
+    def __init__(
+        self,
+        specs: Sequence[Interlock],
+        store: SignalStore,
+        clock: Clock,
+        max_age: Mapping[str, float],
+        on_trip: Callable[[Trip], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_trip = on_trip
+        self._armed = False
+        self._ends: list[Callable[[], None]] = []
+        self.trips: list[Trip] = []
+
+        def age(signal: str) -> float:
+            return max_age.get(store.device_of(signal), max(max_age.values(), default=3.0))
+
+        self._guards = [_Guard(spec, store, age) for spec in specs]
+        self._by_device: dict[str, list[_Guard]] = {}
+        for guard in self._guards:
+            watched = [channel.signal for channel in guard.channels]
+            if guard.armed_when is not None:
+                watched.append(guard.armed_when[0])
+            for device in {store.device_of(signal) for signal in watched}:
+                self._by_device.setdefault(device, []).append(guard)
+            for channel in guard.channels:
+                self._ends.append(store.listen(channel.signal, channel.sample))
+
+    @property
+    def names(self) -> list[str]:
+        """The interlocks, in the order of the files."""
+        return [guard.spec.name for guard in self._guards]
+
+    def arm(self) -> None:
+        """Begin to act. Levels that are bad already trip at once: an interlock is not an edge."""
+        self._armed = True
+        self.evaluate()
+
+    def disarm(self) -> None:
+        """Stop acting (the safe state is reached, or the run is over)."""
+        self._armed = False
+
+    def close(self) -> None:
+        """Stop listening."""
+        for end in self._ends:
+            end()
+        self._ends.clear()
+
+    def enter_step(self, title: str) -> None:
+        """Tell which step runs, for windows armed by step."""
+        for guard in self._guards:
+            guard.is_in_step = not guard.spec.armed_in or title in guard.spec.armed_in
+
+    def after_frame(self, device: str) -> None:
+        """Evaluate what a frame of this device may have changed."""
+        if self._armed:
+            for guard in self._by_device.get(device, ()):
+                self._evaluate(guard)
+
+    def evaluate(self) -> None:
+        """Evaluate everything (at arming, and on the silence tick)."""
+        if self._armed:
+            for guard in self._guards:
+                self._evaluate(guard)
+
+    def _evaluate(self, guard: _Guard) -> None:
+        if guard.trip is not None:
+            return
+        now = self._clock.monotonic()
+        bad = guard.bad_channels(now)
+        if len(bad) < _NEEDED[guard.spec.vote] or not guard.is_armed(self._store):
+            return
+        reason = "; ".join(channel.why(now, self._store) for channel in bad)
+        arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
+        trip = Trip(guard.spec.name, guard.spec.on_trip, reason, now, self._clock.wall_ns(), arrived)
+        guard.trip = trip
+        self.trips.append(trip)
+        self._on_trip(trip)

@@ -1,0 +1,75 @@
+"""What happens in a run, told once and heard by all: the journal, the record's list of events, and the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.clock import Clock, iso
+from harness.errors import TelemetryError
+from harness.record.result import EventEntry
+from harness.telemetry.journal import Journal
+
+_KEPT = 2000
+"""Events that the record lists; the journal has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: when, what kind, in words, and its data."""
+
+    wall_ns: int
+    mono: float
+    kind: str
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+Observer = Callable[[Event], None]
+
+
+class RunLog:
+    """Events of one run. Also where commands are noted (see `harness.device.actuate.Notes`)."""
+
+    def __init__(self, clock: Clock, journal: Journal) -> None:
+        self._clock = clock
+        self.journal = journal
+        self.observers: list[Observer] = []
+        self.entries: list[EventEntry] = []
+        self.left_out = 0
+        self.commands = 0
+
+    def tell(self, kind: str, text: str, /, **data: Any) -> None:
+        """Journal an event, keep it for the record, and tell the screens."""
+        event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
+        self.journal.add_event(kind, text=text, **data)
+        if len(self.entries) < _KEPT:
+            self.entries.append(EventEntry(at=iso(event.wall_ns), kind=kind, text=text))
+        else:
+            self.left_out += 1
+        for observer in self.observers:
+            observer(event)
+
+    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
+        """Make the intent durable before anything is sent.
+
+        A journal that failed must not keep a rack from being made safe: then the intent is only told, and the run can
+        no longer PASS.
+        """
+        self.commands += len(commands)
+        shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())
+        self.tell("intent", f"{device}: {shown}", device=device, commands=dict(commands))
+        try:
+            await self.journal.commit()
+        except TelemetryError:
+            return
+
+    def note(self, kind: str, /, **data: Any) -> None:
+        """What came of a command, or of a safe-state action."""
+        known = {key: value for key, value in data.items() if value is not None}
+        self.tell(kind, " ".join(_shown(key, value) for key, value in known.items()), **known)
+
+
+def _shown(key: str, value: Any) -> str:
+    return str(value) if key in ("device", "control", "action", "sequence") else f"{key}={value}"

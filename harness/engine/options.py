@@ -1,0 +1,56 @@
+"""What the caller of a run decides, and what the caller gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.engine.context import Prompter
+from harness.engine.log import Observer
+from harness.limits.verdict import EXIT_CODES, EXIT_NOT_SAFE, EXIT_TERMINATED, Verdict
+from harness.record.result import Result
+from harness.telemetry.influx import InfluxSettings
+from harness.transport.network import Network
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """How to run: on which unit, by whom, into which folder, over which wire."""
+
+    serial: str
+    data_dir: Path
+    operator: str = ""
+    is_simulated: bool = False
+    seed: int | None = None
+    speed: float = 1.0
+    network: Network | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """device -> address to use instead of the station's (simulated devices)."""
+    prompter: Prompter | None = None
+    observers: list[Observer] = field(default_factory=list)
+    influxdb: InfluxSettings | None = None
+
+
+@dataclass(slots=True)
+class RunOutcome:
+    """What a run came to. `is_sealed` is false when the record could not be saved: then the verdict is never PASS."""
+
+    verdict: Verdict
+    reason: str
+    folder: Path
+    result: Result
+    is_safe: bool
+    unsafe: list[str]
+    is_sealed: bool
+    hint: str = ""
+    by_signal: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `harness run`."""
+        if not self.is_safe:
+            return EXIT_NOT_SAFE
+        if self.verdict is Verdict.ABORTED and self.by_signal == "SIGTERM":
+            return EXIT_TERMINATED
+        return EXIT_CODES[self.verdict]

@@ -1,0 +1,257 @@
+"""One run from folder to verdict: the record is opened first and sealed last, and only then is the verdict said."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+
+from harness import __version__
+from harness.clock import Clock, iso
+from harness.device.address import parse_address
+from harness.engine.log import RunLog
+from harness.engine.options import RunOptions, RunOutcome
+from harness.engine.project import Project
+from harness.engine.runner import Findings, Runner
+from harness.errors import HarnessError, TelemetryError
+from harness.limits.verdict import Verdict, worst
+from harness.record.folder import RunFolder
+from harness.record.result import (
+    ClockInfo,
+    Device,
+    Header,
+    InputFile,
+    InterlockResult,
+    Result,
+    SafeState,
+    SafeStateAction,
+    StepResult,
+)
+from harness.telemetry.journal import Journal
+from harness.telemetry.outbox import Outbox, run_tags
+
+DRAIN_S = 10.0
+"""Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
+
+
+async def execute(
+    project: Project, options: RunOptions, clock: Clock, on_start: Callable[[Runner], None] | None = None
+) -> RunOutcome:
+    """Carry out a plan and leave its record. Raises only when not even a record could be opened."""
+    wall = time.time_ns()
+    folder = RunFolder.create(options.data_dir, options.serial, wall)
+    header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(wall))
+    meta = {
+        "run": folder.run,
+        "serial": options.serial,
+        "station": project.on.station.station,
+        "plan": project.plan.plan,
+        "operator": options.operator,
+        "harness_version": __version__,
+    }
+    for name, path in project.on.files.items():
+        folder.write(f"inputs/{_safe_name(name)}", path.read_bytes())
+    journal = await Journal.create(folder.journal, clock, meta)
+    log = RunLog(clock, journal)
+    log.observers.extend(options.observers)
+    runner = Runner(project, options, clock, journal, log)
+    outbox = None
+    if options.influxdb is not None and not clock.is_virtual:
+        outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
+        runner.attach(outbox.run())
+        runner.outbox = outbox
+    started = iso(clock.wall_ns())
+    began = clock.monotonic()
+    log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
+    if on_start is not None:
+        on_start(runner)
+    await runner.conduct()
+    found = runner.found
+    verdict, reason = decide(project, found, journal)
+    log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
+    try:
+        await journal.commit()
+    except TelemetryError as error:
+        verdict, reason = _not_saved(verdict, reason, error)
+    if outbox is not None:
+        await outbox.drain(DRAIN_S)
+        await outbox.close()
+    result = _result(project, options, runner, header, started, clock, verdict, reason, clock.monotonic() - began)
+    is_sealed = False
+    try:
+        await journal.close()
+        folder.seal(result)
+        is_sealed = True
+    except TelemetryError as error:
+        verdict, reason = _not_saved(verdict, reason, error)
+        result = result.model_copy(update={"verdict": verdict, "reason": reason})
+        with contextlib.suppress(HarnessError, OSError):
+            folder.write("result.json", result.to_bytes())
+    hints = [found.stop.hint] if found.stop is not None and found.stop.hint else found.hints
+    return RunOutcome(
+        verdict=verdict,
+        reason=reason,
+        folder=folder.path,
+        result=result,
+        is_safe=result.safe_state.confirmed,
+        unsafe=found.safe.unconfirmed if found.safe is not None else [],
+        is_sealed=is_sealed,
+        hint="; ".join(dict.fromkeys(hints)),
+        by_signal=found.stop.by_signal if found.stop is not None else "",
+    )
+
+
+def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Verdict, str]:
+    note = f"the record could not be saved: {error}"
+    if verdict is Verdict.PASS:
+        return Verdict.ERROR, note
+    return verdict, f"{reason}; {note}"
+
+
+def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
+    """The verdict of a run. PASS needs every step, every measurement, the data, the record and a safe rack."""
+    stop = found.stop
+    verdicts = [step.verdict for step in found.steps]
+    planned = sum(1 for step in project.steps if step.section != "cleanup")
+    done = [step for step in found.steps if step.verdict is not Verdict.SKIPPED]
+    if stop is not None:
+        verdict = worst([*verdicts, stop.verdict])
+        return verdict, stop.reason
+    verdict = worst(verdicts)
+    reason = next((f"{step.name}: {step.reason}" for step in found.steps if step.verdict is verdict), "")
+    if verdict is not Verdict.PASS:
+        return verdict, reason or "a step did not pass"
+    if found.safe is not None and not found.safe.is_confirmed:
+        return Verdict.ERROR, f"the safe state is not confirmed: {'; '.join(found.safe.unconfirmed)}"
+    if journal.is_failed:
+        return Verdict.ERROR, f"the journal failed: {journal.failure}"
+    for device in found.coverage:
+        share = device.received / device.expected * (device.good or 0.0)
+        if share < project.plan.coverage / 100:
+            text = f"{device.device} delivered {100 * share:.2f} % of its data, {project.plan.coverage:g} % are needed"
+            return Verdict.INCONCLUSIVE, text
+    if len(done) < planned:
+        return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
+    count = sum(len(step.measurements) for step in found.steps)
+    return Verdict.PASS, f"{len(done)} steps, {count} measurements, all within limits"
+
+
+def _result(
+    project: Project,
+    options: RunOptions,
+    runner: Runner,
+    header: Header,
+    started: str,
+    clock: Clock,
+    verdict: Verdict,
+    reason: str,
+    duration: float,
+) -> Result:
+    found = runner.found
+    station = project.on.station
+    mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
+    return Result(
+        header=header,
+        serial=options.serial,
+        operator=options.operator,
+        station=station.station,
+        plan=project.plan.plan,
+        title=project.plan.title,
+        harness_version=__version__,
+        inputs=tuple(
+            InputFile(role=_role(name, project), name=name, sha256=h) for name, h in project.on.hashes.items()
+        ),
+        parameters=project.parameters,
+        clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
+        started=started,
+        ended=iso(clock.wall_ns()),
+        duration_s=round(duration, 3),
+        verdict=verdict,
+        reason=reason,
+        devices=tuple(_devices(runner)),
+        steps=tuple(found.steps) + tuple(_skipped(project, found)),
+        interlocks=tuple(_interlocks(project, runner)),
+        safe_state=_safe_state(found),
+        coverage_required=project.plan.coverage / 100,
+        coverage=tuple(found.coverage),
+        events=tuple(runner.log.entries),
+        notes=tuple(_notes(runner)),
+    )
+
+
+def _devices(runner: Runner) -> list[Device]:
+    devices = []
+    for name, entry in runner.project.on.station.devices.items():
+        device = runner.devices.get(name)
+        identity = dict(device.identity) if device is not None else {}
+        # the address of the station file: simulated ports differ from run to run and are of no interest
+        address = str(parse_address(entry.address))
+        firmware = identity.get("firmware", "")
+        devices.append(Device(name=name, profile=entry.profile, address=address, identity=identity, firmware=firmware))
+    return devices
+
+
+def _skipped(project: Project, found: Findings) -> list[StepResult]:
+    ran = {(step.step, step.name) for step in found.steps}
+    return [
+        StepResult(name=step.title, step=step.definition.name, verdict=Verdict.SKIPPED, reason="not carried out")
+        for step in project.steps
+        if (step.definition.name, step.title) not in ran
+    ]
+
+
+def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
+    trips = {trip.interlock: trip for trip in (runner.interlocks.trips if runner.interlocks is not None else [])}
+    results = []
+    for spec in project.interlocks:
+        trip = trips.get(spec.name)
+        results.append(
+            InterlockResult(
+                name=spec.name,
+                signal=", ".join(spec.all_signals),
+                armed_s=round(runner.found.armed_s, 3),
+                is_tripped=trip is not None,
+                at=iso(trip.wall_ns) if trip is not None else "",
+                reason=trip.reason if trip is not None else "",
+            )
+        )
+    return results
+
+
+def _safe_state(found: Findings) -> SafeState:
+    if found.safe is None:
+        return SafeState(confirmed=True, name="nothing was commanded")
+    actions = tuple(
+        SafeStateAction(
+            action=each.action, is_confirmed=each.is_confirmed, took_s=round(each.seconds, 3), reason=each.detail
+        )
+        for each in found.safe.actions
+    )
+    return SafeState(confirmed=found.safe.is_confirmed, name=found.safe.sequence, actions=actions)
+
+
+def _notes(runner: Runner) -> list[str]:
+    notes = []
+    if runner.log.left_out:
+        notes.append(f"{runner.log.left_out} more events are in the journal only")
+    if runner.found.trip_latency_s is not None:
+        notes.append(f"trip: {1000 * runner.found.trip_latency_s:.1f} ms from sample to first safe-state command")
+    for device in runner.devices.values():
+        if device.health.by_kind:
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
+            notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
+    return notes
+
+
+def _role(name: str, project: Project) -> str:
+    if name == project.source.name:
+        return "plan"
+    if name == project.on.source.name:
+        return "station"
+    return "limits" if name in project.plan.limit_files else "profile"
+
+
+def _safe_name(name: str) -> str:
+    flat = "".join(char if char.isalnum() or char in "._-" else "_" for char in name.lstrip("./"))
+    return flat if flat.endswith((".yaml", ".yml")) else f"{flat}.yaml"

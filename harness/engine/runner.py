@@ -1,0 +1,413 @@
+"""The run: open, arm, set up, step, clean up, make safe, seal - whatever happens in between.
+
+```
+ open all devices --any fails--> ERROR, nothing energised
+      |
+ first frames -> interlocks armed -> setup -> steps ----------------> cleanup -> safe state -> sealed -> verdict
+                                        |                               ^
+                 trip, abort, device lost, journal failed: safe state --'   (energising refused from here on)
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.clock import Clock, iso
+from harness.device.build import DeviceBuilder
+from harness.device.device import Device, tree_report
+from harness.device.poller import Poller
+from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
+from harness.engine.context import Bench, StepContext
+from harness.engine.interlocks import Interlocks, Trip
+from harness.engine.log import RunLog
+from harness.engine.options import RunOptions
+from harness.engine.project import PlannedStep, Project
+from harness.engine.signals import SignalStore
+from harness.engine.step import StepFailedError
+from harness.errors import DeviceError, HarnessError
+from harness.limits.verdict import Verdict, worst
+from harness.quantity import Frame
+from harness.record.result import DeviceCoverage, StepResult
+from harness.telemetry.journal import Journal
+from harness.telemetry.outbox import Outbox
+from harness.telemetry.rows import SignalInfo as JournalSignal
+
+OPEN_WITHIN_S = 4.5
+_FIRST_FRAMES_S = 5.0
+_TICK_S = 0.25
+_STEP_CANCEL_S = 2.0
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why a run stops before its end."""
+
+    verdict: Verdict
+    reason: str
+    hint: str = ""
+    trip: Trip | None = None
+    by_signal: str = ""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a run has found, for its record."""
+
+    steps: list[StepResult] = field(default_factory=list)
+    stop: Stop | None = None
+    safe: SafeReport | None = None
+    coverage: list[DeviceCoverage] = field(default_factory=list)
+    armed_at: float | None = None
+    armed_s: float = 0.0
+    trip_latency_s: float | None = None
+    hints: list[str] = field(default_factory=list)
+
+
+class Runner:
+    """Conducts one run of a project. `conduct` never raises for what devices or steps do."""
+
+    def __init__(self, project: Project, options: RunOptions, clock: Clock, journal: Journal, log: RunLog) -> None:
+        self.project = project
+        self.options = options
+        self.clock = clock
+        self.journal = journal
+        self.log = log
+        self.found = Findings()
+        self.devices: dict[str, Device] = {}
+        self.bench: Bench | None = None
+        self.interlocks: Interlocks | None = None
+        self.running: PlannedStep | None = None
+        self.step_started = 0.0
+        self.started = clock.monotonic()
+        self.outbox: Outbox | None = None
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- from outside ------------------------------------------------------------------------------------------------
+
+    def request_stop(self, verdict: Verdict, reason: str, *, hint: str = "", by_signal: str = "") -> None:
+        """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
+        if self.found.stop is not None:
+            self.log.tell("note", f"{reason}: already stopping, the safe state goes on")
+            return
+        self._halt(Stop(verdict, reason, hint, by_signal=by_signal))
+
+    def _halt(self, stop: Stop) -> None:
+        if self.found.stop is None:
+            self.found.stop = stop
+            self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+        if self.bench is not None:
+            self.bench.energising_allowed = False
+        self._stop.set()
+
+    # --- the whole ---------------------------------------------------------------------------------------------------
+
+    async def conduct(self) -> None:
+        """Carry the run out; what it found is in `found`."""
+        builder = DeviceBuilder(self.clock, self.project.on.base, self.options.network)
+        try:
+            for name, entry in self.project.on.station.devices.items():
+                profile = self.project.catalog.profiles[name]
+                self.devices[name] = builder.make(name, entry, profile, self.options.addresses.get(name, ""))
+            if await self._open() and await self._begin():
+                await self._work()
+        except HarnessError as error:
+            self._halt(Stop(Verdict.ERROR, str(error), error.hint))
+        finally:
+            await self._end()
+
+    async def _open(self) -> bool:
+        self.log.tell("note", f"opening {len(self.devices)} devices")
+        results = await asyncio.gather(*(self._open_one(device) for device in self.devices.values()))
+        failures = {name: error for name, error in zip(self.devices, results, strict=True) if error is not None}
+        if failures:
+            shown = {name: (self._address(name), error) for name, error in failures.items()}
+            count = f"{len(failures)} of {len(self.devices)} devices"
+            report = tree_report(f"{count} cannot be used; nothing was energised", shown)
+            self.log.tell("report", report)
+            first = next(iter(failures))
+            reason = f"{count} cannot be used: {first} at {self._address(first)}: {failures[first]}"
+            self._halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
+        return not failures
+
+    async def _open_one(self, device: Device) -> Exception | None:
+        try:
+            async with self.clock.timeout(OPEN_WITHIN_S):
+                await device.open()
+        except TimeoutError:
+            return DeviceError(f"did not come up within {OPEN_WITHIN_S:g} s", device=device.name, operation="open")
+        except HarnessError as error:
+            return error
+        identity = " ".join(text for text in device.identity.values() if text) or "no identity"
+        self.log.tell("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
+        return None
+
+    def _address(self, name: str) -> str:
+        return self.options.addresses.get(name) or self.project.on.station.devices[name].address
+
+    async def _begin(self) -> bool:
+        catalog = self.project.catalog
+        store = SignalStore(list(self.devices.values()), catalog.derived, self.clock)
+        for name, signals in store.schemas.items():
+            profile = catalog.profiles.get(name)
+            rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
+            self.journal.declare(name, rows, profile.class_ if profile else "derived")
+        self.bench = Bench(self.project, self.devices, store, self.clock, self.log, self.options.prompter)
+        ages = {name: device.max_age for name, device in self.devices.items()}
+        for interlock in self.project.interlocks:
+            for signal in interlock.all_signals:
+                if not store.has(signal):
+                    raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
+        self.interlocks = Interlocks(self.project.interlocks, store, self.clock, ages, self._tripped)
+        self.attach(Poller(list(self.devices.values()), self.clock, self._on_frame).run())
+        self.attach(self._watch())
+        self.attach(self._keep_journal())
+        await self._first_frames(store)
+        store.restart_coverage()
+        self.found.armed_at = self.clock.monotonic()
+        names = self.interlocks.names
+        self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
+        self.interlocks.arm()
+        return self.found.stop is None
+
+    async def _first_frames(self, store: SignalStore) -> None:
+        deadline = self.clock.monotonic() + _FIRST_FRAMES_S
+        while self.clock.monotonic() < deadline:
+            if all(coverage.good for coverage in store.coverage.values()):
+                return
+            await self.clock.sleep(0.05)
+
+    def attach(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let background work live as long as the run; its failure is the run's."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._guarded(work)))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.log.tell("bug", "".join(traceback.format_exception(error)))
+            self._halt(Stop(Verdict.ERROR, f"a part of the harness failed: {error!r}", "report this as a bug"))
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    def _on_frame(self, frame: Frame) -> None:
+        assert self.bench is not None
+        assert self.interlocks is not None
+        derived = self.bench.store.take(frame)
+        self.interlocks.after_frame(frame.device)
+        if derived is not None:
+            self.interlocks.after_frame(derived.device)
+        self.journal.add_frame(frame)
+        if derived is not None:
+            self.journal.add_frame(derived)
+
+    async def _watch(self) -> None:
+        """Notice silence, lost devices and a stepped clock."""
+        step_s = 0.0
+        while True:
+            await self.clock.sleep(_TICK_S)
+            if self.interlocks is not None:
+                self.interlocks.evaluate()
+            now = self.clock.monotonic()
+            for device in self.devices.values():
+                for event in device.events:
+                    self.log.tell("device", f"{device.name}: {event}", device=device.name)
+                device.events.clear()
+                silent = now - max(device.health.last_good, self.found.armed_at or now)
+                if silent > device.entry.grace and device.entry.needed == "control":
+                    reason = f"{device.name} at {self._address(device.name)} has not answered for {silent:.0f} s"
+                    self._halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
+            moved = self.clock.wall_step_s()
+            if abs(moved - step_s) > 0.5:
+                self.log.tell(
+                    "clock", f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly"
+                )
+                step_s = moved
+
+    async def _keep_journal(self) -> None:
+        try:
+            await self.journal.run()
+        except HarnessError as error:
+            self._halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
+
+    def _tripped(self, trip: Trip) -> None:
+        self._halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        setup = [step for step in self.project.steps if step.section == "setup"]
+        main = [step for step in self.project.steps if step.section == "steps"]
+        if await self._run_steps(setup):
+            await self._run_steps(main)
+
+    async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
+        """Run steps in order; False when the ones after must not run."""
+        for step in steps:
+            if self._stop.is_set():
+                return False
+            if not await self._run_step(step):
+                return False
+        return not self._stop.is_set()
+
+    async def _run_step(self, step: PlannedStep) -> bool:
+        assert self.bench is not None
+        assert self.interlocks is not None
+        context = StepContext(self.bench, step.title)
+        self.running, self.step_started = step, self.clock.monotonic()
+        self.bench.progress = (0.0, "")
+        began = iso(self.clock.wall_ns())
+        self.log.tell(
+            "step", f"{step.title}: started", step=step.title, kind=step.definition.name, section=step.section
+        )
+        self.interlocks.enter_step(step.title)
+        verdict, reason = await self._outcome(step, context)
+        self.interlocks.enter_step("")
+        result = StepResult(
+            name=step.title,
+            step=step.definition.name,
+            attempt=context.attempt,
+            verdict=verdict,
+            started=began,
+            ended=iso(self.clock.wall_ns()),
+            reason=reason,
+            measurements=tuple(context.measurements),
+        )
+        self.found.steps.append(result)
+        self.log.tell("step end", f"{step.title}: {verdict}{f' - {reason}' if reason else ''}", **_dump(result))
+        self.running = None
+        if verdict is Verdict.FAIL:
+            choice = step.entry.on_fail or (
+                "stop" if not context.measurements or context.stop_after_fail else "continue"
+            )
+            return choice == "continue"
+        return verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+
+    async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
+        work = asyncio.ensure_future(step.definition.run(context, step.params))
+        halted = asyncio.ensure_future(self._stop.wait())
+        stoppable = step.section != "cleanup"
+        try:
+            await asyncio.wait({work, halted} if stoppable else {work}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            halted.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
+            stop = self.found.stop
+            assert stop is not None
+            return stop.verdict, stop.reason
+        return self._judge(step, context, work)
+
+    def _judge(self, step: PlannedStep, context: StepContext, work: asyncio.Future[None]) -> tuple[Verdict, str]:
+        error = None if work.cancelled() else work.exception()
+        measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
+        if error is None:
+            verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
+            return verdict, "; ".join(m.reason for m in measured[:3])
+        if isinstance(error, StepFailedError):
+            if error.hint:
+                self.found.hints.append(error.hint)
+            return Verdict.FAIL, error.message
+        if isinstance(error, HarnessError):
+            self._halt(Stop(Verdict.ERROR, f"step {step.title!r}: {error}", error.hint))
+            return Verdict.ERROR, str(error)
+        self.log.tell("bug", "".join(traceback.format_exception(error)))
+        self._halt(Stop(Verdict.ERROR, f"step {step.title!r} failed inside: {error!r}", "report this as a bug"))
+        return Verdict.ERROR, repr(error)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """Clean up, make safe, close. Runs to its end whatever happened before."""
+        bench = self.bench
+        if bench is None:
+            await self._close()
+            return
+        self.found.coverage = self._coverage(bench)
+        stop = self.found.stop
+        if stop is not None:
+            await self._make_safe(stop)
+        bench.energising_allowed = False
+        await self._clean_up()
+        late = self.found.stop
+        if stop is None or (late is not None and late is not stop and late.trip is not None):
+            await self._make_safe(late)
+        await self._put_back(bench)
+        if self.interlocks is not None:
+            self.interlocks.disarm()
+            self.interlocks.close()
+        if self.found.armed_at is not None:
+            self.found.armed_s = self.clock.monotonic() - self.found.armed_at
+        await self._close()
+
+    async def _clean_up(self) -> None:
+        for step in [each for each in self.project.steps if each.section == "cleanup"]:
+            try:
+                await self._run_step(step)
+            except Exception as error:
+                self.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
+
+    async def _make_safe(self, stop: Stop | None) -> None:
+        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
+        cause = stop.reason if stop is not None else "end of the run"
+        actions = self.project.on.station.safe_state.get(name, ())
+        sequence = compile_sequence(actions, self.devices)
+        report = await apply(name, cause, sequence, self.devices, self.clock, self.log)
+        if stop is not None and stop.trip is not None and report.first_command_at is not None:
+            self.found.trip_latency_s = report.first_command_at - stop.trip.frame_mono
+            self.log.tell("note", f"from sample to first safe-state command: {1000 * self.found.trip_latency_s:.1f} ms")
+        self.found.safe = report
+        word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
+        self.log.tell("safe", word, confirmed=report.is_confirmed)
+
+    async def _put_back(self, bench: Bench) -> None:
+        """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
+        report = self.found.safe
+        covered: set[tuple[str, str]] = set()
+        for action in self.project.on.station.safe_state.get(report.sequence if report else "default", ()):
+            reference = action.set or action.keep or ""
+            covered.update((device, point.name) for device, point in self.project.catalog.find_controls(reference))
+        tripped = self.found.stop is not None and self.found.stop.trip is not None
+        for (device, name), (control, setting) in reversed(list(bench.undo.items())):
+            if (device, name) in covered or (tripped and not control.spec.energises):
+                continue
+            if not control.spec.energises and report is not None and not report.is_confirmed:
+                continue
+            outcomes = await bench.act([(device, control, setting)])
+            outcome = outcomes[f"{device}.{name}"]
+            if control.spec.energises and report is not None:
+                report.actions.append(ActionReport(f"{device}.{name} off", outcome.is_confirmed, outcome.error))
+
+    def _coverage(self, bench: Bench) -> list[DeviceCoverage]:
+        now = self.clock.monotonic()
+        return [
+            DeviceCoverage(
+                device=name,
+                expected=coverage.expected(now),
+                received=coverage.received,
+                good=round(coverage.good / coverage.received, 6) if coverage.received else 0.0,
+            )
+            for name, coverage in bench.store.coverage.items()
+        ]
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        closing = [device.close() for device in self.devices.values()]
+        with contextlib.suppress(TimeoutError):
+            async with self.clock.timeout(5.0):
+                await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _dump(result: StepResult) -> dict[str, object]:
+    return {"step": result.name, "kind": result.step, "verdict": str(result.verdict), "reason": result.reason}

@@ -1,0 +1,194 @@
+"""The latest value of every signal, who listens to which, derived signals, and how complete the data are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.clock import Clock
+from harness.device.device import Device
+from harness.limits.derived import FUNCTIONS
+from harness.quantity import Frame, Quality, Reading, SignalInfo, convert
+from harness.schema.station import Derived
+
+Listener = Callable[[float, float, int], None]
+"""Called with (monotonic time, value, quality) for every sample of a signal."""
+
+DERIVED = "derived"
+
+
+@dataclass(slots=True)
+class Coverage:
+    """How many polls of a device were due, how many came, and how many were good."""
+
+    period: float
+    started: float
+    received: int = 0
+    good: int = 0
+
+    def expected(self, now: float) -> int:
+        """Polls due since the start."""
+        return max(1, math.floor((now - self.started) / self.period + 1e-6))
+
+    def fraction(self, now: float) -> float:
+        """Share of the due polls that gave good data, 0 to 1."""
+        return min(1.0, self.good / self.expected(now))
+
+
+class _Formula:
+    """One derived signal, compiled: where its inputs are and how their units convert."""
+
+    def __init__(
+        self, name: str, derived: Derived, places: Mapping[str, tuple[str, int]], infos: Mapping[str, SignalInfo]
+    ) -> None:
+        function = FUNCTIONS[derived.function]
+        self.name = name
+        self.compute = function.compute
+        first = next(iter(derived.inputs.values()))
+        self.inputs: list[tuple[str, str, int, float, float]] = []
+        for key, reference in derived.inputs.items():
+            info = infos[reference]
+            target = function.inputs[key] or infos[first].unit
+            device, index = places[reference]
+            offset = convert(0.0, info.unit, target)
+            self.inputs.append((key, device, index, convert(1.0, info.unit, target) - offset, offset))
+        own = function.unit or infos[first].unit
+        self.unit = derived.unit or own
+        offset = convert(0.0, own, self.unit)
+        self.scale, self.offset = convert(1.0, own, self.unit) - offset, offset
+
+    def value(self, frames: Mapping[str, Frame], now: float, max_age: Mapping[str, float]) -> tuple[float, Quality]:
+        """The value now; BAD when any input is missing, bad or too old."""
+        arguments: dict[str, float] = {}
+        for key, device, index, scale, offset in self.inputs:
+            frame = frames.get(device)
+            if frame is None or frame.qualities[index] or now - frame.mono > max_age[device]:
+                return math.nan, Quality.BAD_INPUT
+            arguments[key] = float(frame.values[index]) * scale + offset
+        result = self.compute(**arguments) * self.scale + self.offset
+        return (result, Quality.GOOD) if math.isfinite(result) else (math.nan, Quality.BAD_NAN)
+
+
+class SignalStore:
+    """Takes frames in, computes derived signals once per round, and tells listeners."""
+
+    def __init__(self, devices: Sequence[Device], derived: Mapping[str, Derived], clock: Clock) -> None:
+        self._clock = clock
+        self._frames: dict[str, Frame] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        self._infos: dict[str, SignalInfo] = {}
+        self._listeners: dict[str, dict[int, list[Listener]]] = {}
+        self._max_age: dict[str, float] = {DERIVED: math.inf}
+        self.coverage: dict[str, Coverage] = {}
+        self.schemas: dict[str, Sequence[SignalInfo]] = {}
+        now = clock.monotonic()
+        for device in devices:
+            self._max_age[device.name] = device.max_age
+            self.coverage[device.name] = Coverage(device.entry.poll, now)
+            self.schemas[device.name] = device.signals
+            for index, info in enumerate(device.signals):
+                self._places[info.name] = (device.name, index)
+                self._infos[info.name] = info
+        self._formulas: list[_Formula] = []
+        for name, entry in derived.items():
+            formula = _Formula(name, entry, self._places, self._infos)
+            self._places[name] = (DERIVED, len(self._formulas))
+            self._infos[name] = SignalInfo(name, formula.unit, description=entry.description)
+            self._formulas.append(formula)
+        if self._formulas:
+            self.schemas[DERIVED] = [self._infos[formula.name] for formula in self._formulas]
+            inputs = [device for formula in self._formulas for _, device, *_ in formula.inputs if device != DERIVED]
+            self._pacer = max(inputs, key=lambda name: (self._period(name), name))
+            self._max_age[DERIVED] = self._max_age[self._pacer]
+
+    def _period(self, device: str) -> float:
+        return self.coverage[device].period
+
+    def restart_coverage(self) -> None:
+        """Count from now on."""
+        now = self._clock.monotonic()
+        for coverage in self.coverage.values():
+            coverage.started, coverage.received, coverage.good = now, 0, 0
+
+    def take(self, frame: Frame) -> Frame | None:
+        """Take a frame in and tell its listeners; returns the frame of derived signals when this one completes it."""
+        self._frames[frame.device] = frame
+        coverage = self.coverage[frame.device]
+        coverage.received += 1
+        if _has_data(frame):
+            coverage.good += 1
+        self._tell(frame)
+        if self._formulas and frame.device == self._pacer:
+            return self._derive(frame)
+        return None
+
+    def _derive(self, pacer: Frame) -> Frame:
+        count = len(self._formulas)
+        values, qualities = np.full(count, math.nan), np.zeros(count, dtype=np.uint8)
+        frame = Frame(DERIVED, pacer.wall_ns, pacer.mono, values, qualities)
+        self._frames[DERIVED] = frame
+        for k, formula in enumerate(self._formulas):
+            values[k], qualities[k] = formula.value(self._frames, pacer.mono, self._max_age)
+        self._tell(frame)
+        return frame
+
+    def _tell(self, frame: Frame) -> None:
+        listeners = self._listeners.get(frame.device)
+        if not listeners:
+            return
+        for index, callbacks in listeners.items():
+            value, quality = float(frame.values[index]), int(frame.qualities[index])
+            for callback in tuple(callbacks):
+                callback(frame.mono, value, quality)
+
+    def listen(self, signal: str, listener: Listener) -> Callable[[], None]:
+        """Be told every sample of a signal; returns the function that ends it."""
+        device, index = self._places[signal]
+        callbacks = self._listeners.setdefault(device, {}).setdefault(index, [])
+        callbacks.append(listener)
+
+        def end() -> None:
+            callbacks.remove(listener)
+            if not callbacks:
+                self._listeners[device].pop(index, None)
+
+        return end
+
+    def has(self, signal: str) -> bool:
+        """Whether the signal exists on the devices that were found."""
+        return signal in self._places
+
+    def info(self, signal: str) -> SignalInfo:
+        """What is known of a signal."""
+        return self._infos[signal]
+
+    def period(self, signal: str) -> float:
+        """Seconds between samples of a signal."""
+        device = self._places[signal][0]
+        return self._period(self._pacer if device == DERIVED else device)
+
+    def device_of(self, signal: str) -> str:
+        """The device whose frames bring the signal; `derived` for derived ones."""
+        return self._places[signal][0]
+
+    def latest(self, signal: str) -> Reading:
+        """The latest reading; STALE when older than the device's max_age, BAD when there is none."""
+        device, index = self._places[signal]
+        info = self._infos[signal]
+        frame = self._frames.get(device)
+        if frame is None:
+            return Reading(signal, math.nan, info.unit, Quality.BAD_MISSING, 0, -math.inf)
+        value, quality = float(frame.values[index]), Quality(int(frame.qualities[index]))
+        if quality is Quality.GOOD and self._clock.monotonic() - frame.mono > self._max_age[device]:
+            quality = Quality.STALE
+        text = frame.texts.get(index, "") if info.is_text else info.word(value)
+        return Reading(signal, value, info.unit, quality, frame.wall_ns, frame.mono, text)
+
+
+def _has_data(frame: Frame) -> bool:
+    if not frame.qualities.size:
+        return True
+    return bool((frame.qualities == 0).any())

@@ -1,0 +1,71 @@
+"""What a step is: a function, its parameters, and a name. Steps come in by entry points, like drivers.
+
+    class Dwell(Params):
+        duration: Duration
+
+    @step("dwell", version=1)
+    async def dwell(ctx: StepContext, p: Dwell) -> None:
+        await ctx.sleep(p.duration)
+
+A step returns when it is done. It raises `StepFailedError` when the product is at fault; device errors are the
+station's. Measurements decide for themselves.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, TypeVar
+
+from harness.errors import HarnessError
+from harness.schema.fields import Model
+
+GROUP = "harness.steps"
+P = TypeVar("P", bound="Params")
+
+
+class Params(Model):
+    """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it."""
+
+
+class StepFailedError(HarnessError):
+    """The rack did not do what it must: the step FAILs. `hint` says what to do."""
+
+    code = "HX-6000"
+
+
+@dataclass(frozen=True, slots=True)
+class StepDefinition:
+    """A step as plans know it. `energises` says whether it may put power on the rack, given its parameters."""
+
+    name: str
+    version: int
+    params: type[Params]
+    run: Callable[[Any, Any], Awaitable[None]]
+    summary: str
+
+
+def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[None]]], StepDefinition]:
+    """Declare a coroutine function as a step; its second parameter's annotation is the parameter model."""
+
+    def declare(function: Callable[[Any, P], Awaitable[None]]) -> StepDefinition:
+        hints = typing.get_type_hints(function)
+        second = list(inspect.signature(function).parameters)[1]
+        summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+        return StepDefinition(name, version, hints[second], function, summary)
+
+    return declare
+
+
+@cache
+def known_steps() -> Mapping[str, StepDefinition]:
+    """Every installed step by name. An entry point of group `harness.steps` is a function that returns definitions."""
+    found: dict[str, StepDefinition] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+        for definition in entry.load()():
+            found.setdefault(definition.name, definition)
+    return found

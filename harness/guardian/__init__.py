@@ -1,0 +1,1 @@
+"""The separate process that applies the safe state when the runner dies or freezes."""

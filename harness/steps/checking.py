@@ -1,0 +1,105 @@
+"""Checking: identities and firmware, links and words, and the wiring against its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from harness.engine.catalog import Catalog, did_you_mean
+from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.step import Params, StepFailedError, step
+from harness.limits.check import Check, compile_check
+from harness.schema.conditions import Condition
+from harness.schema.fields import DurationOrZero, SignalRef, StrictText
+
+
+class CheckParams(Params):
+    """Parameters of `check`."""
+
+    firmware: dict[str, tuple[StrictText, ...]] = Field(default_factory=dict)
+    """device: firmware versions that are accepted."""
+    conditions: tuple[Condition, ...] = ()
+    """What signals (or whole columns, like `switch.port.state`) must show now."""
+    texts: dict[SignalRef, StrictText] = Field(default_factory=dict)
+    """signal: text it must show, e.g. the neighbour that the wiring plan has at a port."""
+    within: DurationOrZero = 0.0
+    """How long to wait for it (LLDP neighbours take up to a minute)."""
+
+    def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
+        """Devices must exist, conditions fit their signals, texts be texts."""
+        for name in self.firmware:
+            if name not in catalog.expansions:
+                raise ValueError(f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}")
+        for condition in self.conditions:
+            for signal in catalog.find_signals(condition.signal)[:1]:
+                compile_check(condition, catalog.signals[signal])
+        for signal in self.texts:
+            if signal not in catalog.signals:
+                raise ValueError(catalog.signal_problem(signal))
+            if not catalog.signals[signal].is_text:
+                raise ValueError(f"{signal} is not a text; put it under `conditions`")
+
+
+@step("check", version=1)
+async def check(ctx: StepContext, p: CheckParams) -> None:
+    """Check identities, words and texts; every difference is said, not only the first."""
+    deadline = ctx.clock.monotonic() + p.within
+    while True:
+        wrong = [*_firmware(ctx, p), *_conditions(ctx, p), *_texts(ctx, p)]
+        if not wrong or ctx.clock.monotonic() >= deadline:
+            break
+        ctx.progress(1 - (deadline - ctx.clock.monotonic()) / p.within, f"{len(wrong)} not yet right")
+        await ctx.sleep(min(1.0, deadline - ctx.clock.monotonic()))
+    total = len(p.firmware) + len(p.texts) + sum(len(ctx.signals(c.signal)) for c in p.conditions)
+    none_wrong = ResolvedLimit(Check(high=0.0, shown="<= 0"), provenance="plan")
+    first = next((s for c in p.conditions for s in ctx.signals(c.signal)), next(iter(p.texts), ""))
+    for line in wrong:
+        ctx.tell(line)
+    if first:
+        ctx.measure(f"{ctx.title}: wrong of {total}", first, float(len(wrong)), none_wrong, samples=total)
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise StepFailedError("; ".join(wrong[:3]) + more)
+
+
+def _firmware(ctx: StepContext, p: CheckParams) -> list[str]:
+    wrong = []
+    for name, accepted in p.firmware.items():
+        found = ctx.devices[name].identity.get("firmware", "")
+        if found not in accepted:
+            wrong.append(f"{name} has firmware {found or 'unknown'!r}, accepted: {', '.join(accepted)}")
+    return wrong
+
+
+def _conditions(ctx: StepContext, p: CheckParams) -> list[str]:
+    wrong = []
+    for condition in p.conditions:
+        for signal in ctx.signals(condition.signal):
+            bound = compile_check(condition, ctx.info(signal))
+            reading = ctx.observe(signal)
+            if not bound.holds(reading.value, reading.quality):
+                wrong.append(f"{signal} is {reading}, must be {bound}")
+        if not ctx.signals(condition.signal):
+            wrong.append(f"the device has no {condition.signal}")
+    return wrong
+
+
+def _texts(ctx: StepContext, p: CheckParams) -> list[str]:
+    found = {signal: ctx.observe(signal) for signal in p.texts}
+    by_text = {reading.text: signal for signal, reading in found.items() if reading.text}
+    wrong = []
+    for signal, wanted in p.texts.items():
+        reading = found[signal]
+        if reading.is_good and reading.text == wanted:
+            continue
+        if not reading.text:
+            wrong.append(f"{signal}: nothing there, the plan has {wanted}")
+        elif reading.text in p.texts.values():
+            other = by_text.get(wanted)
+            swapped = f" (swapped with {other})" if other else ""
+            wrong.append(f"{signal}: shows {reading.text}, the plan has {wanted}{swapped}")
+        else:
+            wrong.append(f"{signal}: unexpected {reading.text}, the plan has {wanted}")
+    return wrong

@@ -1,0 +1,68 @@
+"""Measuring: a statistic over a window of samples, against a limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from harness.engine.catalog import Catalog
+from harness.engine.context import StepContext
+from harness.engine.references import LimitName
+from harness.engine.step import Params, step
+from harness.limits.check import compile_check
+from harness.limits.window import Statistic
+from harness.quantity import SignalInfo, difference_unit
+from harness.schema.conditions import Bounds
+from harness.schema.fields import Duration, SignalRef
+
+_DIFFERENCES = ("range", "delta", "std", "slope")
+
+
+class Measure(Params):
+    """Parameters of `measure`."""
+
+    signal: SignalRef
+    """A signal, or a column of a repetition (`pdu.outlet.current`): then each is measured."""
+    over: Duration = 10.0
+    statistic: Statistic = "mean"
+    limit: LimitName | Bounds | None = None
+    """A name of the plan's limit sets, or a band; without one the value is only recorded."""
+
+    def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
+        """The limit must fit the signal."""
+        for name in catalog.find_signals(self.signal)[:1]:
+            info = catalog.signals[name]
+            if self.statistic in _DIFFERENCES:
+                info = SignalInfo(info.name, difference_unit(info.unit))
+            if isinstance(self.limit, Bounds):
+                compile_check(self.limit, info)
+            elif self.limit is not None and self.limit in limits:
+                compile_check(limits[self.limit].limit, info)
+
+
+@step("measure", version=1)
+async def measure(ctx: StepContext, p: Measure) -> None:
+    """Collect samples for a time and judge their statistic."""
+    names = ctx.signals(p.signal)
+    checks = {name: (ctx.resolve(p.limit, name, p.statistic).check, ctx.title) for name in names}
+    with ExitStack() as stack:
+        windows = {name: stack.enter_context(ctx.collecting(name)) for name in names}
+        stack.enter_context(ctx.showing(checks))
+        started = ctx.clock.monotonic()
+        while (now := ctx.clock.monotonic()) < started + p.over:
+            ctx.progress((now - started) / p.over)
+            await ctx.sleep(min(1.0, started + p.over - now))
+    for name, window in windows.items():
+        due = max(1, math.floor(p.over / ctx.period(name) + 1e-6))
+        title = ctx.title if len(names) == 1 else f"{ctx.title}: {name}"
+        ctx.measure(
+            title,
+            name,
+            window.statistic(p.statistic),
+            ctx.resolve(p.limit, name, p.statistic),
+            samples=window.good,
+            coverage=min(1.0, window.good / due),
+            needed=ctx.coverage_needed if due >= 20 else 0.5,
+        )

@@ -1,0 +1,83 @@
+"""Settings: one value, or a ramp to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from harness.device.device import resolve_setting
+from harness.engine.catalog import Catalog
+from harness.engine.context import StepContext
+from harness.engine.step import Params, step
+from harness.errors import BadValueError
+from harness.quantity import parse_quantity
+from harness.schema.fields import ControlRef, Duration, DurationOrZero, QuantityField, StrictText
+
+
+class Set(Params):
+    """Parameters of `set`."""
+
+    control: ControlRef
+    to: StrictText | float
+    """A word of the control (`on`, `auto_flow`), or a quantity with its unit."""
+    confirm_within: Duration | None = None
+
+    def energises(self) -> Sequence[str]:
+        """What this step puts power on."""
+        return (self.control,) if self.to == "on" else ()
+
+    def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
+        """The value must be one that the control takes."""
+        for _, control in catalog.find_controls(self.control):
+            resolve_setting(control, self.to)
+
+
+@step("set", version=1)
+async def set_(ctx: StepContext, p: Set) -> None:
+    """Set a control, or a bank of them, and see it confirmed."""
+    await ctx.act(p.control, p.to, p.confirm_within)
+
+
+class Ramp(Params):
+    """Parameters of `ramp`."""
+
+    control: ControlRef
+    from_: Annotated[QuantityField | None, Field(alias="from")] = None
+    """Where the ramp begins; default: the present value of the signal that confirms the control."""
+    to: QuantityField
+    over: Duration
+    """How long the whole ramp takes."""
+    steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    dwell: DurationOrZero = 0.0
+    """Extra time at each level."""
+
+    def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
+        """Both ends must be values that the control takes."""
+        for _, control in catalog.find_controls(self.control):
+            for end in (self.to, self.from_):
+                if end is not None:
+                    resolve_setting(control, str(end))
+            if self.from_ is None and not control.confirm_by:
+                raise ValueError(f"{self.control} has no signal that confirms it; give `from:`")
+
+
+@step("ramp", version=1)
+async def ramp(ctx: StepContext, p: Ramp) -> None:
+    """Walk a control from where it is to a value in equal steps."""
+    device, control = ctx.controls(p.control)[0]
+    unit = control.spec.unit
+    if p.from_ is not None:
+        start = p.from_.to(unit)
+    else:
+        reading = ctx.observe(f"{device}.{control.confirm_by}")
+        if not reading.is_good:
+            raise BadValueError(f"cannot begin a ramp: {reading.signal} is {reading}", device=device)
+        start = reading.value
+    end = parse_quantity(str(p.to)).to(unit)
+    for k in range(1, p.steps + 1):
+        level = start + (end - start) * k / p.steps
+        await ctx.act(p.control, f"{level:.10g} {unit}".strip())
+        ctx.progress(k / p.steps, f"{level:.4g} {unit}")
+        await ctx.sleep(p.over / p.steps + p.dwell)

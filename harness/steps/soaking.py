@@ -1,0 +1,135 @@
+"""The soak: full load for hours or days, limits watched, the clock restarted when the rack rebooted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.references import LimitName
+from harness.engine.step import Params, StepFailedError, step
+from harness.schema.conditions import Bounds, Watch
+from harness.schema.fields import ControlRef, Duration, Model, Percent, SignalRef
+from harness.steps.watching import Watching
+
+
+class RestartOn(Model):
+    """What restarts the clock of a soak."""
+
+    signal: SignalRef
+    when: Literal["changes", "decreases", "increases"] = "changes"
+
+
+class Cycle(Model):
+    """A load cycle inside the soak: every so often, down to `low` for a time."""
+
+    every: Duration
+    low: Percent
+    for_: Annotated[Duration, Field(alias="for")]
+
+
+class Delta(Model):
+    """How much a signal may change from the begin to the end of the soak."""
+
+    signal: SignalRef
+    limit: LimitName | Bounds
+
+
+class Soak(Params):
+    """Parameters of `soak`."""
+
+    for_: Annotated[Duration, Field(alias="for")]
+    load: Percent | None = None
+    """Workload of the rack; default: leave it as it is."""
+    load_control: ControlRef | None = None
+    watch: tuple[Watch, ...] = ()
+    restart_on: tuple[RestartOn, ...] = ()
+    """Signals that restart the clock: a reboot counter that changes, an uptime that decreases."""
+    max_restarts: Annotated[int, Field(ge=0, le=100)] = 3
+    cycle: Cycle | None = None
+    deltas: tuple[Delta, ...] = ()
+    coverage: Percent | None = None
+    """Share of good samples that each watched signal needs; default: the plan's."""
+
+    @field_validator("restart_on", mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return tuple({"signal": each} if isinstance(each, str) else each for each in value)
+        return value
+
+    def check_against(self, _catalog: Any, _limits: Any) -> None:
+        """A cycle must fit into its period; a load needs a control."""
+        if self.cycle is not None and self.cycle.for_ >= self.cycle.every:
+            raise ValueError("the cycle is as long as its period")
+        if self.cycle is not None and self.load is None:
+            raise ValueError("a cycle needs `load:`, the level it comes back to")
+
+
+class _Restarts:
+    """Notices what restarts the clock."""
+
+    def __init__(self, ctx: StepContext, specs: tuple[RestartOn, ...], most: int) -> None:
+        self._ctx = ctx
+        self._specs = specs
+        self._most = most
+        self._last: dict[str, float] = {}
+        self.count = 0
+
+    def check(self, now: float) -> float:
+        """`now` when the clock must start again, else 0."""
+        for spec in self._specs:
+            reading = self._ctx.observe(spec.signal)
+            if not reading.is_good:
+                continue
+            before = self._last.get(spec.signal, reading.value)
+            self._last[spec.signal] = reading.value
+            moved = {"changes": reading.value != before, "decreases": reading.value < before}
+            if moved.get(spec.when, reading.value > before):
+                self.count += 1
+                self._ctx.tell(f"{spec.signal} went from {before:g} to {reading.value:g}: the soak starts again")
+                if self.count > self._most:
+                    raise StepFailedError(
+                        f"{spec.signal} restarted the soak {self.count} times, {self._most} are allowed",
+                        hint="find out why the rack reboots",
+                    )
+                return now
+        return 0.0
+
+
+@step("soak", version=1)
+async def soak(ctx: StepContext, p: Soak) -> None:
+    """Hold the load for the whole time with every watched limit kept and enough data."""
+    control = p.load_control or (ctx.load_control() if p.load is not None else "")
+    if p.load is not None:
+        await ctx.act(control, f"{p.load:g} %")
+    restarts = _Restarts(ctx, p.restart_on, p.max_restarts)
+    first: dict[str, float] = {delta.signal: ctx.observe(delta.signal).value for delta in p.deltas}
+    with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:
+        if p.cycle is None:
+            await watching.wait(p.for_, restarts.check)
+        else:
+            await _cycled(ctx, p, p.cycle, control, watching, restarts)
+    watching.report()
+    for delta in p.deltas:
+        last = ctx.observe(delta.signal)
+        limit: ResolvedLimit = ctx.resolve(delta.limit, delta.signal, "delta")
+        name = f"change of {delta.signal}"
+        ctx.measure(name, delta.signal, last.value - first[delta.signal] if last.is_good else float("nan"), limit)
+
+
+async def _cycled(
+    ctx: StepContext, p: Soak, cycle: Cycle, control: str, watching: Watching, restarts: _Restarts
+) -> None:
+    clock = ctx.clock
+    end = clock.monotonic() + p.for_
+    while (now := clock.monotonic()) < end:
+        high = min(cycle.every - cycle.for_, end - now)
+        await watching.wait(high, restarts.check, text=f"load {p.load:g} %")
+        if clock.monotonic() >= end:
+            return
+        await ctx.act(control, f"{cycle.low:g} %")
+        ctx.tell(f"cycle: load {cycle.low:g} % for {cycle.for_:g} s")
+        await watching.wait(min(cycle.for_, max(0.0, end - clock.monotonic())), text=f"load {cycle.low:g} %")
+        await ctx.act(control, f"{p.load:g} %")

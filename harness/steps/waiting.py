@@ -1,0 +1,125 @@
+"""Waiting: for a condition, for a signal to settle, or for a time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from harness.engine.context import StepContext
+from harness.engine.step import Params, StepFailedError, step
+from harness.errors import BadValueError
+from harness.limits.check import compile_check
+from harness.limits.debounce import Debounce
+from harness.limits.window import Window
+from harness.quantity import convert, difference_unit
+from harness.schema.conditions import Condition, Watch
+from harness.schema.fields import Duration, Rate, SignalRef
+from harness.steps.watching import Watching
+
+
+class WaitUntil(Condition, Params):
+    """Parameters of `wait_until`: a condition, how long it must hold (`for`), and the deadline."""
+
+    within: Duration
+
+    @model_validator(mode="after")
+    def _possible(self) -> WaitUntil:
+        if self.for_ >= self.within:
+            raise ValueError("`for` is as long as `within`: that could never be reached in time")
+        return self
+
+
+@step("wait_until", version=1)
+async def wait_until(ctx: StepContext, p: WaitUntil) -> None:
+    """Wait until a signal is what it must be; FAIL when it is not in time."""
+    check = compile_check(p, ctx.info(p.signal))
+    holding = Debounce(p.for_)
+    started = ctx.clock.monotonic()
+    deadline = started + p.within
+    seen = -1.0
+    with ctx.showing({p.signal: (check, ctx.title)}):
+        while True:
+            reading = ctx.observe(p.signal)
+            if reading.mono != seen or not reading.is_good:
+                seen = reading.mono
+                if holding.update(ctx.clock.monotonic(), is_bad=check.holds(reading.value, reading.quality)):
+                    return
+            now = ctx.clock.monotonic()
+            if now >= deadline:
+                break
+            ctx.progress((now - started) / p.within, f"{reading}, waiting for {check}")
+            await ctx.sleep(min(ctx.period(p.signal) / 2, deadline - now))
+    reading = ctx.observe(p.signal)
+    if not reading.is_good:
+        raise BadValueError(f"{p.signal} cannot be read: {reading.quality.word}", operation="wait_until")
+    raise StepFailedError(
+        f"{p.signal} is {reading} after {p.within:g} s, must be {check}", hint=f"find out why {p.signal} stays there"
+    )
+
+
+class Settle(Params):
+    """Parameters of `settle`."""
+
+    signal: SignalRef
+    slope: Rate
+    """The signal counts as settled when it changes more slowly than this, e.g. `0.5 K/min`."""
+    over: Duration = 30.0
+    """Window of the slope."""
+    within: Duration
+
+    def check_against(self, catalog: Any, _limits: Any) -> None:
+        """The slope's unit must fit the signal's, and the window the deadline."""
+        for name in catalog.find_signals(self.signal)[:1]:
+            convert(1.0, self.slope[0].unit, difference_unit(catalog.signals[name].unit))
+        if self.over >= self.within:
+            raise ValueError("`over` is as long as `within`: that could never be reached in time")
+
+
+@step("settle", version=1)
+async def settle(ctx: StepContext, p: Settle) -> None:
+    """Wait until a signal's slope is small; FAIL when it is not in time."""
+    info = ctx.info(p.signal)
+    change, per = p.slope
+    limit = abs(convert(change.value, change.unit, difference_unit(info.unit))) / per
+    started = ctx.clock.monotonic()
+    recent: list[tuple[float, float]] = []
+
+    def sample(mono: float, value: float, quality: int) -> None:
+        if quality == 0:
+            recent.append((mono, value))
+            while recent and mono - recent[0][0] > p.over:
+                recent.pop(0)
+
+    slope = float("nan")
+    with ctx.listening(p.signal, sample):
+        while (now := ctx.clock.monotonic()) < started + p.within:
+            if recent and recent[-1][0] - recent[0][0] >= 0.9 * p.over:
+                window = Window()
+                for mono, value in recent:
+                    window.add(mono, value, is_good=True)
+                slope = window.statistic("slope")
+                if abs(slope) <= limit:
+                    return
+            ctx.progress((now - started) / p.within, f"slope {slope * 60:.3g} {difference_unit(info.unit)}/min")
+            await ctx.sleep(ctx.period(p.signal))
+    if not recent:
+        raise BadValueError(f"{p.signal} gave no good sample in {p.within:g} s", operation="settle")
+    unit = difference_unit(info.unit)
+    found, allowed = f"{slope * 60:.3g} {unit}/min", f"{limit * 60:.3g} {unit}/min"
+    raise StepFailedError(f"{p.signal} still changes by {found} after {p.within:g} s, limit {allowed}")
+
+
+class Hold(Params):
+    """Parameters of `hold`: how long, and what must stay within limits meanwhile."""
+
+    for_: Annotated[Duration, Field(alias="for")]
+    watch: tuple[Watch, ...] = ()
+
+
+@step("hold", version=1)
+async def hold(ctx: StepContext, p: Hold) -> None:
+    """Stay for a time, watching limits."""
+    with Watching(ctx, p.watch) as watching:
+        await watching.wait(p.for_)
+    watching.report()

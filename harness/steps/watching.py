@@ -1,0 +1,122 @@
+"""Limits watched while a step goes on: every sample counts, and so do the missing ones."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.step import StepFailedError
+from harness.limits.check import Check
+from harness.limits.debounce import Debounce
+from harness.schema.conditions import Watch
+
+_TICK_S = 0.5
+
+
+class _Watched:
+    """One watched limit: the worst value seen, how many samples were good, whether it failed."""
+
+    def __init__(self, spec: Watch, signal: str, limit: ResolvedLimit, period: float, now: float) -> None:
+        self.spec = spec
+        self.signal = signal
+        self.limit = limit
+        self.name = spec.name or f"{signal} {limit.check}"
+        self.period = period
+        self.started = now
+        self.debounce = Debounce(spec.for_)
+        self.worst = math.nan
+        self.good = 0
+        self.failed = False
+
+    def sample(self, mono: float, value: float, quality: int) -> None:
+        """Take a sample of the signal."""
+        if quality:
+            return
+        self.good += 1
+        check = self.limit.check
+        excused = False
+        is_bad = not check.holds(value)
+        if self.debounce.update(mono, is_bad=is_bad):
+            self.failed = True
+        elif is_bad:
+            excused = True  # shorter than `for` so far: not the worst value until it counts
+        if not excused and (self.worst != self.worst or check.margin(value) < check.margin(self.worst)):
+            self.worst = value
+
+    def expected(self, now: float) -> int:
+        """Samples due so far."""
+        return max(1, math.floor((now - self.started) / self.period + 1e-6))
+
+    def restart(self, now: float) -> None:
+        """Forget what was: the clock of the step starts again."""
+        self.started, self.good, self.worst, self.failed = now, 0, math.nan, False
+        self.debounce.reset()
+
+
+class Watching:
+    """Watches limits from `with` to its end; `wait` waits, `report` records the measurements."""
+
+    def __init__(self, ctx: StepContext, watches: Sequence[Watch], coverage: float | None = None) -> None:
+        self._ctx = ctx
+        self._needed = ctx.coverage_needed if coverage is None else coverage
+        self._stack = ExitStack()
+        now = ctx.clock.monotonic()
+        self.watched = [
+            _Watched(spec, signal, ctx.resolve(spec, signal), ctx.period(signal), now)
+            for spec in watches
+            for signal in ctx.signals(spec.signal)
+        ]
+        self._ended = now
+
+    def __enter__(self) -> Self:
+        checks: dict[str, tuple[Check, str]] = {}
+        for each in self.watched:
+            self._stack.enter_context(self._ctx.listening(each.signal, each.sample))
+            checks[each.signal] = (each.limit.check, each.name)
+        self._stack.enter_context(self._ctx.showing(checks))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._ended = self._ctx.clock.monotonic()
+        self._stack.close()
+
+    async def wait(self, seconds: float, each_tick: Callable[[float], float] | None = None, text: str = "") -> None:
+        """Wait, ending early with a FAIL when a limit with `on_fail: stop` fails.
+
+        `each_tick(now)` may return a new start time (a soak that begins again).
+        """
+        clock = self._ctx.clock
+        started = clock.monotonic()
+        while (now := clock.monotonic()) < started + seconds:
+            for each in self.watched:
+                if each.failed and each.spec.on_fail == "stop":
+                    self._ended = now
+                    self.report()
+                    raise StepFailedError(
+                        f"{each.name}: {each.signal} reached {each.worst:.6g} {each.limit.check.unit}".rstrip()
+                        + f", limit {each.limit.check}"
+                        + (f" for {each.spec.for_:g} s" if each.spec.for_ else "")
+                    )
+            if each_tick is not None:
+                again = each_tick(now)
+                if again > started:
+                    started = again
+                    for each in self.watched:
+                        each.restart(again)
+            self._ctx.progress((now - started) / seconds, text)
+            await asyncio.sleep(min(_TICK_S, max(0.0, started + seconds - now)))
+        self._ended = clock.monotonic()
+
+    def report(self) -> None:
+        """Record one measurement for each watched limit: its worst value."""
+        for each in self.watched:
+            share = min(1.0, each.good / each.expected(self._ended))
+            worst = each.worst if each.good else math.nan
+            self._ctx.measure(
+                each.name, each.signal, worst, each.limit, samples=each.good, coverage=share, needed=self._needed
+            )

@@ -1,0 +1,1 @@
+"""The strict client side of each protocol."""
