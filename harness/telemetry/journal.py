@@ -16,11 +16,9 @@ Why poisoned: after a failed fsync the kernel may drop the dirty pages and repor
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,17 +26,8 @@ from harness.clock import Clock
 from harness.errors import TelemetryError
 from harness.quantity import Frame
 from harness.telemetry import rows
-from harness.telemetry.files import Reserve, sync_directory
-from harness.telemetry.rows import (
-    DamagedRowError,
-    DeviceSchema,
-    Entry,
-    EventRow,
-    FrameRow,
-    SignalInfo,
-    StoredEvent,
-    StoredFrame,
-)
+from harness.telemetry.rows import DeviceSchema, Entry, SignalInfo, StoredEvent, StoredFrame
+from harness.telemetry.store import Batch, JournalStore
 
 T = TypeVar("T")
 
@@ -47,19 +36,6 @@ COMMIT_EVERY_S = 1.0
 
 LOCKED_AT_MOST_S = 60.0
 """A journal that another program keeps locked for longer has failed: memory is no place for evidence."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the next transaction will hold."""
-
-    devices: list[tuple[int, str, str, str, int]] = field(default_factory=list)
-    frames: list[FrameRow] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    positions: dict[str, int] = field(default_factory=dict)
-    dead: list[tuple[str, int, bytes, str]] = field(default_factory=list)
-    ticket: int = 0
-    last_seq: int = 0
 
 
 class Journal:
@@ -71,35 +47,42 @@ class Journal:
         self.is_failed = False
         self.failure = ""
         self.dropped = 0
-        self.damage: list[str] = []
         self._locked_since: float | None = None
         self._clock = clock
-        self._reserve = Reserve(path.with_name(path.name + ".reserve"))
+        self._store = JournalStore(path)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._connection: sqlite3.Connection | None = None
         self._devices: dict[str, tuple[int, int]] = {}
-        self._schemas: dict[int, DeviceSchema] = {}
         self._last_wall: dict[int, int] = {}
         self._positions: dict[str, int] = {}
         self._seq = 0
         self._ticket = 0
         self._done_ticket = 0
-        self._batch = _Batch()
+        self._batch = Batch()
         self._flight: asyncio.Task[TelemetryError | None] | None = None
 
     @classmethod
     async def create(cls, path: Path, clock: Clock, meta: Mapping[str, Any]) -> Journal:
         """Make a new journal; `meta` (JSON values) describes the run. TelemetryError when it cannot be made durable."""
         journal = cls(path, clock)
-        await journal._open(journal._create, dict(meta))
+        await journal._open(journal._store.create, dict(meta))
         return journal
 
     @classmethod
     async def reopen(cls, path: Path, clock: Clock) -> Journal:
         """Go on with the journal of an interrupted run; sequence numbers continue after the last durable row."""
         journal = cls(path, clock)
-        await journal._open(journal._reopen)
+        store = journal._store
+        await journal._open(store.reopen)
+        journal._devices = {schema.name: (schema.id, len(schema.signals)) for schema in store.schemas.values()}
+        journal._last_wall = dict.fromkeys((0, *store.schemas), store.found_wall_ns)
+        journal._positions = dict(store.found_positions)
+        journal._seq = journal.durable_seq = store.found_seq
         return journal
+
+    @property
+    def damage(self) -> list[str]:
+        """Rows that did not match their checksum when they were read back, in words."""
+        return self._store.damage
 
     # ---- adding: memory only, called from the loop
 
@@ -109,11 +92,11 @@ class Journal:
         Must come before the device's first frame. Declaring again (another firmware, another profile) is allowed:
         later frames belong to the new description.
         """
-        identifier = len(self._schemas) + 1
+        identifier = len(self._store.schemas) + 1
         schema = rows.pack_schema(signals)
         crc = rows.text_crc(str(identifier), device, measurement, schema)
         self._batch.devices.append((identifier, device, measurement, schema, crc))
-        self._schemas[identifier] = DeviceSchema(identifier, device, tuple(signals), measurement)
+        self._store.schemas[identifier] = DeviceSchema(identifier, device, tuple(signals), measurement)
         self._devices[device] = (identifier, len(signals))
         self._touch()
 
@@ -188,10 +171,10 @@ class Journal:
 
     async def _flush(self) -> TelemetryError | None:
         """Write the buffer. The problem is returned, not raised: nobody may be left waiting for this task."""
-        batch, self._batch = self._batch, _Batch()
+        batch, self._batch = self._batch, Batch()
         batch.ticket, batch.last_seq = self._ticket, self._seq
         try:
-            await self._clock.blocking(self._executor, self._write, batch)
+            await self._clock.blocking(self._executor, self._store.write, batch)
         except (sqlite3.Error, OSError, RuntimeError) as error:
             if self._is_only_locked(error):
                 self._put_back(batch)
@@ -219,7 +202,7 @@ class Journal:
             self._locked_since = now
         return now - self._locked_since < LOCKED_AT_MOST_S
 
-    def _put_back(self, batch: _Batch) -> None:
+    def _put_back(self, batch: Batch) -> None:
         """Return an unwritten batch to the front of the buffer (only a lock stood in its way)."""
         later = self._batch
         batch.devices += later.devices
@@ -231,9 +214,9 @@ class Journal:
 
     def _poison(self, error: Exception) -> None:
         self.is_failed = True
-        self._batch = _Batch()
+        self._batch = Batch()
         self.failure = str(error) or type(error).__name__
-        self._reserve.release()
+        self._store.reserve.release()
 
     def _failed_error(self) -> TelemetryError:
         return TelemetryError(
@@ -242,38 +225,21 @@ class Journal:
             hint="nothing after this point is recorded; free space or replace the disk, then run again",
         )
 
-    def _write(self, batch: _Batch) -> None:
-        """One transaction. Runs in the thread that owns the connection."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            db.executemany("INSERT INTO device VALUES(?,?,?,?,?)", batch.devices)
-            db.executemany("INSERT INTO frame VALUES(?,?,?,?,?,?)", batch.frames)
-            db.executemany("INSERT INTO event VALUES(?,?,?,?,?,?)", batch.events)
-            if batch.positions:
-                db.executemany("INSERT OR REPLACE INTO outbox VALUES(?,?)", batch.positions.items())
-            db.executemany("INSERT INTO dead VALUES(?,?,?,?)", batch.dead)
-            db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            raise
-
     # ---- reading back what is durable, through the same connection
 
     async def read_frames(self, after_seq: int, limit: int) -> list[StoredFrame]:
         """Durable frames after a sequence number, at most `limit`, in order; damaged rows are left out."""
-        found = await self._read(self._read_frames, after_seq, limit)
+        found = await self._read(self._store.read_frames, after_seq, limit)
         return [entry for _, entry in found if entry is not None]
 
     async def read_events(self, after_seq: int, limit: int) -> list[StoredEvent]:
         """Durable events after a sequence number, at most `limit`, in order; damaged rows are left out."""
-        found = await self._read(self._read_events, after_seq, limit)
+        found = await self._read(self._store.read_events, after_seq, limit)
         return [entry for _, entry in found if entry is not None]
 
     async def read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
         """Durable frames and events in order, at most `limit`, and the sequence number they reach to."""
-        return await self._read(self._read_entries, after_seq, limit)
+        return await self._read(self._store.read_entries, after_seq, limit)
 
     async def _read(self, query: Callable[[int, int], T], after_seq: int, limit: int) -> T:
         """In the thread that owns the connection; TelemetryError when SQLite cannot read."""
@@ -281,32 +247,6 @@ class Journal:
             return await self._clock.blocking(self._executor, query, after_seq, limit)
         except (sqlite3.Error, RuntimeError) as error:
             raise TelemetryError(f"the journal cannot be read: {error}", where=str(self.path)) from error
-
-    def _read_frames(self, after_seq: int, limit: int) -> list[tuple[int, StoredFrame | None]]:
-        query = f"SELECT {rows.FRAME_COLUMNS} FROM frame WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
-        found = self._db.execute(query, (after_seq, limit)).fetchall()
-        return [(row[0], self._believe(rows.unpack_frame, row, self._schemas)) for row in found]
-
-    def _read_events(self, after_seq: int, limit: int) -> list[tuple[int, StoredEvent | None]]:
-        query = f"SELECT {rows.EVENT_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 (constants)
-        found = self._db.execute(query, (after_seq, limit)).fetchall()
-        return [(row[0], self._believe(rows.unpack_event, row)) for row in found]
-
-    def _read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
-        merged: list[tuple[int, Entry | None]] = [*self._read_frames(after_seq, limit)]
-        merged += self._read_events(after_seq, limit)
-        merged.sort(key=lambda pair: pair[0])
-        del merged[limit:]
-        reached = merged[-1][0] if merged else after_seq
-        return [entry for _, entry in merged if entry is not None], reached
-
-    def _believe(self, unpack: Callable[..., T], *row: Any) -> T | None:
-        """A row, or None (and a line in `damage`) when its checksum says that it is not what was written."""
-        try:
-            return unpack(*row)
-        except DamagedRowError as error:
-            self.damage.append(str(error))
-            return None
 
     # ---- how far the copies (outboxes) are
 
@@ -325,24 +265,17 @@ class Journal:
         Written with the next transaction: to lose the last second of it costs re-sending identical bytes, no more.
         """
         self._positions[sink] = self._batch.positions[sink] = seq
-        self._batch.dead += [(sink, at, line, reason) for at, line, reason in dead]
-        self._touch()
+        if not self.is_failed:
+            self._batch.dead += [(sink, at, line, reason) for at, line, reason in dead]
+            self._touch()
 
     # ---- opening and closing
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise sqlite3.ProgrammingError("the journal is closed")
-        return self._connection
 
     async def _open(self, work: Callable[..., None], *args: Any) -> None:
         try:
             await self._clock.blocking(self._executor, work, *args)
         except (sqlite3.Error, OSError) as error:
-            self._reserve.release()
-            if self._connection is not None:
-                await self._clock.blocking(self._executor, self._connection.close)
+            await self._clock.blocking(self._executor, self._store.abandon)
             self._executor.shutdown()
             raise TelemetryError(
                 f"cannot open the journal: {error}",
@@ -350,60 +283,9 @@ class Journal:
                 hint="the data folder must be writable and have free space",
             ) from error
 
-    def _connect(self) -> sqlite3.Connection:
-        # The connection is used by one thread at a time: the executor's, or the loop's own in virtual time.
-        connection = sqlite3.connect(self.path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        self._connection = connection
-        return connection
-
-    def _create(self, meta: Mapping[str, Any]) -> None:
-        if self.path.exists():
-            raise FileExistsError(f"{self.path.name} already exists; a journal is never overwritten")
-        self._reserve.take()
-        db = self._connect()
-        db.execute(f"PRAGMA application_id={rows.APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version={rows.USER_VERSION}")
-        self._set_durable(db)
-        db.executescript("BEGIN IMMEDIATE;" + rows.TABLES)
-        for key, value in meta.items():
-            text = rows.to_json(value)
-            db.execute("INSERT INTO meta VALUES(?,?,?)", (key, text, rows.text_crc(key, text)))
-        db.execute("COMMIT")
-        sync_directory(self.path.parent)
-
-    def _set_durable(self, db: sqlite3.Connection) -> None:
-        mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        if mode != "wal":
-            raise sqlite3.OperationalError(f"this file system cannot hold a write-ahead log (journal mode {mode})")
-        db.execute("PRAGMA synchronous=FULL")
-
-    def _reopen(self) -> None:
-        if not self.path.is_file():
-            raise FileNotFoundError(f"{self.path.name} does not exist")
-        self._reserve.take()
-        db = self._connect()
-        identity = (db.execute("PRAGMA application_id").fetchone()[0], db.execute("PRAGMA user_version").fetchone()[0])
-        if identity != (rows.APPLICATION_ID, rows.USER_VERSION):
-            raise sqlite3.DatabaseError(f"not a run journal of version {rows.USER_VERSION}: {identity}")
-        self._set_durable(db)
-        for row in db.execute("SELECT id, name, measurement, schema, crc FROM device ORDER BY id"):
-            try:
-                schema = rows.unpack_device(row)
-            except DamagedRowError as error:
-                raise sqlite3.DatabaseError(str(error)) from error
-            self._schemas[schema.id] = schema
-            self._devices[schema.name] = (schema.id, len(schema.signals))
-        for table in ("frame", "event"):
-            last, wall = db.execute(f"SELECT max(seq), max(wall_ns) FROM {table}").fetchone()  # noqa: S608 (constants)
-            self._seq = max(self._seq, last or 0)
-            for device in (0, *self._schemas):
-                self._last_wall[device] = max(self._last_wall.get(device, -1), wall or -1)
-        self._positions = dict(db.execute("SELECT sink, seq FROM outbox"))
-        self.durable_seq = self._seq
-
     async def close(self) -> None:
         """Commit, fold the log into the one file, close. TelemetryError when the last commit did not succeed."""
-        if self._connection is None:
+        if not self._store.is_open:
             return
         try:
             if self._flight is not None:
@@ -419,26 +301,4 @@ class Journal:
             raise self._failed_error()
 
     def _shut(self) -> None:
-        """Leave one self-contained file: no -wal, no -shm. A failed journal is left as it lies."""
-        db, self._connection = self._db, None
-        if self.is_failed:
-            self._leave(db)
-            return
-        try:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            db.execute("PRAGMA journal_mode=DELETE")
-        finally:
-            db.close()
-            self._reserve.release()
-        sync_directory(self.path.parent)
-
-    def _leave(self, db: sqlite3.Connection) -> None:
-        """Close without SQLite's last checkpoint: it would fill the space that the final record needs.
-
-        SQLite skips it while somebody else reads, and a read-only connection cannot do it.
-        """
-        uri = self.path.resolve().as_uri() + "?mode=ro"
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, uri=True)) as other:
-            other.execute("SELECT count(*) FROM outbox").fetchone()
-            db.close()
-        db.close()
+        self._store.shut(is_failed=self.is_failed)

@@ -93,7 +93,7 @@ def test_concurrent_commits_share_a_transaction_and_each_returns_after_its_own_d
     async def main():
         journal = await Journal.create(tmp_path / "journal.db", Clock(), {})
         transactions = []
-        journal._db.set_trace_callback(lambda text: transactions.append(text) if text == "COMMIT" else None)
+        journal._store.db.set_trace_callback(lambda text: transactions.append(text) if text == "COMMIT" else None)
 
         async def one(number):
             seq = journal.add_event("intent", number=number)
@@ -152,15 +152,15 @@ def test_a_full_disk_poisons_the_journal_and_releases_the_reserve(tmp_path, rate
         assert reserve.stat().st_blocks * 512 >= 1 << 20
         journal.add_event("kept", number=1)
         await journal.commit()
-        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-        journal._db.execute(f"PRAGMA max_page_count={pages}")
+        pages = journal._store.db.execute("PRAGMA page_count").fetchone()[0]
+        journal._store.db.execute(f"PRAGMA max_page_count={pages}")
         journal.add_event("lost", text="x" * 100_000)
         with pytest.raises(TelemetryError, match="full"):
             await journal.commit()
         assert journal.is_failed
         assert journal.durable_seq == 1
         assert not reserve.exists()
-        journal._db.execute("PRAGMA max_page_count=100000")
+        journal._store.db.execute("PRAGMA max_page_count=100000")
         journal.add_event("after", number=3)
         with pytest.raises(TelemetryError):
             await journal.commit()
@@ -177,7 +177,7 @@ def test_a_full_disk_poisons_the_journal_and_releases_the_reserve(tmp_path, rate
 def test_the_background_loop_ends_with_the_error_when_the_disk_fails(tmp_path):
     async def main():
         journal = await Journal.create(tmp_path / "journal.db", Clock(), {})
-        journal._db.execute("PRAGMA max_page_count=1")
+        journal._store.db.execute("PRAGMA max_page_count=1")
         journal.add_event("lost", text="x" * 100_000)
         with pytest.raises(TelemetryError):
             await journal.run()
@@ -192,7 +192,7 @@ def test_a_lock_held_by_another_program_is_an_error_but_loses_nothing(tmp_path):
 
     async def main():
         journal = await Journal.create(path, Clock(), {})
-        journal._db.execute("PRAGMA busy_timeout=50")
+        journal._store.db.execute("PRAGMA busy_timeout=50")
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         journal.add_event("a", number=1)
@@ -216,7 +216,7 @@ def test_a_lock_that_is_never_released_is_a_failure(tmp_path):
     async def main():
         clock = Clock()
         journal = await Journal.create(path, clock, {})
-        journal._db.execute("PRAGMA busy_timeout=1")
+        journal._store.db.execute("PRAGMA busy_timeout=1")
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         journal.add_event("a")

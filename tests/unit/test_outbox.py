@@ -57,7 +57,7 @@ def deliver(tmp_path, frames, database, at_most=8.0, rate=1.0, **more):
         status = await outbox.drain(at_most)
         await outbox.close()
         await journal.commit()
-        dead = journal._db.execute("SELECT seq, line, reason FROM dead ORDER BY seq").fetchall()
+        dead = journal._store.db.execute("SELECT seq, line, reason FROM dead ORDER BY seq").fetchall()
         await journal.close()
         return status, dead
 
@@ -383,7 +383,7 @@ def test_whatever_the_database_does_every_line_is_stored_or_kept_apart(tmp_path,
             await asyncio.sleep(10)
         status = outbox.status
         await journal.commit()
-        dead = journal._db.execute("SELECT line FROM dead ORDER BY seq").fetchall()
+        dead = journal._store.db.execute("SELECT line FROM dead ORDER BY seq").fetchall()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await outbox.close()
