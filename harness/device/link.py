@@ -81,4 +81,6 @@ def printable(data: bytes) -> str:
     except UnicodeDecodeError:
         text = data.decode("latin-1")
     text = text.rstrip("\0").strip()[:256]
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

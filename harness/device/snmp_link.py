@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from harness.transport.snmp import Kind, SnmpClient, VarBind
 _NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64)
 _ENTITY_SCALE = {code: 10.0 ** (3 * (code - 9)) for code in range(1, 18)}
 """EntitySensorDataScale of RFC 3433: yocto(1) ... units(9) ... yotta(17)."""
+FIND_EVERY_S = 60.0
+"""How often rows that are looked up by label are found again, while none is missing: walks are dear."""
 
 
 @dataclass(slots=True)
@@ -35,11 +38,12 @@ class SnmpReadPlan:
     def __init__(self, link: SnmpLink, points: Sequence[SignalPoint]) -> None:
         self._link = link
         self._points = points
-        self._looked_up = [point for point in points if _snmp(point).lookup is not None]
+        self._has_lookups = any(_snmp(point).lookup is not None for point in points)
         self._compile()
 
     def _compile(self) -> None:
         link = self._link
+        self._generation = link.generation
         self._bounds = [link.bound.get(point.name) for point in self._points]
         oids: list[str] = []
         for bound in self._bounds:
@@ -50,8 +54,10 @@ class SnmpReadPlan:
 
     async def read(self) -> Reply:
         """Ask for all objects of the plan; rows that are looked up may have moved, so those are found again first."""
-        if self._looked_up and await self._link.rebind(self._looked_up):
-            self._compile()
+        if self._has_lookups:
+            await self._link.find_again()
+            if self._generation != self._link.generation:
+                self._compile()
         reply = Reply.empty(len(self._points))
         answers = iter(await self._link.client.poll(self._prepared) if self._prepared is not None else ())
         for k, (point, bound) in enumerate(zip(self._points, self._bounds, strict=True)):
@@ -75,6 +81,8 @@ class SnmpReadPlan:
                 reply.raw[k] = number
                 if number != number:
                     reply.qualities[k] = Quality.BAD_DECODE
+            if bound is not None and first.is_missing and spec.lookup is not None:
+                self._link.lost_a_row()
         reply.raw *= self._factors
         return reply
 
@@ -92,11 +100,16 @@ class SnmpLink:
         self._parameters = {**profile.parameters, **parameters}
         self._rows: dict[str, list[tuple[str, str]]] = {}
         self._walked: dict[str, list[VarBind]] = {}
+        self._labels: dict[str, dict[str, list[str]]] = {}
+        self._found_at = -math.inf
+        self._looked_up: list[SignalPoint] = []
+        self.generation = 0
+        """Counts how often the looked-up rows have changed, so that read plans know when to compile again."""
 
     async def open(self) -> Sequence[SignalPoint]:
         """Connect, walk the tables that the profile binds by, and return the points that exist."""
         await self.client.open()
-        self._walked.clear()
+        self._forget_walks()
         self._rows.clear()
         self.bound.clear()
         for group, repeat in self.profile.repeat.items():
@@ -114,21 +127,37 @@ class SnmpLink:
             points.append(point)
         points = await self._drop_optional(points)
         await self._find_factors(points)
+        self._looked_up = [point for point in points if _snmp(point).lookup is not None]
+        self._found_at = asyncio.get_running_loop().time()
+        self.generation += 1
         return points
 
-    async def rebind(self, points: Sequence[SignalPoint]) -> bool:
-        """Find the instances of looked-up points again; True when any of them moved, came or went."""
-        self._walked.clear()
-        before = {point.name: self.bound.get(point.name) for point in points}
-        for point in points:
+    async def find_again(self) -> None:
+        """Find the instances of looked-up points again, when the last time is long ago or one of them is gone."""
+        now = asyncio.get_running_loop().time()
+        if now - self._found_at < FIND_EVERY_S:
+            return
+        self._forget_walks()
+        before = {point.name: self.bound.get(point.name) for point in self._looked_up}
+        for point in self._looked_up:
             bound = await self._bind(point)
             old = before[point.name]
             if bound is None:
                 self.bound.pop(point.name, None)
             elif old is None or (old.oid, old.join) != (bound.oid, bound.join):
                 self.bound[point.name] = bound
-        await self._find_factors([point for point in points if self.bound.get(point.name) != before[point.name]])
-        return any(self.bound.get(name) != bound for name, bound in before.items())
+        moved = [point for point in self._looked_up if self.bound.get(point.name) != before[point.name]]
+        await self._find_factors(moved)
+        self._found_at = now
+        self.generation += bool(moved)
+
+    def lost_a_row(self) -> None:
+        """An instance that was looked up does not exist any more: find all of them again before the next read."""
+        self._found_at = -math.inf
+
+    def _forget_walks(self) -> None:
+        self._walked.clear()
+        self._labels.clear()
 
     async def _drop_optional(self, points: list[SignalPoint]) -> list[SignalPoint]:
         doubtful = [p for p in points if _snmp(p).optional and _snmp(p).lookup is None and p.name in self.bound]
@@ -146,6 +175,14 @@ class SnmpLink:
         if column not in self._walked:
             self._walked[column] = await self.client.walk(column)
         return self._walked[column]
+
+    async def _rows_by_label(self, column: str) -> dict[str, list[str]]:
+        """Row indices of a column by their text in lower case."""
+        if column not in self._labels:
+            rows = self._labels[column] = {}
+            for answer in await self._walk(column):
+                rows.setdefault(_label(answer).lower(), []).append(answer.oid[len(column) + 1 :])
+        return self._labels[column]
 
     def _row(self, point: SignalPoint | ControlPoint) -> tuple[str, str]:
         if not point.row:
@@ -169,11 +206,11 @@ class SnmpLink:
             return None
         if spec.lookup is None:
             return Bound(oid)
-        wanted = {word.replace("{label}", label).lower() for word in spec.lookup.equals}
         keys = {index}
         if spec.lookup.labels:
-            column = self._fill(spec.lookup.labels, index)
-            keys = {a.oid[len(column) + 1 :] for a in await self._walk(column) if _label(a).lower() in wanted}
+            rows = await self._rows_by_label(self._fill(spec.lookup.labels, index))
+            wanted = [word.replace("{label}", label).lower() for word in spec.lookup.equals]
+            keys = set(next((rows[word] for word in wanted if word in rows), []))
         for answer in await self._walk(oid):
             suffix = answer.oid[len(oid) + 1 :]
             parts = suffix.split(".")
