@@ -196,3 +196,24 @@ def test_a_reboot_of_the_rack_is_counted():
             assert (before.value, after.value) == (0, 1)
 
     run(main, rate=INFINITE)
+
+
+def test_a_neighbour_that_comes_and_goes_is_followed():
+    async def main():
+        async with rack() as (simulation, devices):
+            await power_up(simulation, devices, "10 %")
+            switch = devices["switch"]
+            (before,) = await switch.read(["port[6].neighbor"])
+            simulation.inject("link_down:6")
+            await asyncio.sleep(1)
+            (at_once,) = await switch.read(["port[6].neighbor"])
+            (later,) = await switch.read(["port[6].neighbor"])
+            simulation.plant.clear("link_down")
+            await asyncio.sleep(61)
+            (again,) = await switch.read(["port[6].neighbor"])
+            assert (before.text, before.is_good) == ("tray-06:eth0", True)
+            assert not at_once.is_good, "the row that was known does not exist any more"
+            assert (later.text, later.is_good) == ("", True)
+            assert (again.text, again.is_good) == ("tray-06:eth0", True)
+
+    run(main, rate=INFINITE)
