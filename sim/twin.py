@@ -13,7 +13,7 @@ from sim.servers.modbus import ModbusServer
 from sim.servers.scpi import ScpiServer
 from sim.servers.snmp import Auth, Priv, SnmpResponder, UsmUser
 from sim.twins.modbus import ModbusBank
-from sim.twins.points import Twin
+from sim.twins.points import Twin, controls
 from sim.twins.scpi import instrument
 from sim.twins.snmp import SnmpObjects
 
@@ -85,8 +85,15 @@ async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, 
     words.sort(key=lambda entry: (not profile.signals[entry[1]].unit, entry[0]))
     first, name = words[0] if words else (0, "register 0")
     at = first - profile.modbus.address_base
-    hint = f"mbpoll -m tcp -p {listener.port} -a {unit} -0 -t 4:hex -r {at} -c 1 -1 127.0.0.1   # {name}"
-    return Device(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", (hint,))
+    ask = f"mbpoll -m tcp -p {listener.port} -a {unit} -0 -t 4"
+    hints = [f"{ask}:hex -r {at} -c 1 -1 127.0.0.1   # {name}"]
+    for key, control in profile.controls.items():
+        if control.table == "holding" and control.range is not None and control.type in ("u16", "i16"):
+            raw = round((control.range[1] - control.offset) * 2**control.precision / control.scale)
+            where = control.address - profile.modbus.address_base
+            hints.append(f"{ask} -r {where} 127.0.0.1 {raw}   # {key} {control.range[1]:g} {control.unit}".rstrip())
+            break
+    return Device(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", tuple(hints))
 
 
 async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
@@ -101,12 +108,18 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
     listener = await host.serve_datagram(lambda: responder, port)
     where = f"127.0.0.1:{listener.port}"
     v3 = f"-v3 -l authPriv -u {SNMP_USER} -a SHA-256 -A {AUTH_PHRASE} -x AES -X {PRIV_PHRASE}"
-    hints = (
+    hints = [
         f"snmpget -v2c -c {COMMUNITY} {where} 1.3.6.1.2.1.1.3.0",
         f"snmpget {v3} {where} 1.3.6.1.2.1.1.3.0",
         f"snmpbulkwalk -v2c -c {COMMUNITY} {where} 1.3.6.1",
-    )
-    device = Device(twin, listener, f"snmp://{where}", hints)
+    ]
+    for name, _, index, control, _ in controls(twin):
+        if control.oid and control.type == "integer" and control.commands:
+            word, raw = next(iter(control.commands.items()))
+            oid = twin.fill(control.oid, index)
+            hints.append(f"snmpset -v2c -c {COMMUNITY} {where} {oid} i {raw}   # {name} {word}")
+            break
+    device = Device(twin, listener, f"snmp://{where}", tuple(hints))
     device.on_reboot = responder.reboot
     return device
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
-from sim.servers.scpi import Call, ScpiError, ScpiInterpreter
+from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter
 from sim.twins.points import Point, Twin, command_value, controls, points
 
 EXECUTION_ERROR = -200
@@ -15,15 +15,61 @@ OUT_OF_RANGE = -222
 OVERLOAD = 9.9e37
 
 
+class Instrument(ScpiInterpreter):
+    """An interpreter that also knows whole lines.
+
+    Compound commands such as `CHAN 2;:CURR 5` mean something only together: the first part chooses what the second
+    part sets.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("SIMULATED")
+        self._lines: dict[str, Function] = {}
+        self._settings: list[tuple[str, str, Function]] = []
+
+    def declare(self, line: str, function: Function) -> None:
+        """Declare a command or query as the profile writes it; `{value}` is its parameter."""
+        if ";" not in line:
+            self.on(_header(line), function)
+        elif "{value}" in line:
+            before, _, after = _plain(line).partition("{VALUE}")
+            self._settings.append((before, after, function))
+        else:
+            self._lines[_plain(line)] = function
+
+    def handle(self, line: str) -> str | None:
+        """Obey one line."""
+        text = _plain(line)
+        function = self._lines.get(text)
+        parameters: tuple[str, ...] = ()
+        for before, after, setter in self._settings if function is None and ";" in text else ():
+            if text.startswith(before) and text.endswith(after) and len(text) > len(before) + len(after):
+                function, parameters = setter, (text[len(before) : len(text) - len(after)].strip(),)
+                break
+        if function is None:
+            return super().handle(line)
+        try:
+            value = function(Call(text, parameters, ()))
+        except ScpiError as error:
+            self.push_error(error.code, str(error))
+            return None
+        return None if value is None else str(value)
+
+
+def _plain(line: str) -> str:
+    """A line in capitals with single spaces."""
+    return " ".join(line.upper().split())
+
+
 def instrument(twin: Twin) -> ScpiInterpreter:
     """An interpreter with every query and command of the twin's profile."""
     profile = twin.profile
     if not isinstance(profile, ScpiProfile):
         raise TypeError(f"expected a SCPI profile, got {profile.profile}")
-    device = ScpiInterpreter("SIMULATED")
+    device = Instrument()
     for command in profile.scpi.at_open:
         if not command.startswith("*"):
-            device.on(_header(command), lambda _: None)
+            device.declare(command, lambda _: None)
     elements: dict[str, dict[int, Callable[[], str]]] = {}
     for point in points(twin).values():
         spec: ScpiSignal = point.spec
@@ -31,7 +77,7 @@ def instrument(twin: Twin) -> ScpiInterpreter:
         index = spec.index + (0 if point.index is None else (point.index - first) * spec.stride)
         elements.setdefault(twin.fill(spec.query, point.index), {})[index] = _answer(point, spec)
     for query, parts in elements.items():
-        device.on(_header(query), _reply(twin, query, parts))
+        device.declare(query, _reply(twin, query, parts))
     for _, _, number, control, _ in controls(twin):
         _add_control(device, twin, control, number)
     return device
@@ -70,7 +116,7 @@ def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
 
 
 def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Callable[[Call], Any]:
-    _, _, parameters = query.partition(" ")
+    parameters = "" if ";" in query else query.partition(" ")[2]
 
     def reply(call: Call) -> str:
         if twin.refuses:
@@ -83,13 +129,16 @@ def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Calla
     return reply
 
 
-def _add_control(device: ScpiInterpreter, twin: Twin, control: ScpiControl, index: int | None) -> None:
+def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: int | None) -> None:
     plant = twin.fill(control.sim, index)
     if control.set:
-        device.on(_header(twin.fill(control.set, index)), _setter(twin, control, plant))
+        device.declare(twin.fill(control.set, index), _setter(twin, control, plant))
         return
     by_header: dict[str, dict[str, str]] = {}
     for word, text in control.texts.items():
+        if ";" in text:
+            device.declare(twin.fill(text, index), _fixed(twin, control, plant, word))
+            continue
         header, _, rest = twin.fill(text, index).partition(" ")
         by_header.setdefault(header.upper(), {})[rest.strip().upper()] = word
     for header, words in by_header.items():
@@ -116,10 +165,19 @@ def _chooser(twin: Twin, control: ScpiControl, plant: str, words: dict[str, str]
         word = words.get(",".join(call.parameters).upper())
         if word is None:
             raise ScpiError(-141)
-        codes = list(control.texts)
-        _command(twin, plant, command_value(control, word, float(codes.index(word))), "")
+        _choose(twin, control, plant, word)
 
     return obey
+
+
+def _fixed(twin: Twin, control: ScpiControl, plant: str, word: str) -> Callable[[Call], object]:
+    """A whole line that stands for one word."""
+    return lambda _: _choose(twin, control, plant, word)
+
+
+def _choose(twin: Twin, control: ScpiControl, plant: str, word: str) -> None:
+    """Tell the plant a word; without a number of its own it is the word's place in the profile."""
+    _command(twin, plant, command_value(control, word, float(list(control.texts).index(word))), "")
 
 
 def _command(twin: Twin, plant: str, value: float, unit: str) -> None:

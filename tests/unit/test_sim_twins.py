@@ -264,6 +264,48 @@ def test_queries_share_one_answer():
     assert device.handle("SYST:ERR?").startswith("-200,")
 
 
+COMPOUND = """
+schema: 1
+profile: load/test
+title: Test
+class: load
+protocol: scpi
+source: made up for this test
+unverified: made up
+scpi: {at_open: ["*CLS", "SYST:LANG SCPI;:SYST:REM"]}
+repeat:
+  channel:
+    count: 3
+    first: 4
+    signals:
+      temperature: {query: "CHAN {i};:MEAS:TEMP?", unit: degC, sim: {value: 20}}
+      speed: {query: "CHAN {i};:SPEED?", unit: "%", sim: "pump[1].speed"}
+    controls:
+      outlet:
+        texts: {"on": "CHAN {i};:OUTP ON", "off": "CHAN {i};:OUTP OFF"}
+        sim: "outlet[{i}]"
+        sim_words: {"on": 1, "off": 0}
+      duty: {set: "CHAN {i};:DUTY {value}", unit: "%", range: [0, 100], sim: "pump[1].speed"}
+"""
+
+
+def test_compound_lines_mean_their_own_channel():
+    twin, plant = twin_of(COMPOUND)
+    device = instrument(twin)
+    assert device.handle("SYST:LANG SCPI;:SYST:REM") is None
+    assert float(device.handle("CHAN 6;:MEAS:TEMP?")) == 20.0
+    device.handle("chan 5;:outp on")
+    device.handle("CHAN 4;:DUTY 33.5")
+    plant.advance(3.0)
+    assert [plant.truth(f"outlet[{n}].state") for n in (4, 5, 6)] == [0.0, 1.0, 0.0]
+    assert plant.loop.duty[0] == pytest.approx(0.335)
+    assert device.handle("SYST:ERR?").startswith("0,")
+    device.handle("CHAN 4;:DUTY 101")
+    assert device.handle("SYST:ERR?").startswith("-222,")
+    device.handle("CHAN 9;:OUTP ON")
+    assert device.handle("SYST:ERR?").startswith("-113,")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
