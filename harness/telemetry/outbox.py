@@ -147,15 +147,22 @@ class Outbox:
             await self._clock.sleep(wait)
 
     async def drain(self, at_most: float) -> OutboxStatus:
-        """Catch up, for at most so many seconds; gives up at once when a wait would be longer than what is left."""
+        """Catch up, for at most so many seconds; gives up at once when a wait would be longer than what is left.
+
+        Never raises: a copy that is behind is told by its status, and does not spoil the record.
+        """
         deadline = self._clock.monotonic() + at_most
-        with contextlib.suppress(TimeoutError):
+        try:
             async with self._clock.timeout(at_most):
                 while self._work or self._source.position(self._sink) < self._source.last_seq:
                     wait = await self._step()
                     if self._clock.monotonic() + wait > deadline:
                         break
                     await self._clock.sleep(wait)
+        except TimeoutError:
+            pass
+        except TelemetryError as error:
+            self._trouble(str(error), is_alarm=True)
         return self.status
 
     async def close(self) -> None:

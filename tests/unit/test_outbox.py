@@ -323,6 +323,26 @@ def test_waits_are_those_of_the_outcome(tmp_path, answer, shortest, longest):
     assert renewed == (40 if answer.outcome is Outcome.DENIED else 0)
 
 
+def test_a_journal_that_cannot_be_read_is_an_alarm_not_an_error(tmp_path):
+    async def main():
+        clock = Clock()
+        journal = await filled(tmp_path / "journal.db", 5)
+        outbox = Outbox(journal, Listed([], clock), clock, sink="s", tags={})
+        journal._store.db.execute("DROP TABLE frame")
+        status = await outbox.drain(5)
+        assert (status.backlog, status.is_alarm) == (5, True)
+        assert "cannot be read" in status.last_error
+        task = asyncio.ensure_future(outbox.run())
+        await clock.sleep(200)
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await outbox.close()
+        await journal.close()
+
+    run(main, rate=float("inf"))
+
+
 def test_settings_that_cannot_work_are_refused():
     for wrong in (
         {"url": "influx:8086", "bucket": "b"}, {"url": "ftp://x", "bucket": "b"},
