@@ -11,11 +11,11 @@ from harness.schema.station import DeviceEntry
 from sim.servers.host import Behaviour, Host, Listener
 from sim.servers.modbus import ModbusServer
 from sim.servers.scpi import ScpiServer
-from sim.servers.snmp import Auth, Priv, SnmpResponder, UsmUser
+from sim.servers.snmp import Auth, Priv, UsmUser
 from sim.twins.modbus import ModbusBank
 from sim.twins.points import Twin, controls
 from sim.twins.scpi import instrument
-from sim.twins.snmp import SnmpObjects
+from sim.twins.snmp import SnmpObjects, TwinResponder
 
 COMMUNITY = "public"
 SNMP_USER = "harness-sim"
@@ -98,13 +98,14 @@ async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, 
 
 async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
     user = UsmUser(SNMP_USER, Auth.SHA256, AUTH_PHRASE, Priv.AES128, PRIV_PHRASE)
-    responder = SnmpResponder(
+    responder = TwinResponder(
         SnmpObjects(twin).view,
         community=COMMUNITY,
         write_community=COMMUNITY,
         users=[user],
         engine_id=b"\x80\x00\x7e\xd9\x04" + f"sim-{twin.name}".encode()[:27],
     )
+    responder.sources = twin.sources
     listener = await host.serve_datagram(lambda: responder, port)
     where = f"127.0.0.1:{listener.port}"
     v3 = f"-v3 -l authPriv -u {SNMP_USER} -a SHA-256 -A {AUTH_PHRASE} -x AES -X {PRIV_PHRASE}"

@@ -201,8 +201,12 @@ def _enum(twin: Twin, name: str, spec: Signal, of: str) -> Read:
     if not table:
         return read
 
+    exact = dict(table)
+
     def nearest() -> float:
         value = read()
+        if value in exact:
+            return exact[value]
         return min(table, key=lambda entry: abs(entry[0] - value))[1]
 
     return nearest

@@ -8,10 +8,11 @@ from typing import Any
 
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
 from sim.servers.snmp.mib import Oid, TableView
+from sim.servers.snmp.responder import SnmpResponder
 from sim.servers.snmp.status import GEN_ERR, OK, WRONG_VALUE
 from sim.servers.snmp.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, TIMETICKS, Value
 from sim.twins.points import Point, Twin, command_value, controls, points
-from sim.twins.sources import Read
+from sim.twins.sources import Read, Sources
 
 DIGITS = 2
 """Decimal digits that objects with a scale of their own (digits, precision) show."""
@@ -35,8 +36,19 @@ def oid_of(text: str) -> Oid:
     return tuple(int(part) for part in text.strip(".").split("."))
 
 
+class TwinResponder(SnmpResponder):
+    """An agent that brings the plant up to now once a datagram, so that all objects of an answer are of one moment."""
+
+    sources: Sources
+
+    def handle(self, data: bytes) -> bytes | None:
+        """The answer to one datagram."""
+        self.sources.refresh()
+        return super().handle(data)
+
+
 class SnmpObjects:
-    """Fills a TableView (`view`) with the objects of one twin."""
+    """Fills a TableView (`view`) with the objects of one twin. They read the plant as it is."""
 
     def __init__(self, twin: Twin) -> None:
         profile = twin.profile
@@ -121,11 +133,9 @@ class SnmpObjects:
         text = point.text
 
         def name() -> bytes | None:
-            self.twin.sources.refresh()
             return text().encode() or None
 
         def end() -> bytes | None:
-            self.twin.sources.refresh()
             return b"eth0" if text() else None
 
         self.view.put(oid, OCTETS, name)
@@ -144,7 +154,6 @@ class SnmpObjects:
             self.view.put(oid, _tag(oid, spec), raw)
 
     def _raw(self, point: Point, spec: SnmpSignal) -> Callable[[], int]:
-        refresh = self.twin.sources.refresh
         read: Read = point.number if point.number is not None else lambda: 0.0
         digits = DIGITS if spec.digits or spec.precision_from else 0
         factor = 1.0 if point.is_raw else 10.0**digits * 2.0**spec.precision / spec.scale
@@ -152,7 +161,6 @@ class SnmpObjects:
         absent = int(spec.sentinels[0]) if spec.sentinels else -1
 
         def number() -> int:
-            refresh()
             value = read()
             return absent if math.isnan(value) else round((value - offset) * factor)
 
@@ -184,7 +192,6 @@ class SnmpObjects:
         read, words = point.number, point.spec.words()
 
         def state() -> int:
-            self.twin.sources.refresh()
             value = read()
             if spec.commands:
                 return spec.commands.get(words.get(value, ""), 0)
