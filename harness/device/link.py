@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.device.points import ControlPoint, SignalPoint
 from harness.device.scaling import Floats, Qualities
+from harness.device.wire import Command, Read
 
 
 @dataclass(slots=True)
@@ -55,6 +56,14 @@ class Link(Protocol):
         Returns when the device acknowledged. RefusedError: it said no. UnreachableError and ProtocolViolationError:
         unclear, read back before deciding anything.
         """
+        ...
+
+    async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
+        """What `write` sends, ready for the wire (the guardian gets a copy)."""
+        ...
+
+    def reading(self, point: SignalPoint) -> Read:
+        """How one signal is read on its own, before scaling (the guardian gets a copy)."""
         ...
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -10,8 +9,9 @@ from dataclasses import asdict
 import numpy as np
 
 from harness.device.link import Reply, printable, raw_value
-from harness.device.modbus_plan import Decoder, Span, coalesce
+from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce, low_mask
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
+from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
@@ -116,30 +116,30 @@ class ModbusLink:
         """Coalesce the points into spans."""
         return ModbusReadPlan(self, points)
 
-    async def write(self, control: ControlPoint, value: float, word: str) -> None:
-        """Write a register, several, a bit of one, or a coil; see `Link.write`."""
+    async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
+        """What goes over the wire: a register, several, a bit of one, or a coil, with what unlocks it."""
         spec = control.spec
         assert isinstance(spec, ModbusControl)
+        commands = []
         for unlock in spec.unlock:
-            await self._write_raw(unlock.table, unlock.address - self.profile.modbus.address_base, [unlock.value])
+            place = unlock.address - self.profile.modbus.address_base
+            commands.append(Command("coil" if unlock.table == "coil" else "register", place, (unlock.value,)))
         address = modbus_address(self.profile, spec, control.row)
         raw = raw_value(control, value, word)
-        await self._send(spec, address, raw)
+        commands.append(self._command(spec, address, raw))
         if spec.pulse:
-            await asyncio.sleep(spec.pulse)
-            await self._send(spec, address, 0)
+            commands += [Command("pause", seconds=spec.pulse), self._command(spec, address, 0)]
+        return commands
 
-    async def _send(self, spec: ModbusControl, address: int, raw: float) -> None:
+    def _command(self, spec: ModbusControl, address: int, raw: float) -> Command:
         if spec.table == "coil":
-            await self.client.write_coil(self.unit, address, bool(raw))
-            return
+            return Command("coil", address, (int(bool(raw)),))
         mask = (1 << spec.bit) if spec.bit is not None else spec.mask
         if mask is not None:
-            now = int.from_bytes(await self.client.read(self.unit, 3, address, 1), "big")
             wanted = (int(raw) << spec.bit) if spec.bit is not None else int(raw)
-            await self._write_raw("holding", address, [(now & ~mask) | (wanted & mask)])
-            return
-        await self._write_raw("holding", address, self._words(spec, raw), multiple=spec.write == "multiple")
+            return Command("merge", address, (wanted,), mask)
+        words = tuple(self._words(spec, raw))
+        return Command("registers" if spec.write == "multiple" or len(words) > 1 else "register", address, words)
 
     def _words(self, spec: ModbusControl, raw: float) -> list[int]:
         kinds = {"u16": ">H", "bool": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "f32": ">f"}
@@ -152,13 +152,27 @@ class ModbusLink:
             words = [(word & 0xFF) << 8 | word >> 8 for word in words]
         return words
 
-    async def _write_raw(self, table: str, address: int, words: list[int], *, multiple: bool = False) -> None:
-        if table == "coil":
-            await self.client.write_coil(self.unit, address, bool(words[0]))
-        elif multiple or len(words) > 1:
-            await self.client.write_registers(self.unit, address, words)
-        else:
-            await self.client.write_register(self.unit, address, words[0])
+    async def write(self, control: ControlPoint, value: float, word: str) -> None:
+        """Write a control; see `Link.write`."""
+        await carry_out((self.client, self.unit), await self.commands(control, value, word))
+
+    def reading(self, point: SignalPoint) -> Read:
+        """How one signal is read on its own, before scaling."""
+        spec = _modbus(point)
+        address = modbus_address(self.profile, spec, point.row)
+        return Read(
+            function=FUNCTION[spec.table],
+            address=address,
+            count=spec.words_long,
+            type=spec.type,
+            order=spec.order or self.profile.modbus.order,
+            bit=spec.bit,
+            width=spec.width,
+            mask=spec.mask,
+            invert=low_mask(spec),
+            magnitude=spec.sign == "magnitude",
+            swap_string=spec.swap_string,
+        )
 
     async def close(self) -> None:
         """Give the connection back; its last user closes it."""

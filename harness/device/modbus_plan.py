@@ -16,7 +16,8 @@ from harness.device.points import SignalPoint, modbus_address
 from harness.device.scaling import Floats
 from harness.schema.profile import ModbusProfile, ModbusSignal
 
-_FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+"""Table -> function code that reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def coalesce(
         spec = _spec(point)
         address = modbus_address(profile, spec, point.row)
         single = spec.clear_on_read or position in alone
-        wanted.append((_FUNCTION[spec.table], address, spec.words_long, position, single))
+        wanted.append((FUNCTION[spec.table], address, spec.words_long, position, single))
     wanted.sort()
     spans: list[Span] = []
     open_end, start = -1, 0
@@ -98,7 +99,7 @@ class Decoder:
         self._modulus = np.full(n, np.inf)
         self._bits: list[int] = []
         self._masks: list[tuple[int, int]] = []
-        self._invert = [(k, _low_mask(s)) for k, s in enumerate(specs) if s.active_low]
+        self._invert = [(k, low_mask(s)) for k, s in enumerate(specs) if s.active_low]
         self._bcd: list[int] = []
         self._magnitude: list[tuple[int, float]] = []
         self._floats: list[tuple[int, npt.NDArray[np.intp], str]] = []
@@ -181,7 +182,8 @@ class Decoder:
         return data.split(b"\0", 1)[0].decode("latin-1").strip()
 
 
-def _low_mask(spec: ModbusSignal) -> int:
+def low_mask(spec: ModbusSignal) -> int:
+    """The bits of a flags signal that are set when 0."""
     return sum(1 << spec.flags[name] for name in spec.active_low)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
-from harness.errors import RefusedError
+from harness.device.wire import Command, Read, carry_out
 from harness.quantity import Quality
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from harness.transport.visa import Instrument
@@ -93,23 +93,32 @@ class ScpiLink:
         """Group the points by query."""
         return ScpiReadPlan(self, points)
 
-    async def write(self, control: ControlPoint, value: float, word: str) -> None:
-        """Send a setting and drain the error queue; an error there means refused. See `Link.write`."""
+    async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
+        """What goes over the wire: one line, and the query that its errors are drained with."""
         spec = control.spec
         assert isinstance(spec, ScpiControl)
         if word in spec.texts:
-            command = spec.texts[word]
+            line = spec.texts[word]
         else:
-            command = spec.set.replace("{value}", f"{raw_value(control, value, word):.9g}")
-        command = fill(command, self._channel(control), self._parameters)
-        await self.instrument.write(command)
-        errors = await self.instrument.drain_errors(self.profile.scpi.error_query)
-        if errors:
-            raise RefusedError(
-                f"the instrument answered {'; '.join(errors[:3])} to {command!r}",
-                operation="write",
-                vendor_code=errors[0],
-            )
+            line = spec.set.replace("{value}", f"{raw_value(control, value, word):.9g}")
+        line = fill(line, self._channel(control), self._parameters)
+        return [Command("say", text=line, errors=self.profile.scpi.error_query)]
+
+    async def write(self, control: ControlPoint, value: float, word: str) -> None:
+        """Send a setting and drain the error queue; an error there means refused. See `Link.write`."""
+        await carry_out(self.instrument, await self.commands(control, value, word))
+
+    def reading(self, point: SignalPoint) -> Read:
+        """How one signal is read on its own, before scaling."""
+        spec = _scpi(point)
+        codes = {word: code for code, word in spec.words().items()}
+        answers = {text.upper(): codes[word] for word, text in spec.answers.items() if word in codes}
+        return Read(
+            type=spec.parse,
+            query=self.query(point),
+            index=spec.index + spec.stride * max(0, point.row - 1),
+            answers=answers if spec.parse == "word" else None,
+        )
 
     async def close(self) -> None:
         """Close the session."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
+from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
@@ -248,8 +249,8 @@ class SnmpLink:
         """Prepare one GET for the points."""
         return SnmpReadPlan(self, points)
 
-    async def write(self, control: ControlPoint, value: float, word: str) -> None:
-        """SET one object; see `Link.write`."""
+    async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
+        """What goes over the wire: one object."""
         spec = control.spec
         assert isinstance(spec, SnmpControl)
         if control.group in self._rows and control.row > len(self._rows[control.group]):
@@ -257,18 +258,29 @@ class SnmpLink:
         index = self._row(control)[0]
         if word and word in spec.command_oids:
             command = spec.command_oids[word]
-            await self.client.set(self._fill(command.oid, index), Kind.INTEGER, command.value)
-            return
+            oid = self._fill(command.oid, index)
+            return [Command("set", oid=oid, kind=Kind.INTEGER, words=(command.value,))]
         raw = raw_value(control, value, word)
         if spec.digits:
             (digits,) = await self.client.get([self._fill(spec.digits, index)])
             raw = raw * 10 ** (digits.value if isinstance(digits.value, int) else 0)
         oid = self._fill(spec.oid, index)
         if spec.type == "text":
-            await self.client.set(oid, Kind.OCTET_STRING, f"{raw:g}".encode())
-        else:
-            kind = Kind.INTEGER if spec.type == "integer" else Kind.GAUGE32
-            await self.client.set(oid, kind, round(raw))
+            return [Command("set", oid=oid, kind=Kind.OCTET_STRING, text=f"{raw:g}")]
+        kind = Kind.INTEGER if spec.type == "integer" else Kind.GAUGE32
+        return [Command("set", oid=oid, kind=kind, words=(round(raw),))]
+
+    async def write(self, control: ControlPoint, value: float, word: str) -> None:
+        """SET one object; see `Link.write`."""
+        await carry_out(self.client, await self.commands(control, value, word))
+
+    def reading(self, point: SignalPoint) -> Read:
+        """How one signal is read on its own, before scaling. RefusedError when this device does not have it."""
+        spec = _snmp(point)
+        bound = self.bound.get(point.name)
+        if bound is None:
+            raise RefusedError(f"the device has no {point.name}", operation="read")
+        return Read(type=spec.type, oid=bound.oid, join=bound.join, factor=bound.factor)
 
     async def close(self) -> None:
         """Close the endpoint."""

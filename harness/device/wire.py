@@ -1,0 +1,250 @@
+"""Commands and read-backs as they go over the wire: no profile, no units, nothing left to look up.
+
+A control is compiled to these once. The devices send them, and the guardian gets them as JSON and sends exactly the
+same, with nothing but a transport under it (so this module imports no numpy, no YAML and no models).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeVar
+
+from harness.errors import RefusedError
+from harness.transport.modbus import ModbusClient
+from harness.transport.snmp import Kind, SnmpClient, VarBind
+from harness.transport.visa import Instrument
+
+T = TypeVar("T", bound="Command | Read | Expect")
+ModbusUnit = tuple[ModbusClient, int]
+"""A connection and the unit behind it."""
+Channel = ModbusUnit | SnmpClient | Instrument
+_OVERFLOW = 9.9e37
+"""SCPI-99 volume 1, 7.2.1.5: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
+_NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64, Kind.OPAQUE)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing to send. `words` are registers (or one 0/1 for a coil); a merge changes only the bits of `mask`."""
+
+    do: Literal["coil", "register", "registers", "merge", "pause", "set", "say"]
+    address: int = 0
+    words: tuple[int, ...] = ()
+    mask: int = 0
+    seconds: float = 0.0
+    oid: str = ""
+    kind: int = 0
+    text: str = ""
+    """The value of a text object, or the line that an instrument is told."""
+    errors: str = ""
+    """The query that an instrument's errors are drained with."""
+
+
+async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
+    """Send commands in order, none repeated. Returning means acknowledged; for errors see `Link.write`."""
+    for command in commands:
+        if command.do == "pause":
+            await asyncio.sleep(command.seconds)
+        elif isinstance(channel, SnmpClient):
+            value: int | bytes = command.text.encode() if command.kind == Kind.OCTET_STRING else command.words[0]
+            await channel.set(command.oid, Kind(command.kind), value)
+        elif isinstance(channel, Instrument):
+            await channel.write(command.text)
+            if errors := await channel.drain_errors(command.errors):
+                raise RefusedError(
+                    f"the instrument answered {'; '.join(errors[:3])} to {command.text!r}",
+                    operation="write",
+                    vendor_code=errors[0],
+                )
+        else:
+            await _write(*channel, command)
+
+
+async def _write(client: ModbusClient, unit: int, command: Command) -> None:
+    if command.do == "coil":
+        await client.write_coil(unit, command.address, bool(command.words[0]))
+    elif command.do == "registers":
+        await client.write_registers(unit, command.address, list(command.words))
+    elif command.do == "merge":
+        now = int.from_bytes(await client.read(unit, 3, command.address, 1), "big")
+        merged = (now & ~command.mask) | (command.words[0] & command.mask)
+        await client.write_register(unit, command.address, merged)
+    else:
+        await client.write_register(unit, command.address, command.words[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One signal to read: where, how its bytes become a number or a text, and which numbers are measurements.
+
+    value = offset + factor * raw; a raw value among `sentinels`, or a value outside [low, high], is no measurement.
+    """
+
+    function: int = 0
+    address: int = 0
+    count: int = 0
+    type: str = ""
+    """Modbus: u16 ... f64, bcd16, bcd32, string. SNMP: number, decimal_text, text, octets. SCPI: the parse."""
+    order: str = "ABCD"
+    bit: int | None = None
+    width: int = 1
+    mask: int | None = None
+    invert: int = 0
+    magnitude: bool = False
+    swap_string: bool = False
+    oid: str = ""
+    join: tuple[str, ...] = ()
+    query: str = ""
+    index: int = 0
+    answers: Mapping[str, float] | None = None
+    factor: float = 1.0
+    offset: float = 0.0
+    sentinels: tuple[float, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it reads as a text."""
+        return self.type in ("string", "text", "octets", "field")
+
+
+async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
+    """Read signals now; NaN is what is not a measurement. DeviceError when the device as a whole does not answer."""
+    if isinstance(channel, SnmpClient):
+        binds = iter(await channel.get([oid for read in reads for oid in (read.oid, *read.join)]))
+        return [_of_snmp(read, [next(binds) for _ in (read.oid, *read.join)]) for read in reads]
+    if isinstance(channel, Instrument):
+        answers = {query: await channel.query(query) for query in dict.fromkeys(read.query for read in reads)}
+        return [_of_scpi(read, answers[read.query].strip()) for read in reads]
+    client, unit = channel
+    places = dict.fromkeys((read.function, read.address, read.count) for read in reads)
+    data: dict[tuple[int, int, int], bytes] = {}
+    for place in places:
+        try:
+            data[place] = await client.read(unit, *place)
+        except RefusedError:
+            data[place] = b""
+    return [_of_modbus(read, data[read.function, read.address, read.count]) for read in reads]
+
+
+def _scaled(read: Read, raw: float) -> float:
+    value = read.offset + read.factor * raw
+    return value if raw not in read.sentinels and read.low <= value <= read.high else math.nan
+
+
+def _of_modbus(read: Read, data: bytes) -> float | str:
+    if not data:
+        return "" if read.is_text else math.nan
+    if read.function in (1, 2):
+        return _scaled(read, float(data[0] & 1))
+    words = [data[k : k + 2] for k in range(0, len(data), 2)]
+    if read.type == "string":
+        joined = b"".join(word[::-1] if read.swap_string else word for word in words)
+        return joined.split(b"\0", 1)[0].decode("latin-1").strip()
+    if read.order in ("BADC", "DCBA"):
+        words = [word[::-1] for word in words]
+    if read.order in ("CDAB", "DCBA"):
+        words.reverse()
+    joined = b"".join(words)
+    if read.type in ("f32", "f64"):
+        return _scaled(read, float(struct.unpack(">f" if read.type == "f32" else ">d", joined)[0]))
+    raw = int.from_bytes(joined, "big")
+    half = 1 << (8 * len(joined) - 1)
+    if read.type.startswith("i") and raw >= half:
+        raw = half - raw if read.magnitude else raw - 2 * half
+    if read.bit is not None:
+        raw = (raw >> read.bit) % (1 << read.width)
+    if read.mask is not None:
+        raw = int(raw & read.mask != 0)
+    raw ^= read.invert
+    if read.type.startswith("bcd"):
+        digits = f"{raw:x}"
+        return _scaled(read, float(digits)) if digits.isdigit() else math.nan
+    return _scaled(read, float(raw))
+
+
+def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
+    first = binds[0]
+    if read.is_text:
+        return ":".join(_snmp_text(bind, read.type) for bind in binds)
+    value = first.value
+    if first.is_missing or value is None:
+        return math.nan
+    if read.type == "decimal_text" and isinstance(value, bytes):
+        parts = value.decode("latin-1").split()
+        return _scaled(read, _number(parts[0])) if parts else math.nan
+    if isinstance(value, int | float) and first.kind in _NUMBERS:
+        return _scaled(read, float(value))
+    return math.nan
+
+
+def _snmp_text(bind: VarBind, kind: str) -> str:
+    value = bind.value
+    if isinstance(value, bytes):
+        if kind == "octets":
+            return ":".join(f"{byte:02x}" for byte in value)
+        return value.decode("utf-8", "replace").rstrip("\0").strip()
+    return "" if value is None else str(value)
+
+
+def _of_scpi(read: Read, answer: str) -> float | str:
+    part = answer
+    if read.type in ("list", "field"):
+        parts = answer.split(",")
+        if read.index >= len(parts):
+            return "" if read.is_text else math.nan
+        part = parts[read.index].strip()
+    if read.is_text:
+        return part.strip('"')
+    if read.answers is not None:
+        return read.answers.get(part.upper(), math.nan)
+    number = _number(part)
+    return _scaled(read, number) if abs(number) < _OVERFLOW else math.nan
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a read-back must show: a number within [low, high], one of `codes`, no bits beyond `mask`, or a text."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    codes: tuple[float, ...] | None = None
+    mask: int | None = None
+    text: str | None = None
+
+    def holds(self, value: float | str) -> bool:
+        """Whether it does. NaN never does."""
+        if isinstance(value, str) or self.text is not None:
+            return value == self.text
+        if value != value:
+            return False
+        if self.codes is not None:
+            return value in self.codes
+        if self.mask is not None:
+            return int(value) & ~self.mask == 0
+        return self.low <= value <= self.high
+
+
+def packed(item: Command | Read | Expect) -> dict[str, Any]:
+    """As JSON: only what differs from the default (infinities are defaults, JSON has none)."""
+    default = {field.name: field.default for field in fields(item)}
+    return {key: value for key, value in asdict(item).items() if value != default[key]}
+
+
+def unpacked(kind: type[T], data: Mapping[str, Any]) -> T:
+    """Back from JSON; TypeError for what is not such a thing."""
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    return kind(**given)
