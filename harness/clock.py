@@ -35,7 +35,7 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None or timeout <= 0:
             return super().select(timeout)
         if math.isinf(rate):
-            ready = super().select(0) if self.loop.has_foreign_files else []
+            ready = super().select(0)  # signals and other threads still come in through the loop's own pipe
             if not ready:
                 self.loop.jump(timeout)
             return ready
@@ -47,7 +47,6 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
-        self.has_foreign_files = False
         self._start = time.monotonic()
         self._virtual = 0.0
         selector = _Selector()

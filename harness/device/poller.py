@@ -42,7 +42,7 @@ class Poller:
                     device = self._slots[k][1]
                     self._launch(device)
                     period = device.entry.poll
-                    behind = int((now - when) // period)
+                    behind = max(0, int((now - when) // period))
                     device.health.skipped += behind
                     due[position] = (when + period * (behind + 1), k)
                 await self._clock.sleep_until(min(when for when, _ in due))

@@ -19,8 +19,10 @@ from harness.device.device import Device, Setting, resolve_setting
 from harness.device.points import ControlPoint
 from harness.errors import DeviceError
 from harness.limits.check import Check, compile_check
-from harness.quantity import Reading
-from harness.schema.station import SafeAction
+from harness.limits.derived import FUNCTIONS, Function
+from harness.quantity import Reading, SignalInfo, convert
+from harness.schema.conditions import Condition as Wanted
+from harness.schema.station import Derived, SafeAction
 
 _KEEP_POLL_S = 1.0
 LEAK = "leak"
@@ -57,6 +59,30 @@ class SafeReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A check on a signal that is read directly, or computed from signals that are (a derived one)."""
+
+    name: str
+    check: Check
+    inputs: tuple[tuple[str, str, str], ...]
+    """(input of the function, device, signal); one entry with '' for a plain signal."""
+    function: Function | None = None
+
+    async def holds(self, devices: Mapping[str, Device], clock: Clock) -> bool:
+        """Read what is needed and check it; what cannot be read does not hold."""
+        values: dict[str, float] = {}
+        for key, device, signal in self.inputs:
+            reading = await _look(devices[device], signal, clock)
+            if reading is None or not reading.is_good:
+                return False
+            if self.function is None:
+                return self.check.holds(reading.value)
+            target = self.function.inputs[key] or reading.unit
+            values[key] = convert(reading.value, reading.unit, target)
+        return self.function is not None and self.check.holds(self.function.compute(**values))
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One action, compiled: the commands of a bank, or the condition that ends a keep."""
 
@@ -64,8 +90,8 @@ class Step:
     device: str
     commands: tuple[tuple[ControlPoint, Setting], ...]
     action: SafeAction
-    until: tuple[str, str, Check] | None = None
-    """(device, signal, check) of a keep, or of the independent confirmation of a set."""
+    until: Condition | None = None
+    """What ends a keep, or independently confirms a set."""
 
     @property
     def energises(self) -> bool:
@@ -73,7 +99,9 @@ class Step:
         return any(control.spec.energises for control, _ in self.commands)
 
 
-def compile_sequence(actions: Sequence[SafeAction], devices: Mapping[str, Device]) -> list[Step]:
+def compile_sequence(
+    actions: Sequence[SafeAction], devices: Mapping[str, Device], derived: Mapping[str, Derived]
+) -> list[Step]:
     """Resolve a sequence against devices (open or not). ValueError says what does not fit."""
     steps = []
     for action in actions:
@@ -84,11 +112,7 @@ def compile_sequence(actions: Sequence[SafeAction], devices: Mapping[str, Device
         if not bank:
             raise ValueError(f"{reference} is not a control")
         condition = action.until or action.confirm_by
-        until = None
-        if condition is not None:
-            owner, _, signal = condition.signal.partition(".")
-            info = devices[owner].expansion.signals[signal].info(owner)
-            until = (owner, signal, compile_check(condition, info))
+        until = _compile_condition(condition, devices, derived) if condition is not None else None
         if action.set is not None and action.to is not None:
             to = action.to
             commands = tuple((point, resolve_setting(point, to)) for point in bank)
@@ -97,6 +121,24 @@ def compile_sequence(actions: Sequence[SafeAction], devices: Mapping[str, Device
             assert action.until is not None
             steps.append(Step(f"keep {reference} until {action.until.signal}", name, (), action, until))
     return steps
+
+
+def _compile_condition(condition: Wanted, devices: Mapping[str, Device], derived: Mapping[str, Derived]) -> Condition:
+    entry = derived.get(condition.signal)
+    if entry is None:
+        owner, _, signal = condition.signal.partition(".")
+        info = devices[owner].expansion.signals[signal].info(owner)
+        return Condition(condition.signal, compile_check(condition, info), (("", owner, signal),))
+    function = FUNCTIONS[entry.function]
+    inputs = []
+    unit = function.unit
+    for key, reference in entry.inputs.items():
+        owner, _, signal = reference.partition(".")
+        point = devices[owner].expansion.signals[signal]
+        inputs.append((key, owner, signal))
+        unit = unit or point.spec.unit
+    check = compile_check(condition, SignalInfo(condition.signal, unit))
+    return Condition(condition.signal, check, tuple(inputs), function)
 
 
 async def apply(
@@ -151,7 +193,7 @@ async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: N
         more = f" and {len(pending) - 4} more" if len(pending) > 4 else ""
         return ActionReport(step.text, False, f"{names}{more}")
     if step.until is not None and not await _reaches(step, devices, clock, 10.0):
-        return ActionReport(step.text, False, f"{step.until[0]}.{step.until[1]} does not agree")
+        return ActionReport(step.text, False, f"{step.until.name} does not agree")
     return ActionReport(step.text, True)
 
 
@@ -163,11 +205,9 @@ async def _keep(step: Step, devices: Mapping[str, Device], clock: Clock) -> Acti
 
 async def _reaches(step: Step, devices: Mapping[str, Device], clock: Clock, at_most: float) -> bool:
     assert step.until is not None
-    owner, signal, check = step.until
     deadline = clock.monotonic() + at_most
     while True:
-        reading = await _look(devices[owner], signal, clock)
-        if reading is not None and check.holds(reading.value, reading.quality):
+        if await step.until.holds(devices, clock):
             return True
         if clock.monotonic() >= deadline:
             return False

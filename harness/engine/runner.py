@@ -360,7 +360,7 @@ class Runner:
         name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
         cause = stop.reason if stop is not None else "end of the run"
         actions = self.project.on.station.safe_state.get(name, ())
-        sequence = compile_sequence(actions, self.devices)
+        sequence = compile_sequence(actions, self.devices, self.project.catalog.derived)
         report = await apply(name, cause, sequence, self.devices, self.clock, self.log)
         if stop is not None and stop.trip is not None and report.first_command_at is not None:
             self.found.trip_latency_s = report.first_command_at - stop.trip.frame_mono

@@ -1,0 +1,257 @@
+"""The runner's end of the guardian: started before anything is energised, fed by the control loop, obeyed when it acts.
+
+In virtual time there is no guardian: nothing real is energised, and the guardian's clock cannot jump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import harness
+from harness.errors import SafetyError
+
+BEAT_S = 0.25
+"""Time between beats of the control loop, seconds; three missing ones and the guardian acts."""
+READY_WITHIN_S = 15.0
+_ENDS_WITHIN_S = 6.0
+_ANSWERS_WITHIN_S = 10.0
+_SAY_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a guardian is told of the run it guards. `interval` is between beats, in seconds of real time."""
+
+    station: str
+    run: str
+    epoch: int
+    diary: Path | None
+    lock: Path | None = None
+    is_simulated: bool = False
+    interval: float = BEAT_S
+
+
+class Guard(asyncio.Protocol):
+    """One guardian process. `on_loss` is called once, with the reason, when it died, froze or took over."""
+
+    def __init__(self, charge: Charge, on_loss: Callable[[str], None]) -> None:
+        self.charge = charge
+        self.problems: dict[str, str] = {}
+        """device -> why the guardian could not open its own connection to it (it tries again when it has to act)."""
+        self.pid = 0
+        self.lost = ""
+        """Why the guardian does not guard any more."""
+        self._on_loss = on_loss
+        self._transport: asyncio.WriteTransport | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr: IO[bytes] | None = None
+        self._lease: mmap.mmap | None = None
+        self._rest = b""
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_closing = False
+        self._heard = time.monotonic()
+        self._armed: dict[str, None] = {}
+        self.sequence = "default"
+        """The sequence of the safe state that fits now; the runner changes it when it trips."""
+
+    @classmethod
+    async def start(cls, charge: Charge, plan: Mapping[str, Any], on_loss: Callable[[str], None]) -> Guard:
+        """Start a guardian with its plan (see `harness.device.handover`) and wait until it is ready to act.
+
+        SafetyError when it does not come up: then nothing may be energised.
+        """
+        guard = cls(charge, on_loss)
+        try:
+            await guard._launch()
+            guard._say(
+                "hello",
+                interval=charge.interval,
+                run=charge.run,
+                station=charge.station,
+                diary=str(charge.diary or ""),
+                lock=str(charge.lock or ""),
+                is_simulated=charge.is_simulated,
+                **plan,
+            )
+            # the guardian lives in real time, also when this loop's time runs faster
+            deadline = time.monotonic() + READY_WITHIN_S
+            while not guard._ready.done():
+                if time.monotonic() >= deadline:
+                    raise SafetyError(f"the guardian was not ready within {READY_WITHIN_S:g} s")
+                await asyncio.wait([guard._ready], timeout=_SAY_AGAIN_S)
+            guard._ready.result()
+        except BaseException:
+            await guard._dispose()
+            raise
+        return guard
+
+    async def _launch(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._stderr = _memory("guardian-stderr")
+        with theirs, _memory("guardian-lease") as lease:
+            lease.write(b"\0")
+            lease.flush()
+            self._lease = mmap.mmap(lease.fileno(), 1)
+            self._process = _spawn(theirs.fileno(), lease.fileno(), self._stderr)
+        self.pid = self._process.pid
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
+
+    # --- what the control loop says ----------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Say that the control loop runs, and which controls this run answers for."""
+        self._say("beat", armed=list(self._armed), sequence=self.sequence)
+        if not self.lost and time.monotonic() - self._heard > max(_ANSWERS_WITHIN_S, 20 * self.charge.interval):
+            self._lose("the guardian does not answer any more")
+
+    def arm(self, *controls: str) -> None:
+        """Let the guardian know, before a command leaves, that this run answers for `controls` (`device.control`).
+
+        What it was told is in the pipe when this returns, whatever becomes of this process.
+        """
+        if not self._armed.keys() >= set(controls):
+            self._armed.update(dict.fromkeys(controls))
+            self.beat()
+
+    @property
+    def armed(self) -> tuple[str, ...]:
+        """The controls that this run answers for."""
+        return tuple(self._armed)
+
+    def may_energise(self) -> bool:
+        """Whether the guardian lives and has not revoked this run's epoch. Asks memory that both share: no waiting."""
+        return not self.lost and not self._is_closing and self._lease is not None and self._lease[0] == 0
+
+    def check(self) -> None:
+        """SafetyError unless `may_energise`."""
+        if not self.may_energise():
+            reason = self.lost or f"the guardian has revoked epoch {self.charge.epoch} of this run"
+            raise SafetyError(f"nothing is energised any more: {reason}")
+
+    def hand_over(self) -> None:
+        """Ask the guardian to make the rack safe in the runner's place; it goes on when this process ends."""
+        self._say("takeover")
+
+    async def close(self) -> None:
+        """Say good-bye, wait for the guardian's end (its record must be complete before the run's is sealed)."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._say("bye")
+        await self._dispose()
+
+    def _say(self, what: str, **data: Any) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            line = json.dumps({"say": what, "epoch": self.charge.epoch, **data})
+            self._transport.write(line.encode() + b"\n")
+
+    # --- what the guardian says --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The pipe is up."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Take in whole lines."""
+        self._heard = time.monotonic()
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            say = message["say"]
+            if say == "ready":
+                self.problems = dict(message["problems"])
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            elif say == "failed":
+                self._lose(f"the guardian failed: {message['reason']}")
+            elif say == "revoked":
+                self._lose(f"the guardian has made the rack safe ({message['cause']})")
+
+    def eof_received(self) -> None:
+        """The guardian has ended."""
+        self._lose(f"the guardian (process {self.pid}) died")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (all endings are the same here)
+        """The pipe is gone."""
+        self._lose(f"the guardian (process {self.pid}) died")
+
+    def _lose(self, reason: str) -> None:
+        if self.lost or self._is_closing:
+            return
+        self.lost = reason
+        if not self._ready.done():
+            said = self._last_words()
+            self._ready.set_exception(SafetyError(f"{reason} before it was ready{f': {said}' if said else ''}"))
+        else:
+            self._on_loss(reason)
+
+    def _last_words(self) -> str:
+        if self._stderr is None:
+            return ""
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:300] if lines else ""
+
+    async def _dispose(self) -> None:
+        """Let go of the process: it ends by itself, or after a while it is ended."""
+        self._is_closing = True
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
+        if self._process is not None:
+            await _ended(self._process)
+        if self._transport is not None:
+            self._transport.close()
+            await asyncio.sleep(0)
+        if self._stderr is not None:
+            self._stderr.close()
+        if self._lease is not None and not self._lease.closed:
+            self._lease.close()
+        if not self._ready.done():
+            self._ready.cancel()
+
+
+def _spawn(pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the process: in a session of its own, so that no terminal and no process group ends it with the runner."""
+    root = str(Path(harness.__file__).resolve().parents[1])
+    path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+        [sys.executable, "-P", "-m", "harness.guardian", "--pipe", str(pipe), "--lease", str(lease)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=(pipe, lease),
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of the process; one that does not come to an end is killed. In real time, at any loop's pace."""
+    deadline = time.monotonic() + _ENDS_WITHIN_S
+    while process.poll() is None and time.monotonic() < deadline:  # noqa: ASYNC110 (nothing tells us)
+        await asyncio.sleep(0.02)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def _memory(name: str) -> IO[bytes]:
+    """A file in memory where there is such a thing: a full disk must not reach it."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create(name), "w+b")
+    return tempfile.TemporaryFile()
