@@ -81,7 +81,7 @@ async def execute(
     is_sealed = False
     try:
         await journal.close()
-        folder.seal(result)
+        await clock.blocking(None, folder.seal, result)
         is_sealed = True
     except TelemetryError as error:
         verdict, reason = _not_saved(verdict, reason, error)

@@ -42,6 +42,8 @@ OPEN_WITHIN_S = 4.5
 _FIRST_FRAMES_S = 5.0
 _TICK_S = 0.25
 _STEP_CANCEL_S = 2.0
+_CLEANUP_S = 60.0
+"""Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Runner:
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- from outside ------------------------------------------------------------------------------------------------
@@ -95,6 +98,7 @@ class Runner:
         """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
         if self.found.stop is not None:
             self.log.tell("note", f"{reason}: already stopping, the safe state goes on")
+            self._hurry.set()
             return
         self._halt(Stop(verdict, reason, hint, by_signal=by_signal))
 
@@ -119,6 +123,9 @@ class Runner:
                 await self._work()
         except HarnessError as error:
             self._halt(Stop(Verdict.ERROR, str(error), error.hint))
+        except Exception as error:
+            self.log.tell("bug", "".join(traceback.format_exception(error)))
+            self._halt(Stop(Verdict.ERROR, f"the harness failed: {error!r}", "report this as a bug"))
         finally:
             await self._end()
 
@@ -293,17 +300,19 @@ class Runner:
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
         work = asyncio.ensure_future(step.definition.run(context, step.params))
-        halted = asyncio.ensure_future(self._stop.wait())
-        stoppable = step.section != "cleanup"
+        is_cleanup = step.section == "cleanup"
+        halted = asyncio.ensure_future(self._hurry.wait() if is_cleanup else self._stop.wait())
+        limit = _CLEANUP_S if is_cleanup and self._stop.is_set() else None
         try:
-            await asyncio.wait({work, halted} if stoppable else {work}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
         finally:
             halted.cancel()
         if not work.done():
             work.cancel()
             await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
             stop = self.found.stop
-            assert stop is not None
+            if is_cleanup or stop is None:
+                return Verdict.ERROR, "cut short: the run was stopped"
             return stop.verdict, stop.reason
         return self._judge(step, context, work)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.clock import Clock
 from harness.device.device import Device
+from harness.errors import HarnessError
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import Frame, Quality, Reading, SignalInfo, convert
 from harness.schema.station import Derived
@@ -48,14 +49,17 @@ class _Formula:
         self.name = name
         self.compute = function.compute
         first = next(iter(derived.inputs.values()))
+        own_unit = infos[first].unit if first in infos else ""
         self.inputs: list[tuple[str, str, int, float, float]] = []
         for key, reference in derived.inputs.items():
-            info = infos[reference]
-            target = function.inputs[key] or infos[first].unit
+            info = infos.get(reference)
+            if info is None:
+                raise HarnessError(f"derived signal {name} needs {reference}, which the device does not have")
+            target = function.inputs[key] or own_unit
             device, index = places[reference]
             offset = convert(0.0, info.unit, target)
             self.inputs.append((key, device, index, convert(1.0, info.unit, target) - offset, offset))
-        own = function.unit or infos[first].unit
+        own = function.unit or own_unit
         self.unit = derived.unit or own
         offset = convert(0.0, own, self.unit)
         self.scale, self.offset = convert(1.0, own, self.unit) - offset, offset
