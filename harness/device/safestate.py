@@ -25,6 +25,10 @@ from harness.schema.conditions import Condition as Wanted
 from harness.schema.station import Derived, SafeAction
 
 _KEEP_POLL_S = 1.0
+_UNREADABLE_S = 30.0
+"""A condition that cannot be read for so long is given up: nothing more can be learnt by waiting."""
+_AGREE_S = 10.0
+"""How long an independent reading may lag behind a confirmed command."""
 LEAK = "leak"
 
 
@@ -68,13 +72,13 @@ class Condition:
     """(input of the function, device, signal); one entry with '' for a plain signal."""
     function: Function | None = None
 
-    async def holds(self, devices: Mapping[str, Device], clock: Clock) -> bool:
-        """Read what is needed and check it; what cannot be read does not hold."""
+    async def holds(self, devices: Mapping[str, Device], clock: Clock) -> bool | None:
+        """Read what is needed and check it; None when it cannot be read."""
         values: dict[str, float] = {}
         for key, device, signal in self.inputs:
             reading = await _look(devices[device], signal, clock)
             if reading is None or not reading.is_good:
-                return False
+                return None
             if self.function is None:
                 return self.check.holds(reading.value)
             target = self.function.inputs[key] or reading.unit
@@ -192,26 +196,33 @@ async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: N
         names = ", ".join(str(outcomes.get(c.name) or f"{c.name}: no answer") for c, _ in pending[:4])
         more = f" and {len(pending) - 4} more" if len(pending) > 4 else ""
         return ActionReport(step.text, False, f"{names}{more}")
-    if step.until is not None and not await _reaches(step, devices, clock, 10.0):
-        return ActionReport(step.text, False, f"{step.until.name} does not agree")
+    if step.until is not None and (reason := await _reach(step, devices, clock, _AGREE_S)):
+        return ActionReport(step.text, False, reason)
     return ActionReport(step.text, True)
 
 
 async def _keep(step: Step, devices: Mapping[str, Device], clock: Clock) -> ActionReport:
-    reached = await _reaches(step, devices, clock, step.action.at_most)
     # a keep that runs into its time limit has still kept: what it guards is the order, not the temperature
-    return ActionReport(step.text, True, "" if reached else f"not reached within {step.action.at_most:g} s")
+    return ActionReport(step.text, True, await _reach(step, devices, clock, step.action.at_most))
 
 
-async def _reaches(step: Step, devices: Mapping[str, Device], clock: Clock, at_most: float) -> bool:
+async def _reach(step: Step, devices: Mapping[str, Device], clock: Clock, at_most: float) -> str:
+    """Wait for the step's condition; '' when it holds, else why it was given up."""
     assert step.until is not None
-    deadline = clock.monotonic() + at_most
+    started = clock.monotonic()
+    readable = started
     while True:
-        if await step.until.holds(devices, clock):
-            return True
-        if clock.monotonic() >= deadline:
-            return False
-        await clock.sleep(min(_KEEP_POLL_S, max(0.05, deadline - clock.monotonic())))
+        holds = await step.until.holds(devices, clock)
+        now = clock.monotonic()
+        if holds:
+            return ""
+        if holds is not None:
+            readable = now
+        elif now - readable > _UNREADABLE_S:
+            return f"{step.until.name} cannot be read; the device is left to its own control"
+        if now - started >= at_most:
+            return f"{step.until.name} did not get there within {at_most:g} s"
+        await clock.sleep(min(_KEEP_POLL_S, max(0.05, started + at_most - now)))
 
 
 async def _look(device: Device, signal: str, clock: Clock) -> Reading | None:
