@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,6 +98,8 @@ class Device:
         self.max_age = entry.max_age or 3 * entry.poll
         self.events: list[str] = []
         """Things worth telling since the last look (lost, back, counter reset); the engine empties it."""
+        self.gate: Callable[[ControlPoint, Setting], None] | None = None
+        """Asked as the last thing before a command leaves; raises SafetyError to stop it."""
         self._clock = clock
         self._points: list[SignalPoint] = []
         self._index: dict[str, int] = {}
@@ -316,6 +318,8 @@ class Device:
             try:
                 if self._must_prove and self._is_open:
                     await self._prove_again()
+                if self.gate is not None:
+                    self.gate(control, setting)
                 await self.link.write(control, setting.value, setting.word)
             except DeviceError as error:
                 raise self._named(error) from error

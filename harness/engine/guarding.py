@@ -21,6 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import harness
+from harness.device.device import Device
+from harness.device.handover import hand_over
+from harness.device.safestate import compile_sequence
+from harness.engine.project import Project
+from harness.engine.signals import SignalStore
 from harness.errors import SafetyError
 
 BEAT_S = 0.25
@@ -42,6 +47,37 @@ class Charge:
     lock: Path | None = None
     is_simulated: bool = False
     interval: float = BEAT_S
+
+
+async def guard_run(
+    charge: Charge,
+    project: Project,
+    devices: Mapping[str, Device],
+    addresses: Mapping[str, str],
+    on_loss: Callable[[str], None],
+) -> Guard:
+    """Compile the station's safe state for the wire and start a guardian with it. The devices must be open."""
+    station = project.on.station
+    sequences = {
+        name: compile_sequence(actions, devices, project.catalog.derived)
+        for name, actions in station.safe_state.items()
+    }
+    plan = await hand_over(sequences, devices, addresses, project.on.base)
+    return await Guard.start(charge, plan, on_loss)
+
+
+def energised_now(devices: Mapping[str, Device], store: SignalStore) -> list[str]:
+    """The switches that are on as a run begins: from now on it answers for them, although it did not put them on."""
+    found = []
+    for name, device in devices.items():
+        for control in device.expansion.controls.values():
+            confirm = control.spec.confirm
+            signal = f"{name}.{control.confirm_by}"
+            if control.spec.energises and confirm is not None and store.has(signal):
+                reading = store.latest(signal)
+                if reading.is_good and reading.text == confirm.words.get("on", "on"):
+                    found.append(f"{name}.{control.name}")
+    return found
 
 
 class Guard(asyncio.Protocol):

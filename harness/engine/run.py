@@ -10,6 +10,8 @@ from collections.abc import Callable
 from harness import __version__
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
+from harness.engine.guarding import BEAT_S, Charge
+from harness.engine.lock import StationLock
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
@@ -31,6 +33,7 @@ from harness.record.result import (
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
+GUARDIAN_DIARY = "guardian.jsonl"
 DRAIN_S = 10.0
 """Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
 
@@ -38,9 +41,32 @@ DRAIN_S = 10.0
 async def execute(
     project: Project, options: RunOptions, clock: Clock, on_start: Callable[[Runner], None] | None = None
 ) -> RunOutcome:
-    """Carry out a plan and leave its record. Raises only when not even a record could be opened."""
+    """Carry out a plan and leave its record. Raises only when not even a record could be opened.
+
+    RunError when the station is in use. Simulated devices are the run's own: they need no lock.
+    """
     wall = time.time_ns()
-    folder = RunFolder.create(options.data_dir, options.serial, wall)
+    station = project.on.station.station
+    lock = None if options.is_simulated else StationLock.take(station, options.data_dir, serial=options.serial)
+    try:
+        folder = RunFolder.create(options.data_dir, options.serial, wall)
+        if lock is not None:
+            lock.describe(station, folder.run, options.serial)
+        return await _execute(project, options, clock, folder, wall, lock, on_start)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+async def _execute(
+    project: Project,
+    options: RunOptions,
+    clock: Clock,
+    folder: RunFolder,
+    wall: int,
+    lock: StationLock | None,
+    on_start: Callable[[Runner], None] | None,
+) -> RunOutcome:
     header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(wall))
     meta = {
         "run": folder.run,
@@ -56,6 +82,16 @@ async def execute(
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
     runner = Runner(project, options, clock, journal, log)
+    if not clock.is_virtual and options.network is None:
+        runner.charge = Charge(
+            station=project.on.station.station,
+            run=folder.run,
+            epoch=lock.epoch if lock is not None else 1,
+            diary=folder.path / GUARDIAN_DIARY,
+            lock=lock.guardian_path if lock is not None else None,
+            is_simulated=options.is_simulated,
+            interval=BEAT_S * max(1.0, 1.0 / clock.rate),
+        )
     outbox = None
     if options.influxdb is not None and not clock.is_virtual:
         outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))

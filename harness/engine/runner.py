@@ -16,21 +16,25 @@ import contextlib
 import traceback
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from harness.clock import Clock, iso
 from harness.device.build import DeviceBuilder
-from harness.device.device import Device, tree_report
+from harness.device.device import Device, Setting, tree_report
+from harness.device.points import ControlPoint
 from harness.device.poller import Poller
 from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
 from harness.engine.context import Bench, StepContext
+from harness.engine.guarding import Charge, Guard, energised_now, guard_run
 from harness.engine.interlocks import Interlocks, Trip
 from harness.engine.log import RunLog
+from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
 from harness.engine.signals import SignalStore
 from harness.engine.step import StepFailedError
-from harness.errors import DeviceError, HarnessError
+from harness.errors import DeviceError, HarnessError, SafetyError
 from harness.limits.verdict import Verdict, worst
 from harness.quantity import Frame
 from harness.record.result import DeviceCoverage, StepResult
@@ -88,6 +92,10 @@ class Runner:
         self.step_started = 0.0
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
+        self.charge: Charge | None = None
+        """What the run's guardian is told; None: there is none (virtual time)."""
+        self.guard: Guard | None = None
+        self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -108,6 +116,8 @@ class Runner:
             self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
         if self.bench is not None:
             self.bench.energising_allowed = False
+        if self.guard is not None and stop.trip is not None:
+            self.guard.sequence = stop.trip.sequence
         self._stop.set()
 
     # --- the whole ---------------------------------------------------------------------------------------------------
@@ -119,7 +129,7 @@ class Runner:
             for name, entry in self.project.on.station.devices.items():
                 profile = self.project.catalog.profiles[name]
                 self.devices[name] = builder.make(name, entry, profile, self.options.addresses.get(name, ""))
-            if await self._open() and await self._begin():
+            if await self._open() and await self._get_guarded() and await self._begin():
                 await self._work()
         except HarnessError as error:
             self._halt(Stop(Verdict.ERROR, str(error), error.hint))
@@ -155,6 +165,32 @@ class Runner:
         self.log.tell("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
         return None
 
+    async def _get_guarded(self) -> bool:
+        for name, device in self.devices.items():
+            device.gate = partial(self._gate, name)
+        if self.charge is not None:
+            self.guard = await guard_run(
+                self.charge, self.project, self.devices, self.options.addresses, self._guardian_lost
+            )
+            self.log.tell("guardian", f"guarded by process {self.guard.pid}", epoch=self.charge.epoch)
+            for name, problem in self.guard.problems.items():
+                text = f"the guardian has no connection of its own to {name} yet: {problem}"
+                self.log.tell("guardian", text, device=name)
+        return True
+
+    def _guardian_lost(self, reason: str) -> None:
+        self._halt(Stop(Verdict.ERROR, reason, "look at guardian.jsonl in the run's folder"))
+
+    def _gate(self, name: str, control: ControlPoint, setting: Setting) -> None:
+        """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""
+        if self.guard is not None:
+            self.guard.arm(f"{name}.{control.name}")
+        if control.spec.energises and setting.word == "on":
+            if self.bench is not None and not self.bench.energising_allowed:
+                raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
+            if self.guard is not None:
+                self.guard.check()
+
     def _address(self, name: str) -> str:
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
 
@@ -178,6 +214,9 @@ class Runner:
         await self._first_frames(store)
         store.restart_coverage()
         self.found.armed_at = self.clock.monotonic()
+        if self.guard is not None:
+            self.guard.arm(*energised_now(self.devices, store))
+        self._notifier.ready()
         names = self.interlocks.names
         self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         self.interlocks.arm()
@@ -221,6 +260,9 @@ class Runner:
         step_s = 0.0
         while True:
             await self.clock.sleep(_TICK_S)
+            if self.guard is not None:
+                self.guard.beat()
+            self._notifier.alive(self.running.title if self.running is not None else "")
             if self.interlocks is not None:
                 self.interlocks.evaluate()
             now = self.clock.monotonic()
@@ -246,6 +288,10 @@ class Runner:
             self._halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
 
     def _tripped(self, trip: Trip) -> None:
+        if trip.is_silence:  # the rack showed nothing bad: what watches it is gone, which is the station's fault
+            reason = f"interlock {trip.interlock!r} has lost sight: {trip.reason}"
+            self._halt(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
+            return
         self._halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
 
     # --- steps -------------------------------------------------------------------------------------------------------
@@ -409,6 +455,10 @@ class Runner:
         ]
 
     async def _close(self) -> None:
+        if self.guard is not None:
+            await self.guard.close()
+        self._notifier.stopping()
+        self._notifier.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

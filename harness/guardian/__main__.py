@@ -1,0 +1,175 @@
+"""`python -m harness.guardian --pipe FD --lease FD`: started by the runner, never by hand."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import mmap
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.guardian.acting import Sequences, energised, make_safe
+from harness.guardian.diary import Diary
+from harness.guardian.hands import Hands
+from harness.guardian.watch import Watch
+
+PERSIST_S = 600.0
+"""How long an unconfirmed safe state is tried again, seconds."""
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGABRT)
+"""Signals that end a run but not its guardian; systemd sends SIGABRT to the whole unit when its watchdog runs out."""
+_AGAIN_S = 2.0
+_LOOK_AGAIN_S = 1.0
+_REVOKED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Guard until the runner says good-bye, or until the rack is safe. 0; 5 when the safe state is not confirmed."""
+    parser = argparse.ArgumentParser(prog="harness.guardian", description="Started by the runner, never by hand.")
+    parser.add_argument("--pipe", type=int, required=True)
+    parser.add_argument("--lease", type=int, required=True)
+    given = parser.parse_args(arguments)
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        # only root may lower it; without the right the guardian is as likely a victim as any process of its size
+        Path("/proc/self/oom_score_adj").write_text("-900")
+    pipe = socket.socket(fileno=given.pipe)
+    pipe.setblocking(False)
+    with mmap.mmap(given.lease, 1) as lease:
+        return asyncio.run(_guard(pipe, lease))
+
+
+async def _guard(pipe: socket.socket, lease: mmap.mmap) -> int:
+    watch = Watch()
+    await asyncio.get_running_loop().create_connection(lambda: watch, sock=pipe)
+    try:
+        plan = await watch.hello
+    except asyncio.CancelledError:
+        return 0
+    with _locked(plan["lock"], plan) as is_locked:
+        if not is_locked:
+            watch.say("failed", reason=f"another guardian holds {plan['lock']}")
+            return 3
+        diary = Diary(Path(plan["diary"]) if plan["diary"] else None)
+        diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
+        try:
+            return await _serve(watch, plan, lease, diary)
+        except Exception as error:
+            diary.note("failed", error=repr(error))
+            watch.say("failed", reason=repr(error))
+            raise
+        finally:
+            await diary.close()
+
+
+async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary: Diary) -> int:
+    sequences = Sequences.of(plan)
+    hands = Hands(plan["devices"])
+    problems = await hands.open()
+    for device, problem in problems.items():
+        diary.note("not reached", device=device, problem=problem)
+    gc.collect()
+    gc.freeze()
+    watch.say("ready", pid=os.getpid(), problems=problems)
+    diary.note("ready", devices=sorted(hands.channels), problems=len(problems))
+    cause = await watch.cause()
+    if not cause:
+        diary.note("bye")
+    elif not watch.armed:
+        diary.note("runner gone", cause=cause, armed=[])
+    else:
+        return await _take_over(watch, plan, lease, diary, sequences, hands, cause)
+    await hands.close()
+    return 0
+
+
+async def _take_over(
+    watch: Watch,
+    plan: Mapping[str, Any],
+    lease: mmap.mmap,
+    diary: Diary,
+    sequences: Sequences,
+    hands: Hands,
+    cause: str,
+) -> int:
+    lease[0] = _REVOKED  # first of all: from here on the runner, should it wake up, does not energise again
+    watch.say("revoked", cause=cause)
+    started = time.monotonic()
+    armed = watch.armed
+    diary.note("takeover", cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
+    unconfirmed: list[str] = []
+    persist = 0.0 if plan["is_simulated"] else PERSIST_S
+    while True:
+        actions = sequences.chosen(watch.sequence, armed)
+        work = asyncio.ensure_future(make_safe(actions, hands, diary))
+        if not await _finished(work, watch):
+            diary.note("bye", text="the runner has made the rack safe itself")
+            break
+        unconfirmed = work.result()
+        seconds = round(time.monotonic() - started, 3)
+        diary.note("safe" if not unconfirmed else "NOT CONFIRMED", seconds=seconds, unconfirmed=unconfirmed)
+        watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
+        if unconfirmed:
+            if seconds >= persist:
+                break
+            await asyncio.sleep(_AGAIN_S)
+        elif await _stays_off(watch, sequences, armed, hands, diary):
+            break
+    if unconfirmed and plan["is_simulated"]:
+        diary.note("note", text="the simulated devices lived in the runner and ended with it")
+    await hands.close()
+    return 5 if unconfirmed else 0
+
+
+async def _finished(work: asyncio.Future[list[str]], watch: Watch) -> bool:
+    """Wait for the safe state; False when the runner, awake again and done with its own, says good-bye before."""
+    while not work.done() and not watch.said_bye:
+        await asyncio.wait({work}, timeout=0.1)
+    if not work.done():
+        work.cancel()
+        await asyncio.wait({work})
+        return False
+    return True
+
+
+async def _stays_off(watch: Watch, sequences: Sequences, armed: Sequence[str], hands: Hands, diary: Diary) -> bool:
+    """A frozen runner may wake up in the middle of a command: look until it is gone. False when something is on."""
+    mentioned = [put.key for action in sequences.chosen(watch.sequence, armed) for put in action.puts]
+    keys = [key for key in dict.fromkeys((*armed, *mentioned)) if key in sequences.off]
+    while not (watch.is_gone or watch.said_bye):
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        if again := await energised(sequences.off, keys, hands):
+            diary.note("energised again", switches=again)
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _locked(path: str, plan: Mapping[str, Any]) -> Any:
+    """Hold the station's guardian lock, so that no new run starts while this one makes the rack safe."""
+    if not path:
+        yield True
+        return
+    with open(path, "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "run": plan["run"]}, file)
+        file.flush()
+        yield True
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""The guardian's part of the record: one line of JSON for each thing it saw and did, synced to the disk.
+
+Writing happens in a thread: a disk that hangs or is full must not keep the rack from being made safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import queue
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+class Diary:
+    """Appends to `path`. `note` never blocks and never raises; what could not be written is counted in `lost`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.lost = 0
+        self._path = path
+        self._started = time.monotonic()
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="diary", daemon=True)
+        self._thread.start()
+
+    def note(self, kind: str, /, **data: Any) -> None:
+        """Write one line: wall time (UTC), seconds since the guardian's start, kind, and what belongs to it."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        entry = {"at": at, "t": round(time.monotonic() - self._started, 4), "kind": kind, **data}
+        self._lines.put(json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n")
+
+    async def close(self, within: float = 5.0) -> None:
+        """Wait until all is on the disk, at most `within` seconds."""
+        self._lines.put(None)
+        deadline = time.monotonic() + within
+        while not self._done.is_set() and time.monotonic() < deadline:  # noqa: ASYNC110 (a thread sets it)
+            await asyncio.sleep(0.01)
+
+    def _write(self) -> None:
+        handle = -1
+        ending = False
+        while not ending:
+            first = self._lines.get()
+            lines = [] if first is None else [first]
+            ending = first is None
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    more = self._lines.get_nowait()
+                    if more is None:
+                        ending = True
+                    else:
+                        lines.append(more)
+            if not lines or self._path is None:
+                continue
+            try:
+                if handle < 0:
+                    handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                data = b"".join(lines)
+                while data:
+                    data = data[os.write(handle, data) :]
+                os.fsync(handle)
+            except OSError:
+                self.lost += len(lines)
+        if handle >= 0:
+            os.close(handle)
+        self._done.set()

@@ -1,0 +1,115 @@
+"""The guardian's own connections to the devices, opened before anything is energised."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.device.wire import Channel, Command, Read, carry_out, look
+from harness.errors import HarnessError
+from harness.secret import Secret
+from harness.transport.modbus import ModbusClient
+from harness.transport.network import Network, SocketNetwork
+from harness.transport.snmp import SnmpClient, SnmpCredentials
+from harness.transport.visa import Instrument, open_instrument
+from harness.transport.visa_stream import StreamSession
+
+OPEN_WITHIN_S = 5.0
+COMMAND_WITHIN_S = 5.0
+"""Longest time for one command to be acknowledged, seconds."""
+
+
+class Hands:
+    """One channel for each device of the plan. Connections that fail or are lost are made again when needed."""
+
+    def __init__(self, devices: Mapping[str, Mapping[str, Any]]) -> None:
+        self._clients: dict[tuple[str, int], ModbusClient] = {}
+        self._exclusive = {name for name, entry in devices.items() if entry.get("serial") is not None}
+        self.channels: dict[str, Channel] = {name: self._channel(name, entry) for name, entry in devices.items()}
+
+    def _channel(self, name: str, entry: Mapping[str, Any]) -> Channel:
+        if entry["protocol"] == "modbus":
+            return self._modbus(entry), entry["unit"]
+        if entry["protocol"] == "snmp":
+            given = dict(entry["credentials"])
+            for key in ("community", "auth_key", "priv_key"):
+                given[key] = Secret(given[key])
+            return SnmpClient(
+                SocketNetwork(),
+                entry["host"],
+                entry["port"],
+                SnmpCredentials(**given),
+                name=name,
+                timeout=entry["timeout"],
+                max_oids=entry["max_oids"],
+                any_source=entry["any_source"],
+            )
+        return _instrument(name, entry)
+
+    def _modbus(self, entry: Mapping[str, Any]) -> ModbusClient:
+        key = (entry["host"], entry["port"])
+        client = self._clients.get(key)
+        if client is None:
+            network: Network = SocketNetwork()
+            if entry["serial"] is not None:
+                from harness.transport.serial import SerialNetwork
+
+                options = entry["serial"]
+                network = SerialNetwork(
+                    baud=int(options.get("baud", 19200)),
+                    parity=options.get("parity", "E"),
+                    stop=2 if options.get("stop") == "2" else 1,
+                )
+            client = self._clients[key] = ModbusClient(
+                network,
+                *key,
+                framing=entry["framing"],
+                timeout=entry["timeout"],
+                min_gap=entry["min_gap"],
+                pause_after_connect=entry["pause"],
+            )
+        client.timeout = max(client.timeout, entry["timeout"])
+        client.min_gap = max(client.min_gap, entry["min_gap"])
+        return client
+
+    async def open(self) -> dict[str, str]:
+        """Connect everything at once; device -> why not. A serial port has one owner: it is opened when it is free."""
+        names = [name for name in self.channels if name not in self._exclusive]
+        found = await asyncio.gather(*(self._open(name) for name in names))
+        return {name: problem for name, problem in zip(names, found, strict=True) if problem}
+
+    async def _open(self, name: str) -> str:
+        channel = self.channels[name]
+        client = channel[0] if isinstance(channel, tuple) else channel
+        try:
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                await client.open()
+        except (HarnessError, TimeoutError) as error:
+            return str(error) or f"no connection within {OPEN_WITHIN_S:g} s"
+        return ""
+
+    async def send(self, device: str, commands: Sequence[Command]) -> None:
+        """Send one control's commands; for errors see `Link.write`, and TimeoutError."""
+        async with asyncio.timeout(COMMAND_WITHIN_S + sum(command.seconds for command in commands)):
+            await carry_out(self.channels[device], commands)
+
+    async def look(self, device: str, reads: Sequence[Read], within: float) -> list[float | str]:
+        """Read signals; NaN is what is no measurement. DeviceError, or TimeoutError after `within` seconds."""
+        async with asyncio.timeout(within):
+            return await look(self.channels[device], reads)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for channel in self.channels.values():
+            await (channel[0] if isinstance(channel, tuple) else channel).close()
+
+
+def _instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
+    resource, timeout = entry["resource"], entry["timeout"]
+    parts = resource.split("::")
+    if parts[0].upper().startswith("TCPIP") and parts[-1].upper() == "SOCKET":
+        # on the loop: the VISA library would double the size of this process
+        host, port = parts[1], int(parts[2])
+        return Instrument(lambda: StreamSession(SocketNetwork(), host, port), name=name, timeout=timeout)
+    return open_instrument(resource, SocketNetwork(), virtual=False, name=name, timeout=timeout)

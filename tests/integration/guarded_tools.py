@@ -1,0 +1,158 @@
+"""A small station whose devices, runner and guardian are processes of their own, judged by the simulator's truth."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OUTLETS = 6
+STATION = f"""
+schema: 1
+station: bay-7
+simulation: {{rack: 30kW, seed: 5}}
+devices:
+  pdu: {{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16100", counts: {{outlet: {OUTLETS}}}, poll: 0.5 s}}
+  cdu: {{profile: cdu/meta_rpu, address: "modbus+tcp://127.0.0.1:15020/12", counts: {{pump: 2}}, poll: 0.5 s}}
+derived:
+  cdu.delta_temperature:
+    function: temperature_difference
+    inputs: {{high: cdu.return_temperature, low: cdu.supply_temperature}}
+    unit: K
+interlocks:
+  - {{name: leak, signal: cdu.leak, equals: dry, on_trip: leak}}
+  - {{name: no flow, signal: cdu.flow, min: 5 L/min, for: 30 s, armed_when: {{signal: pdu.power, min: 1 kW}}}}
+safe_state:
+  default:
+    - {{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {{signal: pdu.power, max: 500 W}}}}
+    - {{keep: cdu.pump, until: {{signal: cdu.delta_temperature, max: 3 K}}, at_most: 10 s}}
+  leak:
+    - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
+    - {{set: cdu.pump, to: "off", confirm_within: 5 s}}
+"""
+PLAN = """
+schema: 1
+plan: hold
+coverage: 50 %
+steps:
+  - {step: power_on, outlets: pdu.outlet, stagger: 50 ms}
+  - {step: wait_until, name: hold, signal: pdu.power, min: 900 kW, within: 120 s}
+"""
+
+
+class Bay:
+    """The processes of one test: devices, runs and their guardians. Everything it started is ended by `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.station = folder / "station.yaml"
+        self.plan = folder / "plan.yaml"
+        self.addresses = folder / "addresses.json"
+        self.station.write_text(STATION)
+        self.plan.write_text(PLAN)
+        self.started: list[subprocess.Popen[str]] = []
+        self.guardians: list[int] = []
+        self.env = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_RUNTIME": str(folder / "locks")}
+
+    def start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, str(HERE / script), *(str(each) for each in arguments)]
+        errors = (self.folder / f"{script}.{len(self.started)}.err").open("w")
+        with errors:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=self.env)
+        self.started.append(process)
+        return process
+
+    def start_devices(self, *faults: str) -> subprocess.Popen[str]:
+        process = self.start("guarded_station.py", self.addresses, self.station, *faults)
+        until(self.addresses.exists, 20)
+        return process
+
+    def start_run(self) -> subprocess.Popen[str]:
+        return self.start("guarded_runner.py", self.station, self.plan, self.folder / "data", self.addresses)
+
+    def truth(self) -> dict[str, float]:
+        port = json.loads(self.addresses.read_text())["truth"]
+        with socket.create_connection(("127.0.0.1", port), 5) as line, line.makefile("rw") as file:
+            file.write("truth\n")
+            file.flush()
+            return dict(json.loads(file.readline()))
+
+    def outlets_on(self) -> int:
+        truth = self.truth()
+        return sum(truth[f"outlet[{k}].state"] > 0.5 for k in range(1, OUTLETS + 1))
+
+    def power_up(self) -> tuple[subprocess.Popen[str], Path, int]:
+        """Start a run and wait until the truth says that all outlets are on: (runner, folder, guardian's pid)."""
+        process = self.start_run()
+        folder = Path(said(process)["folder"])
+        until(lambda: self.outlets_on() == OUTLETS, 30)
+        guardian = next(line["pid"] for line in diary(folder) if line["kind"] == "start")
+        self.guardians.append(guardian)
+        return process, folder, guardian
+
+    def errors(self) -> str:
+        return "\n".join(path.read_text() for path in self.folder.glob("*.err"))
+
+    def close(self) -> None:
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+        for pid in self.guardians:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line of JSON a process prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "the process ended without a word"
+    return dict(json.loads(line))
+
+
+def diary(folder: Path) -> list[dict[str, Any]]:
+    """The guardian's lines."""
+    path = folder / "guardian.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def kinds(folder: Path) -> list[str]:
+    """What the guardian noted, in order."""
+    return [line["kind"] for line in diary(folder)]
+
+
+def until(condition: Any, within: float) -> float:
+    """Wait until the condition holds; seconds it took. Fails when it does not within the seconds."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < within, f"not within {within} s"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wanted(items: Sequence[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    """The lines of one kind."""
+    return (item for item in items if item["kind"] == kind)
