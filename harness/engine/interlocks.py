@@ -6,6 +6,9 @@
  armed:  always, or while `armed_when` holds or cannot be known, and in the named steps
  trip:   armed and enough of the signals bad; latched
 ```
+
+A trip by silence alone acts at once like any other. But silence is no sign of a leak: such a trip of an interlock that
+leads to the sequence `leak` takes `default` instead, which takes the heat off and does not stop the coolant.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.clock import Clock
+from harness.device.safestate import LEAK
 from harness.engine.signals import SignalStore
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
@@ -37,6 +41,8 @@ class Trip:
     wall_ns: int
     frame_mono: float
     """When the sample that decided it arrived; equals `mono` for silence."""
+    is_silence: bool = False
+    """No value was bad, there was only none to believe: the station's fault, not a finding about the rack."""
 
 
 @dataclass(slots=True)
@@ -203,7 +209,9 @@ class Interlocks:
             return
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
-        trip = Trip(guard.spec.name, guard.spec.on_trip, reason, now, self._clock.wall_ns(), arrived)
+        is_silence = not any(channel.violates for channel in bad)
+        sequence = "default" if is_silence and guard.spec.on_trip == LEAK else guard.spec.on_trip
+        trip = Trip(guard.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
         guard.trip = trip
         self.trips.append(trip)
         self._on_trip(trip)

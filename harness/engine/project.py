@@ -109,6 +109,9 @@ def load_station(path: Path | str) -> StationProject:
         if loc[0] != "derived":
             _check_reference(on.catalog, {}, source, loc, kind, text, found)
     _check_interlocks(on, source, station.interlocks, ("interlocks",), (), found)
+    if station.safe_state and "default" not in station.safe_state:
+        hint = "name the sequence that ends every run `default`"
+        found.add(source.problem(("safe_state",), "HX-1322", "there is no sequence 'default'", hint))
     for name, sequence in station.safe_state.items():
         for index, action in enumerate(sequence):
             _check_action(on.catalog, source, ("safe_state", name, index), action, found)
