@@ -46,6 +46,8 @@ class Pdu:
         self.total: Callable[[], float] = lambda: 0.0  # W AC
         self.present_energy: Callable[[], float] = lambda: self.energy  # J including the running step
         self._full = p.maximum_power / (n / 2)  # W that one outlet carries at full load on half of them
+        self._metered_at = (-math.inf, 0.0)  # plant time and total power that `_metered` is of
+        self._metered: tuple[list[float], list[float]] = ([], [])  # power factors, A
 
     def command(self, index: int, value: float) -> None:
         """Ask outlet `index` to close (1) or open (0); the relay follows 0.2 to 1 s later, if it follows."""
@@ -70,16 +72,20 @@ class Pdu:
         if closed and not self.relay[index]:
             self.closed_at[index] = self._now()
         self.relay[index] = closed
-        self.changed()
+        self._forget()
 
     def set_tripped(self, index: int, *, tripped: bool) -> None:
         """Open or reset the breaker of an outlet; the relay stays where it is."""
         self.tripped[index] = tripped
-        self.changed()
+        self._forget()
 
     def set_phase(self, phase: int, *, alive: bool) -> None:
         """Lose or restore one supply phase (0..2)."""
         self.phase_ok[phase] = alive
+        self._forget()
+
+    def _forget(self) -> None:
+        self._metered_at = (-math.inf, 0.0)
         self.changed()
 
     def is_energised(self, index: int) -> bool:
@@ -92,6 +98,7 @@ class Pdu:
         self._energy = [joule + passed * part for joule, part in zip(self._energy, self.share, strict=True)]
         self._mark = self.energy
         self.share = share
+        self._metered_at = (-math.inf, 0.0)
 
     def overload(self, h: float) -> None:
         """Heat the breakers for h seconds of the present currents; called only when one may be overloaded."""
@@ -109,8 +116,7 @@ class Pdu:
 
     def power_factor(self, index: int) -> float:
         """Power factor of one outlet, by its load; 1 without any."""
-        power = self.power(index)
-        return interpolate(POWER_FACTOR, power / self._full) if power > 0.0 else 1.0
+        return self._meter()[0][index]
 
     def voltage(self, index: int) -> float:
         """V at one outlet."""
@@ -118,10 +124,30 @@ class Pdu:
 
     def current(self, index: int) -> float:
         """A through one outlet, with the inrush of the bulk capacitors just after it closed."""
+        return self._meter()[1][index]
+
+    def _meter(self) -> tuple[list[float], list[float]]:
+        """Power factors and currents of all outlets, worked out once for a moment: phases and totals ask for all."""
+        total = self.total()
+        moment = (self._now(), total)
+        if moment != self._metered_at:
+            powers = [total * share for share in self.share]
+            factors = [interpolate(POWER_FACTOR, power / self._full) if power > 0.0 else 1.0 for power in powers]
+            self._metered = (
+                factors,
+                [
+                    self._current(i, power, factor)
+                    for i, (power, factor) in enumerate(zip(powers, factors, strict=True))
+                ],
+            )
+            self._metered_at = moment
+        return self._metered
+
+    def _current(self, index: int, power: float, factor: float) -> float:
         voltage = self.voltage(index)
         if voltage == 0.0:
             return 0.0
-        current = self.power(index) / (voltage * self.power_factor(index))
+        current = power / (voltage * factor)
         since = self._now() - self.closed_at[index]
         if 0.0 <= since < 20 * INRUSH_TAU:
             current += INRUSH_PEAK * self.parameters.breaker_current * math.exp(-since / INRUSH_TAU)

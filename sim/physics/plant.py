@@ -31,6 +31,7 @@ from sim.physics.variables import Input, Variable
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
 _UNREPORTED = ("port[", "daq[")
+_LAGGED = {"loop.supply_temperature": 0, "loop.return_temperature": 1, "facility.return_temperature": 2}
 
 
 def nearest(word: str, known: Mapping[str, object]) -> str:
@@ -79,6 +80,7 @@ class Plant:
         self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
         self._input_units = MappingProxyType({name: item.unit for name, item in self._inputs.items()})
         self.sensors = Sensors(seed, self._units)
+        self._sensors: dict[str, Callable[[], float]] = {}
 
     def _now(self) -> float:
         return self.time
@@ -227,25 +229,41 @@ class Plant:
 
     def sensed(self, name: str) -> float:
         """What the sensor of a variable shows: lag, noise, resolution and faults (NaN for a dead one)."""
-        frozen = self.sensors.frozen_meter
-        if frozen is not None and is_metered(name) and name in self._variables:
-            return frozen(name)
-        return self.sensors.show(name, self._lagged(name), self.time, self.loop.total_air)
+        return self.sensor(name)()
 
-    def _lagged(self, name: str) -> float:
-        value = self.truth(name)
-        if name == "loop.supply_temperature":
-            return self._lags[0]
-        if name == "loop.return_temperature":
-            return self._lags[1]
-        if name == "facility.return_temperature":
-            return self._lags[2]
+    def sensor(self, name: str) -> Callable[[], float]:
+        """`sensed` of one variable, to be called again and again; ValueError for a name that does not exist."""
+        found = self._sensors.get(name)
+        if found is None:
+            found = self._sensors[name] = self._sensor(name)
+        return found
+
+    def _sensor(self, name: str) -> Callable[[], float]:
+        variable = self._variables.get(name)
+        if variable is None:
+            raise ValueError(f"no variable {name!r}{nearest(name, self._variables)}")
+        sensors = self.sensors
+        shown = sensors.prepare(name, self._lagged(variable), self._now, lambda: self.loop.total_air)
+        if not is_metered(name):
+            return shown
+        return lambda: shown() if sensors.frozen_meter is None else sensors.frozen_meter(name)
+
+    def _lagged(self, variable: Variable) -> Callable[[], float]:
+        """How a variable reads behind the lag of its sensor."""
+        name, read, lags = variable.name, variable.read, self._lags
+        place = _LAGGED.get(name)
+        if place is not None:
+            return lambda: lags[place]
         if name == "loop.flow":
-            return value * self._lags[3] / self.loop.flow if self.loop.flow > 0.0 else self._lags[3] * 60000.0
+            return lambda: read() * lags[3] / self.loop.flow if self.loop.flow > 0.0 else lags[3] * 60000.0
         if is_metered(name) and name.endswith(".power"):
-            power = total_power(self.rack)
-            return value * self._meter / power if power > 1.0 else value
-        return value
+
+            def metered() -> float:
+                power = total_power(self.rack)
+                return read() * self._meter / power if power > 1.0 else read()
+
+            return metered
+        return read
 
     def command(self, name: str, value: float) -> None:
         """Apply an input now; ValueError for an unknown name or a value outside its range."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from sim.physics.noise import gauss, stream
+import numpy as np
+
+from sim.physics.noise import gauss_all, stream
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 RTD_TAU, FLOW_TAU, METER_TAU = 5.0, 1.0, 1.0  # s
@@ -52,6 +53,10 @@ class Sensors:
         self._specs: dict[str, tuple[Spec, int]] = {}
         self.faults: dict[str, list[tuple[str, float]]] = {}
         self.frozen_meter: Callable[[str], float] | None = None
+        self._rows: dict[str, int] = {}
+        self._keys = np.empty(0, np.uint64)
+        self._slot = -1
+        self._drawn: list[float] = []
 
     def _spec(self, name: str) -> tuple[Spec, int]:
         found = self._specs.get(name)
@@ -60,21 +65,37 @@ class Sensors:
             found = self._specs[name] = (spec, stream(self._seed, name))
         return found
 
-    def show(self, name: str, value: float, time: float, air: float = 0.0) -> float:
-        """What the sensor of `name` shows at plant time [s] of the lagged `value`; `air` 0..1 disturbs flow."""
+    def prepare(
+        self, name: str, read: Callable[[], float], now: Callable[[], float], air: Callable[[], float]
+    ) -> Callable[[], float]:
+        """How to see what the sensor of `name` shows of the lagged value `read()` at plant time `now()` [s].
+
+        `air()` 0..1 disturbs flow. The noise of all prepared sensors is drawn at once when a time slot begins.
+        """
         (absolute, relative, resolution), key = self._spec(name)
-        if name == "loop.flow":
-            relative += AIR_NOISE * air
-        deviation = absolute + relative * abs(value)
-        if deviation > 0.0:
-            value += deviation * gauss(key, int(time / SLOT + 1e-6))
-        faults = self.faults.get(name)
-        if faults:
+        row = self._rows.setdefault(name, len(self._rows))
+        if row == len(self._keys):
+            self._keys = np.append(self._keys, np.uint64(key))
+            self._slot = -1
+        faults = self.faults.setdefault(name, [])
+        is_flow = name == "loop.flow"
+
+        def shown() -> float:
+            value = read()
+            share = relative + AIR_NOISE * air() if is_flow else relative
+            deviation = absolute + share * abs(value)
+            if deviation > 0.0:
+                slot = int(now() / SLOT + 1e-6)
+                if slot != self._slot:
+                    self._slot, self._drawn = slot, gauss_all(self._keys, slot)
+                value += deviation * self._drawn[row]
             for kind, amount in faults:
                 value = value + amount if kind == "offset" else amount
-        if resolution and math.isfinite(value):
-            value = round(value / resolution) * resolution
-        return value
+            if resolution and value - value == 0.0:
+                value = round(value / resolution) * resolution
+            return value
+
+        return shown
 
     def add(self, name: str, kind: str, amount: float) -> Callable[[], None]:
         """Give a sensor a fault: kind `offset` adds amount, `stuck` shows it (NaN too). Returns what takes it away."""

@@ -26,6 +26,10 @@ class PlantLike(Protocol):
         """What a sensor shows of a variable now, NaN when it has failed."""
         ...
 
+    def sensor(self, name: str) -> Read:
+        """`sensed` of one variable, to be called again and again."""
+        ...
+
     def command(self, name: str, value: float) -> None:
         """Move an input."""
         ...
@@ -94,7 +98,7 @@ class Sources:
         return _converted(read, source_unit, unit)
 
     def _plant_reader(self, name: str) -> Read:
-        return lambda: self.plant.sensed(name)
+        return self.plant.sensor(name)
 
     def command(self, name: str, value: float, unit: str) -> None:
         """Move an input of the plant to `value` of `unit`, at the present plant time; beyond the plant: nothing."""
