@@ -136,6 +136,10 @@ class Simulation:
             lines.extend(f"{'':<{width}}    {hint}" for hint in device.hints)
         return "\n".join(lines)
 
+    async def serve_truth(self, port: int = 0) -> Listener:
+        """Let other processes ask for the ground truth and inject faults; the caller closes the listener."""
+        return await serve_truth(self, port)
+
     async def close(self) -> None:
         """Stop every device."""
         for timer in self._timers:

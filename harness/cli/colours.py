@@ -1,0 +1,44 @@
+"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), each always beside a word and a symbol."""
+
+from __future__ import annotations
+
+from harness.limits.verdict import Verdict
+
+GREEN = "#009e73"
+VERMILLION = "#d55e00"
+ORANGE = "#e69f00"
+YELLOW = "#f0e442"
+SKY = "#56b4e9"
+PURPLE = "#cc79a7"
+
+OF_VERDICT = {
+    Verdict.PASS: GREEN,
+    Verdict.FAIL: VERMILLION,
+    Verdict.ERROR: PURPLE,
+    Verdict.TRIPPED: ORANGE,
+    Verdict.ABORTED: SKY,
+    Verdict.INTERRUPTED: SKY,
+    Verdict.INCONCLUSIVE: YELLOW,
+}
+
+SYMBOL = {
+    Verdict.PASS: "✔",
+    Verdict.FAIL: "✘",
+    Verdict.ERROR: "!",
+    Verdict.TRIPPED: "⚡",
+    Verdict.ABORTED: "■",
+    Verdict.INTERRUPTED: "■",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.SKIPPED: "-",
+    Verdict.RUNNING: "▶",
+}
+
+MEANING = {
+    Verdict.PASS: "the rack is good",
+    Verdict.FAIL: "the rack is bad",
+    Verdict.ERROR: "the station is bad; nothing is said about the rack",
+    Verdict.TRIPPED: "an interlock fired",
+    Verdict.ABORTED: "stopped on request",
+    Verdict.INTERRUPTED: "the run broke off",
+    Verdict.INCONCLUSIVE: "not enough valid data to say",
+}

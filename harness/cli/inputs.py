@@ -1,0 +1,146 @@
+"""Which files a command means: a plan or station by path, by name, or by habit; and checked arguments."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.errors import ConfigError
+
+PLANS = "harness.plans"
+SYSTEM_STATION = Path("/etc/harness/station.yaml")
+BUILT_IN_STATION = "stations/simulated.yaml"
+SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
+
+
+@cache
+def plan_roots() -> tuple[Path, ...]:
+    """The folders of installed plans, in the order of their entry points."""
+    return tuple(Path(entry.load()()) for entry in sorted(entry_points(group=PLANS), key=lambda each: each.name))
+
+
+def find_plan(text: str) -> Path:
+    """The file that PLAN means: a file, else an installed plan (`smoke`, `smoke.yaml`, `testplans/smoke.yaml`)."""
+    path = Path(text)
+    if path.exists():
+        return path
+    for name in (text, f"{text}.yaml", text.partition("/")[2]):
+        found = _installed(name)
+        if found is not None:
+            return found
+    from harness.schema.problems import did_you_mean
+
+    names = [each.stem for root in plan_roots() for each in sorted(root.glob("*.yaml"))]
+    hint = did_you_mean(Path(text).stem, names)
+    installed = f"installed plans: {', '.join(names)}" if names else ""
+    raise ConfigError(f"no such plan: {text}", hint=" ".join(part for part in (hint, installed) if part))
+
+
+def _installed(name: str) -> Path | None:
+    if not name or ".." in Path(name).parts or Path(name).is_absolute():
+        return None
+    return next((root / name for root in plan_roots() if (root / name).is_file()), None)
+
+
+def find_station(given: str | None, *, simulate: bool) -> Path:
+    """The station file: `given`, $HARNESS_STATION, ./station.yaml, /etc/harness/station.yaml, or the simulated rack."""
+    if given:
+        path = Path(given)
+        if path.exists() or not simulate:
+            return path
+        return _installed(f"stations/{given}.yaml") or path
+    from_environment = os.environ.get("HARNESS_STATION")
+    if from_environment:
+        return Path(from_environment)
+    for path in (Path("station.yaml"), SYSTEM_STATION):
+        if path.is_file():
+            return path
+    if simulate:
+        found = _installed(BUILT_IN_STATION)
+        if found is not None:
+            return found
+    raise ConfigError(
+        "no station file", hint="name one with --station or $HARNESS_STATION, or add --simulate for a simulated rack"
+    )
+
+
+def check_serial(text: str) -> str:
+    """A serial number as it may stand in names, tags and pages; ConfigError otherwise."""
+    if SERIAL.fullmatch(text) is None:
+        from harness.schema.problems import shown
+
+        raise ConfigError(f"serial {shown(text)} is refused", hint="1 to 64 letters, digits, '.', '_' or '-'")
+    return text
+
+
+def check_operator(text: str) -> str:
+    """An operator's name or badge on one line of at most 64 characters; ConfigError otherwise."""
+    if _OPERATOR.fullmatch(text) is None:
+        raise ConfigError("the operator's name is refused", hint="at most 64 characters without control characters")
+    return text
+
+
+def settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` as a plan file would read the value (a number stays a number); ConfigError for anything else."""
+    from harness.schema.scalars import resolve
+
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise ConfigError(f"--set {pair!r} is not NAME=VALUE", hint="write it like --set soak_time='10 min'")
+        if name in found:
+            raise ConfigError(f"--set {name} is given twice")
+        try:
+            found[name] = resolve(text.strip())
+        except ValueError as error:
+            raise ConfigError(f"--set {name}: {error}") from error
+    return found
+
+
+def simulation_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--simulate, --fault and --seed, for every command that talks to devices."""
+    for option in (
+        click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the simulation's noise."),
+        click.option(
+            "--fault", "faults", multiple=True, metavar="NAME[:ARG][@TIME]", help="Inject a fault; repeatable."
+        ),
+        click.option("--simulate", is_flag=True, help="Start simulated devices and use these."),
+    ):
+        function = option(function)
+    return function
+
+
+def station_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--station FILE."""
+    text = "Station file; else $HARNESS_STATION, ./station.yaml, /etc/harness/station.yaml."
+    return click.option("--station", metavar="FILE", help=text)(function)
+
+
+def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--data DIR."""
+    text = "Folder of the records; else $HARNESS_DATA, else the user data folder."
+    return click.option("--data", metavar="DIR", help=text)(function)
+
+
+def data_folder(given: str | None) -> Path:
+    """The data folder, checked; ConfigError when it cannot be used."""
+    from harness.record.folder import data_dir
+
+    return data_dir(Path(given) if given else None)
+
+
+def need_simulate(*, simulate: bool, **given: Any) -> None:
+    """ConfigError when an option is given that only means something with --simulate."""
+    for name, value in given.items():
+        if value not in (None, False, (), []) and not simulate:
+            raise ConfigError(f"--{name} needs --simulate", hint="faults and virtual time exist for simulated devices")

@@ -1,0 +1,262 @@
+"""The live view: what the operator looks at while a rack is proved. One calm picture a second, no flicker.
+
+It only reads what the runner has at hand. A real-time thread asks for pictures through the loop, so that a virtual
+run, whose clock jumps, shows the same pictures and leaves the same record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.colours import GREEN, ORANGE, SKY, SYMBOL, VERMILLION, YELLOW
+from harness.cli.forecast import clock_text, remaining
+from harness.cli.terminal import Output
+from harness.clock import iso
+from harness.engine.log import Event
+from harness.engine.runner import Runner
+from harness.limits.check import Check, compile_check
+from harness.limits.verdict import Verdict
+from harness.quantity import Quality
+from harness.schema.problems import one_line
+
+EVENTS_SHOWN = 6
+_QUIET = frozenset({"acknowledged", "intent", "confirmed"})
+"""Kinds of events that come in dozens: the record has them, the screen shows the others."""
+_ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l", "\x1b[H"
+
+
+class LiveView:
+    """Draws a runner's state. `start` when the run begins, `stop` at its end; `paused` around a question."""
+
+    def __init__(self, console: Console, output: Output) -> None:
+        self._console = console
+        self._output = output
+        self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
+        self._runner: Runner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_shown = False
+        self._pending = False
+
+    def observe(self, event: Event) -> None:
+        """Take an event of the run."""
+        if event.kind not in _QUIET:
+            self._events.append(event)
+
+    def remark(self, kind: str, text: str) -> bool:
+        """Show a line that is not an event of the run; False when the view is not shown."""
+        if not self._is_shown or self._runner is None:
+            return False
+        clock = self._runner.clock
+        self._events.append(Event(clock.wall_ns(), clock.monotonic(), kind, text))
+        self.draw()
+        return True
+
+    def start(self, runner: Runner) -> None:
+        """Begin to draw, in the running loop."""
+        self._runner = runner
+        self._loop = asyncio.get_running_loop()
+        self._show()
+        self._thread = threading.Thread(target=self._tick, name="live view", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Draw no more and give the screen back."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(2.0)
+            self._thread = None
+        self._hide()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Give the screen back for as long as the block lasts (a question is asked)."""
+        was_shown = self._is_shown
+        self._hide()
+        try:
+            yield
+        finally:
+            if was_shown and not self._ended.is_set():
+                self._show()
+
+    def _show(self) -> None:
+        self._is_shown = True
+        self._output.write(_ENTER)
+        self.draw()
+
+    def _hide(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            self._output.write(_LEAVE)
+
+    def _tick(self) -> None:
+        """Ask the loop for a picture each second of real time, one at a time."""
+        while not self._ended.wait(1.0):
+            if self._pending or self._loop is None:
+                continue
+            self._pending = True
+            try:
+                self._loop.call_soon_threadsafe(self._draw_once)
+            except RuntimeError:
+                return
+
+    def _draw_once(self) -> None:
+        self._pending = False
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw one picture over the last one."""
+        if self._runner is None or not self._is_shown:
+            return
+        console = self._console
+        height = max(10, console.height)
+        with console.capture() as capture:
+            console.print(self.picture(self._runner, height), no_wrap=True, overflow="ellipsis", end="")
+        lines = capture.get().split("\n")[: height - 1]
+        self._output.write(_HOME + "".join(f"{line}\x1b[K\r\n" for line in lines) + "\x1b[J")
+
+    # ---- the picture ------------------------------------------------------------------------------------------------
+
+    def picture(self, runner: Runner, height: int) -> RenderableType:
+        """Everything, within `height` lines."""
+        events = list(self._events)
+        trouble = list(_troubles(runner))[:4]
+        fixed = 6 + len(trouble) + 1 + len(events) + 2
+        room = max(3, height - fixed)
+        return Group(
+            *self._head(runner),
+            Text(""),
+            _signals(runner, room),
+            *trouble,
+            Text(""),
+            *(_event_line(event) for event in events),
+        )
+
+    def _head(self, runner: Runner) -> Iterator[RenderableType]:
+        project = runner.project
+        now = runner.clock.monotonic()
+        steps = [step for step in project.steps if step.section != "cleanup"]
+        finished = [step for step in runner.found.steps if step.verdict is not Verdict.SKIPPED]
+        done = min(len(finished), len(steps))
+        fraction, text = runner.bench.progress if runner.bench is not None else (0.0, "")
+        running = runner.running
+        elapsed = now - runner.step_started if running is not None else 0.0
+        left, is_known = remaining(project, done, running, elapsed, steps)
+        title = one_line(project.plan.title or project.plan.plan)
+        where = one_line(f"{runner.options.serial} on {project.on.station.station}")
+        mode = " SIMULATED" if runner.options.is_simulated else ""
+        yield Text.assemble((f" {title} ", "bold reverse"), ("  " + where, "bold"), (mode, f"bold {SKY}"))
+        total = clock_text(now - runner.started)
+        about = f"{'about' if is_known else 'at least'} {clock_text(left)} left" if left else "almost done"
+        stop = runner.found.stop
+        yield Text(f" elapsed {total}, {about}" + (", virtual time" if runner.clock.is_virtual else ""))
+        if stop is not None:
+            colour = VERMILLION
+            yield Text(one_line(f" {SYMBOL[stop.verdict]} {stop.verdict}: {stop.reason}"), style=f"bold {colour}")
+            yield Text(" making the rack safe ...", style=f"bold {colour}")
+            return
+        name = running.title if running is not None else "safe state" if done >= len(steps) else "opening devices"
+        number = min(done + 1, len(steps))
+        section = f" ({running.section})" if running is not None and running.section != "steps" else ""
+        yield Text(
+            one_line(f" {SYMBOL[Verdict.RUNNING]} step {number} of {len(steps)}{section}: {name}  {text}"), "bold"
+        )
+        share = (done + (fraction if running is not None else 0.0)) / max(1, len(steps))
+        bar = Table.grid(padding=(0, 1))
+        width = max(10, self._console.width - 24)
+        bar.add_row(
+            Text(f" {100 * share:3.0f} %"),
+            ProgressBar(total=1.0, completed=share, width=width, complete_style=GREEN, finished_style=GREEN),
+            Text(f"step {clock_text(elapsed)}"),
+        )
+        yield bar
+
+
+def _wanted_signals(runner: Runner) -> dict[str, tuple[Check | None, str]]:
+    """Signal -> (check, whose): what the step watches, then what station and plan want shown, with interlock bounds."""
+    assert runner.bench is not None
+    project, store = runner.project, runner.bench.store
+    chosen: dict[str, tuple[Check | None, str]] = {}
+    for signal, (check, _) in runner.bench.watched.items():
+        chosen[signal] = (check, "limit")
+    shown = [*project.plan.show, *project.on.station.show]
+    for reference in shown or list(store.coverage)[:0]:
+        for signal in project.catalog.find_signals(reference):
+            chosen.setdefault(signal, (None, ""))
+    for interlock in project.interlocks:
+        for signal in interlock.all_signals:
+            if signal in chosen and chosen[signal][0] is None and (interlock.quantities() or interlock.words):
+                chosen[signal] = (compile_check(interlock, store.info(signal)), "interlock")
+    return {signal: found for signal, found in chosen.items() if store.has(signal)}
+
+
+def _signals(runner: Runner, room: int) -> RenderableType:
+    if runner.bench is None:
+        return Text(" waiting for the devices ...")
+    table = Table(box=None, padding=(0, 1), expand=True, header_style="bold", show_edge=False)
+    table.add_column("signal", ratio=5, no_wrap=True, overflow="ellipsis")
+    table.add_column("value", justify="right", ratio=3, no_wrap=True)
+    table.add_column("limit", ratio=4, no_wrap=True, overflow="ellipsis")
+    table.add_column("margin", justify="right", ratio=2, no_wrap=True)
+    table.add_column("", ratio=4, no_wrap=True, overflow="ellipsis")
+    wanted = list(_wanted_signals(runner).items())
+    for signal, (check, whose) in wanted[: room - 1]:
+        reading = runner.bench.store.latest(signal)
+        shown = reading.text or (f"{reading.value:.5g} {reading.unit}".rstrip() if reading.is_good else "-")
+        margin = check.margin(reading.value) if check is not None and reading.is_good else None
+        is_ok = check is None or check.holds(reading.value, reading.quality)
+        word, style = ("ok", GREEN) if is_ok else ("✘ OUT", f"bold {VERMILLION}")
+        if not reading.is_good:
+            word, style = reading.quality.word, f"bold {ORANGE if reading.quality is Quality.STALE else VERMILLION}"
+        elif check is None:
+            word, style = "", ""
+        elif is_ok and margin is not None and _is_near(check, margin):
+            word, style = "near limit", YELLOW
+        limit = f"{check} ({whose})" if check is not None and whose == "interlock" else str(check or "")
+        told = "" if margin is None or abs(margin) == float("inf") else f"{margin:.3g}"
+        table.add_row(Text(f"{signal}"), Text(one_line(shown)), Text(limit), Text(told), Text(word, style=style))
+    if len(wanted) > room - 1:
+        table.add_row(Text(f"... and {len(wanted) - room + 1} more"))
+    return table
+
+
+def _is_near(check: Check, margin: float) -> bool:
+    """Within a tenth of the band (or of the bound itself, when there is only one)."""
+    inf = float("inf")
+    if check.low > -inf and check.high < inf:
+        return margin < 0.1 * (check.high - check.low)
+    bound = check.high if check.high < inf else check.low
+    return abs(bound) < inf and margin < 0.05 * abs(bound)
+
+
+def _troubles(runner: Runner) -> Iterator[Text]:
+    """A line for each device in trouble, and for a database that is behind."""
+    for device in runner.devices.values():
+        health = device.health
+        if health.failures_in_a_row:
+            text = f" ! {device.name}: {health.failures_in_a_row} polls failed: {health.last_error}"
+            yield Text(one_line(text), style=f"bold {VERMILLION}")
+    if runner.outbox is not None:
+        status = runner.outbox.status()
+        if status.last_error or status.is_alarm:
+            text = f" ! database: {status.backlog} entries wait, {status.last_error}"
+            yield Text(one_line(text), style=f"bold {ORANGE}")
+        else:
+            yield Text(f" database: {status.sent} lines sent, {status.backlog} entries wait", style="dim")
+
+
+def _event_line(event: Event) -> Text:
+    stamp = iso(event.wall_ns)[11:19]
+    first = event.text.partition("\n")[0]
+    style = {"stop": f"bold {VERMILLION}", "bug": f"bold {VERMILLION}", "safe": "bold"}.get(event.kind, "")
+    return Text.assemble((f" {stamp} ", "dim"), (one_line(f"{event.kind:<11} {first}"), style))

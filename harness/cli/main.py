@@ -1,0 +1,168 @@
+"""The entry point. Imports click and the standard library only: everything else waits until a command needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+COMMANDS = {
+    "run": ("harness.cli.running:run", "Carry out a plan on a rack and say PASS or FAIL."),
+    "check": ("harness.cli.checking:check", "Check plans, stations, profiles and limit sets; nothing is contacted."),
+    "sim": ("harness.cli.simulating:sim", "Serve the simulated devices of a station."),
+    "probe": ("harness.cli.probing:probe", "Who answers at a station? Read-only."),
+    "watch": ("harness.cli.watching:watch", "Live table of a station's signals. Read-only."),
+    "read": ("harness.cli.commanding:read", "Read one signal (or a bank of them) now."),
+    "set": ("harness.cli.commanding:set_", "Set one control (or a bank of them), confirmed by read-back."),
+    "safe": ("harness.cli.commanding:safe", "Bring a station to its safe state, confirmed."),
+    "runs": ("harness.cli.records:runs", "List the runs in the data folder."),
+    "report": ("harness.cli.records:report", "Show the record of a run."),
+    "verify": ("harness.cli.records:verify", "Is a record what was sealed, and does its verdict follow?"),
+    "push": ("harness.cli.records:push", "Send the database what it missed of a run."),
+    "schema": ("harness.cli.schemas:schema", "Print the JSON Schema of a kind of file."),
+    "profile": ("harness.cli.profiles:profile", "List, show and check device profiles."),
+    "doctor": ("harness.cli.doctoring:doctor", "Is this machine fit to run the harness?"),
+}
+"""Command -> (where it lives, its help). The help stands here so that `--help` imports no command."""
+
+EXIT_CODES = """\b
+Exit codes
+  0 PASS, or done    1 FAIL (the product)    2 wrong input, nothing contacted
+  3 ERROR (station)  4 TRIPPED               5 safe state NOT confirmed
+  6 station in use   7 INCONCLUSIVE          70 a bug    130/143 ABORTED
+"""
+
+
+class HarnessGroup(click.Group):
+    """Loads a command when it is used, and turns every end of it into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands in the order of a working day, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Run a command and exit with its code. No traceback reaches the screen."""
+        extra["standalone_mode"] = False
+        extra.setdefault("prog_name", "harness")
+        try:
+            code = super().main(args, **extra)
+        except click.exceptions.Exit as stop:
+            code = stop.exit_code
+        except click.ClickException as error:
+            code = _refuse(error)
+        except (click.Abort, KeyboardInterrupt):
+            _say("aborted")
+            code = 130
+        except Exception as error:
+            code = _explain(error)
+        _flush()
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(error: click.ClickException) -> int:
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx is not None else "harness"
+    _say(f"{path}: {error.format_message()}; see `{path} --help`")
+    return error.exit_code
+
+
+def _explain(error: Exception) -> int:
+    """One line for what the harness raised on purpose (several for a file with several mistakes), and its exit code."""
+    from harness.errors import ConfigError, HarnessError, RunError, SafetyError
+
+    if isinstance(error, BrokenPipeError):
+        return 0
+    if not isinstance(error, HarnessError):
+        _say(f"bug in the harness: {type(error).__name__}: {error}, details in {_keep_traceback(error)}")
+        return 70
+    for line in str(error).splitlines() or [type(error).__name__]:
+        _say(line)
+    codes: tuple[tuple[type[HarnessError], int], ...] = ((ConfigError, 2), (SafetyError, 5), (RunError, 6))
+    return next((code for kind, code in codes if isinstance(error, kind)), 3)
+
+
+def _keep_traceback(error: Exception) -> str:
+    """Write the traceback into the data folder, or where there is room for it; returns the file's name."""
+    import tempfile
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    folders = [Path(tempfile.gettempdir())]
+    with contextlib.suppress(Exception):
+        from harness.record.folder import data_dir
+
+        folders.insert(0, data_dir())
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            path = folder / f"bug-{stamp}-{os.getpid()}.txt"
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+            return str(path)
+    return "no file (no folder can be written)"
+
+
+def _say(text: str) -> None:
+    """One line on stderr, whatever state stderr is in."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(shown.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode("utf-8") + "\n")
+
+
+def _flush() -> None:
+    """Flush what is left; a closed stdout must not turn into another exit code or a message when Python exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                quiet = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(quiet, stream.fileno())
+                os.close(quiet)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value:
+        from harness import __version__
+
+        click.echo(f"harness {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=HarnessGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def cli() -> None:
+    """Prove a rack: run acceptance and burn-in plans on it, and leave a record that shows it.
+
+    First steps: `harness run smoke --simulate`, then `harness report last`.
+    """
+
+
+def main() -> NoReturn:
+    """What the installed command `harness` calls."""
+    cli.main()

@@ -1,0 +1,94 @@
+"""`harness run`: the whole main job."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli.inputs import (
+    check_operator,
+    check_serial,
+    data_folder,
+    data_option,
+    find_plan,
+    find_station,
+    need_simulate,
+    settings,
+    simulation_options,
+    station_option,
+)
+from harness.errors import ConfigError
+
+SIMULATED_SERIAL = "RACK-0001"
+
+
+@click.command()
+@click.argument("plan")
+@station_option
+@simulation_options
+@click.option("--virtual", is_flag=True, help="With --simulate: the clock jumps; a day takes minutes.")
+@click.option("--speed", type=click.FloatRange(0.1, 1000.0), default=None, help="With --simulate: N times real time.")
+@click.option("--serial", metavar="SN", help=f"Serial number of the rack; {SIMULATED_SERIAL} with --simulate.")
+@click.option("--operator", default="", metavar="ID", help="Who runs it; goes into the record.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Replace a parameter of the plan; repeatable."
+)
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, the result last.")
+def run(
+    plan: str,
+    station: str | None,
+    simulate: bool,
+    faults: tuple[str, ...],
+    seed: int | None,
+    virtual: bool,
+    speed: float | None,
+    serial: str | None,
+    operator: str,
+    pairs: tuple[str, ...],
+    data: str | None,
+    as_json: bool,
+) -> int:
+    """Carry out PLAN (a file, or an installed plan like `smoke`) on a rack.
+
+    The safe state is applied and the record sealed whatever happens; the exit code is the verdict.
+    """
+    need_simulate(simulate=simulate, fault=faults, virtual=virtual, speed=speed, seed=seed)
+    if virtual and speed is not None:
+        raise ConfigError("--virtual and --speed exclude each other", hint="virtual time runs as fast as it can")
+    plan_path = find_plan(plan)
+    station_path = find_station(station, simulate=simulate)
+    values = settings(pairs)
+    unit = check_serial(serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json))
+    check_operator(operator)
+    folder = data_folder(data)
+
+    from harness.cli.conducting import Wanted, conduct
+    from harness.engine.project import load_project, load_station
+
+    on = load_station(station_path)
+    project = load_project(plan_path, on, values)
+    rate = float("inf") if virtual else speed or 1.0
+    return conduct(
+        Wanted(
+            project=project,
+            serial=unit,
+            operator=operator,
+            data_dir=folder,
+            is_simulated=simulate,
+            rate=rate,
+            seed=seed,
+            faults=faults,
+            as_json=as_json,
+        )
+    )
+
+
+def _ask_serial(*, simulate: bool, as_json: bool) -> str:
+    if simulate:
+        return SIMULATED_SERIAL
+    from harness.cli.terminal import can_ask
+
+    if as_json or not can_ask():
+        raise ConfigError("no serial number, and no terminal to ask for it", hint="give it with --serial SN")
+    text: str = click.prompt("Serial number of the rack", type=str)
+    return text.strip()

@@ -1,0 +1,75 @@
+"""Simulated devices, found by entry point: the harness itself knows no simulator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from harness.engine.project import StationProject
+from harness.errors import ConfigError
+from harness.transport.network import Network
+
+GROUP = "harness.simulators"
+
+
+class Simulation(Protocol):
+    """What a simulator gives back: see `sim.station` for the one that ships."""
+
+    network: Network | None
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Device -> address."""
+        ...
+
+    def describe(self) -> str:
+        """How to reach each device."""
+        ...
+
+    def truth(self) -> dict[str, float]:
+        """The ground truth."""
+        ...
+
+    async def serve_truth(self, port: int = 0) -> Any:
+        """Serve truth and fault injection to other processes; has `.port` and `close()`."""
+        ...
+
+    async def close(self) -> None:
+        """Stop the devices."""
+        ...
+
+
+async def start_simulation(
+    on: StationProject,
+    *,
+    virtual: bool = False,
+    seed: int | None = None,
+    faults: Sequence[str] = (),
+    ports: Mapping[str, int] | None = None,
+) -> Simulation:
+    """Start the simulated devices of a station in the running loop. ConfigError when there is no simulator."""
+    found = sorted(entry_points(group=GROUP), key=lambda each: each.name)
+    if not found:
+        raise ConfigError("no simulator is installed", hint="install the whole package, or leave --simulate out")
+    profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
+    simulation: Simulation = await found[0].load()(
+        on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports
+    )
+    return simulation
+
+
+@asynccontextmanager
+async def simulated(
+    on: StationProject, *, simulate: bool, virtual: bool = False, seed: int | None = None, faults: Sequence[str] = ()
+) -> AsyncIterator[Simulation | None]:
+    """Simulated devices for as long as the block lasts; None when `simulate` is off."""
+    if not simulate:
+        yield None
+        return
+    simulation = await start_simulation(on, virtual=virtual, seed=seed, faults=faults)
+    try:
+        yield simulation
+    finally:
+        await simulation.close()

@@ -1,0 +1,144 @@
+"""Writing to the outside without ever waiting for it.
+
+A terminal that was stopped with Ctrl-S, a pipe whose reader sleeps, a closed window: none of them may hold up the
+loop that watches a rack. So a thread writes, from a bounded queue, and what cannot be written is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections import deque
+from typing import IO
+
+from harness.schema.problems import one_line
+
+MAX_WAITING = 65_536
+"""Pieces of text that may wait for a reader; the oldest are dropped beyond that."""
+DRAIN_S = 5.0
+"""Longest wait for a reader when everything is done, seconds."""
+
+
+class Output:
+    """A stream that never blocks the caller and never raises. Use as a context manager."""
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
+        self._wake = threading.Condition()
+        self._ended = False
+        self._broken = stream is None
+        self._idle = True
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+        self._thread.start()
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the stream, for rich."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Queue some text."""
+        with self._wake:
+            if not self._broken and not self._ended:
+                self._waiting.append(text)
+                self._wake.notify_all()
+        return len(text)
+
+    def line(self, text: str) -> None:
+        """Queue one line; control characters are escaped."""
+        self.write(one_line(text) + "\n")
+
+    def flush(self) -> None:
+        """For the file protocol; the thread flushes by itself."""
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return is_terminal(self._stream)
+
+    def fileno(self) -> int:
+        """The descriptor of the stream; OSError when there is none."""
+        if self._stream is None:
+            raise OSError("the stream is closed")
+        return self._stream.fileno()
+
+    def drain(self, at_most: float = DRAIN_S) -> None:
+        """Wait until everything is written, but not for ever."""
+        with self._wake:
+            self._wake.wait_for(lambda: (self._idle and not self._waiting) or self._broken, at_most)
+
+    def close(self) -> None:
+        """Write what is left and end the thread."""
+        self.drain()
+        with self._wake:
+            self._ended = True
+            self._wake.notify_all()
+        self._thread.join(0.5)
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                self._idle = True
+                self._wake.notify_all()
+                self._wake.wait_for(lambda: self._waiting or self._ended)
+                if not self._waiting:
+                    return
+                text = "".join(self._waiting)
+                self._waiting.clear()
+                self._idle = False
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        stream = self._stream
+        if stream is None or self._broken:
+            return
+        try:
+            encoding = stream.encoding or "utf-8"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.flush()
+        except (OSError, ValueError):
+            self._broken = True
+            _silence(stream)
+
+
+def _silence(stream: IO[str]) -> None:
+    """Point a broken stream at nothing, so that Python does not stumble over it when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, stream.fileno())
+        os.close(quiet)
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a stream is an open terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal that we may read from (a job in the background may not)."""
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def say(text: str = "") -> None:
+    """Print text (several lines allowed) for a command that has nothing else to do while it waits."""
+    shown = "\n".join(one_line(line) for line in text.split("\n"))
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,124 @@
+"""The end of a run on the screen: one block that cannot be misread, and the same in plain text and as JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.cli.colours import MEANING, OF_VERDICT, SYMBOL
+from harness.cli.letters import big
+from harness.engine.options import RunOutcome
+from harness.schema.problems import one_line
+
+
+def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
+    """(label, text) lines of the block, in order of importance."""
+    result = outcome.result
+    yield "serial", result.serial
+    yield "reason", outcome.reason
+    if outcome.hint:
+        yield "do", outcome.hint
+    if result.clock.is_simulated:
+        yield "note", "simulated devices: this says nothing about a real rack"
+    yield "plan", f"{result.plan} on {result.station}"
+    for index, line in enumerate(worst_measurements(outcome)):
+        yield "values" if index == 0 else "", line
+    yield "record", f"{outcome.folder}" + ("" if outcome.is_sealed else "  (NOT SEALED: it proves nothing)")
+
+
+def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
+    """The measurements that decided: those that failed, else the ones with the least margin to their limit."""
+    measured = [(step.name, m) for step in outcome.result.steps for m in step.measurements]
+    bad = [pair for pair in measured if pair[1].verdict != "PASS"]
+
+    def tightness(pair: tuple[str, Any]) -> float:
+        one = pair[1]
+        span = max(abs(bound) for bound in (one.low, one.high, 1e-9) if bound is not None)
+        return one.margin / span if one.margin is not None else float("inf")
+
+    chosen = bad or sorted((p for p in measured if p[1].margin is not None), key=tightness)
+    lines = []
+    for step, one in chosen[:most]:
+        value = "no value" if one.value is None else f"{one.value:.6g} {one.unit}".rstrip()
+        low, high = ("" if bound is None else f"{bound:g}" for bound in (one.low, one.high))
+        band = f"{low} to {high}" if low and high else f">= {low}" if low else f"<= {high}" if high else "recorded"
+        margin = f", margin {one.margin:.3g}" if one.margin is not None else ""
+        name = one.name if one.name == step else f"{step}: {one.name}"
+        lines.append(f"{one.verdict} {name} {value} (limit {band}{margin})")
+    return lines
+
+
+def safe_line(outcome: RunOutcome) -> str:
+    """SAFE CONFIRMED, or what is not."""
+    if outcome.is_safe:
+        done = len(outcome.result.safe_state.actions)
+        return f"SAFE CONFIRMED ({done} actions)" if done else "SAFE CONFIRMED (nothing was energised by this run)"
+    return f"SAFE NOT CONFIRMED - LOOK AT THE RACK: {'; '.join(outcome.unsafe) or 'no reading'}"
+
+
+def plain_block(outcome: RunOutcome, width: int = 78) -> str:
+    """The block as plain text."""
+    verdict = outcome.verdict
+    rule = ("=" if outcome.is_safe else "!") * width
+    lines = [rule, f"{verdict}  {outcome.result.serial}  ({MEANING[verdict]})", safe_line(outcome)]
+    for label, text in facts(outcome):
+        if label != "serial":
+            lines.append(f"{label:<8}{text}")
+    lines += [f"{'exit':<8}{outcome.exit_code}", rule]
+    return "\n".join(one_line(line) for line in lines)
+
+
+def print_block(console: Console, outcome: RunOutcome) -> None:
+    """The block over the full width of the terminal, in colour."""
+    width = console.width
+    verdict = outcome.verdict
+    band = f"bold black on {OF_VERDICT[verdict]}"
+    rows = big(verdict, width - 8)
+    console.print()
+    _band(console, "", band, width)
+    for index, row in enumerate(rows):
+        mark = SYMBOL[verdict] if index == len(rows) // 2 else " "
+        _band(console, f" {mark}  {row}", band, width)
+    _band(console, "", band, width)
+    _band(console, f"  {verdict}: {MEANING[verdict]}    {outcome.result.serial}", band, width)
+    safe = "bold black on #009e73" if outcome.is_safe else "bold white on #d55e00"
+    for line in textwrap.wrap(one_line(safe_line(outcome)), width - 4) or [""]:
+        _band(console, f"  {line}", safe, width)
+    for label, text in facts(outcome):
+        if label != "serial":
+            _fact(console, label, one_line(text), width)
+    console.print()
+
+
+def _band(console: Console, text: str, style: str, width: int) -> None:
+    console.print(Text(text[:width].ljust(width), style=style), no_wrap=True, overflow="crop", crop=True)
+
+
+def _fact(console: Console, label: str, text: str, width: int) -> None:
+    lines = textwrap.wrap(text, max(20, width - 12), break_long_words=label != "record") or [""]
+    for index, line in enumerate(lines):
+        head = Text(f"  {label if index == 0 else '':<8}", style="bold")
+        console.print(head + Text(line), no_wrap=True, overflow="ignore", crop=False)
+
+
+def result_json(outcome: RunOutcome) -> dict[str, Any]:
+    """The last line of `--json`."""
+    return {
+        "kind": "result",
+        "verdict": str(outcome.verdict),
+        "reason": outcome.reason,
+        "hint": outcome.hint,
+        "exit_code": outcome.exit_code,
+        "serial": outcome.result.serial,
+        "plan": outcome.result.plan,
+        "station": outcome.result.station,
+        "safe_confirmed": outcome.is_safe,
+        "unsafe": outcome.unsafe,
+        "sealed": outcome.is_sealed,
+        "record": str(outcome.folder),
+        "simulated": outcome.result.clock.is_simulated,
+    }
