@@ -14,6 +14,7 @@ from harness.device.confirm import Outcome
 from harness.device.device import Device, Setting, resolve_setting
 from harness.device.points import ControlPoint
 from harness.engine.log import RunLog
+from harness.engine.pausing import Gate
 from harness.engine.project import NamedLimit, Project
 from harness.engine.signals import SignalStore
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
@@ -38,6 +39,8 @@ class Bench:
     log: RunLog
     prompter: Prompter | None = None
     energising_allowed: bool = True
+    gate: Gate | None = None
+    step_clock: Clock | None = None
     undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
     """(device, control) -> how it was before this run first touched it; energised things go off."""
     progress: tuple[float, str] = (0.0, "")
@@ -101,7 +104,8 @@ class StepContext:
         self._bench = bench
         self.title = title
         self.attempt = attempt
-        self.clock = bench.clock
+        self.clock = bench.step_clock or bench.clock
+        """The step's clock: it stands still while the operator holds the run."""
         self.measurements: list[Measurement] = []
         self.stop_after_fail = False
 
@@ -123,10 +127,22 @@ class StepContext:
         """The signals that a reference stands for, as far as the devices have them."""
         return [name for name in self._bench.project.catalog.find_signals(reference) if self._bench.store.has(name)]
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the operator holds the run."""
+        return self._bench.gate is not None and not self._bench.gate.is_open
+
     @contextmanager
-    def listening(self, signal: str, listener: Callable[[float, float, int], None]) -> Iterator[None]:
-        """Be told every sample of a signal for as long as the block lasts."""
-        end = self._bench.store.listen(signal, listener)
+    def listening(
+        self, signal: str, listener: Callable[[float, float, int], None], *, while_paused: bool = False
+    ) -> Iterator[None]:
+        """Be told every sample of a signal for as long as the block lasts; samples of a pause only if asked for."""
+
+        def unless_paused(mono: float, value: float, quality: int) -> None:
+            if not self.is_paused:
+                listener(mono, value, quality)
+
+        end = self._bench.store.listen(signal, listener if while_paused else unless_paused)
         try:
             yield
         finally:
@@ -186,6 +202,8 @@ class StepContext:
 
     async def act_on(self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None) -> None:
         """Set resolved controls; see `act`. Controls that nothing confirms count as done when acknowledged."""
+        if self._bench.gate is not None:
+            await self._bench.gate.passed()
         outcomes = await self._bench.act(pairs, within)
         for device, control, setting in pairs:
             outcome = outcomes[f"{device}.{control.name}"]

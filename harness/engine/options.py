@@ -30,6 +30,8 @@ class RunOptions:
     prompter: Prompter | None = None
     observers: list[Observer] = field(default_factory=list)
     influxdb: InfluxSettings | None = None
+    hold_on_fail: bool = False
+    """Hold the run after a step that would end it, and let the operator decide: retry, skip or continue."""
 
 
 @dataclass(slots=True)

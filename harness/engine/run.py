@@ -30,6 +30,7 @@ from harness.record.result import (
     SafeStateAction,
     StepResult,
 )
+from harness.record.verification import latest
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
@@ -148,14 +149,16 @@ def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Ve
 def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
     """The verdict of a run. PASS needs every step, every measurement, the data, the record and a safe rack."""
     stop = found.stop
-    verdicts = [step.verdict for step in found.steps]
+    counted = latest(found.steps)
+    verdicts = [step.verdict for step in counted]
     planned = sum(1 for step in project.steps if step.section != "cleanup")
-    done = [step for step in found.steps if step.verdict is not Verdict.SKIPPED]
+    done = [step for step in counted if step.verdict is not Verdict.SKIPPED]
     if stop is not None:
         verdict = worst([*verdicts, stop.verdict])
         return verdict, stop.reason
     verdict = worst(verdicts)
-    reason = next((f"{step.name}: {step.reason}" for step in found.steps if step.verdict is verdict), "")
+    causes = (verdict, Verdict.SKIPPED) if verdict is Verdict.INCONCLUSIVE else (verdict,)
+    reason = next((f"{step.name}: {step.reason}" for step in counted if step.verdict in causes), "")
     if verdict is not Verdict.PASS:
         return verdict, reason or "a step did not pass"
     if found.safe is not None and not found.safe.is_confirmed:
@@ -169,7 +172,7 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
             return Verdict.INCONCLUSIVE, text
     if len(done) < planned:
         return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
-    count = sum(len(step.measurements) for step in found.steps)
+    count = sum(len(step.measurements) for step in counted)
     return Verdict.PASS, f"{len(done)} steps, {count} measurements, all within limits"
 
 

@@ -26,6 +26,7 @@ from harness.device.points import ControlPoint
 from harness.device.poller import Poller
 from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
 from harness.engine.context import Bench, StepContext
+from harness.engine.desk import Desk
 from harness.engine.guarding import Charge, Guard, energised_now, guard_run
 from harness.engine.interlocks import Interlocks, Trip
 from harness.engine.log import RunLog
@@ -89,12 +90,15 @@ class Runner:
         self.bench: Bench | None = None
         self.interlocks: Interlocks | None = None
         self.running: PlannedStep | None = None
+        self.held_after: PlannedStep | None = None
+        """The step that just ended, while the run is held before the next."""
         self.step_started = 0.0
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
         self.charge: Charge | None = None
         """What the run's guardian is told; None: there is none (virtual time)."""
         self.guard: Guard | None = None
+        self.desk = Desk(clock)
         self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -202,6 +206,8 @@ class Runner:
             rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
             self.journal.declare(name, rows, profile.class_ if profile else "derived")
         self.bench = Bench(self.project, self.devices, store, self.clock, self.log, self.options.prompter)
+        self.bench.gate = self.desk.gate
+        self.bench.step_clock = self.desk.step_clock
         ages = {name: device.max_age for name, device in self.devices.items()}
         for interlock in self.project.interlocks:
             for signal in interlock.all_signals:
@@ -307,14 +313,32 @@ class Runner:
         for step in steps:
             if self._stop.is_set():
                 return False
-            if not await self._run_step(step):
+            if not await self._carry_out(step):
                 return False
         return not self._stop.is_set()
 
-    async def _run_step(self, step: PlannedStep) -> bool:
+    async def _carry_out(self, step: PlannedStep) -> bool:
+        """One step, again as often as the operator asks for it; its attempts are recorded side by side."""
+        attempt = 1
+        while True:
+            goes_on = await self._run_step(step, attempt)
+            if not goes_on and self.options.hold_on_fail and not self._stop.is_set():
+                self.desk.gate.close()
+                self.log.tell("operator", f"held: {step.title} failed; retry, skip or continue?", step=step.title)
+            self.held_after = step
+            await self.desk.pass_gate(self._stop)
+            self.held_after = None
+            wish = self.desk.hear()
+            if self._stop.is_set():
+                return False
+            if wish != "retry":
+                return goes_on or wish == "skip"
+            attempt += 1
+
+    async def _run_step(self, step: PlannedStep, attempt: int = 1) -> bool:
         assert self.bench is not None
         assert self.interlocks is not None
-        context = StepContext(self.bench, step.title)
+        context = StepContext(self.bench, step.title, attempt)
         self.running, self.step_started = step, self.clock.monotonic()
         self.bench.progress = (0.0, "")
         began = iso(self.clock.wall_ns())
@@ -348,15 +372,20 @@ class Runner:
         work = asyncio.ensure_future(step.definition.run(context, step.params))
         is_cleanup = step.section == "cleanup"
         halted = asyncio.ensure_future(self._hurry.wait() if is_cleanup else self._stop.wait())
+        asked = asyncio.ensure_future(self.desk.asked.wait())
         limit = _CLEANUP_S if is_cleanup and self._stop.is_set() else None
         try:
-            await asyncio.wait({work, halted}, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
+            waits: set[asyncio.Future[Any]] = {work, halted} if is_cleanup else {work, halted, asked}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
         finally:
             halted.cancel()
+            asked.cancel()
         if not work.done():
             work.cancel()
             await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
             stop = self.found.stop
+            if stop is None and not is_cleanup:
+                return self.desk.verdict()
             if is_cleanup or stop is None:
                 return Verdict.ERROR, "cut short: the run was stopped"
             return stop.verdict, stop.reason

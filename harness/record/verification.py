@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,13 @@ def _within(step: str, measurement: Measurement) -> Iterator[str]:
 
 def last_attempts(result: Result) -> list[StepResult]:
     """The attempt of each step that counts: a later attempt (2, 3, ...) replaces the one before it."""
+    return latest(result.steps)
+
+
+def latest(steps: Sequence[StepResult]) -> list[StepResult]:
+    """The attempts that count, of steps in the order in which they were carried out."""
     counted: list[StepResult] = []
-    for step in result.steps:
+    for step in steps:
         if step.attempt > 1:
             alike = [index for index, one in enumerate(counted) if (one.step, one.name) == (step.step, step.name)]
             if alike:

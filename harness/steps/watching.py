@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,7 +20,10 @@ _TICK_S = 0.5
 class _Watched:
     """One watched limit: the worst value seen, how many samples were good, whether it failed."""
 
-    def __init__(self, spec: Watch, signal: str, limit: ResolvedLimit, period: float, now: float) -> None:
+    def __init__(
+        self, ctx: StepContext, spec: Watch, signal: str, limit: ResolvedLimit, period: float, now: float
+    ) -> None:
+        self._ctx = ctx
         self.spec = spec
         self.signal = signal
         self.limit = limit
@@ -34,10 +36,10 @@ class _Watched:
         self.failed = False
 
     def sample(self, mono: float, value: float, quality: int) -> None:
-        """Take a sample of the signal."""
+        """Take a sample of the signal. In a pause it is judged too, but does not make up for missing ones."""
         if quality:
             return
-        self.good += 1
+        self.good += not self._ctx.is_paused
         check = self.limit.check
         excused = False
         is_bad = not check.holds(value)
@@ -67,7 +69,7 @@ class Watching:
         self._stack = ExitStack()
         now = ctx.clock.monotonic()
         self.watched = [
-            _Watched(spec, signal, ctx.resolve(spec, signal), ctx.period(signal), now)
+            _Watched(ctx, spec, signal, ctx.resolve(spec, signal), ctx.period(signal), now)
             for spec in watches
             for signal in ctx.signals(spec.signal)
         ]
@@ -76,7 +78,7 @@ class Watching:
     def __enter__(self) -> Self:
         checks: dict[str, tuple[Check, str]] = {}
         for each in self.watched:
-            self._stack.enter_context(self._ctx.listening(each.signal, each.sample))
+            self._stack.enter_context(self._ctx.listening(each.signal, each.sample, while_paused=True))
             checks[each.signal] = (each.limit.check, each.name)
         self._stack.enter_context(self._ctx.showing(checks))
         return self
@@ -109,7 +111,7 @@ class Watching:
                     for each in self.watched:
                         each.restart(again)
             self._ctx.progress((now - started) / seconds, text)
-            await asyncio.sleep(min(_TICK_S, max(0.0, started + seconds - now)))
+            await self._ctx.sleep(min(_TICK_S, started + seconds - now))
         self._ended = clock.monotonic()
 
     def report(self) -> None:
