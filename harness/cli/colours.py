@@ -1,4 +1,4 @@
-"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), each always beside a word and a symbol."""
+"""Colours that people with any colour vision tell apart (Okabe and Ito 2008), always beside a word and a symbol."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class HarnessGroup(click.Group):
 def _refuse(error: click.ClickException) -> int:
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "harness"
-    _say(f"{path}: {error.format_message()}; see `{path} --help`")
+    _say(f"{path}: {error.format_message().rstrip('.')}; see `{path} --help`")
     return error.exit_code
 
 
@@ -141,7 +141,7 @@ def _flush() -> None:
                 os.close(quiet)
 
 
-def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
         from harness import __version__
 

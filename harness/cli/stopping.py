@@ -65,7 +65,7 @@ class Stopper:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _told(self, name: str, is_first: bool) -> None:  # noqa: FBT001
+    def _told(self, name: str, is_first: bool) -> None:
         if is_first:
             self._tell(f"{REASONS[name]}: making the rack safe")
             self._pass_on(name)

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from typing import IO
+from typing import IO, Self
 
 from harness.schema.problems import one_line
 
@@ -77,7 +77,7 @@ class Output:
             self._wake.notify_all()
         self._thread.join(0.5)
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

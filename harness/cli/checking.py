@@ -1,0 +1,78 @@
+"""`harness check`: every mistake of every file at once, without contacting anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.inputs import find_station, settings, station_option
+from harness.errors import ConfigError, HarnessError
+
+KINDS = ("plan", "station", "profile", "limit_set")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@station_option
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plans; repeatable.")
+def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -> int:
+    """Check FILE... (plans, stations, profiles, limit sets); the kind is seen from the first key.
+
+    A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
+    """
+    from harness.cli.terminal import say
+    from harness.schema.problems import Problem, Problems, ProblemsError
+
+    found = Problems()
+    fine: list[str] = []
+    values = settings(pairs)
+    for name in dict.fromkeys(files):
+        try:
+            fine.append(f"{name}: ok, {_check_one(name, station, values)}")
+        except ProblemsError as error:
+            found.extend(error)
+        except HarnessError as error:
+            found.add(Problem(name, 0, 0, error.code, error.message, error.hint))
+    for problem in found.found:
+        click.echo(str(problem), err=True)
+    for line in fine:
+        say(line)
+    return 2 if found else 0
+
+
+def _check_one(name: str, station: str | None, values: dict[str, Any]) -> str:
+    """Check one file; returns what it is. ProblemsError with everything wrong in it."""
+    from harness.schema.source import read_source, validate
+
+    path = Path(name)
+    source = read_source(path)
+    keys = source.data if isinstance(source.data, dict) else {}
+    kind = next((key for key in KINDS if key in keys), "")
+    if kind == "plan":
+        from harness.engine.project import load_project, load_station
+
+        on = load_station(find_station(station, simulate=True))
+        project = load_project(path, on, values)
+        count = sum(1 for _ in project.steps)
+        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}"
+    if kind == "station":
+        from harness.engine.project import load_station
+
+        on = load_station(path)
+        return f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
+    if kind == "profile":
+        from harness.device.registry import load_profile
+
+        profile, _ = load_profile(path)
+        return f"profile {profile.profile}"
+    if kind == "limit_set":
+        from harness.schema.conditions import LimitSet
+
+        limits = validate(source, LimitSet)
+        return f"limit set {limits.limit_set} {limits.version}, {len(limits.limits)} limits"
+    source.check()
+    raise ConfigError(
+        "not a plan, station, profile or limit set", hint=f"begin with `schema: 1` and one of {', '.join(KINDS)}"
+    )

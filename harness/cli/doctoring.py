@@ -1,0 +1,94 @@
+"""`harness doctor`: what a person would check first when something does not work on this machine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from harness.cli.inputs import data_option
+
+PACKAGES = (
+    "click", "numpy", "pydantic", "ruamel.yaml", "rich", "pymodbus", "pysnmp", "pyvisa", "pyvisa-py", "pyserial",
+    "cryptography", "influxdb-client",
+)  # fmt: skip
+GROUPS = ("harness.drivers", "harness.steps", "harness.simulators", "harness.plans")
+WAL_FIXED = (3, 51, 3)
+
+
+@click.command()
+@data_option
+def doctor(data: str | None) -> int:
+    """Check Python, SQLite, packages, entry points and the data folder; exit 3 when something is wrong."""
+    from harness import __version__
+    from harness.cli.terminal import say
+
+    say(f"harness {__version__}")
+    checks = [_python(), *_sqlite(), *_packages(), *_entries(), *_data(data)]
+    for word, text in checks:
+        say(f"{word:<6}{text}")
+    bad = sum(1 for word, _ in checks if word == "WRONG")
+    say(f"{bad} things are wrong" if bad else "nothing is wrong")
+    return 3 if bad else 0
+
+
+def _python() -> tuple[str, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return ("ok" if sys.version_info >= (3, 11) else "WRONG", f"Python {version} (3.11 or newer is needed)")
+
+
+def _sqlite() -> list[tuple[str, str]]:
+    import sqlite3
+
+    found = [("ok" if sqlite3.sqlite_version_info >= (3, 37) else "WRONG", f"SQLite {sqlite3.sqlite_version}")]
+    if sqlite3.sqlite_version_info < WAL_FIXED:
+        found.append(
+            (
+                "note",
+                "before 3.51.3 a rare WAL reset bug with several writers; a journal has one writer and is not affected",
+            )
+        )
+    return found
+
+
+def _packages() -> list[tuple[str, str]]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(("ok", f"{name} {version(name)}"))
+        except PackageNotFoundError:
+            found.append(("WRONG", f"{name} is not installed"))
+    return found
+
+
+def _entries() -> list[tuple[str, str]]:
+    from importlib.metadata import entry_points
+
+    found = []
+    for group in GROUPS:
+        for entry in entry_points(group=group):
+            try:
+                entry.load()
+                found.append(("ok", f"{group}: {entry.name} = {entry.value}"))
+            except Exception as error:
+                found.append(("WRONG", f"{group}: {entry.name} = {entry.value} cannot be loaded: {error!r}"))
+        if not entry_points(group=group):
+            word = "note" if group == "harness.simulators" else "WRONG"
+            found.append((word, f"{group}: nothing is installed"))
+    return found
+
+
+def _data(data: str | None) -> list[tuple[str, str]]:
+    import shutil
+
+    from harness.cli.inputs import data_folder
+    from harness.errors import ConfigError
+
+    try:
+        folder = data_folder(data)
+    except ConfigError as error:
+        return [("WRONG", str(error))]
+    free = shutil.disk_usage(folder).free / 1e9
+    return [("ok", f"data folder {folder}, {free:.1f} GB free")]

@@ -1,0 +1,74 @@
+"""`harness probe`: who answers, with which identity, how fast. Nothing is written to any device."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.inputs import find_station, need_simulate, simulation_options
+
+if TYPE_CHECKING:
+    from harness.cli.session import Session
+
+
+@click.command()
+@click.argument("station", required=False)
+@simulation_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: int | None, as_json: bool) -> int:
+    """Open all devices of STATION in parallel and tell who answers; exit 3 when one does not."""
+    need_simulate(simulate=simulate, fault=faults, seed=seed)
+    path = find_station(station, simulate=simulate)
+    from harness.cli.session import opened, run_session
+    from harness.cli.terminal import say
+
+    async def work() -> int:
+        async with opened(path, simulate=simulate, seed=seed, faults=faults) as session:
+            rows = [await _row(session, name) for name in session.devices]
+            if as_json:
+                say(json.dumps({"station": session.on.station.station, "devices": rows}))
+            else:
+                _show(session.on.station.station, rows)
+            return 3 if session.failures else 0
+
+    return run_session(work)
+
+
+async def _row(session: Session, name: str) -> dict[str, Any]:
+    device = session.devices[name]
+    row: dict[str, Any] = {"device": name, "profile": device.entry.profile, "address": session.addresses[name]}
+    error = session.failures.get(name)
+    if error is not None:
+        return {**row, "ok": False, "reason": getattr(error, "message", str(error)), "hint": error.hint}
+    frame = await device.poll()
+    good = int((frame.qualities == 0).sum()) if frame is not None else 0
+    return {
+        **row,
+        "ok": True,
+        "identity": dict(device.identity),
+        "open_ms": round(1000 * session.opened_in[name], 1),
+        "poll_ms": round(1000 * device.health.latency_s, 1),
+        "signals": len(device.signals),
+        "good": good,
+    }
+
+
+def _show(station: str, rows: list[dict[str, Any]]) -> None:
+    from harness.cli.terminal import say
+
+    down = sum(1 for row in rows if not row["ok"])
+    say(f"{station}: {len(rows)} devices, {f'{down} cannot be used' if down else 'all answer'}")
+    width = max((len(row["device"]) for row in rows), default=0)
+    for index, row in enumerate(rows):
+        last = index == len(rows) - 1
+        head = f"{'└─' if last else '├─'} {'✔' if row['ok'] else '✘'} {row['device']:<{width}}"
+        say(f"{head}  {row['profile']}  {row['address']}")
+        stem = f"{' ' if last else '│'}    {'':<{width}}  "
+        if not row["ok"]:
+            say(f"{stem}{row['reason']}{'; ' + row['hint'] if row['hint'] else ''}")
+            continue
+        identity = ", ".join(f"{key} {text}" for key, text in row["identity"].items() if text) or "no identity"
+        say(f"{stem}{identity}")
+        say(f"{stem}{row['good']} of {row['signals']} signals good, open {row['open_ms']} ms, poll {row['poll_ms']} ms")

@@ -1,0 +1,77 @@
+"""`harness profile`: which device models are known, what a profile offers, whether one is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def profile() -> None:
+    """List, show and check device profiles."""
+
+
+@profile.command("list")
+def list_() -> int:
+    """Every installed profile."""
+    from harness.cli.terminal import say
+    from harness.device.registry import known_profiles, load_profile
+
+    for name, path in known_profiles().items():
+        found, _ = load_profile(path)
+        mark = "  (unverified)" if found.unverified else ""
+        say(f"{name:<28}{found.protocol:<8}{found.title}{mark}")
+    return 0
+
+
+@profile.command()
+@click.argument("name")
+def show(name: str) -> int:
+    """Signals and controls of the profile NAME (or of a file)."""
+    from harness.cli.terminal import say
+    from harness.device.points import expand
+    from harness.device.registry import find_profile, known_profiles, load_profile
+    from harness.engine.catalog import did_you_mean
+    from harness.errors import ConfigError
+
+    path = find_profile(name, Path.cwd())
+    if path is None:
+        raise ConfigError(f"no profile {name!r}{did_you_mean(name, known_profiles())}", hint="see harness profile list")
+    found, _ = load_profile(path)
+    say(f"{found.profile}  {found.title}  [{found.protocol}]")
+    say(f"source: {found.source}")
+    if found.unverified:
+        say(f"unverified: {found.unverified}")
+    plan = expand(found)
+    say(f"\n{len(plan.signals)} signals")
+    for point in plan.signals.values():
+        info = point.info("").name.lstrip(".")
+        words = f"  {', '.join(point.info('').labels.values())}" if point.info("").labels else ""
+        say(f"  {info:<40}{point.spec.unit or ('text' if point.spec.is_text else ''):<8}{words}")
+    say(f"\n{len(plan.controls)} controls")
+    for control in plan.controls.values():
+        spec = control.spec
+        band = f"{spec.range[0]:g} to {spec.range[1]:g} {spec.unit}" if spec.range else "/".join(spec.commands)
+        danger = "  danger" if spec.danger or spec.energises else ""
+        confirmed = f"  confirmed by {control.confirm_by}" if control.confirm_by else "  not confirmable"
+        say(f"  {control.name:<40}{band}{confirmed}{danger}")
+    return 0
+
+
+@profile.command("check")
+@click.argument("files", nargs=-1, required=True)
+def check_(files: tuple[str, ...]) -> int:
+    """Check profile FILES; every mistake at once."""
+    from harness.cli.terminal import say
+    from harness.device.registry import load_profile
+    from harness.schema.problems import Problems
+
+    found = Problems()
+    for name in files:
+        loaded = found.attempt(lambda n=name: load_profile(Path(n)))  # type: ignore[misc]
+        if loaded is not None:
+            say(f"{name}: ok, {loaded[0].profile}")
+    for problem in found.found:
+        click.echo(str(problem), err=True)
+    return 2 if found else 0

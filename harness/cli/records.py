@@ -1,0 +1,109 @@
+"""`harness runs`, `report`, `verify`, `push`: what was left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.cli.inputs import data_option, find_station, station_option
+
+
+@click.command()
+@data_option
+@click.option("--serial", metavar="SN", help="Only runs of this rack.")
+@click.option("--last", "most", type=click.IntRange(1), default=None, help="Only the last N.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) -> int:
+    """List the runs in the data folder, oldest first."""
+    from harness.cli.terminal import say
+    from harness.record.index import list_runs
+
+    found = [each for each in list_runs(_folder(data)) if serial is None or each.serial == serial]
+    found = found[-most:] if most else found
+    for one in found:
+        if as_json:
+            say(
+                json.dumps(
+                    {
+                        "run": one.run,
+                        "serial": one.serial,
+                        "started": one.started,
+                        "plan": one.plan,
+                        "station": one.station,
+                        "verdict": str(one.verdict),
+                        "reason": one.reason,
+                        "duration_s": one.duration_s,
+                        "sealed": one.is_sealed,
+                        "path": str(one.path),
+                    }
+                )
+            )
+            continue
+        took = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
+        reason = "" if one.verdict == "PASS" else f"  {one.reason}"
+        say(f"{one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
+    if not found and not as_json:
+        say(f"no runs in {_folder(data)}")
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@data_option
+def report(run: str, data: str | None) -> int:
+    """Show the record of RUN: an id, a part of one, `last`, or a folder."""
+    from harness.cli.terminal import say
+    from harness.record.index import find_run
+    from harness.record.report import render_text
+
+    say(render_text(find_run(_folder(data), run)).rstrip("\n"))
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@data_option
+def verify(run: str, data: str | None) -> int:
+    """Check that RUN is what was sealed and that its verdict follows from its measurements; exit 1 when not."""
+    from harness.cli.terminal import say
+    from harness.record.index import find_run
+    from harness.record.verification import verify as verify_record
+
+    folder = find_run(_folder(data), run)
+    problems = verify_record(folder)
+    for problem in problems:
+        say(f"{folder.name}: {problem}")
+    if not problems:
+        say(f"{folder.name}: the record stands")
+    return 1 if problems else 0
+
+
+@click.command()
+@click.argument("run")
+@station_option
+@data_option
+@click.option("--again", is_flag=True, help="Send everything again, also what was acknowledged.")
+@click.option("--at-most", type=click.FloatRange(1, 86400), default=3600.0, show_default=True, help="Seconds.")
+def push(run: str, station: str | None, data: str | None, again: bool, at_most: float) -> int:
+    """Send the station's database what it missed of RUN; exit 3 when it does not take all."""
+    from harness.cli.database import influx_settings, push_now
+    from harness.cli.terminal import say
+    from harness.engine.project import load_station
+    from harness.errors import ConfigError
+    from harness.record.index import find_run
+
+    on = load_station(find_station(station, simulate=False))
+    settings = influx_settings(on)
+    if settings is None:
+        raise ConfigError(f"station {on.station.station} has no telemetry.influxdb", hint="name it in the station file")
+    is_complete, text = push_now(find_run(_folder(data), run), settings, at_most, from_start=again)
+    say(text)
+    return 0 if is_complete else 3
+
+
+def _folder(data: str | None) -> Path:
+    from harness.cli.inputs import data_folder
+
+    return data_folder(data)

@@ -1,0 +1,70 @@
+"""`harness schema`: JSON Schema of the files, for editors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["plan", "station", "profile", "limits", "result"]))
+def schema(kind: str) -> int:
+    """Print the JSON Schema (2020-12) of a KIND of file; the plan's holds every installed step."""
+    from harness.cli.terminal import say
+
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **make_schema(kind)}
+    say(json.dumps(document, indent=1))
+    return 0
+
+
+def make_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of `plan`, `station`, `profile`, `limits` or `result`."""
+    if kind == "plan":
+        return _plan()
+    if kind == "station":
+        from harness.schema.station import Station
+
+        return Station.model_json_schema()
+    if kind == "limits":
+        from harness.schema.conditions import LimitSet
+
+        return LimitSet.model_json_schema()
+    if kind == "result":
+        from harness.record.result import result_schema
+
+        return result_schema()
+    from pydantic import TypeAdapter
+
+    from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+
+    return TypeAdapter(ModbusProfile | SnmpProfile | ScpiProfile).json_schema()
+
+
+def _plan() -> dict[str, Any]:
+    """The plan's model, with `oneOf` the installed steps, told apart by `step`."""
+    from harness.engine.step import known_steps
+    from harness.schema.plan import Plan, StepEntry
+
+    document = Plan.model_json_schema()
+    definitions: dict[str, Any] = document.setdefault("$defs", {})
+    common = StepEntry.model_json_schema()["properties"]
+    branches = []
+    for name, definition in known_steps().items():
+        part = definition.params.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(part.pop("$defs", {}))
+        key = f"step_{name}"
+        parameter = {"type": "string", "pattern": r"^\$\{[a-z][a-z0-9_]*\}$"}
+        own = {each: {"anyOf": [body, parameter]} for each, body in part.get("properties", {}).items()}
+        definitions[key] = {
+            "title": name,
+            "description": definition.summary,
+            "type": "object",
+            "properties": {**common, **own, "step": {"const": name}},
+            "required": ["step", *part.get("required", [])],
+            "additionalProperties": False,
+        }
+        branches.append({"$ref": f"#/$defs/{key}"})
+    definitions["StepEntry"] = {"oneOf": branches, "discriminator": {"propertyName": "step"}}
+    return document
