@@ -168,14 +168,21 @@ class Guard(asyncio.Protocol):
         """The controls that this run answers for."""
         return tuple(self._armed)
 
+    @property
+    def revocation(self) -> str:
+        """Why this run's epoch has been revoked; '' as long as it is not. Known before the guardian's word is read."""
+        if self._lease is None or self._lease.closed or self._lease[0] == 0:
+            return ""
+        return self.lost or f"the guardian has made the rack safe: this process was frozen, epoch {self.charge.epoch}"
+
     def may_energise(self) -> bool:
         """Whether the guardian lives and has not revoked this run's epoch. Asks memory that both share: no waiting."""
-        return not self.lost and not self._is_closing and self._lease is not None and self._lease[0] == 0
+        return not self.lost and not self._is_closing and self._lease is not None and not self.revocation
 
     def check(self) -> None:
         """SafetyError unless `may_energise`."""
         if not self.may_energise():
-            reason = self.lost or f"the guardian has revoked epoch {self.charge.epoch} of this run"
+            reason = self.lost or self.revocation or "the guardian is not there"
             raise SafetyError(f"nothing is energised any more: {reason}")
 
     def hand_over(self) -> None:

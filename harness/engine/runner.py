@@ -46,6 +46,7 @@ from harness.telemetry.rows import SignalInfo as JournalSignal
 OPEN_WITHIN_S = 4.5
 _FIRST_FRAMES_S = 5.0
 _TICK_S = 0.25
+_LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
 _STEP_CANCEL_S = 2.0
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
@@ -115,6 +116,9 @@ class Runner:
         self._halt(Stop(verdict, reason, hint, by_signal=by_signal))
 
     def _halt(self, stop: Stop) -> None:
+        if self.guard is not None and self.guard.revocation and self.found.stop is None:
+            # what else is found out after a freeze (stale data, missed deadlines) only follows from it
+            stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
         if self.found.stop is None:
             self.found.stop = stop
             self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
@@ -183,7 +187,7 @@ class Runner:
         return True
 
     def _guardian_lost(self, reason: str) -> None:
-        self._halt(Stop(Verdict.ERROR, reason, "look at guardian.jsonl in the run's folder"))
+        self._halt(Stop(Verdict.ERROR, reason, _LOOK_AT_DIARY))
 
     def _gate(self, name: str, control: ControlPoint, setting: Setting) -> None:
         """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""

@@ -1,4 +1,4 @@
-"""`python guarded_runner.py STATION PLAN DATA ADDRESSES`: one run against devices of another process, as a station does.
+"""`python guarded_runner.py STATION PLAN DATA ADDRESSES`: a run, its devices elsewhere.
 
 Prints the run's folder when it starts and its verdict when it ends.
 """
