@@ -280,7 +280,7 @@ class StepContext:
         info = self.info(signal)
         if verdict is Verdict.FAIL:
             shown = info.word(value) or f"{value:.6g} {check.unit}".rstrip()
-            guard = f" (guard band {limit.guard:g} {check.unit})" if limit.guard else ""
+            guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
             reason = f"{name}: {shown}, limit {check}{guard}"
             self.stop_after_fail = self.stop_after_fail or limit.on_fail == "stop"
         measurement = Measurement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.step import Params, StepFailedError, step
+from harness.errors import BadValueError
 from harness.limits.check import Check, compile_check
 from harness.schema.conditions import Condition
 from harness.schema.fields import DurationOrZero, SignalRef, StrictText
@@ -48,10 +49,14 @@ async def check(ctx: StepContext, p: CheckParams) -> None:
     deadline = ctx.clock.monotonic() + p.within
     while True:
         wrong = [*_firmware(ctx, p), *_conditions(ctx, p), *_texts(ctx, p)]
-        if not wrong or ctx.clock.monotonic() >= deadline:
+        unread = _unreadable(ctx, p)
+        if not (wrong or unread) or ctx.clock.monotonic() >= deadline:
             break
-        ctx.progress(1 - (deadline - ctx.clock.monotonic()) / p.within, f"{len(wrong)} not yet right")
-        await ctx.sleep(min(1.0, deadline - ctx.clock.monotonic()))
+        left = deadline - ctx.clock.monotonic()
+        ctx.progress(1 - left / p.within, f"{len(wrong) + len(unread)} not yet right")
+        await ctx.sleep(min(1.0, left))
+    if unread and not wrong:  # nothing is known to be wrong with the rack: the station cannot see it
+        raise BadValueError(_few(unread), operation="check", hint="check the device that should show it")
     total = len(p.firmware) + len(p.texts) + sum(len(ctx.signals(c.signal)) for c in p.conditions)
     none_wrong = ResolvedLimit(Check(high=0.0, shown="<= 0"), provenance="plan")
     first = next((s for c in p.conditions for s in ctx.signals(c.signal)), next(iter(p.texts), ""))
@@ -60,8 +65,7 @@ async def check(ctx: StepContext, p: CheckParams) -> None:
     if first:
         ctx.measure(f"{ctx.title}: wrong of {total}", first, float(len(wrong)), none_wrong, samples=total)
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise StepFailedError("; ".join(wrong[:3]) + more)
+        raise StepFailedError(_few(wrong))
 
 
 def _firmware(ctx: StepContext, p: CheckParams) -> list[str]:
@@ -79,11 +83,22 @@ def _conditions(ctx: StepContext, p: CheckParams) -> list[str]:
         for signal in ctx.signals(condition.signal):
             bound = compile_check(condition, ctx.info(signal))
             reading = ctx.observe(signal)
-            if not bound.holds(reading.value, reading.quality):
+            if reading.is_good and not bound.holds(reading.value, reading.quality):
                 wrong.append(f"{signal} is {reading}, must be {bound}")
         if not ctx.signals(condition.signal):
             wrong.append(f"the device has no {condition.signal}")
     return wrong
+
+
+def _unreadable(ctx: StepContext, p: CheckParams) -> list[str]:
+    names = dict.fromkeys([*(s for c in p.conditions for s in ctx.signals(c.signal)), *p.texts])
+    readings = (ctx.observe(name) for name in names)
+    return [f"{reading.signal} cannot be read: {reading.quality.word}" for reading in readings if not reading.is_good]
+
+
+def _few(lines: Sequence[str]) -> str:
+    more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+    return "; ".join(lines[:3]) + more
 
 
 def _texts(ctx: StepContext, p: CheckParams) -> list[str]:
@@ -92,7 +107,7 @@ def _texts(ctx: StepContext, p: CheckParams) -> list[str]:
     wrong = []
     for signal, wanted in p.texts.items():
         reading = found[signal]
-        if reading.is_good and reading.text == wanted:
+        if not reading.is_good or reading.text == wanted:
             continue
         if not reading.text:
             wrong.append(f"{signal}: nothing there, the plan has {wanted}")
