@@ -158,7 +158,7 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
         return verdict, stop.reason
     verdict = worst(verdicts)
     causes = (verdict, Verdict.SKIPPED) if verdict is Verdict.INCONCLUSIVE else (verdict,)
-    reason = next((f"{step.name}: {step.reason}" for step in counted if step.verdict in causes), "")
+    reason = next((_said(step) for step in counted if step.verdict in causes), "")
     if verdict is not Verdict.PASS:
         return verdict, reason or "a step did not pass"
     if found.safe is not None and not found.safe.is_confirmed:
@@ -193,6 +193,11 @@ def _result(
     return Result(
         header=header,
         serial=options.serial,
+def _said(step: StepResult) -> str:
+    """What a step found, with its name before it, once."""
+    return step.reason if step.reason.startswith(f"{step.name}:") else f"{step.name}: {step.reason}"
+
+
         operator=options.operator,
         station=station.station,
         plan=project.plan.plan,
