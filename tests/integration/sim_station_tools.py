@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 from pathlib import Path
-
-import pytest
 
 from drivers import profiles_root
 from harness.schema.profile import PROFILES, Profile
@@ -19,16 +16,6 @@ STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml
 V2C = ["-v2c", "-c", "public", "-On", "-Oe"]
 V3 = ["-v3", "-l", "authPriv", "-u", "harness-sim", "-a", "SHA-256", "-A", "simulated-auth-phrase"]
 V3 += ["-x", "AES", "-X", "simulated-priv-phrase", "-On", "-Oe"]
-
-
-def need(*tools: str) -> None:
-    """Skip without the tools, but fail in CI."""
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if not missing:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs {', '.join(missing)}")
-    pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def all_profiles() -> dict[str, Profile]:

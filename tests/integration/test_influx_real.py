@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -16,6 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from foreign_tools import foreign
 
 from harness.clock import VIRTUAL_EPOCH_NS, Clock, run
 from harness.quantity import Frame
@@ -44,11 +43,7 @@ def get(url):
 @contextmanager
 def server(program, arguments, ready):
     """A real server until the block ends."""
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{program} is not installed")
-        pytest.skip(f"{program} is not installed")
+    found = foreign(program)
     with subprocess.Popen([found, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         try:
             deadline = time.monotonic() + 30

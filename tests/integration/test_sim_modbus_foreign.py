@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 
-import pytest
+from foreign_tools import foreign
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
@@ -16,13 +14,6 @@ from sim.servers.host import Behaviour, SocketHost
 from sim.servers.modbus import ArrayBank, ModbusServer
 from sim.servers.modbus_rtu import RtuProtocol
 from sim.servers.serial_port import serve_terminal
-
-
-def require(tool):
-    if shutil.which(tool) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{tool} is not installed")
-        pytest.skip(f"{tool} is not installed")
 
 
 class Identified(ArrayBank):
@@ -55,7 +46,7 @@ async def mbpoll_over(line, *args):
 
 
 def test_mbpoll_reads_the_four_tables():
-    require("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         _, listener = await serve()
@@ -76,7 +67,7 @@ def test_mbpoll_reads_the_four_tables():
 
 
 def test_mbpoll_writes_coils_and_registers():
-    require("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         bank, listener = await serve()
@@ -128,7 +119,7 @@ def test_pymodbus_reads_writes_and_identifies():
 
 
 def test_mbpoll_over_a_serial_line():
-    require("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         bank = ArrayBank(units=(12,))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from foreign_tools import foreign
 
 from harness.clock import run
 from sim.servers.snmp import SnmpResponder, TableView, UsmUser, load_snmprec
 
-CAPTURES = Path(__file__).resolve().parents[2].parent / "shared" / "captures"
+CAPTURES = Path(os.environ.get("HARNESS_CAPTURES", "captures"))
+"""A folder of snmprec captures of real agents, where there is one; they are not part of this repository."""
 E = (1, 3, 6, 1, 4, 1, 32473)
 NAME = ".1.3.6.1.4.1.32473"
 
@@ -40,13 +41,6 @@ def net_snmp_home(tmp_path, monkeypatch):
     (tmp_path / "cert_indexes").mkdir()
     for name, value in (("SNMPCONFPATH", tmp_path), ("SNMP_PERSISTENT_DIR", tmp_path), ("MIBS", "")):
         monkeypatch.setenv(name, str(value))
-
-
-def need(tool):
-    if shutil.which(tool) is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{tool} is required in CI: install the net-snmp tools")
-        pytest.skip(f"{tool} is not installed")
 
 
 def table():
@@ -129,7 +123,7 @@ def answers(text):
 
 @pytest.mark.parametrize("version", ["1", "2c"])
 def test_snmpget_reads_every_type(version):
-    need("snmpget")
+    foreign("snmpget")
     asked = [name for name in EXPECTED if version == "2c" or "1.6.1" not in name]
 
     async def main():
@@ -143,7 +137,7 @@ def test_snmpget_reads_every_type(version):
 
 @pytest.mark.parametrize("user", USERS.values(), ids=USERS)
 def test_snmpget_reads_with_every_security_level(user):
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         async with serving(table()) as (responder, port):
@@ -170,7 +164,7 @@ def test_snmpget_reads_with_every_security_level(user):
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
 def test_net_snmp_understands_a_refusal(words, said, counter):
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         async with serving(table()) as (responder, port):
@@ -184,7 +178,7 @@ def test_net_snmp_understands_a_refusal(words, said, counter):
 
 
 def test_net_snmp_resynchronises_after_wrong_boots_and_time():
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         async with serving(table(), boots=41) as (responder, port):
@@ -199,7 +193,7 @@ def test_net_snmp_resynchronises_after_wrong_boots_and_time():
 
 
 def test_missing_objects_in_each_version():
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         async with serving(table()) as (_, port):
@@ -225,7 +219,7 @@ def test_missing_objects_in_each_version():
     "who", [["-v1", "-c", "secret"], ["-v2c", "-c", "secret"], v3(USERS["sha256-aes"])], ids=["v1", "v2c", "v3"]
 )
 def test_snmpset_writes_and_is_refused(who):
-    need("snmpset")
+    foreign("snmpset")
     view = table()
 
     async def main():
@@ -248,7 +242,7 @@ def test_snmpset_writes_and_is_refused(who):
 
 @pytest.mark.parametrize("who", [["-v2c", "-c", "public"], v3(USERS["open"])], ids=["v2c", "v3"])
 def test_readers_may_not_write(who):
-    need("snmpset")
+    foreign("snmpset")
     view = table()
 
     async def main():
@@ -261,7 +255,7 @@ def test_readers_may_not_write(who):
 
 @pytest.mark.parametrize("who", [["-v2c", "-c", "public"], v3(USERS["sha512-aes256"])], ids=["v2c", "v3"])
 def test_snmpbulkwalk_sees_every_object_of_a_wide_table(who):
-    need("snmpbulkwalk")
+    foreign("snmpbulkwalk")
     view = TableView(((*E, 9, column, row), 4, b"%d:%d" % (column, row)) for column in (1, 2, 7) for row in range(700))
 
     async def main():
@@ -283,7 +277,7 @@ def captures():
 
 @pytest.mark.parametrize("name", ["apc_ap8959eu3", "sentry4", "rittal-lcp_cmciii-pu-lcp", "dell-sonic"])
 def test_snmpbulkwalk_reads_a_capture_completely(name):
-    need("snmpbulkwalk")
+    foreign("snmpbulkwalk")
     path = CAPTURES / f"{name}.snmprec"
     if not path.is_file():
         pytest.skip(f"no captures of real devices at {CAPTURES}")

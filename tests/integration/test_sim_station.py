@@ -8,12 +8,12 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
+from foreign_tools import foreign
 from sim_station_tools import (
     V2C,
     V3,
     all_profiles,
     ask,
-    need,
     number,
     port_of,
     put_register,
@@ -56,7 +56,7 @@ def signed(word):
 
 
 def test_mbpoll_reads_the_truth_of_the_loop():
-    need("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         async with station() as simulation:
@@ -78,7 +78,7 @@ def test_mbpoll_reads_the_truth_of_the_loop():
 
 @pytest.mark.parametrize("how", [V2C, V3], ids=["v2c", "v3"])
 def test_snmpset_switches_an_outlet_and_snmpget_reads_the_power(how):
-    need("snmpget", "snmpset", "snmpbulkwalk")
+    foreign("snmpget", "snmpset", "snmpbulkwalk")
 
     async def main():
         async with station() as simulation:
@@ -111,7 +111,7 @@ def test_snmpset_switches_an_outlet_and_snmpget_reads_the_power(how):
 
 
 def test_a_wrong_command_is_refused_and_moves_nothing():
-    need("snmpset", "mbpoll")
+    foreign("snmpset", "mbpoll")
 
     async def main():
         async with station() as simulation:
@@ -130,7 +130,7 @@ def test_a_wrong_command_is_refused_and_moves_nothing():
 
 
 def test_mbpoll_moves_the_pumps():
-    need("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         async with station() as simulation:
@@ -160,7 +160,7 @@ def test_mbpoll_moves_the_pumps():
 
 
 def test_the_shelf_shows_fixed_point_numbers_of_its_own_outlet():
-    need("mbpoll", "snmpset")
+    foreign("mbpoll", "snmpset")
 
     async def main():
         async with station() as simulation:
@@ -188,7 +188,7 @@ def test_the_shelf_shows_fixed_point_numbers_of_its_own_outlet():
 
 
 def test_the_workload_and_the_scanner_answer_on_a_plain_socket():
-    need("snmpset")
+    foreign("snmpset")
 
     async def main():
         async with station() as simulation:
@@ -218,7 +218,7 @@ def test_the_workload_and_the_scanner_answer_on_a_plain_socket():
 
 
 def test_the_switch_names_its_neighbours_in_rows_of_their_own():
-    need("snmpbulkwalk", "snmpset")
+    foreign("snmpbulkwalk", "snmpset")
 
     async def main():
         async with station(faults=["lldp_swapped:4-7"]) as simulation:
@@ -252,7 +252,7 @@ def every_profile_as_station():
 
 
 def test_every_profile_of_the_project_has_a_twin():
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         profiles = all_profiles()
@@ -313,7 +313,7 @@ async def read_all_of_snmp(address, profile):
 
 
 def test_devices_misbehave_as_told():
-    need("mbpoll", "snmpget")
+    foreign("mbpoll", "snmpget")
 
     async def main():
         async with station() as simulation:
@@ -342,7 +342,7 @@ def test_devices_misbehave_as_told():
 
 
 def test_a_rebooted_agent_counts_its_time_from_zero():
-    need("snmpget")
+    foreign("snmpget")
 
     async def main():
         async with station() as simulation:
@@ -358,7 +358,7 @@ def test_a_rebooted_agent_counts_its_time_from_zero():
 
 
 def test_sensor_faults_take_the_signal_of_the_station_and_its_unit():
-    need("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         async with station(faults=["sensor_offset:cdu.supply_temperature=4"]) as simulation:
@@ -376,7 +376,7 @@ def test_sensor_faults_take_the_signal_of_the_station_and_its_unit():
 
 
 def test_a_leak_shows_its_zone():
-    need("mbpoll")
+    foreign("mbpoll")
 
     async def main():
         async with station(faults=["leak:rack=50@1s"]) as simulation:

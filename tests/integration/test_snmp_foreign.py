@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from foreign_tools import foreign
 
 from harness.clock import run
 from harness.errors import RefusedError, UnreachableError
@@ -124,17 +124,9 @@ TOUCH = SnmpCredentials("2c", community=Secret("touch"))
 LEVELS: list[tuple[str, str | None]] = [(auth, priv) for auth in AUTH for priv in (None, *PRIV)]
 
 
-def need() -> None:
-    for tool in ("snmpd", "snmpget", "snmpbulkwalk"):
-        if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{tool} is required in CI: install snmp and snmpd")
-            pytest.skip(f"{tool} is not installed")
-
-
 @pytest.fixture(scope="module")
 def snmpd(tmp_path_factory):
-    need()
+    foreign("snmpd", "snmpget", "snmpbulkwalk")
     agent = Snmpd(tmp_path_factory.mktemp("snmpd"), LEVELS)
     try:
         agent.start()
@@ -146,7 +138,7 @@ def snmpd(tmp_path_factory):
 @pytest.fixture
 def mortal(tmp_path):
     """A snmpd that the test may stop and start."""
-    need()
+    foreign("snmpd", "snmpget", "snmpbulkwalk")
     agent = Snmpd(tmp_path, [("SHA256", "AES128")])
     try:
         agent.start()

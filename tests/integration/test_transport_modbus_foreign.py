@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from foreign_tools import foreign, missing
 
 from harness.clock import run
 from harness.errors import RefusedError, UnreachableError
@@ -23,18 +23,10 @@ from harness.transport.serial import SerialNetwork, silence
 SOURCE = Path(__file__).parent.parent / "foreign" / "libmodbus_server.c"
 
 
-def missing(what: str) -> None:
-    """Skip on a desk; on the build machine a judge that is missing is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is needed here")
-    pytest.skip(f"{what} is not installed")
-
-
 @pytest.fixture(scope="module")
 def server_program(tmp_path_factory):
     program = tmp_path_factory.mktemp("libmodbus") / "server"
-    if not shutil.which("gcc"):
-        missing("gcc")
+    foreign("gcc")
     flags = ["-I/usr/include/modbus", "-I/usr/local/include/modbus", "-lmodbus"]
     built = subprocess.run(["gcc", "-O1", "-o", program, SOURCE, *flags], capture_output=True, text=True, check=False)
     if "modbus.h: No such file" in built.stderr or "cannot find -lmodbus" in built.stderr:
@@ -119,8 +111,7 @@ def test_transport_modbus_foreign_tcp_server_that_stops_is_noticed_at_once(serve
 @contextlib.contextmanager
 def pty_pair(folder: Path):
     """Two serial ports joined by socat: their device files and the process that is the cable."""
-    if not shutil.which("socat"):
-        missing("socat")
+    foreign("socat")
     ours, theirs = folder / "ours", folder / "theirs"
     with subprocess.Popen(["socat", f"pty,raw,echo=0,link={ours}", f"pty,raw,echo=0,link={theirs}"]) as process:
         try:
