@@ -176,6 +176,11 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
     return Verdict.PASS, f"{len(done)} steps, {count} measurements, all within limits"
 
 
+def _said(step: StepResult) -> str:
+    """What a step found, with its name before it, once."""
+    return step.reason if step.reason.startswith(f"{step.name}:") else f"{step.name}: {step.reason}"
+
+
 def _result(
     project: Project,
     options: RunOptions,
@@ -193,11 +198,6 @@ def _result(
     return Result(
         header=header,
         serial=options.serial,
-def _said(step: StepResult) -> str:
-    """What a step found, with its name before it, once."""
-    return step.reason if step.reason.startswith(f"{step.name}:") else f"{step.name}: {step.reason}"
-
-
         operator=options.operator,
         station=station.station,
         plan=project.plan.plan,
