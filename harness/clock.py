@@ -24,22 +24,32 @@ VIRTUAL_EPOCH_NS = 1_767_225_600 * 1_000_000_000
 """Start of virtual time, 2026-01-01T00:00:00Z: fixed, so that a seed reproduces a run exactly."""
 
 
+_LOOK_EVERY = 16
+"""In virtual time the kernel is asked for signals and other threads once in so many turns of the loop: each asking
+costs as much as a turn, and turns take microseconds."""
+
+
 class _Selector(selectors.DefaultSelector):
     """Waits `timeout / rate` real seconds, or jumps the virtual time by `timeout` when nothing is ready."""
 
     loop: HarnessLoop
+    _turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Poll the files as asyncio asks, in the clock's time."""
-        rate = self.loop.rate
-        if timeout is None or timeout <= 0:
-            return super().select(timeout)
-        if math.isinf(rate):
+        if not self.loop.is_virtual:
+            return super().select(timeout if timeout is None or timeout <= 0 else timeout / self.loop.rate)
+        if timeout is None:
+            return super().select(None)
+        self._turns += 1
+        if self._turns >= _LOOK_EVERY:
+            self._turns = 0
             ready = super().select(0)  # signals and other threads still come in through the loop's own pipe
-            if not ready:
-                self.loop.jump(timeout)
-            return ready
-        return super().select(timeout / rate)
+            if ready:
+                return ready
+        if timeout > 0:
+            self.loop.jump(timeout)
+        return []
 
 
 class HarnessLoop(asyncio.SelectorEventLoop):
@@ -47,6 +57,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
+        self.is_virtual = math.isinf(rate)
         self._start = time.monotonic()
         self._virtual = 0.0
         selector = _Selector()
@@ -55,10 +66,10 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Seconds since an arbitrary point, in the clock's time."""
+        if self.is_virtual:
+            return self._virtual
         if self.rate == 1.0:
             return time.monotonic()
-        if math.isinf(self.rate):
-            return self._virtual
         return self._start + (time.monotonic() - self._start) * self.rate
 
     def jump(self, seconds: float) -> None:

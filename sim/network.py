@@ -1,8 +1,9 @@
 """An in-memory network: asyncio protocols of client and server joined without a socket.
 
 It has the shape of the harness' network seam (structural typing, nothing is imported), so in virtual time the bytes of
-a day of polling run through the codecs that ship. One message costs one callback of the event loop; a latency makes it
-one timer. Order is kept in every case, also when the latency is changed under way.
+a day of polling run through the codecs that ship. A message is handed over inside the call that sends it, unless the
+receiver is in the middle of one (then it costs one callback of the event loop); a latency makes it one timer. Order is
+kept in every case, also when the latency is changed under way.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class OrderedDelay:
 class StreamTransport(asyncio.Transport):
     """One side of an in-memory stream. What is written here arrives at the protocol of the other side."""
 
-    __slots__ = ("_delayed", "_eof_sent", "_is_closing", "_loop", "_network", "_peer", "_protocol")
+    __slots__ = (
+        *("_delayed", "_eof_sent", "_is_closing", "_is_receiving", "_loop", "_network", "_peer", "_protocol"),
+        "_queued",
+    )
 
     _peer: StreamTransport
 
@@ -66,17 +70,34 @@ class StreamTransport(asyncio.Transport):
         self._is_closing = False
         self._eof_sent = False
         self._delayed = OrderedDelay()
+        self._queued = 0  # writes of this side that wait for a turn of the loop
+        self._is_receiving = True  # until both sides are connected
 
     def join(self, peer: StreamTransport) -> None:
         """Make `peer` the other side."""
         self._peer = peer
+
+    def begin(self) -> None:
+        """Both sides are connected: data may be handed over at once."""
+        self._is_receiving = False
 
     def write(self, data: Buffer) -> None:
         """Send bytes; silently dropped after close(), as by the socket transports."""
         if self._is_closing or not data:
             return
         payload = data if type(data) is bytes else bytes(data)
-        self._send(self._peer._receive, payload)
+        peer = self._peer
+        if self._network.latency or self._delayed:
+            self._delayed.call(self._network.latency, peer._receive, payload)
+        elif self._queued or peer._is_receiving:
+            self._queued += 1
+            self._loop.call_soon(self._hand_over, payload)
+        else:
+            peer._receive(payload)
+
+    def _hand_over(self, payload: bytes) -> None:
+        self._queued -= 1
+        self._peer._receive(payload)
 
     def _send(self, function: Callable[..., None], *args: Any) -> None:
         """Call at the other side, after the latency and behind what was sent before."""
@@ -89,8 +110,14 @@ class StreamTransport(asyncio.Transport):
         if self._is_closing:
             # A reset answers what comes for a closed side.
             self._peer._lost(ConnectionResetError("connection reset by peer"))
-        else:
+            return
+        before, self._is_receiving = self._is_receiving, True
+        try:
             self._protocol.data_received(data)  # type: ignore[attr-defined]
+        except Exception as error:  # as the loop does it: the sender never hears of the receiver's mistakes
+            self._loop.call_exception_handler({"message": "data_received() failed", "exception": error})
+        finally:
+            self._is_receiving = before
 
     def _receive_eof(self) -> None:
         if not self._is_closing and not self._protocol.eof_received():  # type: ignore[attr-defined]
@@ -163,7 +190,10 @@ class StreamTransport(asyncio.Transport):
 class DatagramTransport(asyncio.DatagramTransport):
     """An in-memory datagram endpoint with an address of its own."""
 
-    __slots__ = ("_delayed", "_dialled", "_is_closing", "_loop", "_network", "_protocol", "_source", "address", "peer")
+    __slots__ = (
+        *("_delayed", "_dialled", "_is_closing", "_is_receiving", "_loop", "_network", "_protocol", "_queued"),
+        *("_source", "address", "peer"),
+    )
 
     def __init__(
         self, network: MemoryNetwork, protocol: asyncio.DatagramProtocol, address: Address, peer: Address | None
@@ -177,6 +207,8 @@ class DatagramTransport(asyncio.DatagramTransport):
         # A listener on every host answers from the address by which this endpoint called it.
         self._dialled: dict[DatagramTransport, Address] = {}
         self._source = (address[0] or "127.0.0.1", address[1])
+        self._queued = 0
+        self._is_receiving = False
         self.address = address
         self.peer = peer
 
@@ -196,16 +228,32 @@ class DatagramTransport(asyncio.DatagramTransport):
             source = receiver._dialled.get(self, self._source)
         if self._network.latency or self._delayed:
             self._delayed.call(self._network.latency, self._arrive, receiver, payload, source)
+        elif self._queued or receiver is None or receiver._is_receiving:
+            self._queued += 1
+            self._loop.call_soon(self._hand_over, receiver, payload, source)
         else:
-            self._loop.call_soon(self._arrive, receiver, payload, source)
+            self._arrive(receiver, payload, source)
+
+    def _hand_over(self, receiver: DatagramTransport | None, payload: bytes, source: Address) -> None:
+        self._queued -= 1
+        self._arrive(receiver, payload, source)
 
     def _arrive(self, receiver: DatagramTransport | None, payload: bytes, source: Address) -> None:
         if receiver is not None and not receiver._is_closing:
             if receiver.peer is None or receiver.peer == source:
-                receiver._protocol.datagram_received(payload, source)
+                receiver._receive(payload, source)
         elif self.peer is not None and not self._is_closing:
             # Only a connected socket is told of the port that nobody listens on.
             self._protocol.error_received(ConnectionRefusedError(f"nobody listens on datagram port {source[1]}"))
+
+    def _receive(self, payload: bytes, source: Address) -> None:
+        before, self._is_receiving = self._is_receiving, True
+        try:
+            self._protocol.datagram_received(payload, source)
+        except Exception as error:  # as the loop does it: the sender never hears of the receiver's mistakes
+            self._loop.call_exception_handler({"message": "datagram_received() failed", "exception": error})
+        finally:
+            self._is_receiving = before
 
     def close(self) -> None:
         """Close; nothing more is received."""
@@ -301,6 +349,8 @@ class MemoryNetwork:
         server.join(client)
         client_protocol.connection_made(client)
         server_protocol.connection_made(server)
+        client.begin()
+        server.begin()
         return client, client_protocol
 
     async def open_datagram(

@@ -34,6 +34,10 @@ T = TypeVar("T")
 COMMIT_EVERY_S = 1.0
 """Longest time that telemetry is only in memory, seconds."""
 
+VIRTUAL_COMMIT_EVERY_S = 20.0
+"""The same in virtual time, where a second lasts less than a millisecond and a disk's fsync longer than that. What is
+asked for by `commit` (intents, the end) is durable at once there, too."""
+
 LOCKED_AT_MOST_S = 60.0
 """A journal that another program keeps locked for longer has failed: memory is no place for evidence."""
 
@@ -159,10 +163,10 @@ class Journal:
             if problem is not None:
                 raise problem
 
-    async def run(self) -> None:
-        """Commit once a second until cancelled; TelemetryError when the journal fails."""
+    async def run(self, every: float = COMMIT_EVERY_S) -> None:
+        """Commit once a second (or `every` seconds) until cancelled; TelemetryError when the journal fails."""
         while True:
-            await self._clock.sleep(COMMIT_EVERY_S)
+            await self._clock.sleep(every)
             try:
                 await self.commit()
             except TelemetryError:

@@ -242,7 +242,7 @@ def test_datagram_to_a_closed_port_is_told_to_connected_endpoints():
     run(main, rate=INF)
 
 
-def test_a_message_costs_one_callback(monkeypatch):
+def test_a_message_is_handed_over_at_once_and_costs_no_callback(monkeypatch):
     async def main():
         network = MemoryNetwork()
         network.listen_stream(502, Echo)
@@ -254,10 +254,58 @@ def test_a_message_costs_one_callback(monkeypatch):
             patch.setattr(loop, "call_at", None)
             for _ in range(100):
                 transport.write(b"x")
-            assert len(calls) == 100
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.001)
+            assert not calls
         assert client.data == b"<x>" * 100
+
+    run(main, rate=INF)
+
+
+class Talker(Recorder):
+    """Asks the next question out of the answer to the one before, and notes where it was meanwhile."""
+
+    def __init__(self, questions):
+        super().__init__()
+        self.questions = list(questions)
+        self.depth = self.deepest = 0
+
+    def data_received(self, data):
+        self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
+        super().data_received(data)
+        for _ in range(2):
+            if self.questions:
+                self.transport.write(self.questions.pop(0))
+        self.depth -= 1
+
+
+def test_nobody_is_given_a_message_while_in_the_middle_of_one():
+    async def main():
+        network = MemoryNetwork()
+        network.listen_stream(502, Echo)
+        talker = Talker(bytes([65 + k]) for k in range(26))
+        transport, _ = await network.open_stream("pdu", 502, lambda: talker)
+        transport.write(b"!")
+        for _ in range(60):
+            await asyncio.sleep(0)
+        assert talker.data == b"<!>" + b"".join(b"<" + bytes([65 + k]) + b">" for k in range(26))
+        assert talker.deepest == 1
+
+    run(main, rate=INF)
+
+
+def test_what_fails_at_the_receiver_is_not_the_senders_problem():
+    class Broken(asyncio.Protocol):
+        def data_received(self, data):
+            raise RuntimeError("a bug of the server")
+
+    async def main():
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        network = MemoryNetwork()
+        network.listen_stream(502, Broken)
+        transport, _ = await network.open_stream("pdu", 502, Recorder)
+        transport.write(b"x")
+        assert [str(error) for error in told] == ["a bug of the server"]
 
     run(main, rate=INF)
 

@@ -54,9 +54,9 @@ class WireView(Protocol):
 
 
 class _Cell:
-    """One object. Never changed once made, so that forks can share it."""
+    """One object. Never changed once made, so that forks can share it (but for the last bytes, kept for next time)."""
 
-    __slots__ = ("binding", "check", "constant", "oid", "read", "tag", "wire", "write")
+    __slots__ = ("_last", "_rendered", "binding", "check", "constant", "oid", "read", "tag", "wire", "write")
 
     def __init__(
         self, oid: Oid, tag: int, value: Raw | Live, write: Setter | None = None, check: Setter | None = None
@@ -69,6 +69,8 @@ class _Cell:
         self.read: Live | None = None
         self.constant: Raw = None
         self.binding: bytes | None = None
+        self._last: Raw = None
+        self._rendered: bytes | None = None
         if callable(value):
             self.read = value
         else:
@@ -86,8 +88,11 @@ class _Cell:
         value = self.read()
         if value is None and self.tag != values.NULL:
             return None
-        body = self.wire + values.encode(self.tag, value)
-        return bytes((0x30, len(body))) + body if len(body) < 0x80 else ber.tlv(ber.SEQUENCE, body)
+        if self._rendered is None or value != self._last or type(value) is not type(self._last):
+            body = self.wire + values.encode(self.tag, value)
+            self._rendered = bytes((0x30, len(body))) + body if len(body) < 0x80 else ber.tlv(ber.SEQUENCE, body)
+            self._last = value
+        return self._rendered
 
     def with_writer(self, write: Setter, check: Setter | None) -> _Cell:
         """The same object, writable."""

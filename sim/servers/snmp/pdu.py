@@ -25,6 +25,10 @@ REQUESTS = frozenset({GET, GET_NEXT, SET, GET_BULK})
 
 V1, V2C, V3 = 0, 1, 3
 
+_KNOWN: dict[bytes, tuple[bytes, ...]] = {}
+"""OIDs of the VarBind lists that GETs brought: a poller sends the same ones again and again."""
+_KEPT = 256
+
 
 class Request:
     """One request PDU. `oids` are encoded TLVs; `values` is filled for SET only."""
@@ -75,7 +79,15 @@ def parse(data: bytes, at: int, end: int) -> Request:
     if list_end != stop:
         raise BerError("expected the VarBind list to end the PDU")
     request.bindings = data[start:list_end]
+    known = _KNOWN.get(request.bindings) if kind == GET else None
+    if known is not None:
+        request.oids = list(known)
+        return request
     _parse_bindings(request, data, start, list_end)
+    if kind == GET:
+        if len(_KNOWN) >= _KEPT:
+            _KNOWN.clear()
+        _KNOWN[request.bindings] = tuple(request.oids)
     return request
 
 
