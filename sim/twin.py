@@ -44,7 +44,7 @@ class Device:
     def heal(self) -> None:
         """A healthy device again."""
         self.listener.behaviour = Behaviour()
-        self.twin.refuses = self.twin.wrong_model = False
+        self.twin.refuses = self.twin.wrong_model = self.twin.sticks = False
 
     def come_back(self) -> None:
         """The end of a reboot: counters and uptime start anew."""

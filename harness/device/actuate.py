@@ -49,6 +49,8 @@ async def actuate(
         outcome = outcomes[control.name]
         if not outcome.is_confirmed and problems[control.name]:
             outcome.error = problems[control.name]
+        if not outcome.is_confirmed:
+            device.health.count("not_confirmed")
         notes.note(
             "confirmed" if outcome.is_confirmed else "not confirmed",
             device=device.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, cast
 
 from harness.clock import Clock
 from harness.device.address import Address, parse_address
@@ -14,10 +15,11 @@ from harness.device.points import Expansion, expand
 from harness.device.scpi_link import ScpiLink
 from harness.device.snmp_link import SnmpLink
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusProfile, Profile, ScpiProfile, SnmpProfile
+from harness.schema.profile import ModbusOptions, ModbusProfile, Profile, ScpiProfile, SnmpProfile
 from harness.schema.station import DeviceEntry
 from harness.transport.modbus import ModbusClient, ModbusPool
 from harness.transport.network import Network, SocketNetwork
+from harness.transport.serial import Parity, SerialNetwork, silence
 from harness.transport.snmp import SnmpClient
 from harness.transport.visa import open_instrument
 
@@ -30,6 +32,7 @@ class DeviceBuilder:
         self._base = base
         self._network = network or SocketNetwork()
         self._pool = ModbusPool(self._network)
+        self._lines: dict[str, tuple[int, str, int]] = {}
 
     def make(self, name: str, entry: DeviceEntry, profile: Profile, address: str = "") -> Device:
         """Make one device; `address` replaces the entry's (a simulated device)."""
@@ -54,9 +57,10 @@ class DeviceBuilder:
             )
         if isinstance(profile, ModbusProfile):
             unit = where.unit if where.unit is not None else profile.modbus.unit
-            return ModbusLink(profile, expansion, self._modbus(profile, where), unit, self._pool.release)
+            client = self._modbus(profile, where)
+            return ModbusLink(profile, expansion, client, unit, self._pool.release, self._pool.users)
         if isinstance(profile, SnmpProfile):
-            client = SnmpClient(
+            agent = SnmpClient(
                 self._network,
                 where.host,
                 where.port,
@@ -67,7 +71,7 @@ class DeviceBuilder:
                 max_repetitions=profile.snmp.max_repetitions,
                 any_source=profile.snmp.any_source,
             )
-            return SnmpLink(profile, expansion, client, entry.parameters)
+            return SnmpLink(profile, expansion, agent, entry.parameters)
         assert isinstance(profile, ScpiProfile)
         instrument = open_instrument(
             where.resource, self._network, virtual=self._clock.is_virtual, name=name, timeout=profile.timeout
@@ -75,11 +79,42 @@ class DeviceBuilder:
         return ScpiLink(profile, expansion, instrument, entry.parameters)
 
     def _modbus(self, profile: ModbusProfile, where: Address) -> ModbusClient:
+        options = profile.modbus
+        network: Network | None = None
+        min_gap = options.min_gap
+        if where.scheme == "modbus+rtu":
+            network, baud = self._line(options, where)
+            min_gap = max(min_gap, silence(baud))
         return self._pool.shared(
             where.host,
             where.port,
             framing="tcp" if where.scheme == "modbus+tcp" else "rtu",
             timeout=profile.timeout,
-            min_gap=profile.modbus.min_gap,
-            pause_after_connect=profile.modbus.pause_after_connect,
+            min_gap=min_gap,
+            pause_after_connect=options.pause_after_connect,
+            network=network,
         )
+
+    def _line(self, options: ModbusOptions, where: Address) -> tuple[Network, int]:
+        """The serial line of an address: set as the address says, else as the profile does; one setting a line."""
+        given = where.options
+        try:
+            baud = int(given.get("baud", options.baud))
+            parity, stop = given.get("parity", options.parity).upper(), int(given.get("stop", options.stop))
+        except ValueError as error:
+            raise ConfigError(f"{where}: baud and stop are whole numbers") from error
+        if not 300 <= baud <= 1_000_000 or parity not in ("N", "E", "O") or stop not in (1, 2):
+            raise ConfigError(f"{where}: baud is 300 to 1000000, parity N, E or O, stop 1 or 2")
+        settings = (baud, parity, stop)
+        known = self._lines.setdefault(where.host, settings)
+        if known != settings:
+            raise ConfigError(
+                f"{where}: the line runs at {_shown(known)} for another unit, this one needs {_shown(settings)}",
+                hint="one line has one setting: write ?baud=...&parity=... in the addresses, or use two adapters",
+            )
+        line = SerialNetwork(baud=baud, parity=cast("Parity", parity), stop=cast("Literal[1, 2]", stop))
+        return line, baud
+
+
+def _shown(settings: tuple[int, str, int]) -> str:
+    return f"{settings[0]} baud, parity {settings[1]}, {settings[2]} stop bit(s)"

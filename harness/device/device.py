@@ -196,6 +196,7 @@ class Device:
             try:
                 if self._must_prove:
                     await self._prove_again()
+                await self.link.tend(self._clock.wall_ns(), now)
                 await self._refresh(now)
             except DeviceError as error:
                 return self._failed(error)
@@ -216,12 +217,16 @@ class Device:
         if once.plan is not None:
             self._take(once, await once.plan.read())
         await self._prove()
+        self.link.renew()
         self._must_prove = False
 
     def _take(self, group: Group, reply: Reply) -> None:
+        self.events += reply.notes
+        for _ in range(reply.refusals):
+            self.health.count("refused")
         part = group.part
         values, qualities = self._values[part], self._qualities[part]
-        group.scaling.apply(reply.raw, values, qualities)
+        group.scaling.apply(reply.raw, values, qualities, reply.gain, reply.shift)
         bad = reply.qualities
         if bad.any():
             qualities[bad != 0] = bad[bad != 0]
@@ -271,7 +276,7 @@ class Device:
             self.events.append(f"lost: {error.message}")
         self._must_prove = True
         if health.failures_in_a_row >= self.profile.health.dormant_after:
-            self._asleep_until = self._clock.monotonic() + self.profile.health.probe_every
+            self._asleep_until = self._clock.monotonic() + max(self.profile.health.probe_every, self.link.patience)
         return self._frame_of(quality)
 
     def _frame_of(self, quality: Quality) -> Frame:
@@ -298,7 +303,7 @@ class Device:
                 raise self._named(error) from error
         values = np.empty(len(key))
         qualities = np.empty(len(key), dtype=np.uint8)
-        scaling.apply(reply.raw, values, qualities)
+        scaling.apply(reply.raw, values, qualities, reply.gain, reply.shift)
         wall, mono = self._clock.wall_ns(), self._clock.monotonic()
         readings = []
         for k, name in enumerate(key):

@@ -19,11 +19,21 @@ from harness.device.wire import Command, Read
 
 @dataclass(slots=True)
 class Reply:
-    """What one execution of a read plan gave: raw numbers float64[n], qualities uint8[n], texts by position."""
+    """What one execution of a read plan gave: raw numbers float64[n], qualities uint8[n], texts by position.
+
+    `gain` and `shift` (float64[n] each, or None) are what the device itself says of its scales: the profile's scale is
+    applied to `gain * raw + shift`, its sentinels to `raw`.
+    """
 
     raw: Floats
     qualities: Qualities
     texts: dict[int, str] = field(default_factory=dict)
+    gain: Floats | None = None
+    shift: Floats | None = None
+    notes: list[str] = field(default_factory=list)
+    """What was learnt of the device on the way and is worth telling (a register that it refuses)."""
+    refusals: int = 0
+    """Requests that the device refused."""
 
     @classmethod
     def empty(cls, count: int) -> Reply:
@@ -64,6 +74,22 @@ class Link(Protocol):
 
     def reading(self, point: SignalPoint) -> Read:
         """How one signal is read on its own, before scaling (the guardian gets a copy)."""
+        ...
+
+    async def tend(self, wall_ns: int, now: float) -> None:
+        """Write what the device must be told again and again (its clock, a watchdog), when it is due.
+
+        `wall_ns` is UTC, `now` monotonic seconds. Called before a poll, with the identity proven. Errors as `write`.
+        """
+        ...
+
+    def renew(self) -> None:
+        """The device is back after a loss: what was learnt of it (refused registers) may no longer hold."""
+        ...
+
+    @property
+    def patience(self) -> float:
+        """Seconds at least between two tries of a dormant device: where silence costs others time on a shared bus."""
         ...
 
     async def close(self) -> None:

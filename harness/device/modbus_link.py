@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import struct
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from harness.device import modbus_types
 from harness.device.link import Reply, printable, raw_value
 from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce, low_mask
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
 from harness.device.wire import Command, Read, carry_out
-from harness.errors import RefusedError
+from harness.errors import RefusedError, UnreachableError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
 from harness.transport.modbus import ModbusClient
 
+_BUS_SHARE = 0.2
+"""Share of a serial bus' time that silent units may take together."""
+_UNIT_DOWN = (10, 11)
+"""Exception codes by which a gateway says that the unit behind it does not answer."""
 _ILLEGAL = (1, 2, 3)
 """Exception codes that mean: not this register, not ever (until the device comes back)."""
 
@@ -34,6 +39,7 @@ class ModbusReadPlan:
         self._scales = [(k, order[_modbus(p).scale_from]) for k, p in enumerate(self._points) if _modbus(p).scale_from]
         self._alone: set[int] = set()
         self._refused: set[int] = set()
+        self._age = link.age
         self._compile()
 
     def _compile(self) -> None:
@@ -52,19 +58,33 @@ class ModbusReadPlan:
 
     async def read(self) -> Reply:
         """Ask for all spans and decode them at once."""
+        if self._age != self._link.age:
+            self._age = self._link.age
+            if self._refused or self._alone:
+                self._refused.clear()
+                self._alone.clear()
+                self._compile()
         missing: set[int] = set()
+        notes: list[str] = []
+        refusals = 0
         for span in self._spans:
             try:
                 data = await self._link.client.read(self._link.unit, span.function, span.address, span.count)
             except RefusedError as error:
-                missing.update(self._learn(span, error))
+                if error.vendor_code in _UNIT_DOWN:
+                    raise UnreachableError(
+                        f"the gateway cannot reach unit {self._link.unit}: {error.message}", operation=error.operation
+                    ) from error
+                refusals += 1
+                missing.update(self._learn(span, error, notes))
                 continue
             self._decoder.store(span, data)
         reply = Reply.empty(len(self._points))
+        reply.notes, reply.refusals = notes, refusals
         self._decoder.decode(self._raw)
         reply.raw[self._live] = self._raw
-        for k, place, length, swapped in self._decoder.texts:
-            text = self._decoder.text(place, length, swapped=swapped)
+        for k, place, spec, order in self._decoder.texts:
+            text = self._decoder.text(place, spec, order)
             reply.texts[int(self._live[k])] = printable(text.encode("latin-1"))
         for k, scale in self._scales:
             reply.raw[k] *= 10.0 ** reply.raw[scale]
@@ -77,16 +97,18 @@ class ModbusReadPlan:
             self._compile()
         if self._asked != len(self._points):
             kept = {k: text for k, text in reply.texts.items() if k < self._asked}
-            return Reply(reply.raw[: self._asked], reply.qualities[: self._asked], kept)
+            return Reply(reply.raw[: self._asked], reply.qualities[: self._asked], kept, notes=notes, refusals=refusals)
         return reply
 
-    def _learn(self, span: Span, error: RefusedError) -> set[int]:
+    def _learn(self, span: Span, error: RefusedError, notes: list[str]) -> set[int]:
         members = {int(self._live[member]) for member in span.members}
         if error.vendor_code in _ILLEGAL:
             if len(members) > 1:
                 self._alone |= members
             else:
                 self._refused |= members
+                name = self._points[next(iter(members))].name
+                notes.append(f"{name} is left out from now on: {error.message} at address {span.address}")
         return members
 
 
@@ -100,8 +122,15 @@ class ModbusLink:
         client: ModbusClient,
         unit: int,
         release: Callable[[ModbusClient], Awaitable[None]],
+        sharers: Callable[[ModbusClient], int] = lambda _: 1,
     ) -> None:
+        """`sharers` says how many units use the client."""
         self._release = release
+        self._sharers = sharers
+        self._clock_set = self._fed = -math.inf
+        self._beats = 0
+        self.age = 0
+        """How often the device came back: read plans forget what they learnt when it changes."""
         self.profile = profile
         self.client = client
         self.unit = unit
@@ -133,24 +162,39 @@ class ModbusLink:
 
     def _command(self, spec: ModbusControl, address: int, raw: float) -> Command:
         if spec.table == "coil":
-            return Command("coil", address, (int(bool(raw)),))
+            return Command("coils" if spec.write == "multiple" else "coil", address, (int(bool(raw)),))
         mask = (1 << spec.bit) if spec.bit is not None else spec.mask
         if mask is not None:
             wanted = (int(raw) << spec.bit) if spec.bit is not None else int(raw)
-            return Command("merge", address, (wanted,), mask)
-        words = tuple(self._words(spec, raw))
+            return Command("mask" if spec.write == "mask" else "merge", address, (wanted,), mask)
+        words = modbus_types.words(spec.type, raw, spec.order or self.profile.modbus.order)
         return Command("registers" if spec.write == "multiple" or len(words) > 1 else "register", address, words)
 
-    def _words(self, spec: ModbusControl, raw: float) -> list[int]:
-        kinds = {"u16": ">H", "bool": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "f32": ">f"}
-        data = struct.pack(kinds[spec.type], raw if spec.type == "f32" else round(raw))
-        words = [int.from_bytes(data[k : k + 2], "big") for k in range(0, len(data), 2)]
-        order = spec.order or self.profile.modbus.order
-        if order in ("CDAB", "DCBA"):
-            words.reverse()
-        if order in ("BADC", "DCBA"):
-            words = [(word & 0xFF) << 8 | word >> 8 for word in words]
-        return words
+    async def tend(self, wall_ns: int, now: float) -> None:
+        """Set the device's clock and feed its watchdog when they are due; see `Link.tend`."""
+        clock, watchdog = self.profile.modbus.clock, self.profile.modbus.watchdog
+        base = self.profile.modbus.address_base
+        if clock is not None and now - self._clock_set >= clock.every:
+            words = modbus_types.words("u32", wall_ns // 1_000_000_000, clock.order or self.profile.modbus.order)
+            await self.client.write_registers(self.unit, clock.address - base, words)
+            self._clock_set = now
+        if watchdog is not None and now - self._fed >= watchdog.every - 0.05:
+            self._beats = self._beats % 0xFFFF + 1
+            beat = self._beats if watchdog.value is None else watchdog.value
+            await self.client.write_register(self.unit, watchdog.address - base, beat)
+            self._fed = now
+
+    def renew(self) -> None:
+        """Forget which registers were refused; see `Link.renew`."""
+        self.age += 1
+        self._clock_set = self._fed = -math.inf
+
+    @property
+    def patience(self) -> float:
+        """On a serial bus: so long that all its units, were they silent, would take a fifth of its time."""
+        if self.client.framing == "tcp":
+            return 0.0
+        return 2 * self.client.timeout * self._sharers(self.client) / _BUS_SHARE
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """Write a control; see `Link.write`."""
@@ -172,6 +216,7 @@ class ModbusLink:
             invert=low_mask(spec),
             magnitude=spec.sign == "magnitude",
             swap_string=spec.swap_string,
+            characters=spec.characters,
         )
 
     async def close(self) -> None:

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.device import modbus_types
 from harness.device.points import SignalPoint, modbus_address
 from harness.device.scaling import Floats
 from harness.schema.profile import ModbusProfile, ModbusSignal
 
 FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 """Table -> function code that reads it."""
+
+
+_FLOATS = {"f16": ">f2", "f32": ">f4", "f64": ">f8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def coalesce(
     for position, point in enumerate(points):
         spec = _spec(point)
         address = modbus_address(profile, spec, point.row)
-        single = spec.clear_on_read or position in alone
+        single = spec.clear_on_read or options.one_per_request or position in alone
         wanted.append((FUNCTION[spec.table], address, spec.words_long, position, single))
     wanted.sort()
     spans: list[Span] = []
@@ -71,8 +75,12 @@ def _stored(spans: Sequence[Span]) -> int:
 
 
 def _crosses(profile: ModbusProfile, low: int, high: int) -> bool:
-    base = profile.modbus.address_base
-    return any(low <= last - base and first - base < high for first, last in profile.modbus.forbidden)
+    """Whether the registers from `low` up to `high` (excluded) must not be read over."""
+    options = profile.modbus
+    base = options.address_base
+    if low < high and options.allowed and not any(f - base <= low and high <= n - base + 1 for f, n in options.allowed):
+        return True
+    return any(low <= last - base and first - base < high for first, last in options.forbidden)
 
 
 def _spec(point: SignalPoint) -> ModbusSignal:
@@ -93,8 +101,8 @@ class Decoder:
         self._pool = np.zeros(2 * self.size + 1, dtype=np.float64)
         self._index = np.full((n, 4), 2 * self.size, dtype=np.intp)
         self._weight = np.zeros((n, 4))
-        self._full = np.zeros(n)
-        self._half = np.full(n, np.inf)
+        self._turn = np.zeros(n)
+        self._signed_bytes: list[int] = []
         self._shift = np.ones(n)
         self._modulus = np.full(n, np.inf)
         self._bits: list[int] = []
@@ -102,40 +110,46 @@ class Decoder:
         self._invert = [(k, low_mask(s)) for k, s in enumerate(specs) if s.active_low]
         self._bcd: list[int] = []
         self._magnitude: list[tuple[int, float]] = []
+        self._decimals: list[tuple[int, npt.NDArray[np.intp]]] = []
         self._floats: list[tuple[int, npt.NDArray[np.intp], str]] = []
-        self.texts: list[tuple[int, int, int, bool]] = []
+        self.texts: list[tuple[int, int, ModbusSignal, str]] = []
         self.scale_from = [(k, s.scale_from, points[k]) for k, s in enumerate(specs) if s.scale_from]
         for k, spec in enumerate(specs):
             self._add(k, spec, places[k], spec.order or profile.modbus.order)
-        self._has_signed = bool(np.isfinite(self._half).any())
-        self._has_swapped = bool(
-            (self._index[:, :] >= self.size).any() and (self._index < 2 * self.size).any()
-        ) and any((spec.order or profile.modbus.order) in ("BADC", "DCBA") for spec in specs)
+        self._has_signed = bool(self._turn.any())
+        self._has_swapped = any((spec.order or profile.modbus.order) in ("BADC", "DCBA") for spec in specs)
 
     def _add(self, k: int, spec: ModbusSignal, place: int, order: str) -> None:
         length = spec.words_long
-        if spec.type == "string":
-            self.texts.append((k, place, length, spec.swap_string))
-            return
-        if spec.type in ("f32", "f64"):
-            self._floats.append((k, self._word_order(place, length, order), ">f4" if length == 2 else ">f8"))
+        if spec.is_text:
+            self.texts.append((k, place, spec, order))
             return
         chosen = self._word_order(place, length, order)
+        if spec.type in _FLOATS:
+            self._floats.append((k, chosen, _FLOATS[spec.type]))
+            return
+        base = 10000.0 if spec.type.startswith("m10k") else 65536.0
         self._index[k, :length] = chosen
-        self._weight[k, :length] = [65536.0 ** (length - 1 - j) for j in range(length)]
-        bits = 16 * length
+        self._weight[k, :length] = [base ** (length - 1 - j) for j in range(length)]
+        is_byte = spec.type[1:2] == "8"
+        bits = 8 if is_byte else 16 * length
         if spec.type.startswith("i"):
             if spec.sign == "magnitude":
                 self._magnitude.append((k, float(2 ** (bits - 1))))
             else:
-                self._full[k], self._half[k] = float(2**bits), float(2 ** (bits - 1))
-        if spec.bit is not None:
-            self._shift[k], self._modulus[k] = float(2**spec.bit), float(2**spec.width)
+                self._turn[k] = 0.0 if is_byte else 65536.0
+            if is_byte:
+                self._signed_bytes.append(k)
+        first, width = (8 if spec.type.endswith("high") else 0, 8) if is_byte else (spec.bit, spec.width)
+        if first is not None:
+            self._shift[k], self._modulus[k] = float(2**first), float(2**width)
             self._bits.append(k)
         if spec.mask is not None:
             self._masks.append((k, spec.mask))
         if spec.type.startswith("bcd"):
             self._bcd.append(k)
+        if base == 10000.0:
+            self._decimals.append((k, chosen))
 
     def _word_order(self, place: int, length: int, order: str) -> npt.NDArray[np.intp]:
         base = place + (self.size if order in ("BADC", "DCBA") else 0)
@@ -157,29 +171,34 @@ class Decoder:
         self._pool[:size] = self.words
         if self._has_swapped:
             self._pool[size : 2 * size] = self.words.byteswap()
-        np.einsum("ij,ij->i", self._pool[self._index], self._weight, out=raw)
-        if self._has_signed:
-            raw -= self._full * (raw >= self._half)
-        for k, half in self._magnitude:
-            raw[k] = half - raw[k] if raw[k] >= half else raw[k]
+        words = self._pool[self._index]
+        if self._has_signed:  # two's complement: the first word counts negative, before rounding to 53 bits
+            words[:, 0] -= self._turn * (words[:, 0] >= 32768.0)
+        np.einsum("ij,ij->i", words, self._weight, out=raw)
         if self._bits:
             chosen = self._bits
             raw[chosen] = np.floor(raw[chosen] / self._shift[chosen]) % self._modulus[chosen]
+        for k in self._signed_bytes:
+            raw[k] -= 256.0 * (raw[k] >= 128.0)
+        for k, half in self._magnitude:
+            raw[k] = half - raw[k] if raw[k] >= half else raw[k]
         for k, mask in self._masks:
             raw[k] = float(int(raw[k]) & mask != 0)
         for k, mask in self._invert:
             raw[k] = float(int(raw[k]) ^ mask)
         for k in self._bcd:
             raw[k] = _bcd(int(raw[k]))
+        for k, groups in self._decimals:
+            if self._pool[groups].max() > 9999.0:
+                raw[k] = np.nan
         for k, index, dtype in self._floats:
-            words = self._pool[index].astype(">u2")
-            raw[k] = float(np.frombuffer(words.tobytes(), dtype=dtype)[0])
+            content = self._pool[index].astype(">u2")
+            raw[k] = float(np.frombuffer(content.tobytes(), dtype=dtype)[0])
 
-    def text(self, place: int, length: int, *, swapped: bool) -> str:
-        """A string of `length` words: trailing NULs and blanks cut, one byte a character."""
-        words = self.words[place : place + length]
-        data = (words if swapped else words.byteswap()).astype("<u2").tobytes()
-        return data.split(b"\0", 1)[0].decode("latin-1").strip()
+    def text(self, place: int, spec: ModbusSignal, order: str) -> str:
+        """The text of a point, trailing NULs and blanks cut; one byte a character."""
+        data = self.words[place : place + spec.words_long].astype(">u2").tobytes()
+        return modbus_types.text(spec.type, data, order, swapped=spec.swap_string, characters=spec.characters)
 
 
 def low_mask(spec: ModbusSignal) -> int:

@@ -18,6 +18,7 @@ from harness.schema.profile import (
     ModbusSignal,
     Profile,
     Signal,
+    SnmpProfile,
 )
 
 
@@ -106,10 +107,16 @@ def _confirming(control: Control, group: str, row: int, columns: Mapping[str, An
 
 
 def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
-    """Replace {i} and {name} in an OID, query or binding. Nothing is ever formatted or evaluated."""
+    """Replace {i}, {i.0}, {i.1} ... and {name} in an OID, query or binding. Nothing is ever formatted or evaluated.
+
+    {i} is `row`, an index such as `1.7`; {i.0} is its first number.
+    """
     if "{" not in template:
         return template
     text = template.replace("{i}", str(row))
+    if "{i." in text:
+        for part, number in enumerate(str(row).split(".")):
+            text = text.replace(f"{{i.{part}}}", number)
     for name, value in parameters.items():
         text = text.replace(f"{{{name}}}", str(value))
     return text
@@ -117,8 +124,7 @@ def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
 
 def modbus_address(profile: ModbusProfile, spec: ModbusSignal | ModbusControl, row: int) -> int:
     """The protocol address (0-based) of a point in its row."""
-    own = spec.words_long if isinstance(spec, ModbusSignal) else (2 if spec.type in ("u32", "i32", "f32") else 1)
-    return spec.address - profile.modbus.address_base + (spec.stride or own) * max(0, row - 1)
+    return spec.address - profile.modbus.address_base + (spec.stride or spec.words_long) * max(0, row - 1)
 
 
 def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
@@ -142,11 +148,29 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
         if point.confirm_by and point.confirm_by not in plan.signals and (key := str(where)) not in seen:
             seen.add(key)
             problems.append((where, f"{point.name} is confirmed by {point.confirm_by!r}, which is no signal here"))
+    if isinstance(profile, SnmpProfile):
+        problems += _sum_problems(profile)
     if isinstance(profile, ModbusProfile):
         for name, signal in plan.signals.items():
             spec = signal.spec
             if isinstance(spec, ModbusSignal):
+                if spec.scale_from and spec.scale_from not in plan.signals:
+                    problems.append((("signals", name), f"{name}: scale_from {spec.scale_from!r} is no signal here"))
                 address = modbus_address(profile, spec, signal.row)
                 if not 0 <= address <= 65536 - spec.words_long:
                     problems.append((("signals", name), f"{name}: address {address} is outside 0 to 65535"))
+    return problems
+
+
+def _sum_problems(profile: SnmpProfile) -> list[tuple[tuple[str | int, ...], str]]:
+    problems: list[tuple[tuple[str | int, ...], str]] = []
+    for name, spec in profile.signals.items():
+        if not spec.sum_of:
+            continue
+        group, _, column = spec.sum_of.partition(".")
+        repeat = profile.repeat.get(group)
+        if repeat is None or column not in repeat.signals:
+            problems.append((("signals", name, "sum_of"), f"{spec.sum_of!r} is no column of a repetition here"))
+        elif repeat.signals[column].unit != spec.unit or repeat.signals[column].is_text:
+            problems.append((("signals", name, "sum_of"), f"{spec.sum_of!r} is no number in {spec.unit or 'no unit'}"))
     return problems

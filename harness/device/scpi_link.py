@@ -120,6 +120,17 @@ class ScpiLink:
             answers=answers if spec.parse == "word" else None,
         )
 
+    async def tend(self, wall_ns: int, now: float) -> None:
+        """Nothing has to be told again and again."""
+
+    def renew(self) -> None:
+        """Nothing was learnt that may not hold any more."""
+
+    @property
+    def patience(self) -> float:
+        """No other device waits for this one."""
+        return 0.0
+
     async def close(self) -> None:
         """Close the session."""
         await self.instrument.close()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeVar
 
+from harness.device import modbus_types
 from harness.errors import RefusedError
 from harness.transport.modbus import ModbusClient
 from harness.transport.snmp import Kind, SnmpClient, VarBind
@@ -27,11 +27,18 @@ _OVERFLOW = 9.9e37
 _NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64, Kind.OPAQUE)
 
 
+_TEXTS = frozenset({"string", "raw", "ipv4", "ipv6", "mac", "epoch", "datetime", "iec870", "text", "octets", "field"})
+"""Types that read as a text, of all protocols."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing to send. `words` are registers (or one 0/1 for a coil); a merge changes only the bits of `mask`."""
+    """One thing to send. `words` are registers (or 0/1 for coils); merge and mask change only the bits of `mask`.
 
-    do: Literal["coil", "register", "registers", "merge", "pause", "set", "say"]
+    merge reads, merges and writes; mask lets the device itself do it (function 22).
+    """
+
+    do: Literal["coil", "coils", "register", "registers", "merge", "mask", "pause", "set", "say"]
     address: int = 0
     words: tuple[int, ...] = ()
     mask: int = 0
@@ -67,6 +74,10 @@ async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
 async def _write(client: ModbusClient, unit: int, command: Command) -> None:
     if command.do == "coil":
         await client.write_coil(unit, command.address, bool(command.words[0]))
+    elif command.do == "coils":
+        await client.write_coils(unit, command.address, [bool(word) for word in command.words])
+    elif command.do == "mask":
+        await client.mask_register(unit, command.address, keep=0xFFFF & ~command.mask, put=command.words[0])
     elif command.do == "registers":
         await client.write_registers(unit, command.address, list(command.words))
     elif command.do == "merge":
@@ -88,7 +99,7 @@ class Read:
     address: int = 0
     count: int = 0
     type: str = ""
-    """Modbus: u16 ... f64, bcd16, bcd32, string. SNMP: number, decimal_text, text, octets. SCPI: the parse."""
+    """Modbus: as in the profile. SNMP: number, decimal_text, text, octets. SCPI: the parse."""
     order: str = "ABCD"
     bit: int | None = None
     width: int = 1
@@ -96,8 +107,11 @@ class Read:
     invert: int = 0
     magnitude: bool = False
     swap_string: bool = False
+    characters: str = "both"
     oid: str = ""
     join: tuple[str, ...] = ()
+    between: tuple[str, str] = ("", "")
+    """Only the part of an SNMP text between these two marks."""
     query: str = ""
     index: int = 0
     answers: Mapping[str, float] | None = None
@@ -110,7 +124,7 @@ class Read:
     @property
     def is_text(self) -> bool:
         """Whether it reads as a text."""
-        return self.type in ("string", "text", "octets", "field")
+        return self.type in _TEXTS
 
 
 async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
@@ -142,45 +156,49 @@ def _of_modbus(read: Read, data: bytes) -> float | str:
         return "" if read.is_text else math.nan
     if read.function in (1, 2):
         return _scaled(read, float(data[0] & 1))
-    words = [data[k : k + 2] for k in range(0, len(data), 2)]
-    if read.type == "string":
-        joined = b"".join(word[::-1] if read.swap_string else word for word in words)
-        return joined.split(b"\0", 1)[0].decode("latin-1").strip()
-    if read.order in ("BADC", "DCBA"):
-        words = [word[::-1] for word in words]
-    if read.order in ("CDAB", "DCBA"):
-        words.reverse()
-    joined = b"".join(words)
-    if read.type in ("f32", "f64"):
-        return _scaled(read, float(struct.unpack(">f" if read.type == "f32" else ">d", joined)[0]))
-    raw = int.from_bytes(joined, "big")
-    half = 1 << (8 * len(joined) - 1)
-    if read.type.startswith("i") and raw >= half:
-        raw = half - raw if read.magnitude else raw - 2 * half
+    if read.is_text:
+        swap = read.swap_string
+        return modbus_types.text(read.type, data, read.order, swapped=swap, characters=read.characters)
+    number = modbus_types.number(read.type, data, read.order, magnitude=read.magnitude)
+    if read.bit is None and read.mask is None and not read.invert:
+        return _scaled(read, number)
+    raw = int(number)
     if read.bit is not None:
         raw = (raw >> read.bit) % (1 << read.width)
     if read.mask is not None:
         raw = int(raw & read.mask != 0)
-    raw ^= read.invert
-    if read.type.startswith("bcd"):
-        digits = f"{raw:x}"
-        return _scaled(read, float(digits)) if digits.isdigit() else math.nan
-    return _scaled(read, float(raw))
+    return _scaled(read, float(raw ^ read.invert))
 
 
 def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
     first = binds[0]
     if read.is_text:
-        return ":".join(_snmp_text(bind, read.type) for bind in binds)
+        return cut(":".join(_snmp_text(bind, read.type) for bind in binds), *read.between)
     value = first.value
     if first.is_missing or value is None:
         return math.nan
+    if read.type == "sum":
+        numbers = [bind.value for bind in binds if bind.kind in _NUMBERS and bind.value not in read.sentinels]
+        total = sum(number for number in numbers if isinstance(number, int | float))
+        return _scaled(read, float(total)) if len(numbers) == len(binds) else math.nan
+    if read.type == "decibels":
+        watts = read.factor * value if isinstance(value, int | float) and value not in read.sentinels else 0.0
+        decibels = 10.0 * math.log10(1000.0 * watts) if watts > 0.0 else math.nan
+        return decibels if read.low <= decibels <= read.high else math.nan
     if read.type == "decimal_text" and isinstance(value, bytes):
         parts = value.decode("latin-1").split()
         return _scaled(read, _number(parts[0])) if parts else math.nan
     if isinstance(value, int | float) and first.kind in _NUMBERS:
         return _scaled(read, float(value))
     return math.nan
+
+
+def cut(text: str, start: str, end: str) -> str:
+    """The part of a text between two marks; the whole when the first is not found or empty."""
+    _, found, rest = text.partition(start) if start else ("", "", "")
+    if not found:
+        return text
+    return (rest.partition(end)[0] if end else rest).strip()
 
 
 def _snmp_text(bind: VarBind, kind: str) -> str:

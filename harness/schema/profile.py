@@ -17,7 +17,21 @@ from harness.schema.fields import Duration, DurationOrZero, Model, StrictText
 
 SCHEMA = 1
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
-ModbusType = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bcd16", "bcd32", "bool", "string"]
+ModbusType = Literal[
+    "bool", "u8_high", "u8_low", "i8_high", "i8_low",
+    "u16", "i16", "u32", "i32", "u48", "i48", "u64", "i64",
+    "f16", "f32", "f64", "bcd16", "bcd32", "m10k32", "m10k48", "m10k64",
+    "string", "raw", "ipv4", "ipv6", "mac", "epoch", "datetime", "iec870",
+]  # fmt: skip
+MODBUS_WORDS = {
+    "u32": 2, "i32": 2, "f32": 2, "bcd32": 2, "m10k32": 2, "ipv4": 2, "epoch": 2,
+    "u48": 3, "i48": 3, "m10k48": 3, "mac": 3,
+    "u64": 4, "i64": 4, "f64": 4, "m10k64": 4, "iec870": 4,
+    "datetime": 6, "ipv6": 8,
+}  # fmt: skip
+"""Registers that a type takes, where it is not one; `string` and `raw` take as many as `length` says."""
+MODBUS_TEXTS = frozenset({"string", "raw", "ipv4", "ipv6", "mac", "epoch", "datetime", "iec870"})
+"""Types that read as a text."""
 Poll = Literal["fast", "slow", "once"]
 
 
@@ -209,6 +223,11 @@ class Identity(Model):
     """Names of the text signals that hold the model, serial number and firmware."""
     serial: str = ""
     firmware: str = ""
+    sys_object_id: tuple[str, ...] = ()
+    """SNMP: beginnings of sysObjectID.0 by which this family is known; `harness probe` suggests the profile by them.
+    A suggestion only: the identity is proved by `match`."""
+    sys_description: tuple[str, ...] = ()
+    """SNMP: words of sysDescr.0, one of which must occur as well, where a sysObjectID says too little."""
 
 
 class Verified(Model):
@@ -231,6 +250,9 @@ class ProfileBase(Model):
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     profile: StrictText
+    extends: str = ""
+    """Another profile whose keys hold here too, unless given again: mappings are merged, everything else is replaced,
+    and `null` takes a key away."""
     title: StrictText
     class_: Annotated[
         Literal["pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"],
@@ -265,11 +287,19 @@ class ModbusSignal(Signal):
     """Distance in addresses to the next repetition; 0: the type's own length."""
     table: Literal["holding", "input", "coil", "discrete"] = "holding"
     type: ModbusType = "u16"
+    """Numbers: u16 ... i64 two's complement, u8_high/u8_low one byte of a register, f16/f32/f64 IEEE 754, bcd16/bcd32
+    four bits a digit, m10k32/48/64 four decimal digits a register (modulo 10000), bool. Texts: string, raw (hex),
+    ipv4, ipv6, mac, epoch (u32 seconds since 1970), datetime (six registers: year, month, day, hour, minute, second),
+    iec870 (four registers packed as in IEC 60870-5-4); dates read as 2026-03-14T09:26:53."""
     length: Annotated[int, Field(ge=1, le=125)] = 1
-    """Words of a string."""
+    """Registers of a string or raw point."""
     order: Order | None = None
+    """Bytes of a number of two registers as they come over the wire; longer ones accordingly: CDAB and DCBA have the
+    last register first, BADC and DCBA the low byte of each register first."""
     swap_string: bool = False
     """The low byte of each word comes first in a string."""
+    characters: Literal["both", "high", "low"] = "both"
+    """Which bytes of a string's registers hold characters."""
     bit: Annotated[int, Field(ge=0, le=63)] | None = None
     width: Annotated[int, Field(ge=1, le=16)] = 1
     mask: Annotated[int, Field(ge=1)] | None = None
@@ -280,17 +310,28 @@ class ModbusSignal(Signal):
     clear_on_read: bool = False
     """Never read speculatively or in a span of its neighbours."""
 
+    @model_validator(mode="after")
+    def _bits_exist(self) -> ModbusSignal:
+        bits = [*self.flags.values(), *([] if self.bit is None else [self.bit + self.width - 1])]
+        bits += [] if self.mask is None else [self.mask.bit_length() - 1]
+        most = min(16 * self.words_long, 53)  # a float64 holds 53 bits exactly
+        if bits and max(bits) >= most:
+            raise ValueError(f"bit {max(bits)} is beyond the {most} bits that a {self.type} can tell apart")
+        if bits and (self.is_text or self.type.startswith(("f", "bcd", "m10k"))):
+            raise ValueError(f"a {self.type} has no bits to take")
+        if self.table in ("coil", "discrete") and self.words_long != 1:
+            raise ValueError(f"a {self.table} is one bit; {self.type} needs registers")
+        return self
+
     @property
     def is_text(self) -> bool:
         """Whether the signal is a text instead of a number."""
-        return self.type == "string"
+        return self.type in MODBUS_TEXTS
 
     @property
     def words_long(self) -> int:
         """Registers (or bits, for coils and discrete inputs) that the point takes."""
-        if self.type == "string":
-            return self.length
-        return {"u32": 2, "i32": 2, "f32": 2, "bcd32": 2, "u64": 4, "i64": 4, "f64": 4}.get(self.type, 1)
+        return self.length if self.type in ("string", "raw") else MODBUS_WORDS.get(self.type, 1)
 
 
 class ModbusWrite(Model):
@@ -307,13 +348,15 @@ class ModbusControl(Control):
     address: Annotated[int, Field(ge=0, le=65535)]
     stride: Annotated[int, Field(ge=0, le=1000)] = 0
     table: Literal["holding", "coil"] = "holding"
-    type: Literal["u16", "i16", "u32", "i32", "f32", "bool"] = "u16"
+    type: Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "bcd16", "bcd32", "bool"] = "u16"
     order: Order | None = None
     bit: Annotated[int, Field(ge=0, le=15)] | None = None
     """Only this bit is changed: read, merged, written. The raw value is 0 or 1."""
     mask: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Only the bits of this mask are changed: read, merged, written. The raw value stands in place, not shifted."""
-    write: Literal["auto", "single", "multiple"] = "auto"
+    write: Literal["auto", "single", "multiple", "mask"] = "auto"
+    """Function: single 5 or 6, multiple 15 or 16, mask 22 (the device itself merges the bits; else they are read,
+    merged and written). auto: single for one register, multiple for more."""
     unlock: tuple[ModbusWrite, ...] = ()
     pulse: DurationOrZero = 0.0
     """The word's value is written, and after this time 0."""
@@ -322,7 +365,17 @@ class ModbusControl(Control):
     def _merges_once(self) -> ModbusControl:
         if self.bit is not None and self.mask is not None:
             raise ValueError("a control changes either one bit or the bits of a mask, not both")
+        takes_bits = self.bit is not None or self.mask is not None
+        if self.write == "mask" and not takes_bits:
+            raise ValueError("write: mask needs bit or mask: which bits of the register are this control's")
+        if takes_bits and self.words_long > 1:
+            raise ValueError("bits are changed in one register, so the type must be u16")
         return self
+
+    @property
+    def words_long(self) -> int:
+        """Registers that a write takes."""
+        return MODBUS_WORDS.get(self.type, 1)
 
 
 class ModbusRepeat(Model):
@@ -335,19 +388,45 @@ class ModbusRepeat(Model):
     """The control that bears the name of the repetition itself: `outlet[7]`."""
 
 
+class ModbusClock(Model):
+    """A register pair that the harness keeps at the present time: u32 seconds since 1970, UTC."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    every: Duration = 3600.0
+    order: Order | None = None
+
+
+class ModbusWatchdog(Model):
+    """A register that must be written again and again, else the device falls back to its own safe behaviour."""
+
+    address: Annotated[int, Field(ge=0, le=65535)]
+    every: Duration = 5.0
+    value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """What is written; without it a number that counts up, 1 to 65535, for devices that want to see a change."""
+
+
 class ModbusOptions(Model):
     """How the device wants to be asked."""
 
     unit: Annotated[int, Field(ge=0, le=255)] = 1
     max_span: Annotated[int, Field(ge=1, le=125)] = 120
     max_gap: Annotated[int, Field(ge=0, le=124)] = 8
+    """Registers that nobody wants but that may be read over to merge two requests."""
+    one_per_request: bool = False
+    """Every point is asked for on its own, for devices that refuse what is not one whole point."""
     order: Order = "ABCD"
     address_base: Annotated[int, Field(ge=0, le=40001)] = 0
     min_gap: DurationOrZero = 0.0
     pause_after_connect: DurationOrZero = 0.0
     forbidden: tuple[tuple[int, int], ...] = ()
+    """Address ranges [first, last] that are never read over."""
+    allowed: tuple[tuple[int, int], ...] = ()
+    """When given, gaps are read over only inside one of these ranges [first, last]."""
     baud: Annotated[int, Field(ge=300, le=1_000_000)] = 19200
     parity: Literal["N", "E", "O"] = "E"
+    stop: Literal[1, 2] = 1
+    clock: ModbusClock | None = None
+    watchdog: ModbusWatchdog | None = None
 
 
 class ModbusProfile(ProfileBase):
@@ -364,12 +443,51 @@ class ModbusProfile(ProfileBase):
 
 
 class SnmpBind(Model):
-    """Find the row of a table by its label, at open: for tables whose indices differ from device to device."""
+    """Find the row of a table by its label, at open: for tables whose indices differ from device to device.
+
+    With `bind`, `oid`, `digits`, `scale_from`, `factor_from` and the `oid` of `unit_from` are columns: the index that
+    was found is appended to them. Of rows with the same label and several units (degC and degF), the one in the
+    signal's own unit is taken, else one that can be converted.
+    """
 
     labels: StrictText
     """Column of labels to walk."""
     equals: tuple[str, ...]
-    """Labels that mean this signal, in the order of preference."""
+    """Labels that mean this signal, compared without regard to case, in the order of preference."""
+
+
+class SnmpUnits(Model):
+    """The unit of a value is said by another object: Sentry4's temperature scale, ENTITY-SENSOR types, unit texts."""
+
+    oid: StrictText
+    words: dict[int | str, UnitName]
+    """What that object reads: the unit it means. Units of the signal's own kind are converted, W becomes dBm; a value
+    in a unit that is not listed is BAD."""
+
+
+class SnmpWhere(Model):
+    """A rule for rows: the text or number of a column in the same row. One of the given must hold."""
+
+    column: StrictText
+    one_of: tuple[int | str, ...] = ()
+    starts_with: tuple[str, ...] = ()
+    ends_with: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_rule(self) -> SnmpWhere:
+        if not (self.one_of or self.starts_with or self.ends_with or self.contains):
+            raise ValueError("give one_of, starts_with, ends_with or contains")
+        return self
+
+    def holds(self, text: str) -> bool:
+        """Whether a row with this text belongs to the repetition."""
+        return (
+            text in map(str, self.one_of)
+            or text.startswith(self.starts_with or ("\0",))
+            or text.endswith(self.ends_with or ("\0",))
+            or any(part in text for part in self.contains)
+        )
 
 
 class SnmpLookup(Model):
@@ -394,20 +512,45 @@ class SnmpLookup(Model):
 class SnmpSignal(Signal):
     """A readable object of an SNMP agent."""
 
-    oid: StrictText
+    oid: str = ""
+    """{i} stands for the row's index, {i.0} for its first number, {i.1} for the second, and {name} for a parameter."""
+    fallbacks: tuple[str, ...] = ()
+    """OIDs that hold the same, tried at open in this order where the device does not have `oid`."""
+    first_row: bool = False
+    """`oid` is a column; its first row is meant, whatever its index."""
+    sum_of: str = ""
+    """Instead of `oid`: the sum over all rows of a repetition's column (`cord.power`); BAD when one of them is."""
     type: Literal["number", "text", "decimal_text", "octets"] = "number"
+    """decimal_text: a number written as a text ('23.4', '23.4 C')."""
+    between: tuple[str, str] | None = None
+    """Only the part of the text between these two marks, where the first of them is found."""
     digits: str = ""
     """OID that holds the count of decimal digits: value = raw / 10**digits."""
     scale_from: str = ""
     """OID of an ENTITY-SENSOR scale code (9 = units, 8 = milli ...)."""
     precision_from: str = ""
     """OID of an ENTITY-SENSOR precision (decimal digits)."""
+    factor_from: str = ""
+    """OID of a factor: the value is multiplied by a positive and divided by a negative one."""
+    divisor_from: str = ""
+    """OID of a divisor."""
+    unit_from: SnmpUnits | None = None
     bind: SnmpBind | None = None
     lookup: SnmpLookup | None = None
     """Only in a repetition with `walk`. A text whose walk finds no instance reads as '' (no neighbour), a number is
     left out or BAD as `optional` says."""
     optional: bool = False
     """The model may lack it; then it is left out instead of BAD."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> SnmpSignal:
+        if bool(self.oid) == bool(self.sum_of):
+            raise ValueError("give either oid or sum_of")
+        if self.sum_of and (self.scale != 1.0 or self.offset or self.sentinels or self.is_text or self.bind):
+            raise ValueError("a sum takes scale, sentinels and labels from its column: give none here")
+        if self.first_row and (self.bind or self.lookup):
+            raise ValueError("first_row, bind and lookup exclude each other")
+        return self
 
     @property
     def is_text(self) -> bool:
@@ -440,15 +583,35 @@ class SnmpControl(Control):
 class SnmpRepeat(Model):
     """Rows of a table: a fixed count, or found at open by walking a column."""
 
-    count: Annotated[int, Field(ge=1, le=512)]
+    count: Annotated[int, Field(ge=1, le=1024)]
     """Rows (with `walk`: at most)."""
     first: int = 1
     """Index of the first row."""
-    walk: str = ""
-    """Column whose instances are the rows; {i} is then the row's index (which may have several parts)."""
+    walk: tuple[str, ...] = ()
+    """Columns whose instances are the rows (those of all of them together); {i} is then the row's index, which may
+    have several numbers. Rows are counted from 1 in the order of their indices."""
+    where: tuple[SnmpWhere, ...] = ()
+    """Only rows for which all of these hold."""
+    labels: str = ""
+    """Column of the rows' names, for `lookup`; '': the first of `walk`."""
     signals: dict[str, SnmpSignal] = Field(default_factory=dict)
     controls: dict[str, SnmpControl] = Field(default_factory=dict)
     control: SnmpControl | None = None
+    sim_rows: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Rows that the simulated twin has; 0: as many as the plant."""
+    sim_index: str = "{i}"
+    """What index the twin's row {i} has on the wire."""
+
+    @field_validator("walk", mode="before")
+    @classmethod
+    def _one_column(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _is_walked(self) -> SnmpRepeat:
+        if not self.walk and (self.where or self.labels):
+            raise ValueError("where and labels need walk")
+        return self
 
 
 class SnmpOptions(Model):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
+import socket
+import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +14,17 @@ from numpy.typing import NDArray
 
 from harness.schema.profile import ModbusSignal
 
+_FLOATS = {"f16": ">f2", "f32": ">f4", "f64": ">f8"}
 _LIMITS = {
+    "u8_high": (0.0, 255.0),
+    "u8_low": (0.0, 255.0),
+    "i8_high": (-128.0, 127.0),
+    "i8_low": (-128.0, 127.0),
+    "u48": (0.0, 2.0**48 - 1.0),
+    "i48": (-(2.0**47), 2.0**47 - 1.0),
+    "m10k32": (0.0, 1e8 - 1.0),
+    "m10k48": (0.0, 1e12 - 1.0),
+    "m10k64": (0.0, 9.0e15),
     "u16": (0.0, 65535.0),
     "i16": (-32768.0, 32767.0),
     "u32": (0.0, 4294967295.0),
@@ -31,12 +45,19 @@ def raw_limits(kind: str) -> tuple[float, float]:
 
 def to_words(raw: float, kind: str, order: str) -> list[int]:
     """The registers of one raw value, `order` naming the bytes as ABCD (big-endian), CDAB, BADC or DCBA."""
-    if kind == "f32":
-        content = np.array([raw], ">f4").tobytes()
-    elif kind == "f64":
-        content = np.array([raw], ">f8").tobytes()
+    if kind in _FLOATS:
+        content = np.array([raw], _FLOATS[kind]).tobytes()
+    elif kind.startswith("m10k"):
+        left, groups = int(raw), list[int]()
+        for _ in range(int(kind[4:]) // 16):
+            left, group = divmod(left, 10000)
+            groups.insert(0, group)
+        content = b"".join(group.to_bytes(2, "big") for group in groups)
     elif kind.startswith("bcd"):
         content = bytes.fromhex(f"{int(raw):0{int(kind[3:]) // 4}d}")
+    elif kind[1:2] == "8":
+        byte = int(raw) % 256
+        content = bytes((byte, 0)) if kind.endswith("high") else bytes((0, byte))
     else:
         bits = 16 if kind == "bool" else int(kind[1:])
         content = (int(raw) % (1 << bits)).to_bytes(bits // 8, "big")
@@ -56,16 +77,56 @@ def from_words(words: Sequence[int], kind: str, order: str) -> float:
     if order in ("CDAB", "DCBA"):
         words.reverse()
     content = b"".join(word.to_bytes(2, "big") for word in words)
-    if kind == "f32":
-        return float(np.frombuffer(content, ">f4")[0])
+    if kind in _FLOATS:
+        return float(np.frombuffer(content, _FLOATS[kind])[0])
+    if kind.startswith("bcd"):
+        return float(content.hex())
     return float(int.from_bytes(content, "big", signed=kind.startswith("i")))
 
 
-def string_words(text: str, length: int, *, swap: bool) -> list[int]:
-    """A text in `length` registers, filled up with NUL; `swap` puts the low byte first."""
+def string_words(text: str, length: int, *, swap: bool, characters: str = "both") -> list[int]:
+    """A text in `length` registers, filled up with NUL; `swap` puts the low byte first.
+
+    With `characters` high or low only that byte of each register holds one.
+    """
+    if characters != "both":
+        shift = 8 if characters == "high" else 0
+        return [byte << shift for byte in text.encode("ascii", "replace")[:length].ljust(length, b"\0")]
     content = text.encode("ascii", "replace")[: 2 * length].ljust(2 * length, b"\0")
     order = "little" if swap else "big"
     return [int.from_bytes(content[at : at + 2], order) for at in range(0, 2 * length, 2)]  # type: ignore[arg-type]
+
+
+def text_words(text: str, kind: str, length: int, order: str) -> list[int]:
+    """The registers of a text that is written in numbers: an address, a date, or bytes in hex.
+
+    A text that is none of this kind becomes zeros.
+    """
+    try:
+        content = _bytes_of(text, kind)
+    except ValueError:
+        content = b""
+    content = content[: 2 * length].rjust(2 * length, b"\0")
+    words = [int.from_bytes(content[at : at + 2], "big") for at in range(0, 2 * length, 2)]
+    if order in ("CDAB", "DCBA"):
+        words = words[::-1]
+    return [word % 256 * 256 + word // 256 for word in words] if order in ("BADC", "DCBA") else words
+
+
+def _bytes_of(text: str, kind: str) -> bytes:
+    if kind == "ipv4":
+        return bytes(int(part) for part in text.split("."))
+    if kind == "ipv6":
+        return socket.inet_pton(socket.AF_INET6, text)
+    if kind in ("raw", "mac"):
+        return bytes.fromhex(text.replace(":", ""))
+    parts = time.strptime(text, "%Y-%m-%dT%H:%M:%S")
+    if kind == "epoch":
+        return calendar.timegm(parts).to_bytes(4, "big")
+    if kind == "datetime":
+        return struct.pack(">6H", *parts[:6])
+    day = parts.tm_mon << 8 | parts.tm_mday
+    return struct.pack(">4H", parts.tm_year - 2000, day, parts.tm_hour << 8 | parts.tm_min, parts.tm_sec * 1000)
 
 
 @dataclass(frozen=True)
@@ -103,7 +164,7 @@ def absent_raw(spec: ModbusSignal) -> float:
     """The raw value by which the device says: not available."""
     if spec.sentinels:
         return spec.sentinels[0]
-    return float("nan") if spec.type in ("f32", "f64") else raw_limits(spec.type)[1]
+    return float("nan") if spec.type in _FLOATS else raw_limits(spec.type)[1]
 
 
 def limits_of(spec: ModbusSignal) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from sim.servers.modbus_bank import (
     TARGET_SILENT,
     ModbusFault,
 )
-from sim.twins.image import Column, absent_raw, from_words, limits_of, string_words, to_words
+from sim.twins.image import Column, absent_raw, from_words, limits_of, string_words, text_words, to_words
 from sim.twins.points import Point, Twin, command_value, controls, points
 from sim.twins.sources import MAX_AGE_S
 
@@ -85,6 +85,7 @@ class ModbusBank:
         self._partial = [p for p in placed if p.table in (HOLDING, INPUT) and self._is_partial(p)]
         self._others = [p for p in placed if p not in simple and p not in self._partial]
         self._covered = self._coverage()
+        self._upkeep = self._tended(profile)
 
     # ---- layout
 
@@ -97,7 +98,7 @@ class ModbusBank:
 
     def _target(self, entry: tuple[str, str, int | None, Any, str]) -> _Target:
         name, _, index, spec, _ = entry
-        length = 2 if spec.type in ("u32", "i32", "f32") else 1
+        length = spec.words_long
         address = _place(spec.address, spec.stride, length, 1, index) - self._base
         mask = 1 << spec.bit if spec.bit is not None else spec.mask or 0
         table = COILS if spec.table == "coil" else HOLDING
@@ -105,6 +106,14 @@ class ModbusBank:
         for write in spec.unlock:
             self._mapped[TABLES[write.table]][write.address - self._base] = True
         return _Target(name, spec, address, length, mask, self.twin.fill(spec.sim, index))
+
+    def _tended(self, profile: ModbusProfile) -> set[int]:
+        """Registers that the harness writes again and again: the clock and the watchdog. They take any value."""
+        clock, watchdog = profile.modbus.clock, profile.modbus.watchdog
+        places = [] if clock is None else [clock.address, clock.address + 1]
+        places += [] if watchdog is None else [watchdog.address]
+        self._mapped[HOLDING][[place - self._base for place in places]] = True
+        return {place - self._base for place in places}
 
     @staticmethod
     def _is_partial(placed: _Placed) -> bool:
@@ -203,13 +212,19 @@ class ModbusBank:
         """A text, a number of several registers, or a bit of a bit table."""
         point, spec, at = placed.point, placed.spec, placed.address
         if point.text is not None:
-            words = string_words(point.text(), spec.length, swap=spec.swap_string)
+            if spec.type == "string":
+                words = string_words(point.text(), spec.length, swap=spec.swap_string, characters=spec.characters)
+            else:
+                words = text_words(point.text(), spec.type, spec.words_long, spec.order or self.order)
         else:
             raw = self._raw(point, spec)
             if placed.table in self._bits:
                 self._bits[placed.table][at] = 1 if raw else 0
                 return
             words = to_words(raw, spec.type, spec.order or self.order)
+        if spec.type[1:2] == "8":  # the other byte of the register is another point's
+            other = 0x00FF if spec.type.endswith("high") else 0xFF00
+            words = [words[0] | int(self._words[placed.table][at]) & other]
         self._words[placed.table][at : at + len(words)] = words
 
     @staticmethod
@@ -218,7 +233,7 @@ class ModbusBank:
         if value != value:
             return absent_raw(spec)
         raw = value if point.is_raw else (value - spec.offset) * 2.0**spec.precision / spec.scale
-        if spec.type in ("f32", "f64"):
+        if spec.type in ("f16", "f32", "f64"):
             return raw
         if spec.counter:
             raw %= 2.0**spec.counter
@@ -242,10 +257,11 @@ class ModbusBank:
             before = {address + at: int(self._words[HOLDING][address + at]) for at in range(count)}
         after = {address + at: int(value) for at, value in enumerate(values)}
         moves = self._moves(table, before, after)
-        sources = self.twin.sources
+        if self.twin.sticks:
+            return
         for target, value, unit_name in moves:
             try:
-                sources.command(target.plant, value, unit_name)
+                self.twin.command(target.plant, value, unit_name)
             except ValueError:
                 raise ModbusFault(ILLEGAL_VALUE) from None
         if table == COILS:
@@ -255,7 +271,7 @@ class ModbusBank:
         self._made_at = float("-inf")
 
     def _moves(self, table: int, before: dict[int, int], after: dict[int, int]) -> list[tuple[_Target, float, str]]:
-        known: set[int] = set()
+        known: set[int] = set(self._upkeep) if table == HOLDING else set()
         moves: list[tuple[_Target, float, str]] = []
         for target in self._targets:
             mine = range(target.address, target.address + target.length)

@@ -20,6 +20,9 @@ PLAUSIBLE = {
 }
 """What an unbound signal of a kind shows, in its canonical unit."""
 
+OWN = "own."
+"""Begins the names of states that the device itself keeps, such as a setting without effect on the plant."""
+
 WRONG_MODEL = "ANOTHER MODEL 9000"
 
 
@@ -37,6 +40,10 @@ class Twin:
     reboots: int = 0
     refuses: bool = False
     wrong_model: bool = False
+    sticks: bool = False
+    """Commands are acknowledged and nothing happens."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """States that no plant knows (`own.remote`): as commanded, before that as the profile's binding says."""
 
     def __post_init__(self) -> None:
         self.parameters = {**self.profile.parameters, **self.parameters}
@@ -48,6 +55,15 @@ class Twin:
         for name, value in self.parameters.items():
             text = text.replace(f"{{{name}}}", str(value))
         return text
+
+    def command(self, name: str, value: float, unit: str) -> None:
+        """Move an input of the plant, or a state of the device's own; ValueError when it is out of range."""
+        if self.sticks:
+            return
+        if name.startswith(OWN):
+            self.memory[name] = value
+        else:
+            self.sources.command(name, value, unit)
 
     def uptime(self) -> float:
         """Seconds since the device started."""
@@ -63,6 +79,8 @@ class Twin:
         spec = self.profile.repeat[repeat]
         first = int(getattr(spec, "first", 1))
         count = spec.count if repeat not in self.counts else min(self.counts[repeat], spec.count)
+        if rows := getattr(spec, "sim_rows", 0):
+            return range(first, first + min(rows, count))
         if getattr(spec, "walk", "") and repeat not in self.counts:
             bound = [s.sim.of for s in spec.signals.values() if s.sim and "{i}" in s.sim.of]
             present = [n for n in range(first, first + count) if any(self._is_there(of, n) for of in bound)]
@@ -121,6 +139,8 @@ def points(twin: Twin) -> dict[str, Point]:
 
 def _point(twin: Twin, name: str, key: str, spec: Signal, index: int | None) -> Point:
     of = twin.fill(spec.sim.of, index) if spec.sim else ""
+    if of.startswith(OWN) and spec.sim is not None:
+        twin.memory.setdefault(of, spec.sim.value or 0.0)
     if spec.is_text:
         return Point(name, key, spec, index, of, None, _text(twin, name, spec, index, of), is_raw=False)
     if spec.flags:
@@ -131,6 +151,9 @@ def _point(twin: Twin, name: str, key: str, spec: Signal, index: int | None) -> 
 
 
 def _variable(twin: Twin, of: str, unit: str, where: str) -> Read:
+    if of.startswith(OWN):
+        twin.memory.setdefault(of, 0.0)
+        return lambda: twin.memory[of]
     if of == "twin.uptime":
         return twin.uptime
     if of == "twin.reboots":
@@ -205,6 +228,8 @@ def _enum(twin: Twin, name: str, spec: Signal, of: str) -> Read:
 
     def nearest() -> float:
         value = read()
+        if value != value:  # the sensor behind it is dead
+            return words.get("fault", table[0][1])
         if value in exact:
             return exact[value]
         return min(table, key=lambda entry: abs(entry[0] - value))[1]

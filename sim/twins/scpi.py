@@ -185,6 +185,6 @@ def _command(twin: Twin, plant: str, value: float, unit: str) -> None:
         raise ScpiError(EXECUTION_ERROR)
     if plant:
         try:
-            twin.sources.command(plant, value, unit)
+            twin.command(plant, value, unit)
         except ValueError:
             raise ScpiError(OUT_OF_RANGE) from None

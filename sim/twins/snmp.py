@@ -23,6 +23,9 @@ UNITS_SCALE = 9
 FIRST_LOOKUP = 500
 """Looked-up rows are numbered from here, so that nobody gets away with taking them for the row of the repetition."""
 
+FIRST_ROW = 1
+"""Index of a row that is meant whatever its index."""
+
 SYS_UPTIME: Oid = (1, 3, 6, 1, 2, 1, 1, 3, 0)
 SYSTEM = {
     (1, 3, 6, 1, 2, 1, 1, 1, 0): "Simulated device of the rack harness",
@@ -72,44 +75,84 @@ class SnmpObjects:
     # ---- signals
 
     def _labels(self) -> None:
-        """The column that a walked repetition is found by."""
+        """The columns that walked repetitions are found, chosen and named by."""
         for repeat, group in self._profile.repeat.items():
-            if group.walk:
-                for index in self.twin.indices(repeat):
-                    self.view.put((*oid_of(group.walk), index), OCTETS, self._label(repeat, index).encode())
+            for index in self.twin.indices(repeat) if group.walk else ():
+                for column in dict.fromkeys((*group.walk[:1], group.labels or group.walk[0])):
+                    self._put_label(f"{column}.{{i}}", repeat, index, self._label(repeat, index))
+                for rule in group.where:
+                    if rule.one_of:
+                        self._put_label(
+                            f"{rule.column}.{{i}}", repeat, index, self.twin.fill(str(rule.one_of[0]), None)
+                        )
+
+    def _put_label(self, template: str, repeat: str, index: int, text: str) -> None:
+        oid = oid_of(self._fill(template, repeat, index))
+        number = text.lstrip("-").isdigit()
+        self.view.put(oid, INTEGER if number else OCTETS, int(text) if number else text.encode())
+
+    def _fill(self, template: str, repeat: str, index: int | None) -> str:
+        """A template with the index that a row has on the wire."""
+        if index is None or not repeat:
+            return self.twin.fill(template, index)
+        wire = self.twin.fill(getattr(self._profile.repeat[repeat], "sim_index", "{i}"), index)
+        for part, number in enumerate(wire.split(".")):
+            template = template.replace(f"{{i.{part}}}", number)
+        return self.twin.fill(template.replace("{i}", wire), index)
 
     def _label(self, repeat: str, index: int) -> str:
-        """The text of a row in the walked column: that of the signal which reads it, else a plain one."""
-        walk = self._profile.repeat[repeat].walk
-        for key, spec in self._profile.repeat[repeat].signals.items():
-            if spec.is_text and spec.oid == f"{walk}.{{i}}":
+        """The name of a row: that of the signal which reads it, else a plain one that the rules let pass."""
+        group = self._profile.repeat[repeat]
+        column = group.labels or group.walk[0]
+        for key, spec in group.signals.items():
+            if spec.is_text and spec.oid == f"{column}.{{i}}":
                 point = self._points[f"{self.twin.row(repeat, index)}.{key}"]
                 return point.text() if point.text else ""
-        return f"{repeat.capitalize()} {index}"
+        starts, contains, ends = "", "", ""
+        for rule in group.where:
+            if rule.column == column:
+                starts, contains, ends = (
+                    each[0] if each else "" for each in (rule.starts_with, rule.contains, rule.ends_with)
+                )
+        return f"{starts or repeat.capitalize()}{contains} {index}{ends}"
 
     def _add(self, point: Point) -> None:
         spec: SnmpSignal = point.spec
+        repeat = point.name.partition("[")[0] if point.index is not None else ""
+        if spec.sum_of:
+            return
         if spec.lookup is not None and point.index is not None:
             self._add_looked_up(point, spec, point.index)
             return
-        column = self.twin.fill(spec.oid, point.index)
+        column = self._fill(spec.oid, repeat, point.index)
+        if spec.first_row:
+            column = f"{column}.{FIRST_ROW}"
         if spec.bind is not None:
             row = FIRST_LOOKUP + len(self._found)
             self._found[spec.bind.labels, row] = row
             self.view.put((*oid_of(spec.bind.labels), row), OCTETS, spec.bind.equals[0].encode())
             column = f"{column}.{row}"
-        self._scales(spec, point.index, ())
+            self._scales(spec, repeat, point.index, (row,))
+        else:
+            self._scales(spec, repeat, point.index, ())
         self._put(oid_of(column), point, spec)
 
-    def _scales(self, spec: SnmpSignal, index: int | None, row: Oid) -> None:
-        """The objects that hold the digits, scale and precision of another."""
+    def _scales(self, spec: SnmpSignal, repeat: str, index: int | None, row: Oid) -> None:
+        """The objects that hold the digits, scale, precision and unit of another."""
         for template, value in (
             (spec.digits, DIGITS),
             (spec.precision_from, DIGITS),
             (spec.scale_from, UNITS_SCALE),
+            (spec.factor_from, -(10**DIGITS)),
+            (spec.divisor_from, 10**DIGITS),
         ):
             if template:
-                self.view.put((*oid_of(self.twin.fill(template, index)), *row), INTEGER, value)
+                self.view.put((*oid_of(self._fill(template, repeat, index)), *row), INTEGER, value)
+        if spec.unit_from is not None:
+            word = next(word for word, name in spec.unit_from.words.items() if name == spec.unit)
+            oid = (*oid_of(self._fill(spec.unit_from.oid, repeat, index)), *row)
+            text = str(word).encode()
+            self.view.put(oid, INTEGER if text.isdigit() else OCTETS, int(text) if text.isdigit() else text)
 
     def _add_looked_up(self, point: Point, spec: SnmpSignal, index: int) -> None:
         """Rows indexed otherwise than the repetition (LLDP, ENTITY-SENSOR): see SnmpLookup."""
@@ -125,7 +168,7 @@ class SnmpObjects:
             number = FIRST_LOOKUP + offset + index
             self.view.put((*oid_of(lookup.labels), number), OCTETS, wanted.encode())
         row = (*(0,) * lookup.part, number, *((1,) if lookup.part else ()))
-        self._scales(spec, index, row)
+        self._scales(spec, repeat, index, row)
         oid = (*oid_of(spec.oid), *row)
         if point.text is None:
             self._put(oid, point, spec)
@@ -155,7 +198,8 @@ class SnmpObjects:
 
     def _raw(self, point: Point, spec: SnmpSignal) -> Callable[[], int]:
         read: Read = point.number if point.number is not None else lambda: 0.0
-        digits = DIGITS if spec.digits or spec.precision_from else 0
+        scaled = spec.digits or spec.precision_from or spec.factor_from or spec.divisor_from
+        digits = DIGITS if scaled else 0
         factor = 1.0 if point.is_raw else 10.0**digits * 2.0**spec.precision / spec.scale
         offset = 0.0 if point.is_raw else spec.offset
         absent = int(spec.sentinels[0]) if spec.sentinels else -1
@@ -171,12 +215,12 @@ class SnmpObjects:
     def _add_control(self, index: int | None, spec: SnmpControl, repeat: str) -> None:
         plant = self.twin.fill(spec.sim, index)
         if spec.oid:
-            oid = oid_of(self.twin.fill(spec.oid, index))
+            oid = oid_of(self._fill(spec.oid, repeat, index))
             if self.view.get(oid) is None:
                 self.view.put(oid, _CONTROL_TAGS[spec.type], self._read_back(spec, repeat, index))
             self.view.on_set(oid, lambda value: self._obey(spec, plant, value), lambda value: self._check(spec, value))
         for word, command in spec.command_oids.items():
-            oid = oid_of(self.twin.fill(command.oid, index))
+            oid = oid_of(self._fill(command.oid, repeat, index))
             if self.view.get(oid) is None:
                 self.view.put(oid, INTEGER, -1)
             self.view.on_set(oid, self._single(spec, plant, word, command.value))
@@ -241,7 +285,7 @@ class SnmpObjects:
     def _command(self, plant: str, value: float, unit: str) -> int:
         if plant:
             try:
-                self.twin.sources.command(plant, value, unit)
+                self.twin.command(plant, value, unit)
             except ValueError:
                 return WRONG_VALUE
         return OK

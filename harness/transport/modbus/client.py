@@ -149,6 +149,10 @@ class ModbusClient:
         """Function 16: write consecutive registers. Returning means acknowledged, not confirmed."""
         await self._write(requests.write_registers_request(unit, address, values))
 
+    async def mask_register(self, unit: int, address: int, *, keep: int, put: int) -> None:
+        """Function 22: change the bits of a register that `keep` does not have. Acknowledged, not confirmed."""
+        await self._write(requests.mask_register_request(unit, address, keep, put))
+
     async def _write(self, request: Request) -> None:
         await self._exchange(request, self._framing.prepare(request), self.timeout)
 

@@ -59,6 +59,10 @@ class ModbusPool:
         self._users[client] += 1
         return client
 
+    def users(self, client: ModbusClient) -> int:
+        """How many share a client: the units behind one gateway or on one bus."""
+        return self._users.get(client, 0)
+
     async def release(self, client: ModbusClient) -> None:
         """One user less; the last one closes the connection. A client that is not of this pool is left alone."""
         left = self._users.get(client, 0) - 1

@@ -17,6 +17,7 @@ from pymodbus.pdu.bit_message import (
     WriteSingleCoilRequest,
 )
 from pymodbus.pdu.register_message import (
+    MaskWriteRegisterRequest,
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
@@ -95,6 +96,15 @@ def write_registers_request(unit: int, address: int, values: Sequence[int]) -> R
     _check_words(values)
     pdu = _encoded(WriteMultipleRegistersRequest(address=address, registers=list(values)))
     return Request(unit, 16, pdu, 0, pdu[:5], f"write {len(values)} registers at {address} of unit {unit}")
+
+
+def mask_register_request(unit: int, address: int, keep: int, put: int) -> Request:
+    """Function 22: the device sets its register to (register & keep) | (put & ~keep)."""
+    _check(unit, address, 1, 1)
+    _check_words([keep, put])
+    pdu = _encoded(MaskWriteRegisterRequest(address=address, and_mask=keep, or_mask=put))
+    text = f"write {put} to the bits {0xFFFF & ~keep:#06x} of register {address} of unit {unit}"
+    return Request(unit, 22, pdu, 0, pdu, text)
 
 
 def _encoded(message: ModbusPDU) -> bytes:
