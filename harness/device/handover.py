@@ -159,10 +159,10 @@ async def _read(device: Device, point: SignalPoint, unit: str = "") -> Read:
     read = device.link.reading(point)
     if spec.is_text:
         return read
-    found = read.factor
+    found, shift = read.factor, read.offset
     is_code = bool(spec.enum or spec.flags)
     factor = found if is_code else found * spec.scale / 2**spec.precision
-    offset = 0.0 if is_code else spec.offset
+    offset = 0.0 if is_code else spec.offset + shift * spec.scale / 2**spec.precision
     if isinstance(spec, ModbusSignal) and spec.scale_from:
         (exponent,) = await device.read([spec.scale_from])
         factor *= 10.0**exponent.value
@@ -171,7 +171,7 @@ async def _read(device: Device, point: SignalPoint, unit: str = "") -> Read:
         zero = convert(0.0, spec.unit, unit)
         slope = convert(1.0, spec.unit, unit) - zero
         factor, offset, low, high = factor * slope, offset * slope + zero, low * slope + zero, high * slope + zero
-    sentinels = tuple(each / found for each in spec.sentinels) if found else ()
+    sentinels = read.sentinels or spec.sentinels
     return replace(read, factor=factor, offset=offset, low=low, high=high, sentinels=sentinels)
 
 

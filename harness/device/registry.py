@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from harness.device.points import profile_problems
 from harness.schema.document import Source
@@ -14,6 +17,8 @@ from harness.schema.profile import PROFILES, Profile, ProfileBase
 from harness.schema.source import read_source, validate
 
 GROUP = "harness.drivers"
+MAX_EXTENDS = 3
+"""How many profiles deep one may extend another."""
 
 
 @cache
@@ -40,9 +45,27 @@ def find_profile(name: str, base: Path) -> Path | None:
     return known_profiles().get(name)
 
 
+def matching_profiles(sys_object_id: str, sys_description: str) -> list[str]:
+    """Names of installed SNMP profiles that a device with these system texts may be, the closest first."""
+    found: list[tuple[int, int, str]] = []
+    oid = sys_object_id.strip(".") + "."
+    for name, path in known_profiles().items():
+        try:
+            rule = load_profile(path)[0].identity
+        except ProblemsError:
+            continue
+        said = any(word in sys_description for word in rule.sys_description)
+        if rule.sys_description and not said:
+            continue
+        longest = max((len(each) for each in rule.sys_object_id if oid.startswith(each.strip(".") + ".")), default=0)
+        if longest or (said and not rule.sys_object_id):
+            found.append((-longest, -int(said), name))
+    return [name for *_, name in sorted(found)]
+
+
 def load_profile(path: Path) -> tuple[Profile, Source]:
     """Load and check one profile; ProblemsError with every mistake."""
-    source = read_source(path)
+    source = _inherited(read_source(path), path)
     protocol = source.data.get("protocol") if isinstance(source.data, dict) else None
     model = PROFILES.get(protocol) if isinstance(protocol, str) else None
     if model is None:
@@ -56,6 +79,36 @@ def load_profile(path: Path) -> tuple[Profile, Source]:
     if problems:
         raise ProblemsError(problems)
     return profile, source
+
+
+def _inherited(source: Source, path: Path, depth: int = 0) -> Source:
+    """The source with what it `extends` merged under it. Positions are those of the extending file.
+
+    What is wrong in the other profile is reported there: it must be right on its own.
+    """
+    name = source.data.get("extends") if isinstance(source.data, dict) else None
+    if not name or not isinstance(name, str):
+        return source
+    where = find_profile(name, path.parent)
+    if where is None or depth >= MAX_EXTENDS:
+        reason = f"no profile {name!r}" if where is None else f"more than {MAX_EXTENDS} profiles extend each other"
+        raise ProblemsError([source.problem(("extends",), "HX-1401", reason)])
+    load_profile(where)
+    parent = _inherited(read_source(where), where, depth + 1)
+    source.check()
+    digest = hashlib.sha256(f"{parent.sha256} {source.sha256}".encode()).hexdigest()
+    return replace(source, data=merged(parent.data, source.data), sha256=digest)
+
+
+def merged(under: Any, over: Any) -> Any:
+    """Mappings are merged key by key, `null` takes a key away, everything else is replaced."""
+    if not isinstance(under, dict) or not isinstance(over, dict):
+        return over
+    result = {key: value for key, value in under.items() if key not in over or over[key] is not None}
+    for key, value in over.items():
+        if value is not None:
+            result[key] = merged(under.get(key), value)
+    return result
 
 
 def _at(source: Source, loc: tuple[str | int, ...], message: str) -> Problem:

@@ -28,9 +28,25 @@ class Scaling:
         for column, spec in enumerate(specs):
             self.sentinels[: len(spec.sentinels), column] = spec.sentinels
 
-    def apply(self, raw: Floats, values: Floats, qualities: Qualities) -> None:
-        """Fill `values` and `qualities` (both float64[n], uint8[n]) from raw numbers (float64[n]); NaN is BAD."""
-        np.multiply(raw, self.factor, out=values)
+    def apply(
+        self,
+        raw: Floats,
+        values: Floats,
+        qualities: Qualities,
+        gain: Floats | None = None,
+        shift: Floats | None = None,
+    ) -> None:
+        """Fill `values` and `qualities` (both float64[n], uint8[n]) from raw numbers (float64[n]); NaN is BAD.
+
+        `gain` and `shift` as in `Reply`: what the device says of its own scales, applied before the profile's.
+        """
+        if gain is None:
+            np.multiply(raw, self.factor, out=values)
+        else:
+            np.multiply(raw, gain, out=values)
+            if shift is not None:
+                values += shift
+            values *= self.factor
         np.add(values, self.offset, out=values)
         qualities.fill(Quality.GOOD)
         inside = (values >= self.low) & (values <= self.high)

@@ -605,7 +605,7 @@ class SnmpRepeat(Model):
     @field_validator("walk", mode="before")
     @classmethod
     def _one_column(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _is_walked(self) -> SnmpRepeat:

@@ -71,7 +71,7 @@ unverified: made up
 parameters: {module: 4}
 signals:
   energy: {oid: "1.3.6.1.4.1.9999.1.{module}", unit: J, type: decimal_text, sim: 0.5}
-  flow: {oid: 1.3.6.1.4.1.9999.2, unit: L/s, digits: 1.3.6.1.4.1.9999.3.0, sim: loop.flow,
+  flow: {oid: 1.3.6.1.4.1.9999.2, unit: L/s, digits: 1.3.6.1.4.1.9999.3, sim: loop.flow,
          bind: {labels: 1.3.6.1.4.1.9999.4, equals: [Coolant flow]}}
 repeat:
   outlet:
@@ -196,7 +196,7 @@ def test_objects_follow_the_profile():
     (row, label) = view.next((*base, 4))
     assert label == Value(OCTETS, b"Coolant flow")
     flow = view.get((*base, 2, *row[len(base) + 1 :]))
-    assert view.get((*base, 3, 0)) == Value(INTEGER, 2)
+    assert view.get((*base, 3, *row[len(base) + 1 :])) == Value(INTEGER, 2)
     assert flow.value / 100 == pytest.approx(plant.truth("loop.flow") / 60, rel=0.03)
     assert view.get((*base, 7, 2)) == Value(INTEGER, 8)
     assert view.get((*base, 7, 10)) == Value(INTEGER, 8), "beyond the plant: off"
