@@ -40,13 +40,20 @@ class StreamSession(asyncio.Protocol):
 
     async def ask(self, line: bytes, timeout: float) -> bytes:
         """Send one line, return the line that answers it."""
-        await self.write(line, timeout)
-        self._answer = asyncio.get_running_loop().create_future()
+        self._refuse_when_broken()
+        loop = asyncio.get_running_loop()
+        self._answer = answer = loop.create_future()  # before the line is out: in memory its answer is here at once
+        timer = loop.call_later(timeout, self._expire, answer)
         try:
-            async with asyncio.timeout(timeout):
-                return await self._answer
+            await self.write(line, timeout)
+            return await answer
         finally:
+            timer.cancel()
             self._answer = None
+
+    def _expire(self, answer: asyncio.Future[bytes]) -> None:
+        if not answer.done():
+            answer.set_exception(TimeoutError())
 
     async def close(self) -> None:
         """Let go of the connection."""
