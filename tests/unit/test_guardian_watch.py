@@ -1,0 +1,222 @@
+"""The guardian's ear, diary and size; and what systemd is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.clock import run
+from harness.engine.notify import Notifier
+from harness.guardian.acting import Action, Put, Sequences, make_safe
+from harness.guardian.diary import Diary
+from harness.guardian.watch import Watch
+
+ROOT = Path(__file__).parents[2]
+VIRTUAL = float("inf")
+
+
+def line(**message: object) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def hello(watch: Watch, epoch: int = 7) -> None:
+    watch.data_received(line(say="hello", epoch=epoch, interval=0.25))
+
+
+def beat(watch: Watch, *armed: str, epoch: int = 7, sequence: str = "default") -> None:
+    watch.data_received(line(say="beat", epoch=epoch, armed=armed, sequence=sequence))
+
+
+def test_three_missing_beats_are_a_cause_only_while_something_is_armed() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        watch = Watch()
+        hello(watch)
+        waiting = asyncio.ensure_future(watch.cause())
+        await asyncio.sleep(60)
+        assert not waiting.done(), "nothing is armed: silence is no harm"
+        beat(watch, "pdu.outlet[1]")
+        last = loop.time()
+        for _ in range(8):
+            await asyncio.sleep(0.7)
+            beat(watch, "pdu.outlet[1]", sequence="leak")
+            last = loop.time()
+        assert not waiting.done()
+        assert "frozen" in await waiting
+        assert 0.75 <= loop.time() - last <= 0.8
+        assert watch.sequence == "leak"
+
+    run(main, VIRTUAL)
+
+
+def test_only_whole_lines_of_this_epoch_count_as_beats() -> None:
+    async def main() -> None:
+        watch = Watch()
+        hello(watch)
+        beat(watch, "pdu.outlet[3]")
+        heard = watch.last_heard
+        await asyncio.sleep(0.2)
+        for noise in (
+            b"\n",
+            b"{}\n",
+            b"[1]\n",
+            b"null\n",
+            b'{"say": 1}\n',
+            b"\xff\xfe\n",
+            b'{"say":"beat","epoch":7}\n',
+        ):
+            watch.data_received(noise)
+        beat(watch, "pdu.outlet[4]", epoch=6)
+        assert watch.last_heard == heard
+        assert watch.armed == ("pdu.outlet[3]",)
+        whole = line(say="beat", epoch=7, armed=["pdu.outlet[5]"], sequence="default")
+        for byte in whole:
+            watch.data_received(bytes([byte]))
+        assert watch.armed == ("pdu.outlet[5]",)
+        assert watch.last_heard > heard
+
+    run(main, VIRTUAL)
+
+
+def test_an_end_of_the_pipe_is_a_cause_and_a_good_bye_is_not() -> None:
+    async def main() -> None:
+        watch = Watch()
+        hello(watch)
+        beat(watch, "pdu.outlet[1]")
+        watch.data_received(line(say="bye", epoch=7))
+        watch.eof_received()
+        assert await watch.cause() == ""
+        other = Watch()
+        hello(other)
+        other.eof_received()
+        assert "gone" in await other.cause()
+        asked = Watch()
+        hello(asked)
+        asked.data_received(line(say="takeover", epoch=7))
+        assert "hands over" in await asked.cause()
+        never = Watch()
+        never.connection_lost(None)
+        assert never.hello.cancelled()
+
+    run(main, VIRTUAL)
+
+
+def test_armed_switches_outside_the_sequence_go_off_first() -> None:
+    def put(key: str) -> Put:
+        device, _, control = key.partition(".")
+        from harness.device.wire import Expect
+
+        return Put(device, control, "off", (), None, Expect(), 0.0)
+
+    default = Action("pdu off", (put("pdu.outlet[1]"),), 3.0, energises=True)
+    leak = Action("leak", (put("pdu.outlet[1]"), put("psu.output")), 3.0, energises=True)
+    off = {key: put(key) for key in ("pdu.outlet[1]", "psu.output", "aux.outlet[9]")}
+    sequences = Sequences({"default": (default,), "leak": (leak,)}, off)
+    chosen = sequences.chosen("default", ["cdu.pump", "psu.output", "pdu.outlet[1]"])
+    assert [[each.key for each in action.puts] for action in chosen] == [["psu.output"], ["pdu.outlet[1]"]]
+    assert sequences.chosen("leak", ["psu.output"]) == (leak,)
+    assert sequences.chosen("no such", []) == (default,)
+
+
+class DeadHands:
+    """Devices that do not answer, but for those named."""
+
+    def __init__(self, *alive: str) -> None:
+        self.alive = alive
+        self.sent: list[tuple[float, str]] = []
+
+    async def send(self, device: str, commands: object) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), device))
+        if device not in self.alive:
+            await asyncio.sleep(2.0)
+            raise TimeoutError
+
+    async def look(self, device: str, reads: list[object], within: float) -> list[float]:
+        if device not in self.alive:
+            await asyncio.sleep(2.0)
+            raise ZeroDivisionError("a bug in a driver is no reason to stop")
+        return [1.0 for _ in reads]
+
+
+def test_dead_switches_keep_the_coolant_and_do_not_hold_up_others() -> None:
+    from harness.device.wire import Expect, Read
+
+    def put(device: str, k: int) -> Put:
+        return Put(device, f"outlet[{k}]", "off", (), Read(), Expect(codes=(1.0,)), 0.0)
+
+    actions = (
+        Action("dead off", tuple(put("dead", k) for k in range(1, 25)), 3.0, energises=True),
+        Action("live off", (put("live", 1), put("live", 2)), 3.0, energises=True),
+        Action("pump off", (put("live", 3),), 3.0),
+    )
+
+    async def main() -> None:
+        hands = DeadHands("live")
+        diary = Diary(None)
+        unconfirmed = await make_safe(actions, hands, diary)  # type: ignore[arg-type]
+        await diary.close()
+        assert [text.split(" (")[0] for text in unconfirmed] == ["dead off", "pump off"]
+        assert "left alone" in unconfirmed[1]
+        assert [at for at, device in hands.sent if device == "live"] == [0.0, 0.0], "at once, not after the dead one"
+        assert asyncio.get_running_loop().time() < 15
+        wet = [*actions[:2], Action("pump off", (put("live", 3),), 3.0, only_if_confirmed=False)]
+        again = DeadHands("live")
+        unconfirmed = await make_safe(wet, again, diary)  # type: ignore[arg-type]
+        assert [text.split(" (")[0] for text in unconfirmed] == ["dead off"], "a leak: the pump stops all the same"
+
+    run(main, VIRTUAL)
+
+
+def test_the_diary_survives_a_disk_that_refuses(tmp_path: Path) -> None:
+    async def main() -> None:
+        kept = Diary(tmp_path / "guardian.jsonl")
+        kept.note("command", device="pdu", control="outlet[2]", read=float(3))
+        kept.note("safe", unconfirmed=[])
+        await kept.close()
+        lines = [json.loads(each) for each in (tmp_path / "guardian.jsonl").read_text().splitlines()]
+        assert [each["kind"] for each in lines] == ["command", "safe"]
+        assert lines[0]["control"] == "outlet[2]"
+        assert kept.lost == 0
+        refused = Diary(tmp_path / "no folder" / "guardian.jsonl")
+        refused.note("command")
+        await refused.close()
+        assert refused.lost == 1
+
+    run(main)
+
+
+def test_the_guardian_imports_little() -> None:
+    code = "import sys, harness.guardian.__main__; print(*sys.modules)"
+    env = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    loaded = set(found.stdout.split())
+    heavy = {"numpy", "pydantic", "ruamel.yaml", "click", "rich", "pyvisa", "sqlite3", "influxdb_client", "pysnmp"}
+    assert not loaded & heavy
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("harness.")}
+    assert rooms <= {"guardian", "device", "transport", "limits", "errors", "secret"}
+
+
+def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notifier = Notifier()
+        notifier.ready()
+        notifier.alive("soak")
+        notifier.alive()
+        notifier.stopping()
+        notifier.close()
+        notifier.alive("after the end")
+        said = [manager.recv(200).decode() for _ in range(4)]
+    assert said == ["READY=1", "WATCHDOG=1\nSTATUS=soak", "WATCHDOG=1", "STOPPING=1"]
+    deaf = Notifier()
+    deaf.ready()
+    deaf.close()
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    Notifier().ready()
