@@ -1,0 +1,70 @@
+# Everything runs from a virtual environment that the first target makes: .venv
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Two workers are as fast as a small machine gets; PYTEST_ARGS="-n 0 -x" gives one and stops at the first failure.
+PYTEST_ARGS ?= -n 2 --dist loadfile --durations=10
+
+.PHONY: help demo test check bench chaos soak docs wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    prove a simulated rack (sets everything up; no hardware, no server)"
+	@echo "make test    all tests            make check   style, types, import rules, generated docs"
+	@echo "make bench   measure the costs    make chaos   kill, freeze and cut things in mid-run"
+	@echo "make soak    the long forms       make docs    write docs/reference again"
+	@echo "make wheel   build the wheel      make clean   remove what the others made"
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "the venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime: .venv/made pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+.venv/development: .venv/runtime
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+demo: .venv/runtime
+	$(BIN)/harness run testplans/smoke.yaml --simulate
+	@echo
+	@echo "That was a rack of 132 kW on simulated devices, over real sockets. Worth trying next:"
+	@echo "  $(BIN)/harness report last                                              the record of this run"
+	@echo "  $(BIN)/harness run acceptance --simulate --fault filter_clog            the same rack with a fault"
+	@echo "  $(BIN)/harness run burn_in_24h --simulate --virtual                     a day in a minute"
+
+test: .venv/development
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: .venv/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+
+bench: .venv/development
+	@set -e; for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+chaos: .venv/development
+	$(BIN)/python -m pytest tests/chaos -m "slow or not slow" --timeout 1800
+
+soak: .venv/development
+	$(BIN)/python -m pytest tests --ignore tests/chaos -m slow --timeout 7200
+
+docs: .venv/development
+	$(BIN)/python docs/generate.py
+
+wheel: .venv/development
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf *.egg-info
