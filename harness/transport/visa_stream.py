@@ -42,7 +42,8 @@ class StreamSession(asyncio.Protocol):
         """Send one line, return the line that answers it."""
         self._refuse_when_broken()
         loop = asyncio.get_running_loop()
-        self._answer = answer = loop.create_future()  # before the line is out: in memory its answer is here at once
+        answer: asyncio.Future[bytes] = loop.create_future()
+        self._answer = answer  # before the line is out: in memory its answer is here at once
         timer = loop.call_later(timeout, self._expire, answer)
         try:
             await self.write(line, timeout)
