@@ -126,7 +126,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
         async with opened(on, simulate=simulate, seed=seed, faults=faults) as session:
             for name, error in session.failures.items():
                 say(f"{name} at {session.addresses[name]}: {error}")
-            steps = compile_sequence(actions, session.devices)
+            steps = compile_sequence(actions, session.devices, on.catalog.derived)
             report = await apply(sequence, "asked for by hand", steps, session.devices, session.clock, SpokenNotes())
             if report.is_confirmed:
                 say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")

@@ -222,12 +222,17 @@ def _signals(runner: Runner, room: int) -> RenderableType:
             word, style = "", ""
         elif is_ok and margin is not None and _is_near(check, margin):
             word, style = "near limit", YELLOW
-        limit = f"{check} ({whose})" if check is not None and whose == "interlock" else str(check or "")
-        told = "" if margin is None or abs(margin) == float("inf") else f"{margin:.3g}"
+        limit = f"{check} (trip)" if check is not None and whose == "interlock" else str(check or "")
+        told = "" if margin is None or abs(margin) == float("inf") else number(margin)
         table.add_row(Text(f"{signal}"), Text(one_line(shown)), Text(limit), Text(told), Text(word, style=style))
     if len(wanted) > room - 1:
         table.add_row(Text(f"... and {len(wanted) - room + 1} more"))
     return table
+
+
+def number(value: float) -> str:
+    """Three digits, without an exponent where people write none."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
 def _is_near(check: Check, margin: float) -> bool:
@@ -247,7 +252,7 @@ def _troubles(runner: Runner) -> Iterator[Text]:
             text = f" ! {device.name}: {health.failures_in_a_row} polls failed: {health.last_error}"
             yield Text(one_line(text), style=f"bold {VERMILLION}")
     if runner.outbox is not None:
-        status = runner.outbox.status()
+        status = runner.outbox.status
         if status.last_error or status.is_alarm:
             text = f" ! database: {status.backlog} entries wait, {status.last_error}"
             yield Text(one_line(text), style=f"bold {ORANGE}")

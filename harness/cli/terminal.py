@@ -101,7 +101,7 @@ class Output:
         if stream is None or self._broken:
             return
         try:
-            encoding = stream.encoding or "utf-8"
+            encoding = self.encoding
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
             stream.flush()
         except (OSError, ValueError):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.cli.colours import MEANING, OF_VERDICT, SYMBOL
 from harness.cli.letters import big
+from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
 from harness.schema.problems import one_line
 
@@ -46,8 +47,8 @@ def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
         value = "no value" if one.value is None else f"{one.value:.6g} {one.unit}".rstrip()
         low, high = ("" if bound is None else f"{bound:g}" for bound in (one.low, one.high))
         band = f"{low} to {high}" if low and high else f">= {low}" if low else f"<= {high}" if high else "recorded"
-        margin = f", margin {one.margin:.3g}" if one.margin is not None else ""
-        name = one.name if one.name == step else f"{step}: {one.name}"
+        margin = f", margin {number(one.margin)}" if one.margin is not None else ""
+        name = one.name if one.name.startswith(step) else f"{step}: {one.name}"
         lines.append(f"{one.verdict} {name} {value} (limit {band}{margin})")
     return lines
 
@@ -56,7 +57,7 @@ def safe_line(outcome: RunOutcome) -> str:
     """SAFE CONFIRMED, or what is not."""
     if outcome.is_safe:
         done = len(outcome.result.safe_state.actions)
-        return f"SAFE CONFIRMED ({done} actions)" if done else "SAFE CONFIRMED (nothing was energised by this run)"
+        return f"SAFE CONFIRMED ({done} actions)" if done else "SAFE: this run commanded nothing"
     return f"SAFE NOT CONFIRMED - LOOK AT THE RACK: {'; '.join(outcome.unsafe) or 'no reading'}"
 
 

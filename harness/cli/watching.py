@@ -10,7 +10,7 @@ from harness.cli.inputs import find_station, need_simulate, simulation_options
 
 if TYPE_CHECKING:
     from harness.cli.session import Session
-    from harness.engine.signals import SignalStore
+    from harness.quantity import Frame
 
 
 @click.command()
@@ -75,8 +75,12 @@ async def _watch(session: Session, chosen: list[str], seconds: float | None) -> 
         for name, error in session.failures.items():
             say(f"{name} at {session.addresses[name]}: {error}")
         return 3
-    store: SignalStore = SignalStore(devices, derived, session.clock)
-    poller = asyncio.ensure_future(Poller(devices, session.clock, store.take).run())
+    store = SignalStore(devices, derived, session.clock)
+
+    def take(frame: Frame) -> None:
+        store.take(frame)
+
+    poller = asyncio.ensure_future(Poller(devices, session.clock, take).run())
     began = session.clock.monotonic()
     try:
         with Output(sys.stdout) as output:
