@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ from sim.twins.sources import MAX_AGE_S
 
 TABLES = {"coil": COILS, "discrete": DISCRETE, "holding": HOLDING, "input": INPUT}
 SIZE = 65536
+MOST_PARTS = 1024
+"""Ranges whose points are remembered; somebody who scans the whole map must not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,34 @@ class _Target:
     plant: str
 
 
+class _Part:
+    """The points that one range of one table shows, and when they were worked out last."""
+
+    def __init__(self, bank_points: list[_Placed], table: int, first: int, end: int) -> None:
+        self.table, self.first, self.end = table, first, end
+        self.made_at = float("-inf")
+        mine = [
+            p for p in bank_points if p.table == table and p.address < end and first < p.address + p.spec.words_long
+        ]
+        self.partial = [p for p in mine if _is_partial(p)]
+        self.others = [p for p in mine if not _is_partial(p)]
+        self.column: Column | None = None
+        self.singles: list[Point] = []
+
+    def take_singles(self, is_single: Callable[[_Placed], bool]) -> None:
+        """Put the points that can be encoded together into the column."""
+        chosen = [p for p in self.others if is_single(p)]
+        self.others = [p for p in self.others if not is_single(p)]
+        if chosen:
+            self.column = Column.of([(p.address, p.spec, p.point.is_raw) for p in chosen])
+            self.singles = [p.point for p in chosen]
+
+
+def _is_partial(placed: _Placed) -> bool:
+    spec = placed.spec
+    return placed.table in (HOLDING, INPUT) and (spec.bit is not None or spec.mask is not None or bool(spec.flags))
+
+
 def _place(base: int, stride: int, length: int, first: int, index: int | None) -> int:
     return base if index is None else base + (index - first) * (stride or length)
 
@@ -57,8 +87,9 @@ def _place(base: int, stride: int, length: int, first: int, index: int | None) -
 class ModbusBank:
     """Implements the register bank of the server. Unmapped addresses are refused, gaps inside a read give 0.
 
-    The image is made anew when it is older than 50 ms of plant time. What was written to bits and registers that no
-    signal reads stays as written.
+    What a request shows is made anew when it is older than 50 ms of plant time, and no more than that: a poller asks
+    for the same few ranges again and again. What was written to bits and registers that no signal reads stays as
+    written.
     """
 
     def __init__(self, twin: Twin, unit: int) -> None:
@@ -73,18 +104,10 @@ class ModbusBank:
         self._bits = {table: np.zeros(SIZE, np.uint8) for table in (COILS, DISCRETE)}
         self._mapped = {table: np.zeros(SIZE, bool) for table in TABLES.values()}
         self._kept: dict[int, int] = {}
-        self._made_at = float("-inf")
-        placed = [self._placed(point) for point in points(twin).values()]
+        self._parts: dict[tuple[int, int, int], _Part] = {}
+        self._placed_points = placed = [self._placed(point) for point in points(twin).values()]
         self._targets = [self._target(entry) for entry in controls(twin)]
-        self._singles: dict[int, tuple[Column, list[Point]]] = {}
-        simple = [p for p in placed if self._is_simple(p)]
-        for table in (HOLDING, INPUT):
-            chosen = [p for p in simple if p.table == table]
-            column = Column.of([(p.address, p.spec, p.point.is_raw) for p in chosen])
-            self._singles[table] = column, [p.point for p in chosen]
-        self._partial = [p for p in placed if p.table in (HOLDING, INPUT) and self._is_partial(p)]
-        self._others = [p for p in placed if p not in simple and p not in self._partial]
-        self._covered = self._coverage()
+        self._covered = self._coverage([p for p in placed if _is_partial(p)])
         self._upkeep = self._tended(profile)
 
     # ---- layout
@@ -115,21 +138,16 @@ class ModbusBank:
         self._mapped[HOLDING][[place - self._base for place in places]] = True
         return {place - self._base for place in places}
 
-    @staticmethod
-    def _is_partial(placed: _Placed) -> bool:
-        spec = placed.spec
-        return spec.bit is not None or spec.mask is not None or bool(spec.flags)
-
     def _is_simple(self, placed: _Placed) -> bool:
         """Whether the point is one whole 16-bit register in plain order."""
         spec = placed.spec
         is_word = spec.type in ("u16", "i16") and (spec.order or self.order) in ("ABCD", "CDAB")
-        return is_word and placed.table in (HOLDING, INPUT) and not self._is_partial(placed) and spec.sign == "two"
+        return is_word and placed.table in (HOLDING, INPUT) and not _is_partial(placed) and spec.sign == "two"
 
-    def _coverage(self) -> dict[int, int]:
+    def _coverage(self, partial: list[_Placed]) -> dict[int, int]:
         """Bits of each holding register that signals with a binding decide; the other bits stay as written."""
         covered: dict[int, int] = {}
-        for placed in self._partial:
+        for placed in partial:
             if placed.table == HOLDING and placed.spec.sim is not None:
                 for at, mask in enumerate(self._mask_words(placed)):
                     covered[placed.address + at] = covered.get(placed.address + at, 0) | mask
@@ -150,9 +168,7 @@ class ModbusBank:
     def read(self, unit: int, table: int, address: int, count: int) -> bytes:
         """See RegisterBank."""
         self._admit(unit)
-        if not self._mapped[table][address : address + count].any():
-            raise ModbusFault(ILLEGAL_ADDRESS)
-        self.refresh()
+        self._refresh(self._part(table, address, count))
         if table in self._bits:
             return np.packbits(self._bits[table][address : address + count], bitorder="little").tobytes()
         return self._words[table][address : address + count].astype(">u2").tobytes()
@@ -168,36 +184,52 @@ class ModbusBank:
         if self.twin.refuses:
             raise ModbusFault(DEVICE_FAILURE)
 
-    def refresh(self) -> None:
-        """Fill the image from the plant, unless it is fresh."""
+    def _part(self, table: int, address: int, count: int) -> _Part:
+        """The points of a range; ILLEGAL_ADDRESS when nothing is there."""
+        key = table, address, count
+        part = self._parts.get(key)
+        if part is None:
+            if not self._mapped[table][address : address + count].any():
+                raise ModbusFault(ILLEGAL_ADDRESS)
+            if len(self._parts) >= MOST_PARTS:
+                self._parts.clear()
+            part = self._parts[key] = _Part(self._placed_points, table, address, address + count)
+            part.take_singles(self._is_simple)
+        return part
+
+    def _refresh(self, part: _Part) -> None:
+        """Fill a range of the image from the plant, unless it is fresh."""
         sources = self.twin.sources
         now = sources.now()
-        if now - self._made_at < MAX_AGE_S:
+        if now - part.made_at < MAX_AGE_S:
             return
         sources.refresh()
-        for address, word in self._kept.items():
-            self._words[HOLDING][address] = word
-        for table, (column, chosen) in self._singles.items():
-            if chosen:
-                values = np.array([point.number() if point.number else 0.0 for point in chosen], np.float64)
-                column.encode(values, self._words[table])
-        self._compose()
-        for placed in self._others:
+        if part.table == HOLDING:
+            for address, word in self._kept.items():
+                if part.first <= address < part.end:
+                    self._words[HOLDING][address] = word
+        if part.column is not None:
+            values = np.array([point.number() if point.number else 0.0 for point in part.singles], np.float64)
+            part.column.encode(values, self._words[part.table])
+        if part.partial:
+            self._compose(part)
+        for placed in part.others:
             self._encode(placed)
-        self._made_at = now
+        part.made_at = now
 
-    def _compose(self) -> None:
+    def _compose(self, part: _Part) -> None:
         """Registers that several points share bit by bit."""
-        composed: dict[tuple[int, int], int] = {}
-        for placed in self._partial:
+        composed: dict[int, int] = {}
+        for placed in part.partial:
             if placed.spec.sim is None or placed.point.number is None:
                 continue
-            for at, word in enumerate(self._partial_words(placed)):
-                key = placed.table, placed.address + at
-                composed[key] = composed.get(key, 0) | word
-        for (table, address), word in composed.items():
-            kept = self._kept.get(address, 0) & ~self._covered.get(address, 0) if table == HOLDING else 0
-            self._words[table][address] = kept & 0xFFFF | word
+            for at, word in enumerate(self._partial_words(placed), placed.address):
+                composed[at] = composed.get(at, 0) | word
+        image = self._words[part.table]
+        for address, word in composed.items():
+            if part.first <= address < part.end:  # of what lies beyond, other points may know more
+                kept = self._kept.get(address, 0) & ~self._covered.get(address, 0) if part.table == HOLDING else 0
+                image[address] = kept & 0xFFFF | word
 
     def _partial_words(self, placed: _Placed) -> list[int]:
         spec = placed.spec
@@ -206,6 +238,8 @@ class ModbusBank:
             raw = (spec.mask & -spec.mask) if raw else 0
         elif spec.bit is not None:
             raw = (raw & (1 << spec.width) - 1) << spec.bit
+        if spec.words_long == 1 and (spec.order or self.order) in ("ABCD", "CDAB"):
+            return [raw & 0xFFFF]
         return to_words(raw, f"u{16 * spec.words_long}", spec.order or self.order)
 
     def _encode(self, placed: _Placed) -> None:
@@ -248,7 +282,7 @@ class ModbusBank:
     def write(self, unit: int, table: int, address: int, data: bytes, count: int) -> None:
         """See RegisterBank. Everything is checked before anything moves."""
         self._admit(unit)
-        self.refresh()
+        self._refresh(self._part(table, address, count))
         if table == COILS:
             values = [data[at // 8] >> at % 8 & 1 for at in range(count)]
             before = {address + at: int(self._bits[COILS][address + at]) for at in range(count)}
@@ -268,7 +302,8 @@ class ModbusBank:
             self._bits[COILS][address : address + count] = values
         else:
             self._kept.update(after)
-        self._made_at = float("-inf")
+        for part in self._parts.values():
+            part.made_at = float("-inf")
 
     def _moves(self, table: int, before: dict[int, int], after: dict[int, int]) -> list[tuple[_Target, float, str]]:
         known: set[int] = set(self._upkeep) if table == HOLDING else set()
