@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from harness.clock import Clock
 from harness.device.safestate import LEAK
 from harness.engine.signals import SignalStore
+from harness.errors import RunError
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
 from harness.quantity import Quality, convert, difference_unit
@@ -172,6 +173,19 @@ class Interlocks:
         """Begin to act. Levels that are bad already trip at once: an interlock is not an edge."""
         self._armed = True
         self.evaluate()
+
+    def reset(self, name: str) -> None:
+        """Let a trip go, by its name, once its cause is gone; the trip stays in `trips`. RunError otherwise."""
+        guard = next((each for each in self._guards if each.spec.name == name), None)
+        if guard is None or guard.trip is None:
+            tripped = ", ".join(repr(each.spec.name) for each in self._guards if each.trip is not None)
+            raise RunError(f"no trip of an interlock {name!r}", hint=f"tripped: {tripped or 'none'}")
+        now = self._clock.monotonic()
+        bad = guard.bad_channels(now)
+        if len(bad) >= _NEEDED[guard.spec.vote]:
+            reasons = "; ".join(channel.why(now, self._store) for channel in bad)
+            raise RunError(f"the cause of {name!r} is not gone: {reasons}")
+        guard.trip = None
 
     def disarm(self) -> None:
         """Stop acting (the safe state is reached, or the run is over)."""

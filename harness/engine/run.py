@@ -10,13 +10,14 @@ from collections.abc import Callable
 from harness import __version__
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
+from harness.engine.control import ControlSocket
 from harness.engine.guarding import BEAT_S, Charge
-from harness.engine.lock import StationLock
+from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
 from harness.engine.runner import Findings, Runner
-from harness.errors import HarnessError, TelemetryError
+from harness.errors import HarnessError, RunError, TelemetryError
 from harness.limits.verdict import Verdict, worst
 from harness.record.folder import RunFolder
 from harness.record.result import (
@@ -103,7 +104,12 @@ async def _execute(
     log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
     if on_start is not None:
         on_start(runner)
-    await runner.conduct()
+    control = await _serve_control(runner)
+    try:
+        await runner.conduct()
+    finally:
+        if control is not None:
+            await control.close()
     found = runner.found
     verdict, reason = decide(project, found, journal)
     log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
@@ -137,6 +143,17 @@ async def _execute(
         hint="; ".join(dict.fromkeys(hints)),
         by_signal=found.stop.by_signal if found.stop is not None else "",
     )
+
+
+async def _serve_control(runner: Runner) -> ControlSocket | None:
+    """The operator's socket; a run without one goes on and says so. None in virtual time, which waits for nobody."""
+    if runner.clock.is_virtual:
+        return None
+    try:
+        return await ControlSocket.serve(runner, runtime_dir(runner.options.data_dir))
+    except RunError as error:
+        runner.log.tell("note", f"`harness ctl` cannot reach this run: {error}")
+        return None
 
 
 def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Verdict, str]:
@@ -260,6 +277,12 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
                 reason=trip.reason if trip is not None else "",
             )
         )
+    planned = {spec.name for spec in project.interlocks}
+    results += [
+        InterlockResult(name=trip.interlock, is_tripped=True, at=iso(trip.wall_ns), reason=trip.reason)
+        for trip in trips.values()
+        if trip.interlock not in planned
+    ]
     return results
 
 

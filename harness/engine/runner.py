@@ -27,6 +27,7 @@ from harness.device.poller import Poller
 from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
 from harness.engine.context import Bench, StepContext
 from harness.engine.desk import Desk
+from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard, energised_now, guard_run
 from harness.engine.interlocks import Interlocks, Trip
 from harness.engine.log import RunLog
@@ -39,7 +40,7 @@ from harness.errors import DeviceError, HarnessError, SafetyError
 from harness.limits.verdict import Verdict, worst
 from harness.quantity import Frame
 from harness.record.result import DeviceCoverage, StepResult
-from harness.telemetry.journal import Journal
+from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
 from harness.telemetry.rows import SignalInfo as JournalSignal
 
@@ -100,6 +101,7 @@ class Runner:
         """What the run's guardian is told; None: there is none (virtual time)."""
         self.guard: Guard | None = None
         self.desk = Desk(clock)
+        self.foreign: ForeignControl | None = None
         self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -198,6 +200,8 @@ class Runner:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
             if self.guard is not None:
                 self.guard.check()
+        if self.foreign is not None:
+            self.foreign.commanded(name, control, setting)
 
     def _address(self, name: str) -> str:
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
@@ -218,6 +222,7 @@ class Runner:
                 if not store.has(signal):
                     raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
         self.interlocks = Interlocks(self.project.interlocks, store, self.clock, ages, self._tripped)
+        self.foreign = ForeignControl(self.devices, store, self.clock, self.log, self._foreign_hand)
         self.attach(Poller(list(self.devices.values()), self.clock, self._on_frame).run())
         self.attach(self._watch())
         self.attach(self._keep_journal())
@@ -231,6 +236,15 @@ class Runner:
         self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         self.interlocks.arm()
         return self.found.stop is None
+
+    def _foreign_hand(self, control: str, reason: str, mono: float) -> None:
+        """Somebody else energised the rack: it is made safe."""
+        if self.guard is not None:
+            self.guard.arm(control)
+        trip = Trip("foreign control", "default", reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
+        assert self.interlocks is not None
+        self.interlocks.trips.append(trip)
+        self._tripped(trip)
 
     async def _first_frames(self, store: SignalStore) -> None:
         deadline = self.clock.monotonic() + _FIRST_FRAMES_S
@@ -261,6 +275,8 @@ class Runner:
         self.interlocks.after_frame(frame.device)
         if derived is not None:
             self.interlocks.after_frame(derived.device)
+        if self.foreign is not None and (self.guard is None or not self.guard.lost):
+            self.foreign.after_frame(frame)
         self.journal.add_frame(frame)
         if derived is not None:
             self.journal.add_frame(derived)
@@ -293,7 +309,7 @@ class Runner:
 
     async def _keep_journal(self) -> None:
         try:
-            await self.journal.run()
+            await self.journal.run(VIRTUAL_COMMIT_EVERY_S if self.clock.is_virtual else COMMIT_EVERY_S)
         except HarnessError as error:
             self._halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
 
