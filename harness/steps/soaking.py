@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.context import StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepFailedError, step
 from harness.schema.conditions import Bounds, Watch
@@ -30,7 +32,7 @@ class Cycle(Model):
 
 
 class Delta(Model):
-    """How much a signal may change from the begin to the end of the soak."""
+    """How much a signal (or each of a column) may change from the begin to the end of the soak."""
 
     signal: SignalRef
     limit: LimitName | Bounds
@@ -98,6 +100,31 @@ class _Restarts:
         return 0.0
 
 
+class _Deltas:
+    """What signals were when the soak began, and how far they have moved when it is over."""
+
+    def __init__(self, ctx: StepContext, specs: tuple[Delta, ...]) -> None:
+        self._ctx = ctx
+        self._specs = specs
+        self._first: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Take the values at the begin; also when the clock starts again."""
+        self._first = {name: self._good(name) for spec in self._specs for name in self._ctx.signals(spec.signal)}
+
+    def _good(self, signal: str) -> float:
+        reading = self._ctx.observe(signal)
+        return reading.value if reading.is_good else math.nan
+
+    def report(self) -> None:
+        """Record one measurement a signal; without a good value at either end it is INCONCLUSIVE."""
+        for spec in self._specs:
+            for name in self._ctx.signals(spec.signal):
+                limit = self._ctx.resolve(spec.limit, name, "delta")
+                self._ctx.measure(f"change of {name}", name, self._good(name) - self._first[name], limit)
+
+
 @step("soak", version=1)
 async def soak(ctx: StepContext, p: Soak) -> None:
     """Hold the load for the whole time with every watched limit kept and enough data."""
@@ -105,31 +132,44 @@ async def soak(ctx: StepContext, p: Soak) -> None:
     if p.load is not None:
         await ctx.act(control, f"{p.load:g} %")
     restarts = _Restarts(ctx, p.restart_on, p.max_restarts)
-    first: dict[str, float] = {delta.signal: ctx.observe(delta.signal).value for delta in p.deltas}
+    deltas = _Deltas(ctx, p.deltas)
+
+    def each_tick(now: float) -> float:
+        again = restarts.check(now)
+        if again:
+            deltas.begin()
+        return again
+
     with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:
         if p.cycle is None:
-            await watching.wait(p.for_, restarts.check)
+            await watching.wait(p.for_, each_tick)
         else:
-            await _cycled(ctx, p, p.cycle, control, watching, restarts)
+            await _cycled(ctx, p, p.cycle, control, watching, each_tick)
     watching.report()
-    for delta in p.deltas:
-        last = ctx.observe(delta.signal)
-        limit: ResolvedLimit = ctx.resolve(delta.limit, delta.signal, "delta")
-        name = f"change of {delta.signal}"
-        ctx.measure(name, delta.signal, last.value - first[delta.signal] if last.is_good else float("nan"), limit)
+    deltas.report()
 
 
 async def _cycled(
-    ctx: StepContext, p: Soak, cycle: Cycle, control: str, watching: Watching, restarts: _Restarts
+    ctx: StepContext, p: Soak, cycle: Cycle, control: str, watching: Watching, each_tick: Callable[[float], float]
 ) -> None:
+    """High, low, high, low until the whole time has passed since the begin or the last restart."""
     clock = ctx.clock
-    end = clock.monotonic() + p.for_
-    while (now := clock.monotonic()) < end:
-        high = min(cycle.every - cycle.for_, end - now)
-        await watching.wait(high, restarts.check, text=f"load {p.load:g} %")
-        if clock.monotonic() >= end:
+    started = clock.monotonic()
+
+    def tick(now: float) -> float:
+        nonlocal started
+        again = each_tick(now)
+        started = again or started
+        return again
+
+    def left() -> float:
+        return started + p.for_ - clock.monotonic()
+
+    while left() > 0:
+        await watching.wait(min(cycle.every - cycle.for_, left()), tick, text=f"load {p.load:g} %")
+        if left() <= 0:
             return
         await ctx.act(control, f"{cycle.low:g} %")
         ctx.tell(f"cycle: load {cycle.low:g} % for {cycle.for_:g} s")
-        await watching.wait(min(cycle.for_, max(0.0, end - clock.monotonic())), text=f"load {cycle.low:g} %")
+        await watching.wait(min(cycle.for_, left()), tick, text=f"load {cycle.low:g} %")
         await ctx.act(control, f"{p.load:g} %")
