@@ -1,0 +1,286 @@
+"""Writes the tables of docs/reference from the models, the steps and the commands themselves.
+
+    python docs/generate.py            write
+    python docs/generate.py --check    exit 1 when a page is not what it would write
+
+The text above the marker line of each page is written by hand and stays.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+MARKER = "<!-- From here on written by `make docs`; change the code instead. -->"
+Schema = Mapping[str, Any]
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    stale = []
+    for name, make in PAGES.items():
+        path = REFERENCE / f"{name}.md"
+        old = path.read_text(encoding="utf-8") if path.exists() else f"# {name}\n\n{MARKER}\n"
+        if MARKER not in old:
+            raise SystemExit(f"{path}: the marker line is missing: {MARKER}")
+        new = f"{old.partition(MARKER)[0]}{MARKER}\n\n" + "\n".join(make()).rstrip() + "\n"
+        if new == old:
+            continue
+        stale.append(str(path.relative_to(ROOT)))
+        if "--check" not in sys.argv:
+            path.write_text(new, encoding="utf-8")
+    for shown in stale:
+        print(f"{shown}: {'is out of date, run `make docs`' if '--check' in sys.argv else 'written'}")  # noqa: T201
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """A Markdown table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in row)} |"
+    yield ""
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+def model_page(*models: type[BaseModel]) -> Iterator[str]:
+    """A section for each model, those they refer to after them."""
+    schemas: dict[str, Schema] = {}
+    for model in models:
+        schema = model.model_json_schema()
+        schemas[model.__name__] = schema
+        for name, part in schema.get("$defs", {}).items():
+            schemas.setdefault(name, part)
+    for name, schema in schemas.items():
+        if schema.get("type") == "object":
+            yield from section(name, schema)
+
+
+def section(name: str, schema: Schema, level: str = "##") -> Iterator[str]:
+    """One model as a table of its keys."""
+    yield f"{level} {name}"
+    yield ""
+    if text := schema.get("description", ""):
+        yield inspect.cleandoc(text)
+        yield ""
+    yield from fields(schema)
+
+
+def fields(schema: Schema) -> Iterator[str]:
+    """The keys of a model: what they take, what they are when left out, what they mean."""
+    needed = schema.get("required", [])
+    rows = [
+        (f"`{key}`", words(part), "needed" if key in needed else default(part), part.get("description", ""))
+        for key, part in schema.get("properties", {}).items()
+    ]
+    if rows:
+        yield from table(("key", "value", "left out", "meaning"), rows)
+
+
+def words(part: Schema) -> str:
+    """What a key takes, in words."""
+    if "$ref" in part:
+        name = part["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in part:
+        return " or ".join(dict.fromkeys(words(arm) for arm in part["anyOf"] if arm.get("type") != "null"))
+    if "enum" in part:
+        return " · ".join(f"`{each}`" for each in part["enum"])
+    if "const" in part:
+        return f"`{part['const']}`"
+    if part.get("examples"):
+        return "like " + ", ".join(f"`{each}`" for each in part["examples"][:2])
+    kind = part.get("type", "")
+    if kind == "array":
+        inner = part.get("prefixItems")
+        return "[" + ", ".join(map(words, inner)) + "]" if inner else f"list of {words(part.get('items', {}))}"
+    if kind == "object":
+        inner = part.get("additionalProperties")
+        return f"name: {words(inner)}" if isinstance(inner, dict) else "mapping"
+    simple = {"string": "text", "number": "number", "integer": "whole number", "boolean": "`true` · `false`"}
+    return simple.get(kind, "any value") + bounds(part)
+
+
+def bounds(part: Schema) -> str:
+    """The range of a number, as far as it is bounded."""
+    low = part.get("minimum", part.get("exclusiveMinimum"))
+    high = part.get("maximum", part.get("exclusiveMaximum"))
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f" {'from' if 'minimum' in part else 'above'} {low:g}"
+    return f" up to {high:g}" if low is None else f" {low:g} to {high:g}"
+
+
+def default(part: Schema) -> str:
+    """What a key is when it is left out."""
+    value = part.get("default")
+    if value in (None, "", [], {}) or isinstance(value, dict):
+        return ""
+    example = str((part.get("examples") or [""])[0])
+    if isinstance(value, float):
+        unit = " s" if example in ("30 s", "0 s") else " %" if example.endswith(" %") else ""
+        return f"`{value:g}{unit}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def plan() -> Iterator[str]:
+    """The plan and every built-in step."""
+    from harness.schema.plan import Plan
+    from harness.steps import builtin
+
+    yield from model_page(Plan)
+    yield "## Steps"
+    yield ""
+    yield "Beside their own keys all of them take `step`, `name` and `on_fail` (see StepEntry above)."
+    yield ""
+    told = set(Plan.model_json_schema()["$defs"])
+    for step in builtin():
+        schema = step.params.model_json_schema()
+        yield f"### `{step.name}`"
+        yield ""
+        yield step.summary
+        yield ""
+        yield from fields(schema)
+        for name, part in schema.get("$defs", {}).items():
+            if part.get("type") == "object" and name not in told:
+                told.add(name)
+                yield from section(name, part, "####")
+
+
+def station() -> Iterator[str]:
+    """The station, and the functions of derived signals."""
+    from harness.limits.derived import FUNCTIONS
+    from harness.schema.station import Station
+
+    yield from model_page(Station)
+    yield "## Functions of derived signals"
+    yield ""
+    rows = []
+    for name, function in FUNCTIONS.items():
+        inputs = ", ".join(f"{each} [{unit}]" if unit else each for each, unit in function.inputs.items())
+        rows.append((f"`{name}`", inputs, function.unit or "as the inputs, or stated", function.description))
+    yield from table(("function", "inputs", "unit", "what it gives"), rows)
+
+
+def profile() -> Iterator[str]:
+    """The three kinds of profile."""
+    from harness.schema.profile import PROFILES
+
+    yield from model_page(*PROFILES.values())
+
+
+def limits() -> Iterator[str]:
+    """Limit sets, statistics and units."""
+    from harness.limits.window import Statistic
+    from harness.quantity import UNITS
+    from harness.schema.conditions import LimitSet
+
+    yield from model_page(LimitSet)
+    yield "## Statistics"
+    yield ""
+    yield (
+        "What `measure` can make of a window of samples: "
+        + ", ".join(f"`{each}`" for each in get_args(Statistic))
+        + "."
+    )
+    yield ""
+    yield "## Units"
+    yield ""
+    kinds: dict[str, list[str]] = {}
+    for unit in UNITS.values():
+        kinds.setdefault(unit.kind, []).append(f"`{unit.name}`" if unit.name else "none")
+    yield from table(("kind", "units"), [(kind, " ".join(names)) for kind, names in kinds.items()])
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def commands() -> Iterator[str]:
+    """Every command with its arguments and options."""
+    from harness.cli.main import COMMANDS
+
+    for name, (where, _) in COMMANDS.items():
+        module, _, attribute = where.partition(":")
+        yield from command_section(f"harness {name}", getattr(import_module(module), attribute))
+
+
+def command_section(path: str, command: click.Command) -> Iterator[str]:
+    """One command, and its own commands after it."""
+    context = click.Context(command, info_name=path)
+    yield f"## `{path}`"
+    yield ""
+    yield f"`{' '.join([path, *command.collect_usage_pieces(context)])}`"
+    yield ""
+    yield inspect.cleandoc(command.help or "").replace("\b\n", "")
+    yield ""
+    rows = []
+    for parameter in command.params:
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record:
+            rows.append((f"`{record[0]}`", record[1]))
+    if rows:
+        yield from table(("option", "meaning"), rows)
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from command_section(f"{path} {name}", child)
+
+
+MEANING = {
+    0: "PASS; of other commands: done",
+    1: "FAIL: the product is bad",
+    2: "an input is wrong (plan, station, profile, argument): nothing was contacted",
+    3: "ERROR: the station is bad (a device unreachable, refused, not confirmed)",
+    4: "TRIPPED: an interlock fired, the safe state is confirmed",
+    5: "the safe state is NOT confirmed: look at the rack",
+    6: "the station is in use by another run, or a resume was refused",
+    7: "INCONCLUSIVE: not enough valid data for a verdict",
+    70: "a bug in the harness; the message names a file with the details",
+    130: "ABORTED by the operator, safe state confirmed",
+    143: "ABORTED by SIGTERM, safe state confirmed",
+}
+
+
+def exit_codes() -> Iterator[str]:
+    """The exit codes; fails when the code knows one that has no meaning here."""
+    from harness.limits import verdict
+
+    known = {value for name, value in vars(verdict).items() if name.startswith("EXIT_") and isinstance(value, int)}
+    known |= set(verdict.EXIT_CODES.values())
+    if known != set(MEANING):
+        raise SystemExit(f"exit codes without a meaning, or meanings without a code: {sorted(known ^ set(MEANING))}")
+    yield from table(("code", "meaning"), [(str(code), text) for code, text in MEANING.items()])
+
+
+def faults() -> Iterator[str]:
+    """The faults that a simulated station knows."""
+    import sim
+
+    yield from table(("fault", "what it does"), [(f"`{name}`", text) for name, text in sim.fault_names().items()])
+
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "plan": plan,
+    "station": station,
+    "profile": profile,
+    "limits": limits,
+    "commands": commands,
+    "exit-codes": exit_codes,
+    "faults": faults,
+}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

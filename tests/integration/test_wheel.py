@@ -1,0 +1,98 @@
+"""What is shipped: the wheel holds exactly the packages and their files, and runs a plan from an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("harness", "drivers", "sim", "testplans")
+
+
+def call(*words, cwd, **env):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HARNESS", "PIP"))}
+    done = subprocess.run(
+        [str(word) for word in words], cwd=cwd, env={**clean, **env}, capture_output=True, text=True, timeout=280,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from the files that git knows, so that a file forgotten in a commit is missing here too."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    for name in known_files():
+        target = source / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=source)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def known_files():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        names = listed.stdout.splitlines()
+    else:  # an unpacked source archive
+        names = [
+            str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts
+        ]
+    return [name for name in names if (ROOT / name).is_file() and "__pycache__" not in name]
+
+
+def make_venv(folder):
+    call(sys.executable, "-m", "venv", folder, cwd=folder.parent)
+    return folder / "bin"
+
+
+def test_the_wheel_holds_exactly_the_packages_with_their_files(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = next(archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+        licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
+    assert names == {name for name in known_files() if name.startswith(tuple(f"{each}/" for each in PACKAGES))}
+    assert {name.partition("/")[0] for name in names} == set(PACKAGES)
+    assert any(name.endswith("/profile.yaml") for name in names)
+    assert "testplans/stations/simulated.yaml" in names
+    assert "License-Expression: Apache-2.0" in metadata
+    assert len(licences) == 1
+
+
+def test_the_wheel_runs_the_smoke_plan_from_an_empty_folder(wheel, tmp_path):
+    """The packages come from the wheel alone; what they need comes from the environment the tests run in."""
+    bin_ = make_venv(tmp_path / "venv")
+    call(bin_ / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel, cwd=tmp_path)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    where = call(bin_ / "python", "-c", "import harness, sim; print(harness.__file__, sim.__file__)", cwd=empty)
+    assert where.count(str(site)) == 2
+    out = call(
+        bin_ / "harness", "run", "smoke", "--simulate", "--virtual", cwd=empty, HARNESS_DATA=str(tmp_path / "data")
+    )
+    assert "PASS  RACK-0001" in out
+    assert list((tmp_path / "data").glob("runs/*/result.json"))
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_wheel_brings_all_it_needs(wheel, tmp_path):
+    """The long form, with everything from the package index: nothing is missing among the requirements."""
+    bin_ = make_venv(tmp_path / "venv")
+    call(bin_ / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path, **pip_settings())
+    call(bin_ / "harness", "run", "smoke", "--simulate", "--virtual", cwd=tmp_path, HARNESS_DATA=str(tmp_path / "data"))
+
+
+def pip_settings():
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
