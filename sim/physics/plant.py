@@ -146,6 +146,7 @@ class Plant:
             self._step(t - self._t)
             self._t = t
         self.time = max(self.time, t)
+        self.sensors.turn(self.time)
 
     def _run_before(self, t: float) -> None:
         """Run what a step scheduled before t. Such events follow the present grid point, so order is kept."""
@@ -243,7 +244,7 @@ class Plant:
         if variable is None:
             raise ValueError(f"no variable {name!r}{nearest(name, self._variables)}")
         sensors = self.sensors
-        shown = sensors.prepare(name, self._lagged(variable), self._now, lambda: self.loop.total_air)
+        shown = sensors.prepare(name, self._lagged(variable), lambda: self.loop.total_air)
         if not is_metered(name):
             return shown
         return lambda: shown() if sensors.frozen_meter is None else sensors.frozen_meter(name)

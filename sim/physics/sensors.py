@@ -55,8 +55,8 @@ class Sensors:
         self.frozen_meter: Callable[[str], float] | None = None
         self._rows: dict[str, int] = {}
         self._keys = np.empty(0, np.uint64)
-        self._slot = -1
-        self._drawn: list[float] = []
+        self._slot = 0
+        self._drawn: list[float] | None = None
 
     def _spec(self, name: str) -> tuple[Spec, int]:
         found = self._specs.get(name)
@@ -65,32 +65,44 @@ class Sensors:
             found = self._specs[name] = (spec, stream(self._seed, name))
         return found
 
-    def prepare(
-        self, name: str, read: Callable[[], float], now: Callable[[], float], air: Callable[[], float]
-    ) -> Callable[[], float]:
-        """How to see what the sensor of `name` shows of the lagged value `read()` at plant time `now()` [s].
+    def turn(self, time: float) -> None:
+        """Plant time [s] has come this far: a new time slot has new noise."""
+        slot = int(time / SLOT + 1e-6)
+        if slot != self._slot:
+            self._slot, self._drawn = slot, None
 
-        `air()` 0..1 disturbs flow. The noise of all prepared sensors is drawn at once when a time slot begins.
+    def _draw(self) -> list[float]:
+        self._drawn = drawn = gauss_all(self._keys, self._slot)
+        return drawn
+
+    def prepare(self, name: str, read: Callable[[], float], air: Callable[[], float]) -> Callable[[], float]:
+        """How to see what the sensor of `name` shows of the lagged value `read()`, in the present time slot.
+
+        `air()` 0..1 disturbs flow. The noise of all prepared sensors is drawn at once when it is first wanted.
         """
         (absolute, relative, resolution), key = self._spec(name)
+        faults = self.faults.setdefault(name, [])
+        if absolute == relative == resolution == 0.0:
+
+            def exact() -> float:
+                return _faulty(read(), faults) if faults else read()
+
+            return exact
         row = self._rows.setdefault(name, len(self._rows))
         if row == len(self._keys):
             self._keys = np.append(self._keys, np.uint64(key))
-            self._slot = -1
-        faults = self.faults.setdefault(name, [])
+            self._drawn = None
         is_flow = name == "loop.flow"
 
         def shown() -> float:
             value = read()
-            share = relative + AIR_NOISE * air() if is_flow else relative
-            deviation = absolute + share * abs(value)
-            if deviation > 0.0:
-                slot = int(now() / SLOT + 1e-6)
-                if slot != self._slot:
-                    self._slot, self._drawn = slot, gauss_all(self._keys, slot)
-                value += deviation * self._drawn[row]
-            for kind, amount in faults:
-                value = value + amount if kind == "offset" else amount
+            if value:
+                share = relative + AIR_NOISE * air() if is_flow else relative
+                value += (absolute + share * abs(value)) * (self._drawn or self._draw())[row]
+            elif absolute:
+                value += absolute * (self._drawn or self._draw())[row]
+            if faults:
+                value = _faulty(value, faults)
             if resolution and value - value == 0.0:
                 value = round(value / resolution) * resolution
             return value
@@ -111,3 +123,9 @@ class Sensors:
 def is_metered(name: str) -> bool:
     """Whether a variable is measured by the PDU's meter."""
     return name.startswith(METERED) and name.rpartition(".")[2] not in ("state", "pending")
+
+
+def _faulty(value: float, faults: list[tuple[str, float]]) -> float:
+    for kind, amount in faults:
+        value = value + amount if kind == "offset" else amount
+    return value
