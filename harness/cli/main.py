@@ -21,6 +21,7 @@ COMMANDS = {
     "read": ("harness.cli.commanding:read", "Read one signal (or a bank of them) now."),
     "set": ("harness.cli.commanding:set_", "Set one control (or a bank of them), confirmed by read-back."),
     "safe": ("harness.cli.commanding:safe", "Bring a station to its safe state, confirmed."),
+    "ctl": ("harness.cli.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
     "runs": ("harness.cli.records:runs", "List the runs in the data folder."),
     "report": ("harness.cli.records:report", "Show the record of a run."),
     "verify": ("harness.cli.records:verify", "Is a record what was sealed, and does its verdict follow?"),
