@@ -25,7 +25,7 @@ SYMBOL = {
     Verdict.PASS: "✔",
     Verdict.FAIL: "✘",
     Verdict.ERROR: "!",
-    Verdict.TRIPPED: "⚡",
+    Verdict.TRIPPED: "▲",
     Verdict.ABORTED: "■",
     Verdict.INTERRUPTED: "■",
     Verdict.INCONCLUSIVE: "?",
@@ -42,3 +42,11 @@ MEANING = {
     Verdict.INTERRUPTED: "the run broke off",
     Verdict.INCONCLUSIVE: "not enough valid data to say",
 }
+
+TO_DO = {
+    Verdict.FAIL: "repair the rack, then run the plan again",
+    Verdict.ERROR: "repair the station (see `harness probe`), then run the plan again",
+    Verdict.TRIPPED: "find the cause before power goes on again",
+    Verdict.INCONCLUSIVE: "find out why data are missing, then run the plan again",
+}
+"""What to do when nobody who knows more has said so."""

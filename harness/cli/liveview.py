@@ -203,12 +203,12 @@ def _wanted_signals(runner: Runner) -> dict[str, tuple[Check | None, str]]:
 def _signals(runner: Runner, room: int) -> RenderableType:
     if runner.bench is None:
         return Text(" waiting for the devices ...")
-    table = Table(box=None, padding=(0, 1), expand=True, header_style="bold", show_edge=False)
-    table.add_column("signal", ratio=5, no_wrap=True, overflow="ellipsis")
-    table.add_column("value", justify="right", ratio=3, no_wrap=True)
-    table.add_column("limit", ratio=4, no_wrap=True, overflow="ellipsis")
-    table.add_column("margin", justify="right", ratio=2, no_wrap=True)
-    table.add_column("", ratio=4, no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, padding=(0, 1), header_style="bold", show_edge=False)
+    table.add_column("signal", no_wrap=True, overflow="ellipsis")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("limit", no_wrap=True, overflow="ellipsis")
+    table.add_column("margin", justify="right", no_wrap=True)
+    table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
     wanted = list(_wanted_signals(runner).items())
     for signal, (check, whose) in wanted[: room - 1]:
         reading = runner.bench.store.latest(signal)

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.colours import MEANING, OF_VERDICT, SYMBOL
+from harness.cli.colours import MEANING, OF_VERDICT, SYMBOL, TO_DO
 from harness.cli.letters import big
 from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
+from harness.limits.verdict import Verdict
 from harness.schema.problems import one_line
 
 
@@ -21,8 +22,9 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     result = outcome.result
     yield "serial", result.serial
     yield "reason", outcome.reason
-    if outcome.hint:
-        yield "do", outcome.hint
+    to_do = "go and look at the rack" if not outcome.is_safe else outcome.hint or TO_DO.get(outcome.verdict, "")
+    if to_do:
+        yield "do", to_do
     if result.clock.is_simulated:
         yield "note", "simulated devices: this says nothing about a real rack"
     yield "plan", f"{result.plan} on {result.station}"
@@ -32,7 +34,7 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
 
 
 def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
-    """The measurements that decided: those that failed, else the ones with the least margin to their limit."""
+    """The measurements that decided: those that did not pass; of a PASS the ones with the least margin."""
     measured = [(step.name, m) for step in outcome.result.steps for m in step.measurements]
     bad = [pair for pair in measured if pair[1].verdict != "PASS"]
 
@@ -41,7 +43,10 @@ def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
         span = max(abs(bound) for bound in (one.low, one.high, 1e-9) if bound is not None)
         return one.margin / span if one.margin is not None else float("inf")
 
-    chosen = bad or sorted((p for p in measured if p[1].margin is not None), key=tightness)
+    chosen = bad
+    if outcome.verdict is Verdict.PASS:
+        # a count of faults that is 0 has no margin worth telling
+        chosen = sorted((pair for pair in measured if pair[1].margin), key=tightness)
     lines = []
     for step, one in chosen[:most]:
         value = "no value" if one.value is None else f"{one.value:.6g} {one.unit}".rstrip()
@@ -100,7 +105,8 @@ def _band(console: Console, text: str, style: str, width: int) -> None:
 
 
 def _fact(console: Console, label: str, text: str, width: int) -> None:
-    lines = textwrap.wrap(text, max(20, width - 12), break_long_words=label != "record") or [""]
+    # a path is left whole, to be copied
+    lines = [text] if label == "record" else textwrap.wrap(text, max(20, width - 12), break_on_hyphens=False) or [""]
     for index, line in enumerate(lines):
         head = Text(f"  {label if index == 0 else '':<8}", style="bold")
         console.print(head + Text(line), no_wrap=True, overflow="ignore", crop=False)

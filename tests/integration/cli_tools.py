@@ -46,9 +46,14 @@ def environment(data: Path) -> dict[str, str]:
 def harness(*arguments: str, data: Path, timeout: float = 60.0, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; stdin is empty."""
     more.setdefault("stdin", subprocess.DEVNULL)
-    more.setdefault("check", False)
     return subprocess.run(
-        [*COMMAND, *arguments], env=environment(data), timeout=timeout, text=True, capture_output=True, **more
+        [*COMMAND, *arguments],
+        env=environment(data),
+        timeout=timeout,
+        text=True,
+        capture_output=True,
+        check=False,
+        **more,
     )
 
 

@@ -146,7 +146,7 @@ PROMPT = """\
 schema: 1
 plan: ask
 steps:
-  - {step: hold, name: first, for: 1 s}
+  - {step: hold, name: first, for: 5 s}
   - {step: prompt, text: Are all hoses on?, answers: ["yes", "no"], passes: ["yes"]}
 """
 
@@ -170,7 +170,7 @@ def test_a_prompt_at_a_terminal(keys: str, code: int, virtual: bool, tmp_path: P
 def test_the_serial_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
     with simulation(tmp_path) as (station, _, _process):
         plan = tmp_path / "wait.yaml"
-        plan.write_text("schema: 1\nplan: wait\nsteps:\n  - {step: hold, for: 1 s}\n")
+        plan.write_text("schema: 1\nplan: wait\nsteps:\n  - {step: hold, for: 5 s}\n")
         terminal = Terminal("run", str(plan), "--station", str(station), data=tmp_path / "data")
         terminal.read_until("Serial number")
         terminal.type("R-99\n")

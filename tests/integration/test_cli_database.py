@@ -1,0 +1,47 @@
+"""The copy of a virtual run goes out afterwards; `harness push` sends what a database missed."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from cli_tools import harness, write_plan
+
+from sim.faults.database import Reply, ScriptedDatabase
+
+
+def station_with_database(folder: Path, url: str) -> Path:
+    """The built-in simulated station with a database added."""
+    (root,) = (Path(entry.load()()) for entry in entry_points(group="harness.plans"))
+    text = (root / "stations" / "simulated.yaml").read_text()
+    path = folder / "station.yaml"
+    path.write_text(f'{text}\ntelemetry:\n  influxdb: {{url: "{url}", bucket: burnin, token: {{env: THE_TOKEN}}}}\n')
+    return path
+
+
+def test_a_virtual_run_is_copied_afterwards_and_a_missed_one_is_pushed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("THE_TOKEN", "not-to-be-seen-anywhere")
+    plan = write_plan(tmp_path)
+    with ScriptedDatabase([]) as database:
+        station = station_with_database(tmp_path, database.url)
+        options = ("run", str(plan), "--simulate", "--virtual", "--station", str(station))
+        done = harness(*options, data=tmp_path / "one")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "lines sent" in done.stdout
+        stored = len(database.points)
+        assert stored > 100
+    with ScriptedDatabase([Reply(401)] * 50) as refusing:
+        station = station_with_database(tmp_path, refusing.url)
+        assert station == tmp_path / "station.yaml"
+        missed = harness("push", "last", "--station", str(station), "--at-most", "2", data=tmp_path / "one")
+        assert missed.returncode == 3, missed.stdout + missed.stderr
+        assert "still wait" in missed.stdout
+    with ScriptedDatabase([]) as later:
+        station = station_with_database(tmp_path, later.url)
+        pushed = harness("push", "last", "--station", str(station), data=tmp_path / "one")
+        assert pushed.returncode == 0, pushed.stdout + pushed.stderr
+        assert len(later.points) == stored
+    said = [done.stdout, done.stderr, missed.stdout, missed.stderr, pushed.stdout, pushed.stderr]
+    assert not any("not-to-be-seen" in text for text in said)
+    record = next((tmp_path / "one" / "runs").iterdir())
+    assert not any(b"not-to-be-seen" in path.read_bytes() for path in record.rglob("*") if path.is_file())
