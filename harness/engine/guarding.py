@@ -90,6 +90,9 @@ class Guard(asyncio.Protocol):
         self.charge = charge
         self.problems: dict[str, str] = {}
         """device -> why the guardian could not open its own connection to it (it tries again when it has to act)."""
+        self.events: list[str] = []
+        """Things worth telling since the last look (a connection of the guardian's lost or back); emptied by the
+        runner."""
         self.pid = 0
         self.lost = ""
         """Why the guardian does not guard any more."""
@@ -114,7 +117,10 @@ class Guard(asyncio.Protocol):
         """
         guard = cls(charge, on_loss)
         try:
-            await guard._launch()
+            try:
+                await guard._launch()
+            except OSError as error:
+                raise SafetyError(f"the guardian cannot be started: {error.strerror}") from error
             guard._say(
                 "hello",
                 interval=charge.interval * (_LENIENT if charge.is_simulated else 1),
@@ -222,6 +228,12 @@ class Guard(asyncio.Protocol):
                 self.problems = dict(message["problems"])
                 if not self._ready.done():
                     self._ready.set_result(None)
+            elif say == "connection":
+                self.problems.pop(message["device"], None)
+                if message["problem"]:
+                    self.problems[message["device"]] = message["problem"]
+                word = "has lost its connection to" if message["problem"] else "reaches again"
+                self.events.append(f"the guardian {word} {message['device']}: {message['problem']}".rstrip(": "))
             elif say == "failed":
                 self._lose(f"the guardian failed: {message['reason']}")
             elif say == "revoked":

@@ -28,6 +28,9 @@ _DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal
 """Signals that end a run but not its guardian; systemd sends SIGABRT to the whole unit when its watchdog runs out."""
 _AGAIN_S = 2.0
 _LOOK_AGAIN_S = 1.0
+TEND_EVERY_S = 20.0
+"""Time between two uses of the guardian's connections while it has nothing to do, seconds."""
+_TEND_S = 3.0
 _REVOKED = 1
 
 
@@ -81,7 +84,10 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary:
     gc.freeze()
     watch.say("ready", pid=os.getpid(), problems=problems)
     diary.note("ready", devices=sorted(hands.channels), problems=len(problems))
+    tending = asyncio.ensure_future(tend(sequences, hands, watch, diary, problems))
     cause = await watch.cause()
+    tending.cancel()
+    await asyncio.wait({tending})
     if not cause:
         diary.note("bye")
     elif not watch.armed:
@@ -90,6 +96,28 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary:
         return await _take_over(watch, plan, lease, diary, sequences, hands, cause)
     await hands.close()
     return 0
+
+
+async def tend(sequences: Sequences, hands: Hands, watch: Watch, diary: Diary, problems: dict[str, str]) -> None:
+    """Use every connection now and then: what a gateway or firewall has forgotten is found out before it matters."""
+    while True:
+        await asyncio.sleep(TEND_EVERY_S)
+        for device, read in sequences.samples().items():
+            try:
+                await hands.look(device, [read], _TEND_S)
+            except Exception as error:  # whatever it is, the next round tries again
+                problem = str(error) or "no answer"
+            else:
+                problem = ""
+            if problem and device not in problems:
+                diary.note("not reached", device=device, problem=problem)
+            elif not problem and device in problems:
+                diary.note("reached again", device=device)
+            if bool(problem) != (device in problems):
+                watch.say("connection", device=device, problem=problem)
+            problems.pop(device, None)
+            if problem:
+                problems[device] = problem
 
 
 async def _take_over(

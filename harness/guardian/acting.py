@@ -95,6 +95,11 @@ class Sequences:
         actions = {name: tuple(_action(each) for each in given) for name, given in plan["sequences"].items()}
         return cls(actions, {key: _put(each) for key, each in plan["off"].items()})
 
+    def samples(self) -> dict[str, Read]:
+        """One harmless read for each device that has a read-back."""
+        puts = [*self.off.values(), *(put for actions in self.by_name.values() for a in actions for put in a.puts)]
+        return {put.device: put.read for put in puts if put.read is not None}
+
     def chosen(self, name: str, armed: Sequence[str]) -> tuple[Action, ...]:
         """The sequence to apply; armed switches that it does not mention go off first."""
         actions = self.by_name.get(name) or self.by_name.get("default", ())

@@ -173,6 +173,36 @@ def test_dead_switches_keep_the_coolant_and_do_not_hold_up_others() -> None:
     run(main, VIRTUAL)
 
 
+def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
+    from harness.device.wire import Expect, Read
+    from harness.guardian.__main__ import TEND_EVERY_S, tend
+
+    off = {
+        f"{device}.outlet[1]": Put(device, "outlet[1]", "off", (), Read(), Expect(), 0.0) for device in ("pdu1", "pdu2")
+    }
+    said: list[tuple[str, str]] = []
+
+    async def main() -> None:
+        hands = DeadHands("pdu1")
+        watch = Watch()
+        watch.say = lambda what, **data: said.append((what, data["device"]))  # type: ignore[method-assign]
+        problems: dict[str, str] = {}
+        diary = Diary(None)
+        work = asyncio.ensure_future(tend(Sequences({}, off), hands, watch, diary, problems))  # type: ignore[arg-type]
+        await asyncio.sleep(2.5 * TEND_EVERY_S + 5)
+        assert list(problems) == ["pdu2"]
+        assert said == [("connection", "pdu2")], "told once"
+        hands.alive = ("pdu1", "pdu2")
+        await asyncio.sleep(TEND_EVERY_S + 5)
+        assert problems == {}
+        assert said == [("connection", "pdu2")] * 2
+        work.cancel()
+        await asyncio.wait({work})
+        await diary.close()
+
+    run(main, VIRTUAL)
+
+
 def test_the_diary_survives_a_disk_that_refuses(tmp_path: Path) -> None:
     async def main() -> None:
         kept = Diary(tmp_path / "guardian.jsonl")
