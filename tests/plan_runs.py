@@ -1,0 +1,114 @@
+"""Running plans against the simulated station, in virtual time or over sockets, with the ground truth as the judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sim
+from harness.clock import Clock, run
+from harness.engine.log import Event
+from harness.engine.options import RunOptions, RunOutcome
+from harness.engine.project import load_project, load_station
+from harness.engine.run import execute
+from harness.engine.runner import Runner
+
+ROOT = Path(__file__).resolve().parents[1]
+PLANS = ROOT / "testplans"
+STATION = PLANS / "stations" / "simulated.yaml"
+VIRTUAL = float("inf")
+
+
+@dataclass
+class Ran:
+    """What a run came to, and what was true of the rack at its end."""
+
+    outcome: RunOutcome
+    truth: dict[str, float]
+    later: dict[str, float]
+    """The truth 10 s later (virtual time only): pumps have coasted, heat has moved."""
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        return self.outcome.exit_code
+
+    @property
+    def reason(self) -> str:
+        return self.outcome.reason
+
+    @property
+    def on(self) -> list[int]:
+        """Outlets that are closed in the ground truth."""
+        return [k for k in range(1, 9) if self.truth[f"outlet[{k}].state"]]
+
+    def step(self, name: str) -> Any:
+        """The result of a step by its name."""
+        return next(step for step in self.outcome.result.steps if step.name == name)
+
+    def texts(self, kind: str) -> list[str]:
+        """The texts of the events of a kind."""
+        return [event.text for event in self.events if event.kind == kind]
+
+
+def run_plan(
+    plan: Path,
+    folder: Path,
+    *,
+    faults: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    station: Path = STATION,
+    rate: float = VIRTUAL,
+    seed: int = 1,
+    during: Callable[[Runner, sim.Simulation], Any] | None = None,
+    **options: Any,
+) -> Ran:
+    """Run a plan against the simulated station. `during(runner, simulation)` is called at the start of the run; what it
+    returns, when it is a coroutine, goes on beside the run."""
+
+    async def main() -> Ran:
+        on = load_station(station)
+        project = load_project(plan, on, settings or {})
+        profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
+        simulation = await sim.start(on.station, profiles, virtual=rate == VIRTUAL, seed=seed, faults=faults)
+        beside: list[asyncio.Task[Any]] = []
+        try:
+            chosen = RunOptions(
+                serial="RACK-0042",
+                data_dir=folder,
+                is_simulated=True,
+                seed=seed,
+                network=simulation.network,
+                addresses=simulation.addresses,
+                **options,
+            )
+            events: list[Event] = []
+            chosen.observers.append(events.append)
+
+            def started(runner: Runner) -> None:
+                work = during(runner, simulation) if during is not None else None
+                if work is not None:
+                    beside.append(asyncio.get_running_loop().create_task(work))
+
+            outcome = await execute(project, chosen, Clock(), started)
+            truth = simulation.truth()
+            if rate == VIRTUAL:
+                await asyncio.sleep(10)
+            return Ran(outcome, truth, simulation.truth(), events)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await simulation.close()
+
+    return run(main, rate)
+
+
+def write_plan(folder: Path, steps: str, head: str = "") -> Path:
+    """A plan with these steps (YAML, not indented) and more keys in `head`."""
+    path = folder / "plan.yaml"
+    path.write_text(f"schema: 1\nplan: trial\ncoverage: 90 %\n{head}\nsteps:\n{steps}\n")
+    return path
