@@ -288,6 +288,9 @@ class Runner:
             await self.clock.sleep(_TICK_S)
             if self.guard is not None:
                 self.guard.beat()
+                for event in self.guard.events:
+                    self.log.tell("guardian", event)
+                self.guard.events.clear()
             self._notifier.alive(self.running.title if self.running is not None else "")
             if self.interlocks is not None:
                 self.interlocks.evaluate()
