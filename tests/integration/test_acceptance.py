@@ -1,4 +1,4 @@
-"""The plans that ship, healthy and with every fault: verdict, exit code, what is named, and the outlets in the truth."""
+"""The plans that ship, healthy and with every fault: verdict, exit code, what is named, outlets in the truth."""
 
 from __future__ import annotations
 
