@@ -95,9 +95,13 @@ async def play(
     *,
     faults: Sequence[str] = (),
     seed: int = 7,
+    linger: float = 0.0,
     **options: Any,
 ) -> tuple[RunOutcome, Scene]:
-    """Run a plan in the running loop; `disturb(scene)` (a coroutine function) runs beside it."""
+    """Run a plan in the running loop; `disturb(scene)` (a coroutine function) runs beside it.
+
+    `linger` is how many seconds the plant goes on after the end of the run, for whoever watches it.
+    """
     on = station()
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     clock = Clock()
@@ -123,6 +127,7 @@ async def play(
     try:
         plan = project(plan, data) if isinstance(plan, str) else plan
         outcome = await execute(plan, given, clock, begin)
+        await clock.sleep(linger)
         for task in tasks:
             if not task.done():
                 task.cancel()
