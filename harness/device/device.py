@@ -26,8 +26,6 @@ from harness.quantity import Frame, Quality, Reading, SignalInfo, parse_quantity
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 
-SLOW_EVERY_S = 10.0
-"""How often signals of poll class `slow` are read, at most."""
 _FROZEN_AFTER_S = 5.0
 
 
@@ -135,7 +133,7 @@ class Device:
         count = len(self._points)
         self._values = np.full(count, np.nan)
         self._qualities = np.full(count, Quality.BAD_MISSING, dtype=np.uint8)
-        self._texts.clear()
+        self._texts = {}
         self._plans.clear()
         self._groups.clear()
         start = 0
@@ -206,7 +204,7 @@ class Device:
         fast, slow = self._groups["fast"], self._groups["slow"]
         if fast.plan is not None:
             self._take(fast, await fast.plan.read())
-        if slow.plan is not None and now - slow.read_at >= SLOW_EVERY_S - 0.5:
+        if slow.plan is not None and now - slow.read_at >= self.entry.slow - 0.5:
             self._take(slow, await slow.plan.read())
             slow.read_at = now
         if fast.plan is None and slow.plan is None and (once := self._groups["once"]).plan is not None:
@@ -230,10 +228,12 @@ class Device:
         bad = reply.qualities
         if bad.any():
             qualities[bad != 0] = bad[bad != 0]
-        for k, text in reply.texts.items():
-            self._texts[part.start + k] = text
-            if not bad[k]:
-                qualities[k] = Quality.GOOD
+        if reply.texts:
+            texts = {part.start + k: text for k, text in reply.texts.items()}
+            if not texts.items() <= self._texts.items():
+                self._texts = self._texts | texts  # a new one: frames that were handed on keep theirs
+            places = list(reply.texts)
+            qualities[places] = bad[places]
 
     def _good(self, now: float) -> Frame:
         done = self._clock.monotonic()
@@ -250,10 +250,10 @@ class Device:
         if self._is_frozen(done):
             qualities[qualities == Quality.GOOD] = Quality.STALE
         slow = self._groups["slow"]
-        if slow.plan is not None and done - slow.read_at > 3 * SLOW_EVERY_S:
+        if slow.plan is not None and done - slow.read_at > 3 * self.entry.slow:
             part = qualities[slow.part]
             part[part == Quality.GOOD] = Quality.STALE
-        return Frame(self.name, self._clock.wall_ns(), done, values, qualities, dict(self._texts))
+        return Frame(self.name, self._clock.wall_ns(), done, values, qualities, self._texts)
 
     def _is_frozen(self, now: float) -> bool:
         index = self._index.get(self.profile.heartbeat, -1)

@@ -17,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from harness.clock import Clock
 from harness.device.confirm import agrees
 from harness.device.device import Device, Setting
@@ -63,6 +66,8 @@ class ForeignControl:
         self._unexpected = unexpected
         self._poll = {name: device.entry.poll for name, device in devices.items()}
         self._watched: dict[str, list[_Watched]] = {}
+        self._words: dict[str, npt.NDArray[np.intp]] = {}
+        self._last: dict[str, tuple[bytes, bytes, Mapping[int, str]]] = {}
         for name, device in devices.items():
             places = {info.name: k for k, info in enumerate(device.signals)}
             found = []
@@ -72,6 +77,7 @@ class ForeignControl:
                     is_word = bool(control.spec.commands or getattr(control.spec, "texts", None))
                     found.append(_Watched(f"{name}.{control.name}", control, index, is_word))
             self._watched[name] = found
+            self._words[name] = np.array([each.index for each in found if each.is_word], dtype=np.intp)
 
     def commanded(self, device: str, control: ControlPoint, setting: Setting) -> None:
         """A command of this run is about to leave."""
@@ -87,7 +93,15 @@ class ForeignControl:
 
     def after_frame(self, frame: Frame) -> None:
         """Look at a frame that the store has taken in."""
-        for each in self._watched.get(frame.device, ()):
+        watched = self._watched.get(frame.device)
+        if not watched:
+            return
+        words = self._words[frame.device]
+        state_now = frame.values[words].tobytes(), frame.qualities[words].tobytes(), frame.texts
+        if state_now == self._last.get(frame.device):  # as it nearly always is: only quantities may have moved
+            watched = [each for each in watched if each.wanted is not None and not each.is_word]
+        self._last[frame.device] = state_now
+        for each in watched:
             if frame.qualities[each.index] != Quality.GOOD:
                 continue
             if not each.is_word:

@@ -208,6 +208,12 @@ class Interlocks:
             for guard in self._by_device.get(device, ()):
                 self._evaluate(guard)
 
+    def silent_at(self) -> float:
+        """When, at the earliest, a missing reading may change what holds; in the past when one is missing already."""
+        times = [channel.last_good + channel.max_age for guard in self._guards for channel in guard.channels]
+        times += [self._store.fresh_until(guard.armed_when[0]) for guard in self._guards if guard.armed_when]
+        return min(times, default=math.inf)
+
     def evaluate(self) -> None:
         """Evaluate everything (at arming, and on the silence tick)."""
         if self._armed:

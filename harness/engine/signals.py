@@ -178,6 +178,12 @@ class SignalStore:
         """The device whose frames bring the signal; `derived` for derived ones."""
         return self._places[signal][0]
 
+    def fresh_until(self, signal: str) -> float:
+        """When the latest reading becomes STALE if no other comes; in the past when there is none."""
+        device = self._places[signal][0]
+        frame = self._frames.get(device)
+        return -math.inf if frame is None else frame.mono + self._max_age[device]
+
     def latest(self, signal: str) -> Reading:
         """The latest reading; STALE when older than the device's max_age, BAD when there is none."""
         device, index = self._places[signal]

@@ -38,6 +38,8 @@ class DeviceEntry(Model):
     address: StrictText
     role: Literal["station", "uut"] = "station"
     poll: Duration = 1.0
+    slow: Duration = 10.0
+    """How often signals of poll class `slow` are read, at most; a big switch has hundreds of them."""
     max_age: Duration | None = None
     """A reading older than this is STALE; default three polls."""
     grace: DurationOrZero = 10.0

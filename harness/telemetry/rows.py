@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,13 @@ def pack_values(frame: Frame) -> bytes:
     """The blob of a frame: values, qualities, and texts when there are any."""
     blob = frame.values.astype("<f8", copy=False).tobytes() + frame.qualities.astype("u1", copy=False).tobytes()
     if frame.texts:
-        blob += to_json(frame.texts).encode()
+        blob += _texts_json(tuple(frame.texts.items()))
     return blob
+
+
+@lru_cache(maxsize=256)
+def _texts_json(texts: tuple[tuple[int, str], ...]) -> bytes:
+    return to_json(dict(texts)).encode()
 
 
 def frame_crc(seq: int, device: int, wall_ns: int, mono: float, blob: bytes) -> int:

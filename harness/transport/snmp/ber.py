@@ -284,15 +284,31 @@ def decode_varbinds(data: bytes, position: int, limit: int) -> list[VarBind]:
     return found
 
 
-def match_varbinds(data: bytes, position: int, limit: int, wanted: Sequence[tuple[bytes, str]]) -> list[VarBind]:
+Known = list[tuple[bytes, VarBind]]
+"""The bindings of the answer before, as they came and decoded."""
+
+
+def match_varbinds(  # noqa: C901 (one loop without calls: every value of every poll goes through it)
+    data: bytes, position: int, limit: int, wanted: Sequence[tuple[bytes, str]], known: Known | None = None
+) -> list[VarBind]:
     """The bindings between `position` and `limit`, which must be the `wanted` (encoded OID, OID), in that order.
 
     This is the loop that every poll runs through: OIDs are compared as bytes, not decoded, and the usual short forms
-    are read in place. Anything unusual takes the long way of `header`.
+    are read in place. Anything unusual takes the long way of `header`. A binding that comes as it came before, byte for
+    byte, is what it was before; `known` keeps them from one answer to the next.
     """
     found: list[VarBind] = []
+    fresh: Known = []
+    before = known if known is not None and len(known) == len(wanted) else None
     append, make, decoders, from_bytes = found.append, tuple.__new__, _GET_DECODERS, int.from_bytes
-    for encoded, oid in wanted:
+    for place, (encoded, oid) in enumerate(wanted):
+        if before is not None:
+            same, bind = before[place]
+            if data.startswith(same, position, limit):
+                append(bind)
+                position += len(same)
+                continue
+        begin = position
         if position + 2 <= limit and data[position] == SEQUENCE and data[position + 1] < 0x80:
             stop = position + 2 + data[position + 1]
             position += 2
@@ -328,8 +344,14 @@ def match_varbinds(data: bytes, position: int, limit: int, wanted: Sequence[tupl
             except BerError as error:
                 raise BerError(f"binding of {oid}: {error}") from None
         position = stop
+        if before is not None:
+            before[place] = data[begin:stop], found[-1]
+        elif known is not None:
+            fresh.append((data[begin:stop], found[-1]))
     if position != limit:
         raise BerError(f"{len(wanted)} bindings asked, more came")
+    if before is None and known is not None:
+        known[:] = fresh
     return found
 
 

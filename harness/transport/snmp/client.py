@@ -10,6 +10,7 @@ from harness.errors import ConfigError, RefusedError, UnreachableError
 from harness.transport.network import Network
 from harness.transport.snmp.ber import (
     BerError,
+    Known,
     decode_value,
     encode_oid,
     encode_value,
@@ -55,19 +56,27 @@ class PreparedGet:
             body = _NO_ERROR + encode_varbinds([(oid, _NULL) for oid, _ in wanted])
             what = wanted[0][1] if len(wanted) == 1 else f"{len(wanted)} OIDs from {wanted[0][1]}"
             kinds = self._kinds[start : start + size] if self._kinds is not None else None
-            accept = partial(_accept_get, wanted, kinds) if kinds is not None else partial(_accept_any, wanted)
+            known: Known = []
+            accept = (
+                partial(_accept_any, wanted, known) if kinds is None else partial(_accept_get, wanted, kinds, known)
+            )
             pdu = self._pdus[start, size] = Pdu(PduType.GET, body, len(wanted), f"get {what}", accept)
         return pdu
 
 
-def _accept_any(wanted: Sequence[tuple[bytes, str]], data: bytes, start: int, stop: int) -> list[VarBind]:
-    return match_varbinds(data, start, stop, wanted)
+def _accept_any(wanted: Sequence[tuple[bytes, str]], known: Known, data: bytes, start: int, stop: int) -> list[VarBind]:
+    return match_varbinds(data, start, stop, wanted, known)
 
 
 def _accept_get(
-    wanted: Sequence[tuple[bytes, str]], kinds: Sequence[Kind | None], data: bytes, start: int, stop: int
+    wanted: Sequence[tuple[bytes, str]],
+    kinds: Sequence[Kind | None],
+    known: Known,
+    data: bytes,
+    start: int,
+    stop: int,
 ) -> list[VarBind]:
-    found = match_varbinds(data, start, stop, wanted)
+    found = match_varbinds(data, start, stop, wanted, known)
     for bind, kind in zip(found, kinds, strict=True):
         if kind is not None and bind.kind is not kind and not bind.is_missing and bind.kind is not Kind.NULL:
             raise BerError(f"{bind.oid}: {kind.name} expected, got {bind.kind.name}")
