@@ -101,12 +101,25 @@ class Output:
         if stream is None or self._broken:
             return
         try:
-            encoding = self.encoding
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            stream.flush()
+            data = text.encode(self.encoding, "backslashreplace")
+            descriptor = _descriptor(stream)
+            if descriptor is None:
+                stream.write(data.decode(self.encoding))
+                stream.flush()
+                return
+            # Past the buffer: its lock, held by a thread that waits for a reader, would hang the end of the process
+            while data:
+                data = data[os.write(descriptor, data) :]
         except (OSError, ValueError):
             self._broken = True
             _silence(stream)
+
+
+def _descriptor(stream: IO[str]) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
 
 
 def _silence(stream: IO[str]) -> None:
