@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.device.link import printable
 from harness.device.points import Expansion, SignalPoint, fill
 from harness.quantity import convert, unit
-from harness.schema.profile import SnmpBind, SnmpProfile, SnmpRepeat, SnmpSignal
+from harness.schema.profile import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
 from harness.transport.snmp import SnmpClient, VarBind
 
 _ENTITY_SCALE = {code: 10.0 ** (3 * (code - 9)) for code in range(1, 18)}
@@ -115,7 +115,10 @@ class Finder:
         indices = {index for column in columns for index in column}
         for rule in repeat.where:
             texts = await self._walk(self.fill(rule.column, 0))
-            indices = {index for index in indices if index in texts and rule.holds(label_of(texts[index]))}
+            words = {self.fill(str(word), 0) for word in rule.one_of}
+            shown = {index: label_of(answer) for index, answer in texts.items()}
+            passed = {index for index, text in shown.items() if text in words or rule.holds(text)}
+            indices &= passed | (indices - texts.keys() if rule.absent else set())
         labels = [await self._walk(self.fill(repeat.labels, 0))] if repeat.labels else columns
         return [
             Row(index, next((label_of(column[index]) for column in labels if index in column), ""))
@@ -123,11 +126,15 @@ class Finder:
         ]
 
     async def _walk(self, column: str) -> dict[str, VarBind]:
-        """The instances of a column by their index."""
-        if column not in self._walked:
-            answers = await self._client.walk(column)
-            self._walked[column] = {answer.oid[len(column) + 1 :]: answer for answer in answers}
-        return self._walked[column]
+        """The instances of a column by their index; for `COLUMN.*.1` see `SnmpRepeat.walk`."""
+        root, star, tail = column.partition(".*")
+        if root not in self._walked:
+            answers = await self._client.walk(root)
+            self._walked[root] = {answer.oid[len(root) + 1 :]: answer for answer in answers}
+        found = self._walked[root]
+        if not star:
+            return found
+        return {index.removesuffix(tail): answer for index, answer in found.items() if index.endswith(tail)}
 
     async def _labelled(self, column: str) -> dict[str, list[str]]:
         """Indices of a column by their text in lower case."""
@@ -155,7 +162,7 @@ class Finder:
         row = self.row(point.group, point.row)
         oid = self.fill(spec.oid, row.index)
         if spec.first_row:
-            for column in (oid, *(self.fill(each, row.index) for each in spec.fallbacks)):
+            for column in (oid, *(self.fill(_oid(each), row.index) for each in spec.fallbacks)):
                 if instances := await self._walk(column):
                     return Bound(f"{column}.{min(instances, key=_as_numbers)}")
             return None
@@ -197,12 +204,16 @@ class Finder:
     async def _absent(self, points: Sequence[SignalPoint], found: dict[str, Bound]) -> set[str]:
         """Move points to their fallbacks where the device has only those; names of optional ones that it lacks."""
         asked: list[tuple[SignalPoint, str]] = []
+        scales: dict[str, float] = {}
         for point in points:
             spec = _snmp(point)
             if point.name in found and (spec.fallbacks or spec.optional) and not spec.lookup and not spec.first_row:
                 index = self.row(point.group, point.row).index
                 asked.append((point, found[point.name].oid))
-                asked += [(point, self.fill(each, index)) for each in spec.fallbacks]
+                asked += [(point, self.fill(_oid(each), index)) for each in spec.fallbacks]
+                for each in spec.fallbacks:
+                    if isinstance(each, SnmpFallback):
+                        scales[self.fill(each.oid, index)] = each.scale / spec.scale
         if not asked:
             return set()
         there: dict[str, str] = {}
@@ -211,7 +222,8 @@ class Finder:
                 there.setdefault(point.name, oid)
         for point, _ in asked:
             if point.name in there:
-                found[point.name] = replace(found[point.name], oid=there[point.name])
+                oid = there[point.name]
+                found[point.name] = replace(found[point.name], oid=oid, factor=scales.get(oid, 1.0))
         return {point.name for point, _ in asked if point.name not in there and _snmp(point).optional}
 
     # --- scales ------------------------------------------------------------------------------------------------------
@@ -299,6 +311,10 @@ _SCALES: Mapping[str, Callable[[int], float]] = {
     "divisor_from": lambda code: 1.0 / code if code else math.nan,
 }
 """Key of the profile -> what the number in that object multiplies the value with."""
+
+
+def _oid(fallback: str | SnmpFallback) -> str:
+    return fallback if isinstance(fallback, str) else fallback.oid
 
 
 def label_of(answer: VarBind) -> str:

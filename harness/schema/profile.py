@@ -465,14 +465,24 @@ class SnmpUnits(Model):
     in a unit that is not listed is BAD."""
 
 
+class SnmpFallback(Model):
+    """Another OID for the same quantity, with a scale of its own (an older column of coarser resolution)."""
+
+    oid: StrictText
+    scale: float
+
+
 class SnmpWhere(Model):
     """A rule for rows: the text or number of a column in the same row. One of the given must hold."""
 
     column: StrictText
     one_of: tuple[int | str, ...] = ()
+    """May be `{name}` of a parameter."""
     starts_with: tuple[str, ...] = ()
     ends_with: tuple[str, ...] = ()
     contains: tuple[str, ...] = ()
+    absent: bool = False
+    """A row without this column belongs to the repetition too."""
 
     @model_validator(mode="after")
     def _has_rule(self) -> SnmpWhere:
@@ -514,7 +524,7 @@ class SnmpSignal(Signal):
 
     oid: str = ""
     """{i} stands for the row's index, {i.0} for its first number, {i.1} for the second, and {name} for a parameter."""
-    fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[str | SnmpFallback, ...] = ()
     """OIDs that hold the same, tried at open in this order where the device does not have `oid`."""
     first_row: bool = False
     """`oid` is a column; its first row is meant, whatever its index."""
@@ -589,7 +599,8 @@ class SnmpRepeat(Model):
     """Index of the first row."""
     walk: tuple[str, ...] = ()
     """Columns whose instances are the rows (those of all of them together); {i} is then the row's index, which may
-    have several numbers. Rows are counted from 1 in the order of their indices."""
+    have several numbers. Rows are counted from 1 in the order of their indices. `COLUMN.*.1` means: of the indices
+    only those that end in .1, without it (tables that are indexed by row and kind of sensor)."""
     where: tuple[SnmpWhere, ...] = ()
     """Only rows for which all of these hold."""
     labels: str = ""
@@ -648,6 +659,8 @@ class ScpiSignal(Signal):
     """In a repetition: elements from one repetition to the next, so that all share one query."""
     answers: dict[str, str] = Field(default_factory=dict)
     """word: the text the instrument answers for it (for parse: word)."""
+    suffix: str = ""
+    """Unit that the instrument writes behind the number (`12.50 V`); an answer without it is no measurement."""
 
     @property
     def is_text(self) -> bool:
@@ -685,7 +698,9 @@ class ScpiOptions(Model):
     """How the instrument wants to be talked to."""
 
     at_open: tuple[str, ...] = ("*CLS",)
+    """Sent at every open, and again after a loss. A configuration that is refused here fails the open."""
     error_query: str = "SYST:ERR?"
+    """'': the instrument has no error queue; then only the read-back tells that a setting was refused."""
     terminator: Literal["\\n", "\\r\\n"] = "\\n"
 
 

@@ -87,7 +87,8 @@ class SnmpObjects:
                         )
 
     def _put_label(self, template: str, repeat: str, index: int, text: str) -> None:
-        oid = oid_of(self._fill(template, repeat, index))
+        column, star, tail = template.removesuffix(".{i}").partition(".*")
+        oid = oid_of(self._fill(f"{column}.{{i}}{tail}" if star else template, repeat, index))
         number = text.lstrip("-").isdigit()
         self.view.put(oid, INTEGER if number else OCTETS, int(text) if number else text.encode())
 
