@@ -16,7 +16,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-OUTLETS = 6
+OUTLETS = 4
 STATION = f"""
 schema: 1
 station: bay-7

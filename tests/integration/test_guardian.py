@@ -134,6 +134,28 @@ def test_a_run_that_commanded_nothing_is_noted_and_left_alone(bay: Bay) -> None:
     assert "command" not in kinds(folder)
 
 
+def test_after_both_were_killed_the_next_run_answers_for_what_is_on(bay: Bay) -> None:
+    runner, _, guardian = bay.power_up()
+    os.kill(guardian, signal.SIGSTOP)  # it must not act in the moment between the two
+    runner.kill()
+    os.kill(guardian, signal.SIGKILL)
+    runner.wait()
+    time.sleep(1.0)
+    assert bay.outlets_on() == OUTLETS, "nobody is left who could help"
+    bay.plan.write_text(bay.plan.read_text().replace("{step: power_on, outlets: pdu.outlet, stagger: 50 ms}", ""))
+    bay.plan.write_text(bay.plan.read_text().replace("  - \n", ""))
+    second = bay.start_run()
+    folder = Path(said(second)["folder"])
+    until(lambda: "ready" in kinds(folder), 20)
+    time.sleep(2.0)
+    second.kill()
+    assert until(lambda: bay.outlets_on() == 0, 10) <= 3.0
+    until(lambda: "safe" in kinds(folder), 10)
+    takeover = next(wanted(diary(folder), "takeover"))
+    assert set(takeover["armed"]) == {f"pdu.outlet[{k}]" for k in range(1, OUTLETS + 1)}
+    assert takeover["revoked_epoch"] == 2
+
+
 def test_a_run_that_ends_says_good_bye_and_its_record_is_whole(bay: Bay) -> None:
     bay.plan.write_text(bay.plan.read_text().replace("within: 120 s", "within: 3 s"))
     runner, folder, guardian = bay.power_up()
