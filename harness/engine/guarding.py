@@ -150,7 +150,11 @@ class Guard(asyncio.Protocol):
             lease.write(b"\0")
             lease.flush()
             self._lease = mmap.mmap(lease.fileno(), 1)
-            self._process = _spawn(theirs.fileno(), lease.fileno(), self._stderr)
+            try:
+                self._process = _spawn(theirs.fileno(), lease.fileno(), self._stderr)
+            except BaseException:
+                ours.close()
+                raise
         self.pid = self._process.pid
         ours.setblocking(False)
         await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)

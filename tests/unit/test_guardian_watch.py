@@ -250,3 +250,44 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     deaf.close()
     monkeypatch.delenv("NOTIFY_SOCKET")
     Notifier().ready()
+
+
+def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.engine import guarding
+    from harness.errors import SafetyError
+
+    plan = {"devices": {}, "off": {}, "sequences": {"default": []}}
+    charge = guarding.Charge("bay", "run-1", 3, None)
+    lost: list[str] = []
+
+    async def broken_plan() -> None:
+        with pytest.raises(SafetyError, match="KeyError"):
+            await guarding.Guard.start(charge, {**plan, "sequences": {"default": [{}]}}, lost.append)
+
+    async def whole() -> None:
+        guard = await guarding.Guard.start(charge, plan, lost.append)
+        assert guard.may_energise()
+        guard.arm("pdu.outlet[1]", "pdu.outlet[2]")
+        guard.check()
+        assert guard.armed == ("pdu.outlet[1]", "pdu.outlet[2]")
+        guard.hand_over()
+        while not guard.lost:
+            await asyncio.sleep(0.01)
+        assert guard.revocation
+        assert not guard.may_energise()
+        with pytest.raises(SafetyError, match="hands over"):
+            guard.check()
+        await guard.close()
+        assert len(lost) == 1
+
+    async def no_program() -> None:
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(SafetyError, match="died"):
+            await guarding.Guard.start(charge, plan, lost.append)
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(SafetyError, match="cannot be started"):
+            await guarding.Guard.start(charge, plan, lost.append)
+        assert len(lost) == 1, "a guardian that never was is not lost, it is refused"
+
+    for case in (broken_plan, whole, no_program):
+        run(case)
