@@ -47,10 +47,12 @@ class _Watched:
     is_word: bool
     seen: tuple[float, str] | None = None
     wanted: Setting | None = None
+    before: Setting | None = None
+    """What this run commanded before that, while its answer may still be under way: `on`, cut short by `off`."""
     is_answered: bool = True
     """Whether a frame has shown what this run wanted; until then a change to it is the answer to our command."""
     until: float = 0.0
-    """Until when a quantity may be on its way to what this run wanted."""
+    """Until when the control may be on its way to what this run wanted."""
     strayed: int = 0
 
 
@@ -85,6 +87,7 @@ class ForeignControl:
         within = confirm.within + confirm.delay if confirm is not None else 0.0
         for each in self._watched.get(device, ()):
             if each.control is control or each.control.name == control.name:
+                each.before = None if each.is_answered else each.wanted
                 each.wanted, each.is_answered = setting, False
                 each.until = self._clock.monotonic() + within + 5.0 + _POLLS * self._poll[device]
                 each.strayed = 0
@@ -117,7 +120,10 @@ class ForeignControl:
     def _changed(self, each: _Watched, frame: Frame, *, is_first: bool) -> None:
         reading = self._reading(each)
         if not each.is_answered and each.wanted is not None and self._agrees(each, each.wanted, reading):
-            each.is_answered = True
+            each.is_answered, each.before = True, None
+            return
+        if each.before is not None and frame.mono < each.until and self._agrees(each, each.before, reading):
+            each.before = None
             return
         if is_first:
             return

@@ -183,7 +183,7 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
     if journal.is_failed:
         return Verdict.ERROR, f"the journal failed: {journal.failure}"
     for device in found.coverage:
-        share = device.received / device.expected * (device.good or 0.0)
+        share = device.received / device.expected * (device.good or 0.0) if device.expected else 1.0
         if share < project.plan.coverage / 100:
             text = f"{device.device} delivered {100 * share:.2f} % of its data, {project.plan.coverage:g} % are needed"
             return Verdict.INCONCLUSIVE, text

@@ -32,11 +32,12 @@ class Coverage:
 
     def expected(self, now: float) -> int:
         """Polls due since the start."""
-        return max(1, math.floor((now - self.started) / self.period + 1e-6))
+        return math.floor((now - self.started) / self.period + 1e-6)
 
     def fraction(self, now: float) -> float:
         """Share of the due polls that gave good data, 0 to 1."""
-        return min(1.0, self.good / self.expected(now))
+        due = self.expected(now)
+        return min(1.0, self.good / due) if due else 1.0
 
 
 class _Formula:
@@ -201,4 +202,4 @@ class SignalStore:
 def _has_data(frame: Frame) -> bool:
     if not frame.qualities.size:
         return True
-    return bool((frame.qualities == 0).any())
+    return int(np.count_nonzero(frame.qualities)) < len(frame.qualities)
