@@ -13,7 +13,7 @@ from foreign_tools import foreign
 from harness.clock import run
 from sim.servers.snmp import SnmpResponder, TableView, UsmUser, load_snmprec
 
-CAPTURES = Path(os.environ.get("HARNESS_CAPTURES", "captures"))
+CAPTURES = Path(os.environ.get("HARNESS_CAPTURES", Path(__file__).parents[3] / "shared" / "captures"))
 """A folder of snmprec captures of real agents, where there is one; they are not part of this repository."""
 E = (1, 3, 6, 1, 4, 1, 32473)
 NAME = ".1.3.6.1.4.1.32473"
