@@ -38,7 +38,7 @@ class CounterUnroller:
         now = values[self._index]
         fell = now < self._last
         note = ""
-        if fell.any():
+        if np.count_nonzero(fell):
             half = self._size / 2
             wrapped = fell & (self._last >= half) & (now < half) & (not rebooted)
             self._added[wrapped] += self._size[wrapped]

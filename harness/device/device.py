@@ -226,7 +226,7 @@ class Device:
         values, qualities = self._values[part], self._qualities[part]
         group.scaling.apply(reply.raw, values, qualities, reply.gain, reply.shift)
         bad = reply.qualities
-        if bad.any():
+        if np.count_nonzero(bad):
             qualities[bad != 0] = bad[bad != 0]
         if reply.texts:
             texts = {part.start + k: text for k, text in reply.texts.items()}

@@ -50,12 +50,12 @@ class Scaling:
         np.add(values, self.offset, out=values)
         qualities.fill(Quality.GOOD)
         inside = (values >= self.low) & (values <= self.high)
-        if not inside.all():
+        if np.count_nonzero(inside) != len(inside):
             qualities[~inside] = Quality.BAD_RANGE
             qualities[np.isnan(values)] = Quality.BAD_NAN
         for row in self.sentinels:
             hit = raw == row
-            if hit.any():
+            if np.count_nonzero(hit):
                 qualities[hit] = Quality.BAD_SENTINEL
 
 

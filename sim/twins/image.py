@@ -129,6 +129,9 @@ def _bytes_of(text: str, kind: str) -> bytes:
     return struct.pack(">4H", parts.tm_year - 2000, day, parts.tm_hour << 8 | parts.tm_min, parts.tm_sec * 1000)
 
 
+FEW = 12
+
+
 @dataclass(frozen=True)
 class Column:
     """The 16-bit numbers of a table, encoded in one go: raw = (value - offset) * 2**precision / scale."""
@@ -139,23 +142,41 @@ class Column:
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
     absent: NDArray[np.float64]
+    rows: Sequence[tuple[int, float, float, float, float, float]]
+    """The same row by row: for a few numbers, arrays cost more than they save."""
 
     @classmethod
     def of(cls, placed: Sequence[tuple[int, ModbusSignal, bool]]) -> Column:
         """From (address, signal, whether its value is raw already)."""
-        limits = [limits_of(spec) for _, spec, _ in placed]
+        rows = [
+            (
+                address,
+                1.0 if is_raw else 2.0**spec.precision / spec.scale,
+                0.0 if is_raw else spec.offset,
+                *limits_of(spec),
+                absent_raw(spec),
+            )
+            for address, spec, is_raw in placed
+        ]
+        addresses, factors, offsets, lows, highs, absent = (list(column) for column in zip(*rows, strict=True))
         return cls(
-            np.array([address for address, _, _ in placed], np.int64),
-            np.array([1.0 if is_raw else 2.0**spec.precision / spec.scale for _, spec, is_raw in placed]),
-            np.array([0.0 if is_raw else spec.offset for _, spec, is_raw in placed]),
-            np.array([low for low, _ in limits]),
-            np.array([high for _, high in limits]),
-            np.array([absent_raw(spec) for _, spec, _ in placed]),
+            addresses=np.array(addresses, np.int64),
+            factors=np.array(factors),
+            offsets=np.array(offsets),
+            lows=np.array(lows),
+            highs=np.array(highs),
+            absent=np.array(absent),
+            rows=rows,
         )
 
-    def encode(self, values: NDArray[np.float64], image: NDArray[np.uint16]) -> None:
-        """Put the values (float64[n]) into the image (uint16[65536]); NaN becomes the sentinel of its point."""
-        raw = np.clip(np.rint((values - self.offsets) * self.factors), self.lows, self.highs)
+    def encode(self, values: Sequence[float], image: NDArray[np.uint16]) -> None:
+        """Put the values (n) into the image (uint16[65536]); NaN becomes the sentinel of its point."""
+        if len(values) <= FEW:
+            for value, (address, factor, offset, low, high, absent) in zip(values, self.rows, strict=True):
+                whole = absent if value != value else min(max(round((value - offset) * factor), low), high)
+                image[address] = int(whole) & 0xFFFF
+            return
+        raw = np.clip(np.rint((np.array(values) - self.offsets) * self.factors), self.lows, self.highs)
         raw = np.where(np.isnan(raw), self.absent, raw)
         image[self.addresses] = raw.astype(np.int64).astype(np.uint16)
 

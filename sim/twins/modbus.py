@@ -209,7 +209,7 @@ class ModbusBank:
                 if part.first <= address < part.end:
                     self._words[HOLDING][address] = word
         if part.column is not None:
-            values = np.array([point.number() if point.number else 0.0 for point in part.singles], np.float64)
+            values = [point.number() if point.number else 0.0 for point in part.singles]
             part.column.encode(values, self._words[part.table])
         if part.partial:
             self._compose(part)
