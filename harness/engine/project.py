@@ -17,10 +17,11 @@ from harness.errors import ConfigError
 from harness.limits.check import compile_check
 from harness.schema.conditions import Condition, Limit, LimitSet
 from harness.schema.document import Source
+from harness.schema.fields import LocatedError
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
-from harness.schema.station import Interlock, SafeAction, Station
+from harness.schema.station import Derived, Interlock, SafeAction, Station
 
 _COMMON = ("step", "name", "on_fail")
 SECTIONS = ("setup", "steps", "cleanup")
@@ -108,7 +109,7 @@ def load_station(path: Path | str) -> StationProject:
     for loc, kind, text in references(Station, source.data):
         if loc[0] != "derived":
             _check_reference(on.catalog, {}, source, loc, kind, text, found)
-    _check_interlocks(on, source, station.interlocks, ("interlocks",), (), found)
+    _check_interlocks(on, source, dict(enumerate(station.interlocks)), ("interlocks",), (), found)
     if station.safe_state and "default" not in station.safe_state:
         hint = "name the sequence that ends every run `default`"
         found.add(source.problem(("safe_state",), "HX-1322", "there is no sequence 'default'", hint))
@@ -144,13 +145,13 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
 def _check_interlocks(
     on: StationProject,
     source: Source,
-    interlocks: Sequence[Interlock],
+    interlocks: Mapping[int, Interlock],
     where: tuple[str | int, ...],
     titles: Sequence[str],
     found: Problems,
 ) -> None:
     seen: set[str] = set()
-    for index, interlock in enumerate(interlocks):
+    for index, interlock in interlocks.items():
         loc = (*where, index)
         if interlock.name in seen:
             found.add(source.problem(loc, "HX-1311", f"two interlocks are named {interlock.name!r}"))
@@ -198,22 +199,33 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = _validated(found, source, Plan)
     limits = _load_limits(source, Path(path).parent, on, found)
-    for name, derived in (head.derived if head else {}).items():
+    for name, derived in _parts(source, "derived", Derived, head, found).items():
         _attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     steps = _load_steps(source, on, limits, found)
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
             _check_reference(on.catalog, limits, source, loc, kind, text, found)
-    interlocks = [*on.station.interlocks, *(head.interlocks if head else ())]
-    if head is not None:
-        _check_interlocks(on, source, head.interlocks, ("interlocks",), titles, found)
-        _check_names(source, on.station, head, found)
+    added: dict[int, Interlock] = _parts(source, "interlocks", Interlock, head, found)
+    interlocks = [*on.station.interlocks, *added.values()]
+    _check_interlocks(on, source, added, ("interlocks",), titles, found)
+    _check_names(source, on.station, added, found)
     _check_guarded(source, on, steps, interlocks, found)
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
     return Project(head, source, on, steps, limits, interlocks, dict(values))
+
+
+def _parts(source: Source, key: str, model: Any, head: Plan | None, found: Problems) -> dict[Any, Any]:
+    """The entries of a section by their key or index; where the plan as a whole is wrong, those that are right."""
+    if head is not None:
+        whole = getattr(head, key)
+        return dict(whole) if isinstance(whole, dict) else dict(enumerate(whole))
+    raw = source.data.get(key) if isinstance(source.data, dict) else None
+    entries = raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else [])
+    parts = {name: _validated(found, source, model, (key, name)) for name, _ in entries}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:
@@ -318,12 +330,16 @@ def _check_condition(
 ) -> None:
     for name in catalog.find_signals(condition.signal)[:1]:
         info = catalog.signals[name]
-        _attempt(found, source, (*loc, "signal"), "HX-1312", lambda i=info: compile_check(condition, i))
+        try:
+            compile_check(condition, info)
+        except ValueError as error:
+            inner = error.loc if isinstance(error, LocatedError) else ("signal",)
+            found.add(source.problem((*loc, *inner), "HX-1312", str(error)))
 
 
-def _check_names(source: Source, station: Station, plan: Plan, found: Problems) -> None:
+def _check_names(source: Source, station: Station, added: Mapping[int, Interlock], found: Problems) -> None:
     taken = {interlock.name for interlock in station.interlocks}
-    for index, interlock in enumerate(plan.interlocks):
+    for index, interlock in added.items():
         if interlock.name in taken:
             message = (
                 f"the station has an interlock {interlock.name!r} already; a plan adds interlocks, it replaces none"
@@ -369,7 +385,8 @@ def _attempt(found: Problems, source: Source, loc: tuple[str | int, ...], code: 
     try:
         work()
     except ValueError as error:
-        found.add(source.problem(loc, code, str(error)))
+        inner = error.loc if isinstance(error, LocatedError) else ()
+        found.add(source.problem((*loc, *inner), code, str(error)))
 
 
 def _check_reference(

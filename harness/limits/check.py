@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.quantity import Quality, SignalInfo
 from harness.schema.conditions import Bounds
+from harness.schema.fields import LocatedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,23 @@ class Check:
 
 
 def compile_check(bounds: Bounds, info: SignalInfo) -> Check:
-    """Compile bounds for a signal; ValueError says what does not fit (unit, unknown word, band outside the sensor)."""
+    """Compile bounds for a signal; ValueError says what does not fit (unit, unknown word, band outside the sensor).
+
+    It is a LocatedError where one of the bounds' own keys is at fault.
+    """
     words = bounds.words
     if words:
-        return _words_check(words, info)
+        return _words_check(words, "equals" if bounds.equals is not None else "one_of", info)
     if info.is_text:
         raise ValueError(f"{info.name} is a text; it has no min or max")
     if info.labels or info.flags:
         known = ", ".join(sorted(set((info.labels or info.flags).values())))
         raise ValueError(f"{info.name} shows words; use equals or one_of with {known}")
+    for key, quantity in bounds.quantities():
+        try:
+            quantity.to(info.unit)
+        except ValueError as error:
+            raise LocatedError(str(error), key) from None
     low, high = bounds.band(info.unit)
     if low > info.valid[1] or high < info.valid[0]:
         shown = f"{info.valid[0]:g} to {info.valid[1]:g} {info.unit}".rstrip()
@@ -57,20 +66,20 @@ def compile_check(bounds: Bounds, info: SignalInfo) -> Check:
     return Check(low=low, high=high, unit=info.unit, shown=band_text(low, high, info.unit))
 
 
-def _words_check(words: tuple[str, ...], info: SignalInfo) -> Check:
+def _words_check(words: tuple[str, ...], key: str, info: SignalInfo) -> Check:
     shown = " or ".join(words)
     if info.labels:
         codes = frozenset(value for value, word in info.labels.items() if word in words)
         missing = [word for word in words if word not in info.labels.values()]
         if missing:
             known = ", ".join(sorted(set(info.labels.values())))
-            raise ValueError(f"{info.name} never shows {missing[0]!r}; it shows {known}")
+            raise LocatedError(f"{info.name} never shows {missing[0]!r}; it shows {known}", key)
         return Check(codes=codes, shown=shown)
     if info.flags:
         by_name = {name: bit for bit, name in info.flags.items()}
         missing = [word for word in words if word != "none" and word not in by_name]
         if missing:
-            raise ValueError(f"{info.name} has no flag {missing[0]!r}; it has none, {', '.join(by_name)}")
+            raise LocatedError(f"{info.name} has no flag {missing[0]!r}; it has none, {', '.join(by_name)}", key)
         return Check(mask=sum(1 << by_name[word] for word in words if word != "none"), shown=f"only {shown}")
     if info.is_text:
         raise ValueError(f"{info.name} is a text; compare it with a `check` step")

@@ -13,7 +13,7 @@ from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError
 from harness.limits.check import Check, compile_check
 from harness.schema.conditions import Condition
-from harness.schema.fields import DurationOrZero, SignalRef, StrictText
+from harness.schema.fields import DurationOrZero, LocatedError, SignalRef, StrictText
 
 
 class CheckParams(Params):
@@ -32,15 +32,13 @@ class CheckParams(Params):
         """Devices must exist, conditions fit their signals, texts be texts."""
         for name in self.firmware:
             if name not in catalog.expansions:
-                raise ValueError(f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}")
-        for condition in self.conditions:
-            for signal in catalog.find_signals(condition.signal)[:1]:
-                compile_check(condition, catalog.signals[signal])
+                message = f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}"
+                raise LocatedError(message, "firmware", name)
         for signal in self.texts:
             if signal not in catalog.signals:
-                raise ValueError(catalog.signal_problem(signal))
+                raise LocatedError(catalog.signal_problem(signal), "texts", signal)
             if not catalog.signals[signal].is_text:
-                raise ValueError(f"{signal} is not a text; put it under `conditions`")
+                raise LocatedError(f"{signal} is not a text; put it under `conditions`", "texts", signal)
 
 
 @step("check", version=1)

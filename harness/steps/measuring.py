@@ -15,7 +15,7 @@ from harness.limits.check import compile_check
 from harness.limits.window import Statistic
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.conditions import Bounds
-from harness.schema.fields import Duration, SignalRef
+from harness.schema.fields import Duration, LocatedError, SignalRef
 
 _DIFFERENCES = ("range", "delta", "std", "slope")
 
@@ -36,10 +36,14 @@ class Measure(Params):
             info = catalog.signals[name]
             if self.statistic in _DIFFERENCES:
                 info = SignalInfo(info.name, difference_unit(info.unit))
-            if isinstance(self.limit, Bounds):
-                compile_check(self.limit, info)
-            elif self.limit is not None and self.limit in limits:
-                compile_check(limits[self.limit].limit, info)
+            named = limits.get(self.limit) if isinstance(self.limit, str) else None
+            bounds = named.limit if named is not None else self.limit
+            if isinstance(bounds, Bounds):
+                try:
+                    compile_check(bounds, info)
+                except ValueError as error:
+                    inner = error.loc if isinstance(error, LocatedError) and named is None else ()
+                    raise LocatedError(str(error), "limit", *inner) from None
 
 
 @step("measure", version=1)

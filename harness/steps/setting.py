@@ -8,12 +8,20 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from harness.device.device import resolve_setting
+from harness.device.points import ControlPoint
 from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.step import Params, step
 from harness.errors import BadValueError
 from harness.quantity import parse_quantity
-from harness.schema.fields import ControlRef, Duration, DurationOrZero, QuantityField, StrictText
+from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError, QuantityField, StrictText
+
+
+def _possible(control: ControlPoint, to: str | float, key: str) -> None:
+    try:
+        resolve_setting(control, to)
+    except ValueError as error:
+        raise LocatedError(str(error), key) from None
 
 
 class Set(Params):
@@ -30,8 +38,8 @@ class Set(Params):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""
-        for _, control in catalog.find_controls(self.control):
-            resolve_setting(control, self.to)
+        for _, control in catalog.find_controls(self.control)[:1]:
+            _possible(control, self.to, "to")
 
 
 @step("set", version=1)
@@ -55,10 +63,10 @@ class Ramp(Params):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Both ends must be values that the control takes."""
-        for _, control in catalog.find_controls(self.control):
-            for end in (self.to, self.from_):
+        for _, control in catalog.find_controls(self.control)[:1]:
+            for key, end in (("to", self.to), ("from", self.from_)):
                 if end is not None:
-                    resolve_setting(control, str(end))
+                    _possible(control, str(end), key)
             if self.from_ is None and not control.confirm_by:
                 raise ValueError(f"{self.control} has no signal that confirms it; give `from:`")
 

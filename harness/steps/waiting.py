@@ -14,7 +14,7 @@ from harness.limits.debounce import Debounce
 from harness.limits.window import Window
 from harness.quantity import convert, difference_unit
 from harness.schema.conditions import Condition, Watch
-from harness.schema.fields import Duration, Rate, SignalRef
+from harness.schema.fields import Duration, LocatedError, Rate, SignalRef
 from harness.steps.watching import Watching
 
 
@@ -72,7 +72,10 @@ class Settle(Params):
     def check_against(self, catalog: Any, _limits: Any) -> None:
         """The slope's unit must fit the signal's, and the window the deadline."""
         for name in catalog.find_signals(self.signal)[:1]:
-            convert(1.0, self.slope[0].unit, difference_unit(catalog.signals[name].unit))
+            try:
+                convert(1.0, self.slope[0].unit, difference_unit(catalog.signals[name].unit))
+            except ValueError as error:
+                raise LocatedError(f"before the /time, {error}", "slope") from None
         if self.over >= self.within:
             raise ValueError("`over` is as long as `within`: that could never be reached in time")
 

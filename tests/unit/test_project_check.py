@@ -1,0 +1,155 @@
+"""A plan with many mistakes: all of them at once, each at its place, fast, and nothing contacted."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+from plan_runs import PLANS, ROOT, STATION
+from planted import PLAN
+
+from harness.engine.project import load_project, load_station
+from harness.schema.problems import ProblemsError
+
+PLANTED = [
+    (number, *mark.groups())
+    for number, line in enumerate(PLAN.splitlines(), 1)
+    if (mark := re.search(r"# (HX-\d+) (.+)$", line))
+]
+
+
+def problems(folder, plan, settings=None):
+    """What is wrong with a plan on the simulated station."""
+    (folder / "plan.yaml").write_text(plan)
+    (folder / "limits.yaml").write_text((PLANS / "limits" / "nvl72.yaml").read_text())
+    with pytest.raises(ProblemsError) as error:
+        load_project(folder / "plan.yaml", load_station(STATION), settings or {})
+    return error.value.problems
+
+
+def test_twenty_mistakes_are_twenty_problems_each_at_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "socket", None)  # checking contacts nothing
+    assert len(PLANTED) == 20
+    found = problems(tmp_path, PLAN)
+    assert [(p.line, p.code) for p in found] == [(line, code) for line, code, _ in PLANTED]
+    for problem, (_, _, words) in zip(found, PLANTED, strict=True):
+        assert words in problem.message + " " + problem.hint
+        assert problem.column > 0
+        assert str(problem).startswith(f"{tmp_path / 'plan.yaml'}:{problem.line}:{problem.column}: HX-")
+        assert "\n" not in str(problem)
+
+
+SYNTAX = """\
+schema: 1
+plan: syntax
+interlocks:
+  - {name: hot, signal: cdu.supply_temperature, max: .nan}
+steps:
+  - step: hold
+    name: one
+    for: 5 s
+    for: 6 s
+  - step: hold
+    name: two
+    for: !!str 5 s
+  - step: hold
+    name: &anchor three
+    for: ${nothing}
+  - step: hold
+    name: one
+    for: 5 s
+"""
+
+
+def test_what_yaml_allows_and_a_plan_does_not(tmp_path):
+    text = "\n".join(str(problem) for problem in problems(tmp_path, SYNTAX))
+    for line, word in ((4, "nan"), (9, "for"), (12, "tag"), (15, "nothing")):
+        assert re.search(rf"plan\.yaml:{line}:\d+: HX-\d+ .*{word}", text, re.IGNORECASE), f"line {line} in\n{text}"
+
+
+GOOD = """\
+schema: 1
+plan: good
+parameters: {soak_time: {default: 4 h}}
+steps:
+  - {step: hold, for: "${soak_time}"}
+"""
+
+
+def test_a_setting_that_the_plan_does_not_know(tmp_path):
+    (found,) = problems(tmp_path, GOOD, {"soak_tim": "2 min"})
+    assert "--set soak_tim: the plan has no such parameter, did you mean 'soak_time'?" in str(found)
+
+
+def test_a_setting_of_the_wrong_kind(tmp_path):
+    (found,) = problems(tmp_path, GOOD, {"soak_time": "45 degC"})
+    assert "duration" in str(found)
+
+
+def test_a_setting_replaces_the_default(tmp_path):
+    (tmp_path / "plan.yaml").write_text(GOOD)
+    project = load_project(tmp_path / "plan.yaml", load_station(STATION), {"soak_time": "2 min"})
+    assert project.steps[0].params.for_ == 120.0
+    assert project.parameters == {"soak_time": "2 min"}
+
+
+@pytest.mark.parametrize("name", ["smoke.yaml", "acceptance.yaml", "burn_in_24h.yaml"])
+def test_the_plans_that_ship_are_right(name):
+    project = load_project(PLANS / name, load_station(STATION))
+    titles = [step.title for step in project.steps]
+    assert len(set(titles)) == len(titles)
+    for limit in project.limits.values():
+        assert re.search(
+            r"engineering|quoted|computed|public|OpenBIC|ORv3|240 V|wiring|setpoint|plausib", limit.limit.provenance
+        )
+
+
+def test_every_limit_of_the_set_is_used_by_some_plan():
+    used = "".join((PLANS / name).read_text() for name in ("smoke.yaml", "acceptance.yaml", "burn_in_24h.yaml"))
+    names = load_project(PLANS / "smoke.yaml", load_station(STATION)).limits
+    assert [name for name in names if f"limit: {name}" not in used] == []
+
+
+@pytest.mark.parametrize(
+    ("interlocks", "is_refused"),
+    [("", False), ("interlocks: []", False)],
+)
+def test_energising_what_an_interlock_covers_is_allowed(tmp_path, interlocks, is_refused):
+    (tmp_path / "plan.yaml").write_text(
+        f"schema: 1\nplan: p\n{interlocks}\nsteps:\n  - {{step: power_on, outlets: pdu.outlet}}\n"
+    )
+    assert load_project(tmp_path / "plan.yaml", load_station(STATION)).steps
+
+
+def test_energising_what_nothing_would_switch_off_is_refused(tmp_path):
+    station = STATION.read_text().replace("{set: pdu.outlet, to:", '{set: "pdu.outlet[1]", to:')
+    (tmp_path / "station.yaml").write_text(station)
+    (tmp_path / "plan.yaml").write_text("schema: 1\nplan: p\nsteps:\n  - {step: power_on, outlets: pdu.outlet}\n")
+    with pytest.raises(ProblemsError, match=r"pdu.outlet\[2\] is energised, but no interlock would switch it off"):
+        load_project(tmp_path / "plan.yaml", load_station(tmp_path / "station.yaml"))
+
+
+def test_a_station_without_the_sequence_that_ends_a_run(tmp_path):
+    station = STATION.read_text().replace("  default:", "  gentle:").replace("signal: cdu.leak,", "signal: cdu.leak, ")
+    (tmp_path / "station.yaml").write_text(station)
+    with pytest.raises(ProblemsError, match="there is no sequence 'default'"):
+        load_station(tmp_path / "station.yaml")
+
+
+def test_a_limit_set_outside_the_plans_folder_is_not_read(tmp_path):
+    (found, *_) = problems(tmp_path, GOOD.replace("plan: good", "plan: good\nlimits: ../secret.yaml"))
+    assert "outside the plan's folder" in str(found)
+
+
+def test_the_check_is_quick():
+    """Bench in the small: CPU of checking the plan with 20 mistakes, start-up of Python and imports left out."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bench" / "check.py"), "3"], capture_output=True, text=True, check=True, timeout=60
+    )
+    figures = json.loads(done.stdout)
+    assert figures["problems"] == 20
+    assert figures["cpu_ms"] < 600, "the goal is 300 ms; twice that leaves room for a busy machine"
