@@ -9,6 +9,7 @@ from dataclasses import asdict
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
 from harness.device.wire import Command, Read, carry_out
+from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from harness.transport.visa import Instrument
@@ -57,8 +58,10 @@ class ScpiReadPlan:
                 reply.qualities[k] = Quality.BAD_DECODE
             else:
                 reply.raw[k] = codes[word]
+        elif spec.suffix and not part.endswith(spec.suffix):
+            reply.qualities[k] = Quality.BAD_DECODE
         else:
-            reply.raw[k] = _number(part)
+            reply.raw[k] = _number(part.removesuffix(spec.suffix))
             if reply.raw[k] != reply.raw[k]:
                 reply.qualities[k] = Quality.BAD_NAN
 
@@ -73,14 +76,27 @@ class ScpiLink:
         self.instrument = instrument
         self._expansion = expansion
         self._parameters = {**profile.parameters, **parameters}
+        self._is_configured = False
 
     async def open(self) -> Sequence[SignalPoint]:
         """Open the session, clear the error queue, and put the instrument under remote control as the profile says."""
         await self.instrument.open()
-        for command in self.profile.scpi.at_open:
-            await self.instrument.write(command)
-        await self.instrument.drain_errors(self.profile.scpi.error_query)
+        await self._configure()
         return list(self._expansion.signals.values())
+
+    async def _configure(self) -> None:
+        options = self.profile.scpi
+        for command in options.at_open:
+            await self.instrument.write(fill(command, 0, self._parameters))
+        self._is_configured = True
+        errors = await self.instrument.drain_errors(options.error_query) if options.error_query else []
+        if errors and "*CLS" in options.at_open:  # without it these may be errors of somebody else's, of long ago
+            raise RefusedError(
+                f"the instrument refused its configuration: {'; '.join(errors[:3])}",
+                operation="configure",
+                vendor_code=errors[0],
+                hint="see at_open in the profile; an option or a card may be missing",
+            )
 
     def query(self, point: SignalPoint) -> str:
         """The query text of a point."""
@@ -118,13 +134,17 @@ class ScpiLink:
             query=self.query(point),
             index=spec.index + spec.stride * max(0, point.row - 1),
             answers=answers if spec.parse == "word" else None,
+            suffix=spec.suffix,
         )
 
     async def tend(self, wall_ns: int, now: float) -> None:
-        """Nothing has to be told again and again."""
+        """Configure the instrument again when it was away: it may have been switched off. See `Link.tend`."""
+        if not self._is_configured:
+            await self._configure()
 
     def renew(self) -> None:
-        """Nothing was learnt that may not hold any more."""
+        """The instrument may have forgotten its configuration; see `Link.renew`."""
+        self._is_configured = False
 
     @property
     def patience(self) -> float:

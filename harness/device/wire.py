@@ -61,7 +61,7 @@ async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
             await channel.set(command.oid, Kind(command.kind), value)
         elif isinstance(channel, Instrument):
             await channel.write(command.text)
-            if errors := await channel.drain_errors(command.errors):
+            if command.errors and (errors := await channel.drain_errors(command.errors)):
                 raise RefusedError(
                     f"the instrument answered {'; '.join(errors[:3])} to {command.text!r}",
                     operation="write",
@@ -115,6 +115,7 @@ class Read:
     query: str = ""
     index: int = 0
     answers: Mapping[str, float] | None = None
+    suffix: str = ""
     factor: float = 1.0
     offset: float = 0.0
     sentinels: tuple[float, ...] = ()
@@ -221,7 +222,9 @@ def _of_scpi(read: Read, answer: str) -> float | str:
         return part.strip('"')
     if read.answers is not None:
         return read.answers.get(part.upper(), math.nan)
-    number = _number(part)
+    if not part.endswith(read.suffix):
+        return math.nan
+    number = _number(part.removesuffix(read.suffix))
     return _scaled(read, number) if abs(number) < _OVERFLOW else math.nan
 
 

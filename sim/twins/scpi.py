@@ -37,6 +37,10 @@ class Instrument(ScpiInterpreter):
         else:
             self._lines[_plain(line)] = function
 
+    def answer_errors(self, query: str) -> None:
+        """Let `query` take the oldest entry of the error queue, whatever this maker calls it."""
+        self.on(_header(query), self._next_error)
+
     def handle(self, line: str) -> str | None:
         """Obey one line."""
         text = _plain(line)
@@ -67,9 +71,11 @@ def instrument(twin: Twin) -> ScpiInterpreter:
     if not isinstance(profile, ScpiProfile):
         raise TypeError(f"expected a SCPI profile, got {profile.profile}")
     device = Instrument()
+    if profile.scpi.error_query:
+        device.answer_errors(profile.scpi.error_query)
     for command in profile.scpi.at_open:
         if not command.startswith("*"):
-            device.declare(command, lambda _: None)
+            device.declare(twin.fill(command, None), lambda _: None)
     elements: dict[str, dict[int, Callable[[], str]]] = {}
     for point in points(twin).values():
         spec: ScpiSignal = point.spec
@@ -90,7 +96,7 @@ def _first(profile: ScpiProfile, name: str) -> int:
 
 def _header(line: str) -> str:
     """The header of a command line, in capitals as written: the short and the only form."""
-    return line.split(" ", 1)[0].upper()
+    return line.split(" ", 1)[0].upper().lstrip(":")
 
 
 def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
@@ -109,8 +115,8 @@ def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
         elif not point.is_raw:
             value = (value - spec.offset) * 2.0**spec.precision / spec.scale
         if spec.counter or point.is_raw:
-            return f"{value:.0f}"
-        return f"{value:+.8E}"
+            return f"{value:.0f}{spec.suffix}"
+        return f"{value:+.8E}{spec.suffix}"
 
     return number
 
@@ -132,7 +138,8 @@ def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Calla
 def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: int | None) -> None:
     plant = twin.fill(control.sim, index)
     if control.set:
-        device.declare(twin.fill(control.set, index), _setter(twin, control, plant))
+        line = twin.fill(control.set, index)
+        device.declare(line, _setter(twin, control, plant, line))
         return
     by_header: dict[str, dict[str, str]] = {}
     for word, text in control.texts.items():
@@ -140,16 +147,18 @@ def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: in
             device.declare(twin.fill(text, index), _fixed(twin, control, plant, word))
             continue
         header, _, rest = twin.fill(text, index).partition(" ")
-        by_header.setdefault(header.upper(), {})[rest.strip().upper()] = word
+        by_header.setdefault(_header(header), {})[rest.strip().upper()] = word
     for header, words in by_header.items():
         device.on(header, _chooser(twin, control, plant, words))
 
 
-def _setter(twin: Twin, control: ScpiControl, plant: str) -> Callable[[Call], object]:
-    """`CURR {value}`: the number is the last parameter."""
+def _setter(twin: Twin, control: ScpiControl, plant: str, line: str) -> Callable[[Call], object]:
+    """`CURR {value},(@1)`: the number is the parameter where {value} stands."""
+    places = line.partition(" ")[2].split(",") if ";" not in line else ["{value}"]
+    place = next((at for at, part in enumerate(places) if "{value}" in part), 0)
 
     def obey(call: Call) -> None:
-        number = call.number(max(len(call.parameters) - 1, 0))
+        number = call.number(place)
         value = control.offset + control.scale * number / 2.0**control.precision
         if control.range is not None and not control.range[0] - 1e-9 <= value <= control.range[1] + 1e-9:
             raise ScpiError(OUT_OF_RANGE)

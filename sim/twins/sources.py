@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from harness.errors import ConfigError
@@ -53,6 +54,9 @@ class Sources:
             "pump.speed": ("%", lambda: self._over_pumps("speed", max)),
             "pump.power": ("W", lambda: self._over_pumps("power", sum)),
             "pdu.apparent_power": ("VA", self._apparent_power),
+            **{f"phase[{i}].apparent_power": ("VA", partial(self._phase_apparent, i)) for i in (1, 2, 3)},
+            "leak.zone[1]": ("", lambda: plant.sensed("leak.rack")),
+            "leak.zone[2]": ("", lambda: plant.sensed("leak.cdu")),
             "eload.current_setpoint": ("A", lambda: self._memory.get("eload.current", 0.0)),
         }
 
@@ -66,6 +70,9 @@ class Sources:
     def _over_pumps(self, what: str, how: Callable[[list[float]], float]) -> float:
         names = [f"pump[{i}].{what}" for i in range(1, 9)]
         return how([self.plant.sensed(name) for name in names if name in self._units])
+
+    def _phase_apparent(self, phase: int) -> float:
+        return self.plant.sensed(f"phase[{phase}].voltage") * self.plant.sensed(f"phase[{phase}].current")
 
     def _apparent_power(self) -> float:
         factor = self.plant.sensed("pdu.power_factor")
@@ -114,8 +121,8 @@ class Sources:
 
 def _converted(read: Read, source: str, target: str) -> Read:
     """The reading in another unit; units are linear, so two points of the conversion are enough."""
-    if not source or not target or source == target:
-        return read
+    if not source or not target or source == target or {source, target} == {"%", "%RH"}:
+        return read  # the plant counts relative humidity in %
     base = convert(0.0, source, target)
     slope = convert(1.0, source, target) - base
     return lambda: base + slope * read()

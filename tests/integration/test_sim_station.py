@@ -267,7 +267,8 @@ def test_every_profile_of_the_project_has_a_twin():
                     await read_all_of_snmp(address, profile)
                 elif isinstance(profile, ScpiProfile):
                     queries = list(dict.fromkeys(spec.query for spec in profile.signals.values()))
-                    answers = await ask(address, *profile.scpi.at_open, *queries, "SYST:ERR?")
+                    lines = [device.twin.fill(line, None) for line in (*profile.scpi.at_open, *queries)]
+                    answers = await ask(address, *lines, "SYST:ERR?")
                     assert answers[-1].startswith("0,"), f"{name}: {answers}"
                     assert all(answers), name
                 else:

@@ -1,0 +1,23 @@
+"""Every profile against every rule; see conformance.py for what the rules are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import conformance
+
+
+@pytest.mark.parametrize("rule", conformance.RULES)
+@pytest.mark.parametrize("name", conformance.profiles())
+def test_profile_keeps_rule(name, rule):
+    conformance.check(name, rule)
+
+
+def test_there_are_profiles_of_every_class():
+    classes = {name.partition("/")[0] for name in conformance.profiles()}
+    assert classes >= {"pdu", "cdu", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"}
