@@ -59,7 +59,7 @@ async def over_socket(requests: int) -> None:
     process.join()
     await listener.close()
     user, system = after.user - before.user, after.system - before.system
-    print(  # noqa: T201 (a benchmark prints)
+    print(
         f"socket: {user / requests * 1e6:.1f} us user, {(user + system) / requests * 1e6:.1f} us user + system "
         f"per request, {requests / wall:.0f} requests/s"
     )
@@ -72,7 +72,7 @@ def codec_alone(requests: int) -> None:
     began = time.process_time()
     for _ in range(requests):
         protocol.data_received(REQUEST)
-    print(f"codec:  {(time.process_time() - began) / requests * 1e6:.1f} us per request")  # noqa: T201 (a benchmark prints)
+    print(f"codec:  {(time.process_time() - began) / requests * 1e6:.1f} us per request")
 
 
 def main() -> None:

@@ -52,8 +52,8 @@ def agent() -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder, "snmpd.conf")
         conf.write_text(CONF.format(port=port))
-        child = subprocess.Popen(  # noqa: S603
-            ["snmpd", "-f", "-C", "-c", str(conf), "-Ln", "-I", "-smux"],  # noqa: S607
+        child = subprocess.Popen(
+            ["snmpd", "-f", "-C", "-c", str(conf), "-Ln", "-I", "-smux"],
             env={**os.environ, "SNMP_PERSISTENT_DIR": folder, "MIBS": ""},
             stderr=subprocess.DEVNULL,
         )
@@ -152,8 +152,8 @@ def main() -> None:
             oids, own = run(lambda credentials=credentials: ours(port, credentials, seconds))
             other = asyncio.run(theirs(port, credentials.version, oids, seconds))
             shares = run(lambda credentials=credentials, oids=oids: fleet(port, credentials, oids, 3.0))
-            print(f"{name:12} GET of {len(oids)}: {own:.1f} us, pysnmp {other:.1f} us ({other / own:.0f}x)")  # noqa: T201
-            print(f"{'':12} 500 devices at 1 Hz: {shares}")  # noqa: T201
+            print(f"{name:12} GET of {len(oids)}: {own:.1f} us, pysnmp {other:.1f} us ({other / own:.0f}x)")
+            print(f"{'':12} 500 devices at 1 Hz: {shares}")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ Run: `python bench/snmp_server.py` (about ten seconds). Requests go straight int
 figures are those of the agent alone, without sockets and event loop.
 """
 
-# ruff: noqa: T201 - a bench prints its figures
-
 from __future__ import annotations
 
 import asyncio

@@ -26,11 +26,11 @@ def cpu_seconds(arguments: list[str]) -> float:
     best = float("inf")
     for _ in range(ROUNDS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ))  # noqa: S603
+        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         best = min(best, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     return round(best, 3)
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: cpu_seconds(arguments) for name, arguments in CASES.items()}))  # noqa: T201
+    print(json.dumps({name: cpu_seconds(arguments) for name, arguments in CASES.items()}))
