@@ -271,7 +271,8 @@ class StepContext:
         reason = ""
         if value != value or coverage < needed:
             verdict = Verdict.INCONCLUSIVE
-            reason = f"only {100 * coverage:.1f} % of the samples were good" if value == value else "no good sample"
+            share = f"only {100 * coverage:.1f} % of the samples were good, {100 * needed:g} % are needed"
+            reason = f"{name}: {share if value == value else f'no good sample of {signal}'}"
         elif check.codes is not None or check.mask is not None:
             verdict = Verdict.PASS if check.holds(value) else Verdict.FAIL
         else:
