@@ -137,7 +137,7 @@ class ScpiLink:
             suffix=spec.suffix,
         )
 
-    async def tend(self, wall_ns: int, now: float) -> None:
+    async def tend(self, wall_ns: int, now: float) -> None:  # noqa: ARG002
         """Configure the instrument again when it was away: it may have been switched off. See `Link.tend`."""
         if not self._is_configured:
             await self._configure()

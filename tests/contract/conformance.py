@@ -129,7 +129,7 @@ async def bench(profile: Profile, *, is_open: bool = True) -> AsyncIterator[Benc
         await simulation.close()
 
 
-# --- what the file says ------------------------------------------------------------------------------------------------
+# --- what the file says ------------------------------------------------------------
 
 
 async def named_as_its_folder(name: str, profile: Profile) -> str:
@@ -181,7 +181,7 @@ async def canonical_names(name: str, profile: Profile) -> str:
     return ""
 
 
-# --- what the device does ----------------------------------------------------------------------------------------------
+# --- what the device does ------------------------------------------------------------
 
 
 async def reads_equal(_name: str, profile: Profile) -> str:
@@ -200,7 +200,8 @@ async def reads_equal(_name: str, profile: Profile) -> str:
             assert quality == Quality.GOOD, f"{info.name} is {quality.name}"
             if point.text is not None:
                 shown = frame.texts[k]
-                assert shown == point.text()[: len(shown)] and (shown or not point.text()), f"{info.name}: {shown!r}"
+                assert shown == point.text()[: len(shown)], f"{info.name}: {shown!r}"
+                assert shown or not point.text(), f"{info.name} is empty"
                 continue
             true = point.number() if point.number else 0.0
             step = 0.0 if point.is_raw else abs(point.spec.scale) / 2.0**point.spec.precision
@@ -287,8 +288,10 @@ async def repeating_changes_nothing(_name: str, profile: Profile) -> str:
             await _prepare(b, control)
             setting = (await _settings(b, control))[0]
             first, again = await b.command(control, setting), await b.command(control, setting)
-            assert first.is_confirmed and again.is_confirmed, str(again)
-            assert first.reading is not None and again.reading is not None
+            assert first.is_confirmed, str(first)
+            assert again.is_confirmed, str(again)
+            assert first.reading is not None
+            assert again.reading is not None
             assert again.reading.text == first.reading.text
     return ""
 
@@ -376,7 +379,8 @@ async def silence_is_bad_and_ends(_name: str, profile: Profile) -> str:
         b.simulation.devices["dut"].behave(silent=True)
         for _ in range(10):
             frame = await b.device.poll()
-            assert frame is not None and (frame.qualities != Quality.GOOD).all()
+            assert frame is not None
+            assert (frame.qualities != Quality.GOOD).all()
             await asyncio.sleep(1)
         b.simulation.devices["dut"].heal()
         healed = b.clock.monotonic()
@@ -406,7 +410,8 @@ async def cancelled_at_once(_name: str, profile: Profile) -> str:
         assert poll.cancelled()
         b.simulation.devices["dut"].heal()
         frame = await b.device.poll()
-        assert frame is not None and (frame.qualities == Quality.GOOD).any(), "unusable after a cancelled poll"
+        assert frame is not None
+        assert (frame.qualities == Quality.GOOD).any(), "unusable after a cancelled poll"
     return ""
 
 
