@@ -101,8 +101,11 @@ def run_plan(
         finally:
             for task in beside:
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            ends = await asyncio.gather(*beside, return_exceptions=True)
             await simulation.close()
+            for end in ends:
+                if isinstance(end, Exception):  # what goes on beside a run may find something too
+                    raise end
 
     return run(main, rate)
 
