@@ -34,7 +34,7 @@ T = TypeVar("T")
 COMMIT_EVERY_S = 1.0
 """Longest time that telemetry is only in memory, seconds."""
 
-VIRTUAL_COMMIT_EVERY_S = 20.0
+VIRTUAL_COMMIT_EVERY_S = 60.0
 """The same in virtual time, where a second lasts less than a millisecond and a disk's fsync longer than that. What is
 asked for by `commit` (intents, the end) is durable at once there, too."""
 
