@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 from drivers import profiles_root
-from harness.schema.profile import PROFILES, Profile
+from harness.device.registry import load_profile
+from harness.schema.profile import Profile
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
 
@@ -22,8 +23,7 @@ def all_profiles() -> dict[str, Profile]:
     """Every profile in drivers/, by name."""
     found = {}
     for path in sorted(profiles_root().glob("*/*/profile.yaml")):
-        source = read_source(path)
-        profile = validate(source, PROFILES[source.data["protocol"]])
+        profile, _ = load_profile(path)
         found[profile.profile] = profile
     return found
 

@@ -306,7 +306,11 @@ async def read_all_of_snmp(address, profile):
             text = text.replace(f"{{{name}}}", str(value))
         return text
 
-    signals = {name: spec for name, spec in profile.signals.items() if spec.bind is None and spec.lookup is None}
+    def is_direct(spec):
+        """Whether the signal is what stands at one OID: not a sum, looked up, or one of several places."""
+        return spec.oid and not (spec.bind or spec.lookup or spec.fallbacks or spec.first_row or spec.optional)
+
+    signals = {name: spec for name, spec in profile.signals.items() if is_direct(spec)}
     shown = await snmp(V2C, address, *[filled(spec) for spec in signals.values()])
     for (name, spec), text in zip(signals.items(), shown, strict=True):
         assert "No Such" not in text, f"{name}: {text}"
