@@ -25,6 +25,9 @@ from harness.quantity import Reading, SignalInfo, difference_unit
 from harness.record.result import Measurement, measurement_event
 from harness.schema.conditions import Bounds
 
+CHECKPOINT_EVERY_S = 10.0
+"""Longest time of a soak that is lost to an interruption, seconds."""
+
 Prompter = Callable[[str, Sequence[str]], Awaitable[str]]
 
 
@@ -97,6 +100,14 @@ class ResolvedLimit:
     on_fail: str = "continue"
 
 
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The run died in this step's last attempt: for how long nobody ran it, and its last checkpoint."""
+
+    gap_s: float
+    checkpoint: Mapping[str, Any]
+
+
 class StepContext:
     """The bench as one step sees it."""
 
@@ -108,6 +119,9 @@ class StepContext:
         """The step's clock: it stands still while the operator holds the run."""
         self.measurements: list[Measurement] = []
         self.stop_after_fail = False
+        self.interruption: Interruption | None = None
+        """Set when the run died in this step and is now resumed; a step that does not look at it begins anew."""
+        self._checkpoint_at = -math.inf
 
     # --- observing ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +183,13 @@ class StepContext:
     def progress(self, fraction: float, text: str = "") -> None:
         """Tell the screen how far the step is, 0 to 1."""
         self._bench.progress = (min(1.0, max(0.0, fraction)), text)
+
+    def checkpoint(self, **state: Any) -> None:
+        """Journal how far the step is (JSON values), at most every 10 s; `interruption` gives it back after a death."""
+        now = self.clock.monotonic()
+        if now - self._checkpoint_at >= CHECKPOINT_EVERY_S:
+            self._checkpoint_at = now
+            self._bench.log.journal.add_event("checkpoint", step=self.title, attempt=self.attempt, **state)
 
     @contextmanager
     def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:

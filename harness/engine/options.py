@@ -30,6 +30,8 @@ class RunOptions:
     prompter: Prompter | None = None
     observers: list[Observer] = field(default_factory=list)
     influxdb: InfluxSettings | None = None
+    resume: Path | None = None
+    """Folder of the interrupted run to go on with; None: a new run."""
     hold_on_fail: bool = False
     """Hold the run after a step that would end it, and let the operator decide: retry, skip or continue."""
 

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from harness.clock import Clock
 
 T = TypeVar("T")
+_LEAST_S = 1e-6
+"""A timer may come early by the resolution of the loop's clock; what is left then is waited for by at least this."""
 
 
 class Gate:
@@ -79,10 +81,12 @@ class StepClock(Clock):
 
     async def sleep_until(self, mono: float) -> None:
         """Wait until the step's clock reads `mono` and the gate is open; at least one turn of the loop."""
+        left = mono - self.monotonic()
         while True:
-            await self._clock.sleep(mono - self.monotonic())
+            await self._clock.sleep(max(left, _LEAST_S) if left > 0 else 0.0)
             await self._gate.passed()
-            if self.monotonic() >= mono - 1e-9:
+            left = mono - self.monotonic()
+            if left <= 0:
                 return
 
     def timeout(self, seconds: float | None) -> asyncio.Timeout:

@@ -16,6 +16,14 @@ from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
+from harness.engine.resuming import (
+    Past,
+    interrupted_runs,
+    read_past,
+    refuse_if_changed,
+    refuse_other_hardware,
+    run_meta,
+)
 from harness.engine.runner import Findings, Runner
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.limits.verdict import Verdict, worst
@@ -51,10 +59,17 @@ async def execute(
     station = project.on.station.station
     lock = None if options.is_simulated else StationLock.take(station, options.data_dir, serial=options.serial)
     try:
-        folder = RunFolder.create(options.data_dir, options.serial, wall)
+        past = None
+        if options.resume is not None:
+            past = read_past(options.resume, clock.wall_ns())
+            refuse_if_changed(past, project, options.serial)
+            await refuse_other_hardware(past, project, options, clock)
+            folder = RunFolder(past.folder)
+        else:
+            folder = RunFolder.create(options.data_dir, options.serial, wall)
         if lock is not None:
             lock.describe(station, folder.run, options.serial)
-        return await _execute(project, options, clock, folder, wall, lock, on_start)
+        return await _execute(project, options, clock, folder, wall, lock, past, on_start)
     finally:
         if lock is not None:
             lock.release()
@@ -67,23 +82,21 @@ async def _execute(
     folder: RunFolder,
     wall: int,
     lock: StationLock | None,
+    past: Past | None,
     on_start: Callable[[Runner], None] | None,
 ) -> RunOutcome:
-    header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(wall))
-    meta = {
-        "run": folder.run,
-        "serial": options.serial,
-        "station": project.on.station.station,
-        "plan": project.plan.plan,
-        "operator": options.operator,
-        "harness_version": __version__,
-    }
-    for name, path in project.on.files.items():
-        folder.write(f"inputs/{_safe_name(name)}", path.read_bytes())
-    journal = await Journal.create(folder.journal, clock, meta)
+    header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(past.started_ns if past else wall))
+    meta = {"run": folder.run, "operator": options.operator, **run_meta(project, options.serial)}
+    if past is None:
+        for name, path in project.on.files.items():
+            folder.write(f"inputs/{_safe_name(name)}", path.read_bytes())
+        journal = await Journal.create(folder.journal, clock, meta)
+    else:
+        journal = await Journal.reopen(folder.journal, clock)
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
     runner = Runner(project, options, clock, journal, log)
+    runner.past = past
     if not clock.is_virtual and options.network is None:
         runner.charge = Charge(
             station=project.on.station.station,
@@ -99,9 +112,16 @@ async def _execute(
         outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
         runner.attach(outbox.run())
         runner.outbox = outbox
-    started = iso(clock.wall_ns())
-    began = clock.monotonic()
+    started = iso(past.started_ns if past is not None else clock.wall_ns())
+    began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
     log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
+    if past is not None:
+        text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap_s:.0f} s ago; the run goes on"
+        log.tell("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap_s, damage=past.damage)
+    elif lock is not None:
+        for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
+            if run != folder.run:
+                log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
     if on_start is not None:
         on_start(runner)
     control = await _serve_control(runner)
@@ -300,6 +320,9 @@ def _safe_state(found: Findings) -> SafeState:
 
 def _notes(runner: Runner) -> list[str]:
     notes = []
+    if runner.past is not None:
+        lost = f"{runner.past.gap_s:.0f} s before it went on"
+        notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
     if runner.log.left_out:
         notes.append(f"{runner.log.left_out} more events are in the journal only")
     if runner.found.trip_latency_s is not None:

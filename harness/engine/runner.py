@@ -25,7 +25,7 @@ from harness.device.device import Device, Setting, tree_report
 from harness.device.points import ControlPoint
 from harness.device.poller import Poller
 from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
-from harness.engine.context import Bench, StepContext
+from harness.engine.context import Bench, Interruption, StepContext
 from harness.engine.desk import Desk
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard, energised_now, guard_run
@@ -34,6 +34,7 @@ from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
+from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
 from harness.engine.step import StepFailedError
 from harness.errors import DeviceError, HarnessError, SafetyError
@@ -47,6 +48,7 @@ from harness.telemetry.rows import SignalInfo as JournalSignal
 OPEN_WITHIN_S = 4.5
 _FIRST_FRAMES_S = 5.0
 _TICK_S = 0.25
+_COVERAGE_EVERY_S = 60.0
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
 _STEP_CANCEL_S = 2.0
 _CLEANUP_S = 60.0
@@ -102,6 +104,8 @@ class Runner:
         self.guard: Guard | None = None
         self.desk = Desk(clock)
         self.foreign: ForeignControl | None = None
+        self.past: Past | None = None
+        """The run that this one goes on with; None: a new run."""
         self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -222,10 +226,13 @@ class Runner:
                 if not store.has(signal):
                     raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
         self.interlocks = Interlocks(self.project.interlocks, store, self.clock, ages, self._tripped)
+        if self.past is not None:
+            await self._take_up(self.past)
         self.foreign = ForeignControl(self.devices, store, self.clock, self.log, self._foreign_hand)
         self.attach(Poller(list(self.devices.values()), self.clock, self._on_frame).run())
         self.attach(self._watch())
         self.attach(self._keep_journal())
+        self.attach(self._note_coverage())
         await self._first_frames(store)
         store.restart_coverage()
         self.found.armed_at = self.clock.monotonic()
@@ -236,6 +243,21 @@ class Runner:
         self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         self.interlocks.arm()
         return self.found.stop is None
+
+    async def _take_up(self, past: Past) -> None:
+        """Show what the hardware is like after the interruption, and decide what is done again."""
+        self.found.steps.extend(past.order)
+        for line in await reconcile(past, self.project, self.devices):
+            self.log.tell("found", line)
+        again = [step.title for step in self.project.steps if key_of(step) in past.redo]
+        done = sum(1 for step in self.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
+        text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
+        self.log.tell("resume", f"{text}; {past.gap_s:.0f} s were lost", gap_s=past.gap_s, again=again)
+
+    def _is_behind(self, step: PlannedStep) -> bool:
+        """Whether the interrupted run had completed a step, and it still holds."""
+        known = self.past.steps.get(key_of(step)) if self.past is not None else None
+        return known is not None and known.is_done and self.past is not None and key_of(step) not in self.past.redo
 
     def _foreign_hand(self, control: str, reason: str, mono: float) -> None:
         """Somebody else energised the rack: it is made safe."""
@@ -344,13 +366,16 @@ class Runner:
         for step in steps:
             if self._stop.is_set():
                 return False
+            if self._is_behind(step):
+                continue
             if not await self._carry_out(step):
                 return False
         return not self._stop.is_set()
 
     async def _carry_out(self, step: PlannedStep) -> bool:
         """One step, again as often as the operator asks for it; its attempts are recorded side by side."""
-        attempt = 1
+        known = self.past.steps.get(key_of(step)) if self.past is not None else None
+        attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
         while True:
             goes_on = await self._run_step(step, attempt)
             if not goes_on and self.options.hold_on_fail and not self._stop.is_set():
@@ -370,11 +395,20 @@ class Runner:
         assert self.bench is not None
         assert self.interlocks is not None
         context = StepContext(self.bench, step.title, attempt)
+        if self.past is not None and (known := self.past.steps.get(key_of(step))) is not None and known.is_open:
+            context.interruption = Interruption(self.past.gap_s, known.checkpoint)
+            known.is_open = False  # an attempt that the operator asks for begins anew
         self.running, self.step_started = step, self.clock.monotonic()
         self.bench.progress = (0.0, "")
         began = iso(self.clock.wall_ns())
         self.log.tell(
-            "step", f"{step.title}: started", step=step.title, kind=step.definition.name, section=step.section
+            "step",
+            f"{step.title}: started",
+            step=step.title,
+            kind=step.definition.name,
+            section=step.section,
+            key=key_of(step),
+            attempt=attempt,
         )
         self.interlocks.enter_step(step.title)
         verdict, reason = await self._outcome(step, context)
@@ -390,14 +424,14 @@ class Runner:
             measurements=tuple(context.measurements),
         )
         self.found.steps.append(result)
-        self.log.tell("step end", f"{step.title}: {verdict}{f' - {reason}' if reason else ''}", **_dump(result))
-        self.running = None
+        goes_on = verdict in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
         if verdict is Verdict.FAIL:
-            choice = step.entry.on_fail or (
-                "stop" if not context.measurements or context.stop_after_fail else "continue"
-            )
-            return choice == "continue"
-        return verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+            by_itself = "stop" if not context.measurements or context.stop_after_fail else "continue"
+            goes_on = (step.entry.on_fail or by_itself) == "continue"
+        text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
+        self.log.tell("step end", text, **_dump(result), goes_on=goes_on)
+        self.running = None
+        return goes_on
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
         work = asyncio.ensure_future(step.definition.run(context, step.params))
@@ -505,14 +539,28 @@ class Runner:
     def _coverage(self, bench: Bench) -> list[DeviceCoverage]:
         now = self.clock.monotonic()
         return [
-            DeviceCoverage(
-                device=name,
-                expected=coverage.expected(now),
-                received=coverage.received,
-                good=round(coverage.good / coverage.received, 6) if coverage.received else 0.0,
+            with_past(
+                self.past,
+                DeviceCoverage(
+                    device=name,
+                    expected=coverage.expected(now),
+                    received=coverage.received,
+                    good=round(coverage.good / coverage.received, 6) if coverage.received else 0.0,
+                ),
             )
             for name, coverage in bench.store.coverage.items()
         ]
+
+    async def _note_coverage(self) -> None:
+        """Journal once a minute how complete the data are: an interrupted run must not begin to count anew."""
+        assert self.bench is not None
+        while True:
+            await self.clock.sleep(_COVERAGE_EVERY_S)
+            counts = {
+                each.device: [each.expected, each.received, round((each.good or 0.0) * each.received)]
+                for each in self._coverage(self.bench)
+            }
+            self.journal.add_event(COVERAGE, devices=counts)
 
     async def _close(self) -> None:
         if self.guard is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -12,7 +12,7 @@ from harness.engine.context import StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepFailedError, step
 from harness.schema.conditions import Bounds, Watch
-from harness.schema.fields import ControlRef, Duration, Model, Percent, SignalRef
+from harness.schema.fields import ControlRef, Duration, LocatedError, Model, Percent, SignalRef
 from harness.steps.watching import Watching
 
 
@@ -53,6 +53,10 @@ class Soak(Params):
     deltas: tuple[Delta, ...] = ()
     coverage: Percent | None = None
     """Share of good samples that each watched signal needs; default: the plan's."""
+    on_interruption: Literal["credit", "restart", "fail"] = "restart"
+    """What the time before an interruption counts in a resumed run: all of it, nothing, or the soak has failed."""
+    longest_gap: Duration = 600.0
+    """With `credit`: after a longer gap the soak starts again, the rack has cooled down."""
 
     @field_validator("restart_on", mode="before")
     @classmethod
@@ -64,9 +68,9 @@ class Soak(Params):
     def check_against(self, _catalog: Any, _limits: Any) -> None:
         """A cycle must fit into its period; a load needs a control."""
         if self.cycle is not None and self.cycle.for_ >= self.cycle.every:
-            raise ValueError("the cycle is as long as its period")
+            raise LocatedError("the cycle is as long as its period", "cycle", "for")
         if self.cycle is not None and self.load is None:
-            raise ValueError("a cycle needs `load:`, the level it comes back to")
+            raise LocatedError("a cycle needs `load:`, the level it comes back to", "cycle")
 
 
 class _Restarts:
@@ -106,12 +110,17 @@ class _Deltas:
     def __init__(self, ctx: StepContext, specs: tuple[Delta, ...]) -> None:
         self._ctx = ctx
         self._specs = specs
-        self._first: dict[str, float] = {}
+        self.first: dict[str, float] = {}
+        """Signal -> value at the begin."""
         self.begin()
 
     def begin(self) -> None:
         """Take the values at the begin; also when the clock starts again."""
-        self._first = {name: self._good(name) for spec in self._specs for name in self._ctx.signals(spec.signal)}
+        self.first = {name: self._good(name) for spec in self._specs for name in self._ctx.signals(spec.signal)}
+
+    def take_up(self, first: Mapping[str, float | None]) -> None:
+        """The values at the begin, from a checkpoint."""
+        self.first.update({name: math.nan if value is None else value for name, value in first.items()})
 
     def _good(self, signal: str) -> float:
         reading = self._ctx.observe(signal)
@@ -122,7 +131,26 @@ class _Deltas:
         for spec in self._specs:
             for name in self._ctx.signals(spec.signal):
                 limit = self._ctx.resolve(spec.limit, name, "delta")
-                self._ctx.measure(f"change of {name}", name, self._good(name) - self._first[name], limit)
+                self._ctx.measure(f"change of {name}", name, self._good(name) - self.first[name], limit)
+
+
+def _credited(ctx: StepContext, p: Soak) -> float:
+    """Seconds of the soak that were spent before the run died and still count; StepFailedError when none may."""
+    interruption = ctx.interruption
+    if interruption is None:
+        return 0.0
+    if p.on_interruption == "fail":
+        raise StepFailedError(
+            f"the soak was interrupted for {interruption.gap_s:.0f} s, and the plan allows no interruption",
+            hint="start a new run",
+        )
+    spent = min(p.for_, float(interruption.checkpoint.get("credited_s", 0.0)))
+    if p.on_interruption == "restart" or interruption.gap_s > p.longest_gap:
+        why = "the plan says so" if p.on_interruption == "restart" else f"the longest gap is {p.longest_gap:g} s"
+        ctx.tell(f"interrupted for {interruption.gap_s:.0f} s after {spent:.0f} s: the soak starts again ({why})")
+        return 0.0
+    ctx.tell(f"interrupted for {interruption.gap_s:.0f} s: {spent:.0f} s of the soak are credited", credited_s=spent)
+    return spent
 
 
 @step("soak", version=1)
@@ -134,27 +162,44 @@ async def soak(ctx: StepContext, p: Soak) -> None:
     restarts = _Restarts(ctx, p.restart_on, p.max_restarts)
     deltas = _Deltas(ctx, p.deltas)
 
+    credited = _credited(ctx, p)
+    began = ctx.clock.monotonic() - credited
+
     def each_tick(now: float) -> float:
+        nonlocal began
         again = restarts.check(now)
         if again:
+            began = again
             deltas.begin()
+        ctx.checkpoint(credited_s=now - began, watched=watching.state(), restarts=restarts.count, deltas=deltas.first)
         return again
 
     with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:
+        if credited and ctx.interruption is not None:
+            kept = ctx.interruption.checkpoint
+            watching.take_up(credited, kept.get("watched", {}))
+            restarts.count = int(kept.get("restarts", 0))
+            deltas.take_up(kept.get("deltas", {}))
         if p.cycle is None:
-            await watching.wait(p.for_, each_tick)
+            await watching.wait(p.for_, each_tick, credited=credited)
         else:
-            await _cycled(ctx, p, p.cycle, control, watching, each_tick)
+            await _cycled(ctx, p, p.cycle, control, watching, each_tick, credited)
     watching.report()
     deltas.report()
 
 
 async def _cycled(
-    ctx: StepContext, p: Soak, cycle: Cycle, control: str, watching: Watching, each_tick: Callable[[float], float]
+    ctx: StepContext,
+    p: Soak,
+    cycle: Cycle,
+    control: str,
+    watching: Watching,
+    each_tick: Callable[[float], float],
+    credited: float = 0.0,
 ) -> None:
     """High, low, high, low until the whole time has passed since the begin or the last restart."""
     clock = ctx.clock
-    started = clock.monotonic()
+    started = clock.monotonic() - credited
 
     def tick(now: float) -> float:
         nonlocal started

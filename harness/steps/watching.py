@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.step import StepFailedError
@@ -87,13 +87,15 @@ class Watching:
         self._ended = self._ctx.clock.monotonic()
         self._stack.close()
 
-    async def wait(self, seconds: float, each_tick: Callable[[float], float] | None = None, text: str = "") -> None:
+    async def wait(
+        self, seconds: float, each_tick: Callable[[float], float] | None = None, text: str = "", credited: float = 0.0
+    ) -> None:
         """Wait, ending early with a FAIL when a limit with `on_fail: stop` fails.
 
-        `each_tick(now)` may return a new start time (a soak that begins again).
+        `each_tick(now)` may return a new start time (a soak that begins again); `credited` seconds are behind already.
         """
         clock = self._ctx.clock
-        started = clock.monotonic()
+        started = clock.monotonic() - credited
         while (now := clock.monotonic()) < started + seconds:
             for each in self.watched:
                 if each.failed and each.spec.on_fail == "stop":
@@ -106,13 +108,30 @@ class Watching:
                     )
             if each_tick is not None:
                 again = each_tick(now)
-                if again > started:
+                if again and again > started:
                     started = again
                     for each in self.watched:
                         each.restart(again)
             self._ctx.progress((now - started) / seconds, text)
             await self._ctx.sleep(min(_TICK_S, started + seconds - now))
         self._ended = clock.monotonic()
+
+    def state(self) -> dict[str, list[Any]]:
+        """What has been seen so far, as JSON values, for a checkpoint."""
+        now = self._ctx.clock.monotonic()
+        return {
+            f"{each.name} {each.signal}": [each.good, each.expected(now), each.worst, each.failed]
+            for each in self.watched
+        }
+
+    def take_up(self, credited: float, state: Mapping[str, Sequence[Any]]) -> None:
+        """Go on from a checkpoint, `credited` seconds after the begin."""
+        for each in self.watched:
+            each.started -= credited
+            if (known := state.get(f"{each.name} {each.signal}")) is not None:
+                each.good += int(known[0])
+                each.worst = math.nan if known[2] is None else float(known[2])
+                each.failed = bool(known[3])
 
     def report(self) -> None:
         """Record one measurement for each watched limit: its worst value."""
