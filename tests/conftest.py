@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from leaks import Before
 
-settings.register_profile("desk", deadline=None)
+settings.register_profile("desk", deadline=None, print_blob=True)
 settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
