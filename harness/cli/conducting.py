@@ -44,6 +44,8 @@ class Wanted:
     seed: int | None = None
     faults: tuple[str, ...] = ()
     as_json: bool = False
+    resume: Path | None = None
+    hold_on_fail: bool = False
 
 
 def conduct(wanted: Wanted) -> int:
@@ -86,6 +88,8 @@ async def _run(wanted: Wanted, screen: Screen) -> RunOutcome:
                 prompter=asker,
                 observers=[screen.observe],
                 influxdb=influx_settings(on),
+                resume=wanted.resume,
+                hold_on_fail=wanted.hold_on_fail,
             )
 
             def started(runner: Runner) -> None:

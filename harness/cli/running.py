@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from harness.cli.inputs import (
@@ -18,6 +21,9 @@ from harness.cli.inputs import (
 )
 from harness.errors import ConfigError
 
+if TYPE_CHECKING:
+    from harness.record.index import RunSummary
+
 SIMULATED_SERIAL = "RACK-0001"
 
 
@@ -32,6 +38,8 @@ SIMULATED_SERIAL = "RACK-0001"
 @click.option(
     "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Replace a parameter of the plan; repeatable."
 )
+@click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted run (its id, or `last`).")
+@click.option("--hold-on-fail", is_flag=True, help="Hold after a failed step: `harness ctl` retry, skip or continue.")
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, the result last.")
 def run(
@@ -45,6 +53,8 @@ def run(
     serial: str | None,
     operator: str,
     pairs: tuple[str, ...],
+    resumed: str | None,
+    hold_on_fail: bool,
     data: str | None,
     as_json: bool,
 ) -> int:
@@ -58,9 +68,12 @@ def run(
     plan_path = find_plan(plan)
     station_path = find_station(station, simulate=simulate)
     values = settings(pairs)
+    folder = data_folder(data)
+    again = _find_interrupted(folder, resumed)
+    if again is not None and serial is None:
+        serial = again.serial
     unit = check_serial(serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json))
     check_operator(operator)
-    folder = data_folder(data)
 
     from harness.cli.conducting import Wanted, conduct
     from harness.engine.project import load_project, load_station
@@ -79,8 +92,18 @@ def run(
             seed=seed,
             faults=faults,
             as_json=as_json,
+            resume=again.path if again is not None else None,
+            hold_on_fail=hold_on_fail,
         )
     )
+
+
+def _find_interrupted(data: Path, wanted: str | None) -> RunSummary | None:
+    if wanted is None:
+        return None
+    from harness.record.index import find_run, summarise
+
+    return summarise(find_run(data, wanted))
 
 
 def _ask_serial(*, simulate: bool, as_json: bool) -> str:
