@@ -14,6 +14,7 @@ from harness.device.confirm import Outcome, confirm
 from harness.device.device import Device, Setting
 from harness.device.points import ControlPoint
 from harness.errors import DeviceError, RefusedError
+from harness.faultpoint import fault_point
 
 _WRITE_S = 5.0
 """Longest time for one command to be acknowledged, seconds."""
@@ -41,9 +42,11 @@ async def actuate(
     """Command several controls of one device and confirm them together. Never raises for what the device does."""
     shown = {control.name: setting.show(control.spec.unit) for control, setting in wanted}
     await notes.intent(device.name, shown)
+    fault_point("intent-durable")
     problems: dict[str, str] = {}
     for control, setting in wanted:
         problems[control.name] = await _send(device, control, setting, clock, notes)
+    fault_point("before-confirm")
     outcomes = await confirm(device, wanted, clock, within)
     for control, setting in wanted:
         outcome = outcomes[control.name]
@@ -59,6 +62,7 @@ async def actuate(
             read=str(outcome.reading) if outcome.reading else None,
             warning=problems[control.name] or None,
         )
+    fault_point("confirmed")
     return outcomes
 
 
@@ -75,5 +79,6 @@ async def _send(device: Device, control: ControlPoint, setting: Setting, clock: 
         reason = str(error) or f"no acknowledgement within {_WRITE_S:g} s"
         notes.note("unclear", **about, error=reason)
         return f"unclear: {reason}"
+    fault_point("sent")
     notes.note("acknowledged", **about)
     return ""

@@ -18,6 +18,7 @@ from harness.device.confirm import Outcome, confirm
 from harness.device.device import Device, Setting, resolve_setting
 from harness.device.points import ControlPoint
 from harness.errors import DeviceError
+from harness.faultpoint import fault_point
 from harness.limits.check import Check, compile_check
 from harness.limits.derived import FUNCTIONS, Function
 from harness.quantity import Reading, SignalInfo, convert
@@ -151,6 +152,7 @@ async def apply(
     """Carry the sequence out. Never raises for what devices do; the report says what is confirmed."""
     report = SafeReport(sequence, cause)
     notes.note("safe state", sequence=sequence, cause=cause)
+    fault_point("safe-begun")
     live: list[str] = []
     for step in steps:
         started = clock.monotonic()
@@ -166,6 +168,7 @@ async def apply(
                 live.append(step.text)
         result.seconds = clock.monotonic() - started
         report.actions.append(result)
+        fault_point("safe-between")
         notes.note("safe action", action=result.action, confirmed=result.is_confirmed, detail=result.detail)
     return report
 

@@ -26,6 +26,7 @@ from harness.engine.resuming import (
 )
 from harness.engine.runner import Findings, Runner
 from harness.errors import HarnessError, RunError, TelemetryError
+from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.record.folder import RunFolder
 from harness.record.result import (
@@ -93,6 +94,7 @@ async def _execute(
         journal = await Journal.create(folder.journal, clock, meta)
     else:
         journal = await Journal.reopen(folder.journal, clock)
+    fault_point("journal-created")
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
     runner = Runner(project, options, clock, journal, log)
@@ -133,6 +135,7 @@ async def _execute(
     found = runner.found
     verdict, reason = decide(project, found, journal)
     log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
+    fault_point("verdict-told")
     try:
         await journal.commit()
     except TelemetryError as error:
@@ -144,8 +147,10 @@ async def _execute(
     is_sealed = False
     try:
         await journal.close()
+        fault_point("journal-closed")
         await clock.blocking(None, folder.seal, result)
         is_sealed = True
+        fault_point("sealed")
     except TelemetryError as error:
         verdict, reason = _not_saved(verdict, reason, error)
         result = result.model_copy(update={"verdict": verdict, "reason": reason})

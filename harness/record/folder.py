@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from harness.errors import ConfigError, TelemetryError
+from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record import manifest
 from harness.record.result import Result
@@ -114,6 +115,7 @@ class RunFolder:
             raise TelemetryError("the journal is still open, or failed", where=str(self.path), hint="this is no PASS")
         content = result.to_bytes()
         self.write(manifest.RESULT, content)
+        fault_point("result-written")
         try:
             listing = manifest.build(self.path, self.run)
         except OSError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.faultpoint import fault_point
 from harness.telemetry import rows
 from harness.telemetry.files import Reserve, sync_directory
 from harness.telemetry.rows import (
@@ -134,6 +135,7 @@ class JournalStore:
             if batch.positions:
                 db.executemany("INSERT OR REPLACE INTO outbox VALUES(?,?)", batch.positions.items())
             db.executemany("INSERT INTO dead VALUES(?,?,?,?)", batch.dead)
+            fault_point("journal-commit")
             db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
