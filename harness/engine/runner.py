@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -109,6 +109,10 @@ class Runner:
         self._notifier = Notifier()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._worse = asyncio.Event()
+        """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
+        self._safe_sequence = ""
+        """The safe-state sequence that is under way, or was applied last."""
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- from outside ------------------------------------------------------------------------------------------------
@@ -125,9 +129,16 @@ class Runner:
         if self.guard is not None and self.guard.revocation and self.found.stop is None:
             # what else is found out after a freeze (stale data, missed deadlines) only follows from it
             stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
-        if self.found.stop is None:
+        first = self.found.stop
+        if first is None:
             self.found.stop = stop
             self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+        elif stop.trip is not None and not stop.trip.is_silence:
+            # the rack got worse while it was being stopped: its own sequence follows at once, and it is the verdict
+            self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+            self.found.stop = replace(stop, reason=f"{stop.reason} (while stopping: {first.reason})")
+        if self._safe_sequence and stop.trip is not None and stop.trip.sequence != self._safe_sequence:
+            self._worse.set()
         if self.bench is not None:
             self.bench.energising_allowed = False
         if self.guard is not None and stop.trip is not None:
@@ -488,7 +499,7 @@ class Runner:
         bench.energising_allowed = False
         await self._clean_up()
         late = self.found.stop
-        if stop is None or (late is not None and late is not stop and late.trip is not None):
+        if stop is None or (late is not None and late.trip is not None and late.trip.sequence != self._safe_sequence):
             await self._make_safe(late)
         await self._put_back(bench)
         if self.interlocks is not None:
@@ -506,17 +517,35 @@ class Runner:
                 self.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
 
     async def _make_safe(self, stop: Stop | None) -> None:
-        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
-        cause = stop.reason if stop is not None else "end of the run"
-        actions = self.project.on.station.safe_state.get(name, ())
-        sequence = compile_sequence(actions, self.devices, self.project.catalog.derived)
-        report = await apply(name, cause, sequence, self.devices, self.clock, self.log)
+        report = await self._apply_safe_state(stop)
+        while self._worse.is_set():
+            self._worse.clear()
+            stop = self.found.stop
+            report = await self._apply_safe_state(stop)
         if stop is not None and stop.trip is not None and report.first_command_at is not None:
             self.found.trip_latency_s = report.first_command_at - stop.trip.frame_mono
             self.log.tell("note", f"from sample to first safe-state command: {1000 * self.found.trip_latency_s:.1f} ms")
         self.found.safe = report
         word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
         self.log.tell("safe", word, confirmed=report.is_confirmed)
+
+    async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
+        """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse."""
+        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
+        cause = stop.reason if stop is not None else "end of the run"
+        self._safe_sequence = name
+        actions = self.project.on.station.safe_state.get(name, ())
+        sequence = compile_sequence(actions, self.devices, self.project.catalog.derived)
+        work = asyncio.ensure_future(apply(name, cause, sequence, self.devices, self.clock, self.log))
+        worse = asyncio.ensure_future(self._worse.wait())
+        await asyncio.wait({work, worse}, return_when=asyncio.FIRST_COMPLETED)
+        worse.cancel()
+        if not work.done():
+            self.log.tell("note", f"safe state {name} is left for a graver one")
+            work.cancel()
+            await asyncio.wait({work})
+            return SafeReport(name, cause, [ActionReport(name, False, "left for a graver sequence")])
+        return work.result()
 
     async def _put_back(self, bench: Bench) -> None:
         """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
