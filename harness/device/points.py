@@ -164,6 +164,9 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
 
 def _sum_problems(profile: SnmpProfile) -> list[tuple[tuple[str | int, ...], str]]:
     problems: list[tuple[tuple[str | int, ...], str]] = []
+    for name, control in profile.controls.items():
+        if control.at_signal and control.at_signal not in profile.signals:
+            problems.append((("controls", name, "at_signal"), f"{control.at_signal!r} is no signal of this profile"))
     for name, spec in profile.signals.items():
         if not spec.sum_of:
             continue

@@ -181,14 +181,22 @@ class SnmpLink:
             oid = self._finder.fill(command.oid, index)
             return [Command("set", oid=oid, kind=Kind.INTEGER, words=(command.value,))]
         raw = raw_value(control, value, word)
+        if spec.at_signal:
+            bound = self.bound.get(spec.at_signal)
+            if bound is None or not math.isfinite(bound.factor) or not bound.factor:
+                raise RefusedError(f"the device has no {spec.at_signal} to set {control.name}", operation="write")
+            return [self._set(spec, bound.oid, (raw - bound.shift) / bound.factor)]
         if spec.digits:
             (digits,) = await self.client.get([self._finder.fill(spec.digits, index)])
             raw = raw * 10 ** (digits.value if isinstance(digits.value, int) else 0)
-        oid = self._finder.fill(spec.oid, index)
+        return [self._set(spec, self._finder.fill(spec.oid, index), raw)]
+
+    def _set(self, spec: SnmpControl, oid: str, raw: float) -> Command:
+        """One object and its raw value, in the ASN.1 type that the agent insists on."""
         if spec.type == "text":
-            return [Command("set", oid=oid, kind=Kind.OCTET_STRING, text=f"{raw:g}")]
+            return Command("set", oid=oid, kind=Kind.OCTET_STRING, text=f"{round(raw, 6):g}")
         kind = Kind.INTEGER if spec.type == "integer" else Kind.GAUGE32
-        return [Command("set", oid=oid, kind=kind, words=(round(raw),))]
+        return Command("set", oid=oid, kind=kind, words=(round(raw),))
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """SET one object; see `Link.write`."""

@@ -533,7 +533,8 @@ class SnmpSignal(Signal):
     type: Literal["number", "text", "decimal_text", "octets"] = "number"
     """decimal_text: a number written as a text ('23.4', '23.4 C')."""
     between: tuple[str, str] | None = None
-    """Only the part of the text between these two marks, where the first of them is found."""
+    """Only the part of the text between these two marks ('': from its beginning, to its end), where the first of them
+    is found."""
     digits: str = ""
     """OID that holds the count of decimal digits: value = raw / 10**digits."""
     scale_from: str = ""
@@ -582,11 +583,14 @@ class SnmpControl(Control):
     type: Literal["integer", "gauge", "text", "unsigned"] = "integer"
     command_oids: dict[str, SnmpCommand] = Field(default_factory=dict)
     digits: str = ""
+    at_signal: str = ""
+    """Instead of `oid`: write where this (numeric) signal is read, in the scale and unit that the device reads it in;
+    for tables that are bound by label."""
 
     @model_validator(mode="after")
     def _has_target(self) -> SnmpControl:
-        if not self.oid and not self.command_oids:
-            raise ValueError("give oid, or command_oids with one OID a word")
+        if sum(map(bool, (self.oid, self.command_oids, self.at_signal))) != 1 and not (self.oid and self.command_oids):
+            raise ValueError("give oid, at_signal, or command_oids with one OID a word")
         return self
 
 

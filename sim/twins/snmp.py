@@ -61,6 +61,7 @@ class SnmpObjects:
         self.view = TableView()
         self._profile = profile
         self._found: dict[tuple[str, int], int] = {}
+        self._places: dict[str, str] = {}
         for oid, text in SYSTEM.items():
             self.view.put(oid, OCTETS, text.encode())
         self.view.put((1, 3, 6, 1, 2, 1, 1, 5, 0), OCTETS, twin.name.encode())
@@ -132,7 +133,7 @@ class SnmpObjects:
             row = FIRST_LOOKUP + len(self._found)
             self._found[spec.bind.labels, row] = row
             self.view.put((*oid_of(spec.bind.labels), row), OCTETS, spec.bind.equals[0].encode())
-            column = f"{column}.{row}"
+            column = self._places[point.name] = f"{column}.{row}"
             self._scales(spec, repeat, point.index, (row,))
         else:
             self._scales(spec, repeat, point.index, ())
@@ -215,8 +216,9 @@ class SnmpObjects:
 
     def _add_control(self, index: int | None, spec: SnmpControl, repeat: str) -> None:
         plant = self.twin.fill(spec.sim, index)
-        if spec.oid:
-            oid = oid_of(self._fill(spec.oid, repeat, index))
+        if spec.oid or spec.at_signal:
+            template = spec.oid or self._places.get(spec.at_signal) or self._profile.signals[spec.at_signal].oid
+            oid = oid_of(self._fill(template, repeat, index))
             if self.view.get(oid) is None:
                 self.view.put(oid, _CONTROL_TAGS[spec.type], self._read_back(spec, repeat, index))
             self.view.on_set(oid, lambda value: self._obey(spec, plant, value), lambda value: self._check(spec, value))
@@ -258,13 +260,13 @@ class SnmpObjects:
             return WRONG_VALUE
         return OK
 
-    def _number(self, spec: SnmpControl, raw: int) -> float:
+    def _number(self, spec: SnmpControl, raw: float) -> float:
         return spec.offset + spec.scale * raw / 2.0**spec.precision / 10.0 ** (DIGITS if spec.digits else 0)
 
     def _obey(self, spec: SnmpControl, plant: str, value: Value) -> int:
         if isinstance(value.value, bytes):
             try:
-                raw = int(value.value)
+                raw: float = float(value.value)
             except ValueError:
                 return WRONG_VALUE
         else:
