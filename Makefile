@@ -50,7 +50,7 @@ check: .venv/development
 	$(BIN)/python docs/generate.py --check
 
 bench: .venv/development
-	@set -e; for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	$(BIN)/python bench/run.py
 
 chaos: .venv/development
 	$(BIN)/python -m pytest tests/chaos -m "slow or not slow" --timeout 1800

@@ -54,6 +54,28 @@ def test_the_pages_show_files_and_commands_at_all():
     assert {page.name for page in RUNNABLE} >= {"README.md", "add-a-pdu.md", "bring-a-station-up.md"}
 
 
+def test_the_verdict_that_the_readme_shows_is_what_a_run_says_today(tmp_path):
+    """But for numbers: those of a run in real time differ from run to run."""
+
+    def shape(text):
+        lines = [line for line in text.strip().splitlines() if not line.startswith(("record", "==="))]
+        return [re.sub(r"\d+(\.\d+)?", "#", line) for line in lines]
+
+    (shown,) = (block.text for block in blocks(ROOT / "README.md") if block.text.startswith("PASS"))
+    said = harness("run", "smoke", "--simulate", "--virtual", cwd=tmp_path).stdout
+    assert shape(shown) == shape(said[said.index("\nPASS  ") :])
+
+
+def test_every_page_can_be_reached_from_the_index():
+    reached, new = set(), {ROOT / "docs" / "index.md"}
+    while new:
+        page = new.pop()
+        reached.add(page)
+        targets = re.findall(r"\]\(([^)\s#]+\.md)", page.read_text(encoding="utf-8"))
+        new |= {(page.parent / target).resolve() for target in targets} - reached
+    assert set(PAGES) - reached - {ROOT / "README.md"} == set()
+
+
 PLAN = """
 schema: 1
 plan: with-a-step-of-our-own
