@@ -46,6 +46,6 @@ class SocketNetwork:
         """Open a UDP socket; a connected one (the default) hears its peer only, and hears when nobody listens."""
         loop = asyncio.get_running_loop()
         if any_source:
-            local = ("::", 0) if ":" in host else ("0.0.0.0", 0)
+            local = ("::", 0) if ":" in host else ("0.0.0.0", 0)  # noqa: S104  (whoever answers is checked above us)
             return await loop.create_datagram_endpoint(protocol, local_addr=local)
         return await loop.create_datagram_endpoint(protocol, remote_addr=(host, port))
