@@ -38,6 +38,7 @@ from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
 from harness.engine.step import StepFailedError
 from harness.errors import DeviceError, HarnessError, SafetyError
+from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.quantity import Frame
 from harness.record.result import DeviceCoverage, StepResult
@@ -191,12 +192,14 @@ class Runner:
         return None
 
     async def _get_guarded(self) -> bool:
+        fault_point("devices-open")
         for name, device in self.devices.items():
             device.gate = partial(self._gate, name)
         if self.charge is not None:
             self.guard = await guard_run(
                 self.charge, self.project, self.devices, self.options.addresses, self._guardian_lost
             )
+            fault_point("guarded")
             self.log.tell("guardian", f"guarded by process {self.guard.pid}", epoch=self.charge.epoch)
             for name, problem in self.guard.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
@@ -252,6 +255,7 @@ class Runner:
         self._notifier.ready()
         names = self.interlocks.names
         self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
+        fault_point("armed")
         self.interlocks.arm()
         return self.found.stop is None
 
@@ -421,6 +425,7 @@ class Runner:
             key=key_of(step),
             attempt=attempt,
         )
+        fault_point("step-begun")
         self.interlocks.enter_step(step.title)
         verdict, reason = await self._outcome(step, context)
         self.interlocks.enter_step("")
@@ -441,6 +446,7 @@ class Runner:
             goes_on = (step.entry.on_fail or by_itself) == "continue"
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
         self.log.tell("step end", text, **_dump(result), goes_on=goes_on)
+        fault_point("step-ended")
         self.running = None
         return goes_on
 
@@ -527,6 +533,7 @@ class Runner:
             self.log.tell("note", f"from sample to first safe-state command: {1000 * self.found.trip_latency_s:.1f} ms")
         self.found.safe = report
         word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
+        fault_point("safe-done")
         self.log.tell("safe", word, confirmed=report.is_confirmed)
 
     async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
