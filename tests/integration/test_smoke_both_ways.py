@@ -1,0 +1,53 @@
+"""The smoke plan over sockets in real time and in virtual time: the same verdict and the same measurements."""
+
+from __future__ import annotations
+
+import pytest
+from plan_runs import PLANS, run_plan
+
+from harness.limits.verdict import Verdict
+
+NOISE = {"L/min": 6.0, "kPa": 2.5, "degC": 1.5, "W": 2500.0, "V": 1.0}
+"""By how much two measurements of the same thing may differ: sensor noise, and when exactly the samples were taken."""
+
+
+def test_the_same_verdict_and_the_same_measurements(tmp_path):
+    real = run_plan(PLANS / "smoke.yaml", tmp_path / "real", rate=1.0)
+    virtual = run_plan(PLANS / "smoke.yaml", tmp_path / "virtual")
+    for ran in (real, virtual):
+        assert (ran.exit_code, ran.outcome.verdict, ran.on) == (0, Verdict.PASS, []), ran.reason
+        assert ran.outcome.result.duration_s <= 40
+    assert real.outcome.result.clock.mode == "real"
+    assert virtual.outcome.result.clock.mode == "virtual"
+    pairs = [
+        list(zip(a.measurements, b.measurements, strict=True))
+        for a, b in zip(real.outcome.result.steps, virtual.outcome.result.steps, strict=True)
+    ]
+    measured = [pair for step in pairs for pair in step]
+    assert len(measured) >= 8
+    for one, other in measured:
+        assert (one.name, one.signal, one.unit, one.low, one.high) == (
+            other.name,
+            other.signal,
+            other.unit,
+            other.low,
+            other.high,
+        )
+        assert one.verdict is other.verdict
+        if one.unit in NOISE:
+            assert one.value == pytest.approx(other.value, abs=NOISE[one.unit]), one.name
+    for key in ("profile", "identity", "firmware"):
+        ours = [getattr(device, key) for device in real.outcome.result.devices]
+        assert ours == [getattr(device, key) for device in virtual.outcome.result.devices]
+    hashes = [{each.name: each.sha256 for each in ran.outcome.result.inputs} for ran in (real, virtual)]
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize(("fault", "code"), [("flow_meter_zero", 1), ("device_silent:cdu@4s", 3)])
+def test_the_same_verdict_when_something_is_wrong(tmp_path, fault, code):
+    real = run_plan(PLANS / "smoke.yaml", tmp_path / "real", rate=1.0, faults=[fault])
+    virtual = run_plan(PLANS / "smoke.yaml", tmp_path / "virtual", faults=[fault])
+    assert (real.exit_code, virtual.exit_code) == (code, code), f"{real.reason} / {virtual.reason}"
+    assert real.on == virtual.on == []
+    names = [[(step.name, step.verdict) for step in ran.outcome.result.steps] for ran in (real, virtual)]
+    assert names[0] == names[1]
