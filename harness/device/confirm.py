@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from harness.clock import Clock
 from harness.device.device import Device, Setting
@@ -40,8 +41,14 @@ def agrees(control: ControlPoint, setting: Setting, reading: Reading) -> bool:
     spec = control.spec
     tolerance = abs(spec.scale) / 2**spec.precision * 1.0001
     if confirm.tolerance:
-        tolerance = parse_quantity(confirm.tolerance).value
+        tolerance = _tolerance(confirm.tolerance)
     return math.isfinite(reading.value) and abs(reading.value - setting.value) <= tolerance
+
+
+@cache
+def _tolerance(text: str) -> float:
+    """A profile's tolerance, parsed once: read-backs of every frame are held against it."""
+    return parse_quantity(text).value
 
 
 async def confirm(
