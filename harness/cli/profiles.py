@@ -75,3 +75,35 @@ def check_(files: tuple[str, ...]) -> int:
     for problem in found.found:
         click.echo(str(problem), err=True)
     return 2 if found else 0
+
+
+@profile.command("import")
+@click.argument("form", type=click.Choice(["rackmon"]))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--class", "class_", default="shelf", show_default=True, help="Class of device: shelf, cdu, pdu ...")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the profile here instead of printing it.")
+def import_(form: str, file: str, class_: str, output: str | None) -> int:
+    """Turn the register map FILE of another tool into a profile; what a profile cannot say is listed."""
+    import json
+
+    from harness.cli.terminal import say
+    from harness.device.rackmon import CLASSES, import_rackmon
+    from harness.device.registry import load_profile
+    from harness.errors import ConfigError
+
+    if class_ not in CLASSES:
+        raise ConfigError(f"no device class {class_!r}", hint=f"one of {', '.join(CLASSES)}")
+    try:
+        data = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} is not JSON: {error}", hint=f"a {form} map is one JSON object") from error
+    text, notes = import_rackmon(data, class_)
+    if output is None:
+        say(text.rstrip())
+    else:
+        Path(output).write_text(text, encoding="utf-8")
+        load_profile(Path(output))
+        say(f"{output}: written and checked")
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return 0

@@ -27,6 +27,8 @@ from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 
 _FROZEN_AFTER_S = 5.0
+_BUS_TRIES = 2
+"""Silent polls after which a device is dormant when others wait for the same wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +277,10 @@ class Device:
         if health.failures_in_a_row == 1:
             self.events.append(f"lost: {error.message}")
         self._must_prove = True
-        if health.failures_in_a_row >= self.profile.health.dormant_after:
-            self._asleep_until = self._clock.monotonic() + max(self.profile.health.probe_every, self.link.patience)
+        patience = self.link.patience
+        tries = min(_BUS_TRIES, self.profile.health.dormant_after) if patience else self.profile.health.dormant_after
+        if health.failures_in_a_row >= tries:
+            self._asleep_until = self._clock.monotonic() + max(self.profile.health.probe_every, patience)
         return self._frame_of(quality)
 
     def _frame_of(self, quality: Quality) -> Frame:

@@ -192,9 +192,10 @@ class ModbusLink:
     @property
     def patience(self) -> float:
         """On a serial bus: so long that all its units, were they silent, would take a fifth of its time."""
-        if self.client.framing == "tcp":
+        sharers = self._sharers(self.client)
+        if self.client.framing == "tcp" or sharers < 2:
             return 0.0
-        return 2 * self.client.timeout * self._sharers(self.client) / _BUS_SHARE
+        return 2 * self.client.timeout * sharers / _BUS_SHARE
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """Write a control; see `Link.write`."""

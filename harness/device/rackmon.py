@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from harness.errors import ConfigError
 
@@ -31,10 +31,11 @@ _REGISTER = frozenset(
 )
 _CHUNK = 2
 """Words of one signal when a row of flags is too long for one number."""
-DeviceClass = Literal["pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "environment"]
+CLASSES = ("pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "environment")
+"""Classes of devices that a map may be for."""
 
 
-def import_rackmon(data: Any, class_: DeviceClass = "shelf") -> tuple[str, list[str]]:
+def import_rackmon(data: Any, class_: str = "shelf") -> tuple[str, list[str]]:
     """Turn a register map (the parsed JSON) into the text of a profile, and notes on what it cannot express.
 
     ConfigError when the data is no register map.
