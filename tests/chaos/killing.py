@@ -28,7 +28,7 @@ plan: chaos
 coverage: 10 %
 steps:
   - {step: power_on, outlets: pdu.outlet, stagger: 50 ms}
-  - {step: set, name: flow, control: cdu.flow_setpoint, to: 90 L/min}
+  - {step: set, name: flow, control: cdu.flow_setpoint, to: 35 L/min}
   - {step: hold, for: LENGTH}
 """
 _SAFE_WITHIN_S = 3.0

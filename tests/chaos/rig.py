@@ -16,6 +16,7 @@ from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project, StationProject, load_project, load_station
 from harness.engine.run import execute
 from harness.engine.runner import Runner
+from sim.faults.lossy import LossyNetwork, Vices
 
 STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
 
@@ -96,6 +97,7 @@ async def play(
     faults: Sequence[str] = (),
     seed: int = 7,
     linger: float = 0.0,
+    vices: Vices | None = None,
     **options: Any,
 ) -> tuple[RunOutcome, Scene]:
     """Run a plan in the running loop; `disturb(scene)` (a coroutine function) runs beside it.
@@ -106,13 +108,16 @@ async def play(
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     clock = Clock()
     simulation = await sim.start(on.station, profiles, virtual=clock.is_virtual, faults=faults, seed=seed)
+    network = simulation.network
+    if vices is not None:
+        network = LossyNetwork(network, vices, seed)
     scene = Scene(None, simulation, clock)  # type: ignore[arg-type]
     given = RunOptions(
         serial="RACK-0007",
         data_dir=data,
         is_simulated=True,
         seed=seed,
-        network=simulation.network,
+        network=network,
         addresses=simulation.addresses,
         observers=[scene.events.append],
         **options,
