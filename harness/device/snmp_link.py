@@ -194,7 +194,8 @@ class SnmpLink:
     def _set(self, spec: SnmpControl, oid: str, raw: float) -> Command:
         """One object and its raw value, in the ASN.1 type that the agent insists on."""
         if spec.type == "text":
-            return Command("set", oid=oid, kind=Kind.OCTET_STRING, text=f"{round(raw, 6):g}")
+            text = f"{raw:.6f}".rstrip("0").rstrip(".")
+            return Command("set", oid=oid, kind=Kind.OCTET_STRING, text=text)
         kind = Kind.INTEGER if spec.type == "integer" else Kind.GAUGE32
         return Command("set", oid=oid, kind=kind, words=(round(raw),))
 

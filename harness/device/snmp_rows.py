@@ -83,9 +83,11 @@ class Finder:
         self.forget()
         self.rows.clear()
         self.left_out.clear()
+        named = await self._named_rows()
         for group, repeat in self._profile.repeat.items():
             if repeat.walk:
-                rows = self.rows[group] = await self._find_rows(repeat)
+                rows = await self._find_rows(repeat)
+                rows = self.rows[group] = [row for row in rows if not (repeat.others and row.index in named)]
                 if len(rows) > repeat.count:
                     self.left_out[group] = len(rows) - repeat.count
         points: list[SignalPoint] = []
@@ -108,6 +110,15 @@ class Finder:
         return self._add_sums(points, found), found
 
     # --- rows --------------------------------------------------------------------------------------------------------
+
+    async def _named_rows(self) -> set[str]:
+        """Indices of the rows that signals are bound to by name."""
+        found = [
+            await self._by_name(spec, spec.bind, Row("0"))
+            for spec in self._profile.signals.values()
+            if spec.bind is not None
+        ]
+        return {index for index in found if index is not None}
 
     async def _find_rows(self, repeat: SnmpRepeat) -> list[Row]:
         """The rows of a repetition, in the order of their indices."""

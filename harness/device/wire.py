@@ -195,9 +195,9 @@ def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
 
 
 def cut(text: str, start: str, end: str) -> str:
-    """The part of a text between two marks; the whole when the first is not found or empty."""
-    _, found, rest = text.partition(start) if start else ("", "", "")
-    if not found:
+    """The part of a text between two marks ('': its beginning, its end); the whole when the first is not found."""
+    rest = text.partition(start)[2] if start else text
+    if start and start not in text:
         return text
     return (rest.partition(end)[0] if end else rest).strip()
 

@@ -607,6 +607,8 @@ class SnmpRepeat(Model):
     only those that end in .1, without it (tables that are indexed by row and kind of sensor)."""
     where: tuple[SnmpWhere, ...] = ()
     """Only rows for which all of these hold."""
+    others: bool = False
+    """Leave out rows that signals of the profile are bound to by name (`bind`): those are not told twice."""
     labels: str = ""
     """Column of the rows' names, for `lookup`; '': the first of `walk`."""
     signals: dict[str, SnmpSignal] = Field(default_factory=dict)
@@ -624,8 +626,8 @@ class SnmpRepeat(Model):
 
     @model_validator(mode="after")
     def _is_walked(self) -> SnmpRepeat:
-        if not self.walk and (self.where or self.labels):
-            raise ValueError("where and labels need walk")
+        if not self.walk and (self.where or self.labels or self.others):
+            raise ValueError("where, others and labels need walk")
         return self
 
 

@@ -192,13 +192,14 @@ class SnmpObjects:
             text = point.text
             self.view.put(oid, OCTETS, lambda: text().encode())
             return
-        raw = self._raw(point, spec)
+        exact = self._exact(point, spec)
         if spec.type == "decimal_text":
-            self.view.put(oid, OCTETS, lambda: str(raw()).encode("ascii"))
+            self.view.put(oid, OCTETS, lambda: f"{exact():.2f}".rstrip("0").rstrip(".").encode("ascii"))
         else:
-            self.view.put(oid, _tag(oid, spec), raw)
+            self.view.put(oid, _tag(oid, spec), lambda: round(exact()))
 
-    def _raw(self, point: Point, spec: SnmpSignal) -> Callable[[], int]:
+    def _exact(self, point: Point, spec: SnmpSignal) -> Callable[[], float]:
+        """The number that the object holds, before it is rounded to what it can show."""
         read: Read = point.number if point.number is not None else lambda: 0.0
         scaled = spec.digits or spec.precision_from or spec.factor_from or spec.divisor_from
         digits = DIGITS if scaled else 0
@@ -206,9 +207,9 @@ class SnmpObjects:
         offset = 0.0 if point.is_raw else spec.offset
         absent = int(spec.sentinels[0]) if spec.sentinels else -1
 
-        def number() -> int:
+        def number() -> float:
             value = read()
-            return absent if math.isnan(value) else round((value - offset) * factor)
+            return absent if math.isnan(value) else (value - offset) * factor
 
         return number
 

@@ -192,7 +192,7 @@ def test_objects_follow_the_profile():
     twin, plant = twin_of(SNMP, counts={"outlet": 11})
     view = SnmpObjects(twin).view
     base = (1, 3, 6, 1, 4, 1, 9999)
-    assert view.get((*base, 1, 4)) == Value(OCTETS, b"0")
+    assert view.get((*base, 1, 4)) == Value(OCTETS, b"0.5")
     (row, label) = view.next((*base, 4))
     assert label == Value(OCTETS, b"Coolant flow")
     flow = view.get((*base, 2, *row[len(base) + 1 :]))
