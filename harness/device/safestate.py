@@ -8,6 +8,7 @@ Heat goes off before coolant. When something that energises the rack is not conf
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,14 +211,18 @@ async def _keep(step: Step, devices: Mapping[str, Device], clock: Clock) -> Acti
 
 
 async def _reach(step: Step, devices: Mapping[str, Device], clock: Clock, at_most: float) -> str:
-    """Wait for the step's condition; '' when it holds, else why it was given up."""
+    """Wait until the step's condition has held for its `for`; '' when it has, else why it was given up."""
     assert step.until is not None
+    wanted = step.action.until or step.action.confirm_by
+    needed = wanted.for_ if wanted is not None else 0.0
     started = clock.monotonic()
     readable = started
+    held = math.inf
     while True:
         holds = await step.until.holds(devices, clock)
         now = clock.monotonic()
-        if holds:
+        held = min(held, now) if holds else math.inf
+        if now - held >= needed:
             return ""
         if holds is not None:
             readable = now

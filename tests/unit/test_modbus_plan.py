@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +118,7 @@ def test_without_limits_neighbours_share_a_request(points):
     }
     made = profile(signals, max_span=125, max_gap=20)
     plan = coalesce(made, list(expand(made).signals.values()))
-    for one, other in zip(plan, plan[1:], strict=False):
+    for one, other in pairwise(plan):
         if one.function == other.function:
             apart = other.address - (one.address + one.count) > 20
             too_long = other.address + max(LENGTH[points[m][1]] for m in other.members) - one.address > 125

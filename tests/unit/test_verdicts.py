@@ -6,7 +6,7 @@ import asyncio
 import random
 
 import pytest
-from plan_runs import PLANS, run_plan, write_plan
+from plan_runs import PLANS, STATION, run_plan, write_plan
 
 from harness.errors import TelemetryError
 from harness.limits.verdict import Verdict
@@ -168,3 +168,15 @@ def test_a_device_that_falls_silent_while_stopping_changes_nothing(tmp_path):
     ran = run_plan(write_plan(tmp_path, HOT), tmp_path, during=stop, faults=["device_silent:cdu@62s"])
     assert (ran.exit_code, ran.on) == (130, [])
     assert ran.outcome.result.safe_state.name == "default"
+
+
+@pytest.mark.parametrize(("lasting", "least", "most"), [("", 5, 45), (", for: 30 s", 35, 90)])
+def test_coolant_is_kept_until_the_condition_has_lasted(tmp_path, lasting, least, most):
+    station = STATION.read_text().replace("max: 3 K}", f"max: 3 K{lasting}}}")
+    (tmp_path / "station.yaml").write_text(station)
+    plan = write_plan(tmp_path, HOT.replace("60 s", "30 s"))
+    ran = run_plan(plan, tmp_path, station=tmp_path / "station.yaml")
+    assert ran.exit_code == 0, ran.reason
+    off = next(event.mono for event in ran.events if "outlet[1] off" in event.text)
+    done = next(event.mono for event in ran.events if event.kind == "safe")
+    assert least < done - off < most
