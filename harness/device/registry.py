@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -65,7 +64,11 @@ def matching_profiles(sys_object_id: str, sys_description: str) -> list[str]:
 
 def load_profile(path: Path) -> tuple[Profile, Source]:
     """Load and check one profile; ProblemsError with every mistake."""
-    source = _inherited(read_source(path), path)
+    return _load(path, ())
+
+
+def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
+    source = _inherited(read_source(path), (*extended_by, path))
     protocol = source.data.get("protocol") if isinstance(source.data, dict) else None
     model = PROFILES.get(protocol) if isinstance(protocol, str) else None
     if model is None:
@@ -81,23 +84,33 @@ def load_profile(path: Path) -> tuple[Profile, Source]:
     return profile, source
 
 
-def _inherited(source: Source, path: Path, depth: int = 0) -> Source:
+def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
     """The source with what it `extends` merged under it. Positions are those of the extending file.
 
-    What is wrong in the other profile is reported there: it must be right on its own.
+    What is wrong in the other profile is reported there: it must be right on its own. `chain` ends with this file.
     """
     name = source.data.get("extends") if isinstance(source.data, dict) else None
     if not name or not isinstance(name, str):
         return source
-    where = find_profile(name, path.parent)
-    if where is None or depth >= MAX_EXTENDS:
-        reason = f"no profile {name!r}" if where is None else f"more than {MAX_EXTENDS} profiles extend each other"
+    where = find_profile(name, chain[-1].parent)
+    if where is None or where in chain or len(chain) > MAX_EXTENDS:
+        reason = f"there is no profile {name!r} to extend"
+        if where is not None:
+            reason = f"{name!r} cannot be extended: at most {MAX_EXTENDS} profiles deep, and never in a circle"
         raise ProblemsError([source.problem(("extends",), "HX-1401", reason)])
-    load_profile(where)
-    parent = _inherited(read_source(where), where, depth + 1)
+    _, parent = _load(where, chain)
     source.check()
-    digest = hashlib.sha256(f"{parent.sha256} {source.sha256}".encode()).hexdigest()
-    return replace(source, data=merged(parent.data, source.data), sha256=digest)
+    return replace(source, data=merged(parent.data, source.data))
+
+
+def ancestors(path: Path) -> dict[str, Path]:
+    """The profiles that a right one extends, by name, the nearest first."""
+    found: dict[str, Path] = {}
+    name = read_source(path).data.get("extends")
+    while name and len(found) < MAX_EXTENDS and (where := find_profile(name, path.parent)) is not None:
+        found[name], path = where, where
+        name = read_source(path).data.get("extends")
+    return found
 
 
 def merged(under: Any, over: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.device.address import parse_address
 from harness.device.device import resolve_setting
-from harness.device.registry import find_profile, known_profiles, load_profile
+from harness.device.registry import ancestors, find_profile, known_profiles, load_profile
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.references import references
 from harness.engine.step import Params, StepDefinition, known_steps
@@ -135,6 +135,8 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
             found.add(problem)
         return
     on.hashes[entry.profile], on.files[f"profiles/{entry.profile}"] = source.sha256, path
+    for parent, where in ancestors(path).items():
+        on.hashes[parent], on.files[f"profiles/{parent}"] = read_source(where).sha256, where
     unknown = [group for group in entry.counts if group not in profile.repeat]
     if unknown:
         hint = did_you_mean(unknown[0], profile.repeat)
