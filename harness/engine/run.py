@@ -25,6 +25,7 @@ from harness.engine.resuming import (
     run_meta,
 )
 from harness.engine.runner import Findings, Runner
+from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
@@ -126,12 +127,7 @@ async def _execute(
                 log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
     if on_start is not None:
         on_start(runner)
-    control = await _serve_control(runner)
-    try:
-        await runner.conduct()
-    finally:
-        if control is not None:
-            await control.close()
+    await _conduct(runner)
     found = runner.found
     verdict, reason = decide(project, found, journal)
     log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
@@ -168,6 +164,19 @@ async def _execute(
         hint="; ".join(dict.fromkeys(hints)),
         by_signal=found.stop.by_signal if found.stop is not None else "",
     )
+
+
+async def _conduct(runner: Runner) -> None:
+    """The run itself, with the operator's socket and the receiver of traps beside it."""
+    control = await _serve_control(runner)
+    traps = await serve_traps(runner)
+    try:
+        await runner.conduct()
+    finally:
+        if traps is not None:
+            await traps.close()
+        if control is not None:
+            await control.close()
 
 
 async def _serve_control(runner: Runner) -> ControlSocket | None:

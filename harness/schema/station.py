@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.schema.conditions import Bounds, Condition
 from harness.schema.fields import (
@@ -156,6 +156,30 @@ class Telemetry(Model):
     influxdb: Influx | None = None
 
 
+class TrapUser(Model):
+    """As whom devices may send traps."""
+
+    credentials: FileRef
+    engine_id: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{10,64})?$")] = ""
+    """SNMP v3: the engine ID of the sender in hexadecimal digits, without 0x."""
+
+
+class Traps(Model):
+    """Where SNMP traps and informs of the station's devices are received; they become events of the run."""
+
+    listen: StrictText
+    """`ADDRESS:PORT`, e.g. `0.0.0.0:10162`."""
+    users: tuple[TrapUser, ...]
+
+    @field_validator("listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
+            raise ValueError(f"{value!r} must be ADDRESS:PORT, e.g. 0.0.0.0:10162")
+        return value
+
+
 class Derived(Model):
     """A signal computed from others by a named, typed function."""
 
@@ -183,6 +207,7 @@ class Station(Model):
     interlocks: tuple[Interlock, ...] = ()
     safe_state: dict[str, tuple[SafeAction, ...]] = Field(default_factory=dict)
     telemetry: Telemetry = Telemetry()
+    traps: Traps | None = None
     show: tuple[SignalRef, ...] = ()
     """The signals that matter to the operator, in the order of the screen."""
     simulation: Simulation = Simulation()

@@ -1,0 +1,215 @@
+"""SNMP traps and informs (v2c, v3) of the station's devices, received with pysnmp in a thread of its own.
+
+Decoding one takes pysnmp most of a millisecond, so it happens outside the loop that polls and watches. What floods in
+is thinned before it is decoded, by source, and what was left out is counted and told with the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pysnmp.carrier.asyncio.dgram import udp
+from pysnmp.entity import config, engine
+from pysnmp.entity.rfc3413 import ntfrcv
+from pysnmp.proto.rfc1902 import OctetString
+
+from harness.device.link import printable
+from harness.errors import ConfigError
+from harness.secret import Secret
+from harness.transport.snmp import SnmpCredentials
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets that the kernel is asked to keep of a burst; the default loses two thirds of 3,000 traps at once."""
+BURST = 50
+"""Traps of one source that are taken at once."""
+RATE_PER_S = 10.0
+"""Traps of one source a second that are taken for long."""
+_TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+_AUTH: Mapping[str, Any] = {
+    "MD5": config.USM_AUTH_HMAC96_MD5,
+    "SHA1": config.USM_AUTH_HMAC96_SHA,
+    "SHA224": config.USM_AUTH_HMAC128_SHA224,
+    "SHA256": config.USM_AUTH_HMAC192_SHA256,
+    "SHA384": config.USM_AUTH_HMAC256_SHA384,
+    "SHA512": config.USM_AUTH_HMAC384_SHA512,
+}
+_PRIV: Mapping[str, Any] = {
+    "AES128": config.USM_PRIV_CFB128_AES,
+    "AES192": config.USM_PRIV_CFB192_AES_BLUMENTHAL,
+    "AES256": config.USM_PRIV_CFB256_AES_BLUMENTHAL,
+    "AES192C": config.USM_PRIV_CFB192_AES,
+    "AES256C": config.USM_PRIV_CFB256_AES,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """One trap: where it came from, what it is (snmpTrapOID.0), and its other objects as (OID, text)."""
+
+    source: str
+    oid: str
+    values: tuple[tuple[str, str], ...]
+    left_out: int = 0
+    """Traps of this source that were left out since the last one that was taken."""
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{oid} = {value}" for oid, value in self.values[:4])
+        tail = f" ({self.left_out} more were left out before it)" if self.left_out else ""
+        return f"trap {self.oid}" + (f": {shown}" if shown else "") + tail
+
+
+@dataclass(frozen=True, slots=True)
+class TrapUser:
+    """As whom a trap may come. v3 traps are signed by their sender: its engine ID (hex) must be known beforehand."""
+
+    credentials: SnmpCredentials
+    engine_id: str = ""
+
+
+class Gate:
+    """Lets a source through BURST times at once and RATE_PER_S for long; counts what it keeps out."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, tuple[float, float]] = {}
+        self._left_out: dict[str, int] = {}
+
+    def passes(self, source: str, now: float) -> bool:
+        """Whether to take one now (`now` in seconds of any steady clock)."""
+        tokens, since = self._tokens.get(source, (float(BURST), now))
+        tokens = min(float(BURST), tokens + (now - since) * RATE_PER_S)
+        is_open = tokens >= 1.0
+        self._tokens[source] = (tokens - is_open, now)
+        if not is_open:
+            self._left_out[source] = self._left_out.get(source, 0) + 1
+        return is_open
+
+    def left_out(self, source: str) -> int:
+        """How many of the source were kept out since the last look."""
+        return self._left_out.pop(source, 0)
+
+
+class _Transport(udp.UdpAsyncioTransport):  # type: ignore[misc]
+    """pysnmp's UDP transport with a gate before the decoder."""
+
+    def __init__(self, gate: Gate, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self._gate = gate
+
+    def datagram_received(self, datagram: bytes, transportAddress: Any) -> None:  # noqa: N803 (pysnmp's name)
+        """One datagram, thinned by its source."""
+        if self._gate.passes(transportAddress[0], self.loop.time()):
+            super().datagram_received(datagram, transportAddress)
+
+
+class TrapReceiver:
+    """Listens on one address; `on_trap` is called in the loop that opened it."""
+
+    def __init__(self, host: str, port: int, users: Sequence[TrapUser], on_trap: Callable[[Trap], None]) -> None:
+        self.port = port
+        self._host = host
+        self._users = users
+        self._on_trap = on_trap
+        self._gate = Gate()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._own: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Bind and start the thread. ConfigError when the address cannot be had."""
+        self._loop = asyncio.get_running_loop()
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            bound.setblocking(False)
+            bound.bind((self._host, self.port))
+        except OSError as error:
+            bound.close()
+            hint = "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE); choose another, e.g. 10162"
+            raise ConfigError(
+                f"cannot listen for traps on {self._host}:{self.port}: {error.strerror}", hint=hint
+            ) from error
+        self.port = bound.getsockname()[1]
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(target=self._serve, args=(bound, ready), name="traps", daemon=True)
+        self._thread.start()
+        await ready
+
+    async def close(self) -> None:
+        """Stop listening; returns when the thread is gone."""
+        thread, own = self._thread, self._own
+        if thread is None or own is None:
+            return
+        own.call_soon_threadsafe(own.stop)
+        await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        self._thread = self._own = None
+
+    # --- in the thread -----------------------------------------------------------------------------------------------
+
+    def _serve(self, bound: socket.socket, ready: asyncio.Future[None]) -> None:
+        assert self._loop is not None
+        own = asyncio.new_event_loop()
+        asyncio.set_event_loop(own)
+        try:
+            agent = self._engine(own, bound)
+            self._own = own
+            own.call_soon(self._loop.call_soon_threadsafe, ready.set_result, None)
+            own.run_forever()
+            agent.close_dispatcher()
+            own.run_until_complete(asyncio.sleep(0))
+        except BaseException as error:
+            bound.close()
+            if self._own is None:
+                self._loop.call_soon_threadsafe(ready.set_exception, ConfigError(f"cannot receive traps: {error}"))
+            else:
+                raise
+        finally:
+            asyncio.set_event_loop(None)
+            own.close()
+
+    def _engine(self, own: asyncio.AbstractEventLoop, bound: socket.socket) -> Any:
+        agent = engine.SnmpEngine()
+        for number, user in enumerate(self._users):
+            given = user.credentials
+            if given.version == "2c":
+                config.add_v1_system(agent, f"area{number}", given.community.reveal())
+            else:
+                config.add_v3_user(
+                    agent,
+                    given.user,
+                    _AUTH[given.auth_protocol] if given.auth_protocol else config.USM_AUTH_NONE,
+                    _key(given.auth_key) if given.auth_protocol else None,
+                    _PRIV[given.priv_protocol] if given.priv_protocol else config.USM_PRIV_NONE,
+                    _key(given.priv_key) if given.priv_protocol else None,
+                    securityEngineId=OctetString(hexValue=user.engine_id) if user.engine_id else None,
+                )
+        transport = _Transport(self._gate, own)
+        config.add_transport(agent, udp.DOMAIN_NAME, transport.open_server_mode(sock=bound))
+        source = [""]
+
+        def noted(_engine: object, _point: object, variables: Mapping[str, Any], _context: object) -> None:
+            source[0] = str(variables["transportAddress"][0])
+
+        def received(_engine: object, _ref: object, _id: object, _name: object, binds: Any, _context: object) -> None:
+            self._told(source[0], binds)
+
+        agent.observer.register_observer(noted, "rfc3412.receiveMessage:request")
+        ntfrcv.NotificationReceiver(agent, received)
+        return agent
+
+    def _told(self, source: str, binds: Any) -> None:
+        assert self._loop is not None
+        values = [(str(oid), printable(value.asOctets()) if hasattr(value, "asOctets") else value.prettyPrint())
+                  for oid, value in binds]  # fmt: skip
+        kind = next((text for oid, text in values if oid == _TRAP_OID), "")
+        others = tuple((oid, text) for oid, text in values if oid != _TRAP_OID)
+        trap = Trap(source, kind, others, self._gate.left_out(source))
+        self._loop.call_soon_threadsafe(self._on_trap, trap)
+
+
+def _key(key: Secret) -> str:
+    return key.reveal()

@@ -1,0 +1,174 @@
+"""Traps and informs from net-snmp, received and told; floods are thinned."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+
+import pytest
+from foreign_tools import foreign
+
+from harness.clock import run
+from harness.device.traps import BURST, Gate, TrapReceiver, TrapUser
+from harness.engine.trapping import serve_traps
+from harness.errors import ConfigError
+from harness.schema.problems import ProblemsError
+from harness.schema.source import parse_source, validate
+from harness.schema.station import Station
+from harness.secret import Secret
+from harness.transport.snmp import SnmpCredentials
+
+LINK_DOWN = "1.3.6.1.6.3.1.1.5.3"
+ENGINE = "8000000001020304"
+V2C = TrapUser(SnmpCredentials(version="2c", community=Secret("to-harness")))
+V3 = TrapUser(
+    SnmpCredentials(
+        version="3",
+        user="pdu-traps",
+        auth_protocol="SHA256",
+        auth_key=Secret("auth-phrase-1"),
+        priv_protocol="AES128",
+        priv_key=Secret("priv-phrase-2"),
+    ),
+    ENGINE,
+)
+AS_V3 = ["-v3", "-e", f"0x{ENGINE}", "-u", "pdu-traps", "-l", "authPriv", "-a", "SHA-256", "-A", "auth-phrase-1"]
+AS_V3 += ["-x", "AES"]
+
+
+async def send(port, *arguments):
+    process = await asyncio.create_subprocess_exec(
+        foreign("snmptrap"), "-m", "", *arguments, f"127.0.0.1:{port}", "4711", LINK_DOWN,
+        "1.3.6.1.2.1.2.2.1.1.7", "i", "7", "1.3.6.1.2.1.2.2.1.2.7", "s", "swp7",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    return await asyncio.wait_for(process.wait(), 20)
+
+
+async def received(count, *senders):
+    """What arrives of some snmptrap calls, within 3 s after the last."""
+    traps = []
+    receiver = TrapReceiver("127.0.0.1", 0, [V2C, V3], traps.append)
+    await receiver.open()
+    try:
+        codes = [await send(receiver.port, *arguments) for arguments in senders]
+        for _ in range(60):
+            if len(traps) >= count:
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+    finally:
+        await receiver.close()
+    return traps, codes
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-v2c", "-c", "to-harness"], [*AS_V3, "-X", "priv-phrase-2"], ["-v2c", "-c", "to-harness", "-Ci"]],
+    ids=["v2c", "v3", "inform"],
+)
+def test_a_trap_becomes_a_source_a_kind_and_values(arguments):
+    traps, codes = run(lambda: received(1, arguments))
+    assert codes == [0]
+    (trap,) = traps
+    assert (trap.source, trap.oid, trap.left_out) == ("127.0.0.1", LINK_DOWN, 0)
+    assert trap.values[0] == ("1.3.6.1.2.1.1.3.0", "4711")
+    assert trap.values[1:] == (("1.3.6.1.2.1.2.2.1.1.7", "7"), ("1.3.6.1.2.1.2.2.1.2.7", "swp7"))
+    assert "swp7" in str(trap)
+
+
+def test_strangers_are_not_believed():
+    wrong = [["-v2c", "-c", "stranger"], [*AS_V3, "-X", "another-phrase"]]
+    traps, _ = run(lambda: received(1, *wrong, ["-v2c", "-c", "to-harness"]))
+    assert len(traps) == 1
+
+
+def test_a_flood_is_thinned_before_it_is_decoded():
+    gate, passed = Gate(), 0
+    for k in range(3000):
+        passed += gate.passes("10.0.0.1", k / 3000)
+    assert BURST <= passed <= BURST + 11
+    assert gate.passes("10.0.0.2", 1.0), "another source is not kept out"
+    assert gate.left_out("10.0.0.1") == 3000 - passed
+    assert gate.left_out("10.0.0.1") == 0
+    assert gate.passes("10.0.0.1", 2.0)
+
+
+def test_an_address_in_use_is_said():
+    async def main():
+        first = TrapReceiver("127.0.0.1", 0, [V2C], print)
+        await first.open()
+        try:
+            with pytest.raises(ConfigError, match="cannot listen for traps"):
+                await TrapReceiver("127.0.0.1", first.port, [V2C], print).open()
+        finally:
+            await first.close()
+
+    run(main)
+
+
+STATION = """\
+schema: 1
+station: trapped
+devices:
+  pdu: {{profile: pdu/raritan_pdu2, address: "snmp://127.0.0.1:16100"}}
+traps:
+  listen: "127.0.0.1:{port}"
+  users:
+    - {{credentials: {{file: trap.cred}}}}
+"""
+
+
+def runner_of(station, folder, told, **options):
+    return SimpleNamespace(
+        project=SimpleNamespace(on=SimpleNamespace(station=station, base=folder)),
+        options=SimpleNamespace(is_simulated=False, **options),
+        clock=SimpleNamespace(is_virtual=False),
+        log=SimpleNamespace(tell=lambda kind, text, **data: told.append((kind, text, data))),
+    )
+
+
+def test_a_station_that_listens_tells_traps_as_events_of_the_device(tmp_path):
+    (tmp_path / "trap.cred").write_text('version: "2c"\ncommunity: to-harness\n')
+    (tmp_path / "trap.cred").chmod(0o600)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    station = validate(parse_source(STATION.format(port=port).encode(), "station.yaml"), Station)
+    told = []
+
+    async def main():
+        receiver = await serve_traps(runner_of(station, tmp_path, told))
+        try:
+            await send(port, "-v2c", "-c", "to-harness")
+            for _ in range(60):
+                if told:
+                    break
+                await asyncio.sleep(0.05)
+        finally:
+            await receiver.close()
+
+    run(main)
+    ((kind, text, data),) = told
+    assert kind == "trap"
+    assert text.startswith(f"pdu: trap {LINK_DOWN}")
+    assert data["device"] == "pdu"
+    assert data["values"]["1.3.6.1.2.1.2.2.1.2.7"] == "swp7"
+
+
+def test_a_run_goes_on_without_traps_and_says_so(tmp_path):
+    station = validate(parse_source(STATION.format(port=10162).encode(), "station.yaml"), Station)
+    told = []
+    assert run(lambda: serve_traps(runner_of(station, tmp_path, told))) is None
+    ((kind, text, _),) = told
+    assert kind == "note"
+    assert "traps are not received" in text
+    assert "trap.cred" in text
+
+
+@pytest.mark.parametrize("listen", ["10162", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:99999", ":10162"])
+def test_a_wrong_address_is_found_at_load_time(listen):
+    text = STATION.format(port=1).replace('127.0.0.1:1"', f'{listen}"')
+    with pytest.raises(ProblemsError, match="must be ADDRESS:PORT"):
+        validate(parse_source(text.encode(), "station.yaml"), Station)
