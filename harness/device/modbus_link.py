@@ -22,6 +22,8 @@ _BUS_SHARE = 0.2
 """Share of a serial bus' time that silent units may take together."""
 _UNIT_DOWN = (10, 11)
 """Exception codes by which a gateway says that the unit behind it does not answer."""
+_MOST_DIGITS = 10
+"""Powers of ten that a scale register may hold (SunSpec: -10 to 10); anything else means that there is no scale."""
 _ILLEGAL = (1, 2, 3)
 """Exception codes that mean: not this register, not ever (until the device comes back)."""
 
@@ -86,8 +88,11 @@ class ModbusReadPlan:
         for k, place, spec, order in self._decoder.texts:
             text = self._decoder.text(place, spec, order)
             reply.texts[int(self._live[k])] = printable(text.encode("latin-1"))
-        for k, scale in self._scales:
-            reply.raw[k] *= 10.0 ** reply.raw[scale]
+        if self._scales:
+            reply.gain, reply.shift = np.ones(len(self._points)), np.zeros(len(self._points))
+            for k, scale in self._scales:
+                exponent = reply.raw[scale]
+                reply.gain[k] = 10.0**exponent if abs(exponent) <= _MOST_DIGITS else np.nan
         lost = missing | self._refused
         if lost:
             for k in lost:
@@ -97,7 +102,9 @@ class ModbusReadPlan:
             self._compile()
         if self._asked != len(self._points):
             kept = {k: text for k, text in reply.texts.items() if k < self._asked}
-            return Reply(reply.raw[: self._asked], reply.qualities[: self._asked], kept, notes=notes, refusals=refusals)
+            asked = slice(self._asked)
+            gain, shift = (None if each is None else each[asked] for each in (reply.gain, reply.shift))
+            return Reply(reply.raw[asked], reply.qualities[asked], kept, gain, shift, notes, refusals)
         return reply
 
     def _learn(self, span: Span, error: RefusedError, notes: list[str]) -> set[int]:

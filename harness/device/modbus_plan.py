@@ -113,7 +113,6 @@ class Decoder:
         self._decimals: list[tuple[int, npt.NDArray[np.intp]]] = []
         self._floats: list[tuple[int, npt.NDArray[np.intp], str]] = []
         self.texts: list[tuple[int, int, ModbusSignal, str]] = []
-        self.scale_from = [(k, s.scale_from, points[k]) for k, s in enumerate(specs) if s.scale_from]
         for k, spec in enumerate(specs):
             self._add(k, spec, places[k], spec.order or profile.modbus.order)
         self._has_signed = bool(self._turn.any())

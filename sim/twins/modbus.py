@@ -105,7 +105,8 @@ class ModbusBank:
         self._mapped = {table: np.zeros(SIZE, bool) for table in TABLES.values()}
         self._kept: dict[int, int] = {}
         self._parts: dict[tuple[int, int, int], _Part] = {}
-        self._placed_points = placed = [self._placed(point) for point in points(twin).values()]
+        self._scales = found = points(twin)
+        self._placed_points = placed = [self._placed(point) for point in found.values()]
         self._targets = [self._target(entry) for entry in controls(twin)]
         self._covered = self._coverage([p for p in placed if _is_partial(p)])
         self._upkeep = self._tended(profile)
@@ -142,7 +143,8 @@ class ModbusBank:
         """Whether the point is one whole 16-bit register in plain order."""
         spec = placed.spec
         is_word = spec.type in ("u16", "i16") and (spec.order or self.order) in ("ABCD", "CDAB")
-        return is_word and placed.table in (HOLDING, INPUT) and not _is_partial(placed) and spec.sign == "two"
+        is_plain = is_word and spec.sign == "two" and not spec.scale_from
+        return is_plain and placed.table in (HOLDING, INPUT) and not _is_partial(placed)
 
     def _coverage(self, partial: list[_Placed]) -> dict[int, int]:
         """Bits of each holding register that signals with a binding decide; the other bits stay as written."""
@@ -261,9 +263,11 @@ class ModbusBank:
             words = [words[0] | int(self._words[placed.table][at]) & other]
         self._words[placed.table][at : at + len(words)] = words
 
-    @staticmethod
-    def _raw(point: Point, spec: ModbusSignal) -> float:
+    def _raw(self, point: Point, spec: ModbusSignal) -> float:
         value = point.number() if point.number else 0.0
+        if spec.scale_from:
+            scale = self._scales[spec.scale_from].number
+            value /= 10.0 ** (scale() if scale else 0.0)
         if value != value:
             return absent_raw(spec)
         raw = value if point.is_raw else (value - spec.offset) * 2.0**spec.precision / spec.scale

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,7 @@ from harness.schema.station import Station
 from sim.twins.points import points
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "conformance.md"
+MARKER = "<!-- From here on written by `make docs`; change the code instead. -->"
 ADDRESSES = {
     "modbus": "modbus+tcp://127.0.0.1:15020/7",
     "snmp": "snmp://127.0.0.1:16100",
@@ -190,18 +191,23 @@ async def reads_equal(_name: str, profile: Profile) -> str:
         frame = await b.device.poll()
         assert frame is not None
         twins = points(b.twin)
-        assert {info.name.partition(".")[2] for info in b.device.signals} <= set(twins)
+        shown = {info.name.partition(".")[2] for info in b.device.signals}
+        strangers = {name.partition("[")[0] for name in shown - set(twins)}
         for k, info in enumerate(b.device.signals):
-            point = twins[info.name.partition(".")[2]]
+            name = info.name.partition(".")[2]
+            point = twins.get(name)
+            if point is None or name.partition("[")[0] in strangers:
+                assert _is_walked(profile, info.name), f"{info.name} is no signal of the twin"
+                continue
             quality = Quality(int(frame.qualities[k]))
             if point.number is not None and math.isnan(point.number()):
                 assert quality != Quality.GOOD, f"{info.name} is GOOD, but the device has no value"
                 continue
             assert quality == Quality.GOOD, f"{info.name} is {quality.name}"
             if point.text is not None:
-                shown = frame.texts[k]
-                assert shown == point.text()[: len(shown)], f"{info.name}: {shown!r}"
-                assert shown or not point.text(), f"{info.name} is empty"
+                read = frame.texts[k]
+                assert read == point.text()[: len(read)], f"{info.name}: {read!r}"
+                assert read or not point.text(), f"{info.name} is empty"
                 continue
             true = point.number() if point.number else 0.0
             step = 0.0 if point.is_raw else abs(point.spec.scale) / 2.0**point.spec.precision
@@ -213,6 +219,12 @@ async def reads_equal(_name: str, profile: Profile) -> str:
     return ""
 
 
+def _is_walked(profile: Profile, name: str) -> bool:
+    """Whether rows of the signal's repetition are found by walking a column that other repetitions fill too."""
+    group = name.partition(".")[2].partition("[")[0]
+    return bool(getattr(profile.repeat.get(group), "walk", ""))
+
+
 async def wrong_identity_refused(_name: str, profile: Profile) -> str:
     """Another model at the address is refused at open, and after a loss nothing is written to it."""
     if not profile.identity.match:
@@ -222,8 +234,23 @@ async def wrong_identity_refused(_name: str, profile: Profile) -> str:
         try:
             await b.device.open()
         except IdentityError:
-            return ""
-    raise AssertionError("another model was accepted")
+            pass
+        else:
+            raise AssertionError("another model was accepted")
+    async with bench(profile) as b:
+        for control in _tries(b)[:1]:
+            setting = (await _settings(b, control))[0]
+            b.simulation.devices["dut"].behave(silent=True)
+            await b.device.poll()
+            b.simulation.devices["dut"].behave(silent=False)
+            b.twin.wrong_model = True
+            await asyncio.sleep(2)
+            try:
+                await b.device.write(control, setting)
+            except IdentityError:
+                continue
+            raise AssertionError(f"{control.name} was written to another model that came back")
+    return ""
 
 
 def _tries(b: Bench) -> list[ControlPoint]:
@@ -352,7 +379,9 @@ async def absent_values_are_bad(_name: str, profile: Profile) -> str:
         names = b.simulation.plant.names()
         dead = []
         for info in b.device.signals:
-            point = twins[info.name.partition(".")[2]]
+            point = twins.get(info.name.partition(".")[2])
+            if point is None:
+                continue
             has_word = point.spec.sentinels or b.profile.protocol == "scpi"
             if has_word and point.variable in names and point.number is not None and not point.is_raw:
                 dead.append((info.name, point))
@@ -451,41 +480,44 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+@cache
 def check(name: str, rule: str) -> str:
     """One profile against one rule: '' when it holds, why it does not apply; AssertionError when it is broken."""
     return run(lambda: RULES[rule](name, profiles()[name]), rate=math.inf)
 
 
-def page() -> str:
-    """The matrix as a page of the reference; a broken rule stops it."""
-    lines = [
-        "# Conformance of the device profiles",
-        "",
-        "Every profile that ships, put through every rule on its own simulated twin. Made by",
-        "`python tests/contract/conformance.py`; do not edit. ✓ holds, – does not apply (the note says why). Whether a",
-        "profile was tried on a real unit is another question: see the last table.",
-        "",
-    ]
-    rules = list(RULES)
-    lines += [f"{k}. **{rule}**: {(RULES[rule].__doc__ or '').strip()}" for k, rule in enumerate(rules, start=1)]
-    head = "| profile | " + " | ".join(str(k) for k in range(1, len(rules) + 1)) + " |"
-    lines += ["", head, "|---|" + "---|" * len(rules)]
+def lines() -> Iterator[str]:
+    """The generated part of the page: the rules, the matrix, its notes, and what was tried on real units."""
+    for k, (rule, function) in enumerate(RULES.items(), start=1):
+        yield f"{k}. **{rule}**: {(function.__doc__ or '').strip()}"
+    yield ""
+    yield "| profile | " + " | ".join(str(k) for k in range(1, len(RULES) + 1)) + " |"
+    yield "|---|" + "---|" * len(RULES)
     notes: list[str] = []
     for name in profiles():
         cells = []
-        for rule in rules:
+        for rule in RULES:
             reason = check(name, rule)
             if reason and reason not in notes:
                 notes.append(reason)
-            cells.append(f"–({notes.index(reason) + 1})" if reason else "✓")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"({k}) {note}." for k, note in enumerate(notes, start=1))]
-    lines += ["", "| profile | protocol | source | verified on |", "|---|---|---|---|"]
+            cells.append(f"– ({notes.index(reason) + 1})" if reason else "✓")
+        yield f"| {name} | " + " | ".join(cells) + " |"
+    yield ""
+    for k, note in enumerate(notes, start=1):
+        yield f"({k}) {note}.  "
+    yield ""
+    yield "| profile | protocol | source | verified on |"
+    yield "|---|---|---|---|"
     for name, profile in profiles().items():
         tried = "; ".join(f"{v.model}, firmware {v.firmware}, {v.date}" for v in profile.verified_on)
         shown = tried or f"not yet: {' '.join(profile.unverified.split())}"
-        lines.append(f"| {name} | {profile.protocol} | {' '.join(profile.source.split())} | {shown} |")
-    return "\n".join(lines) + "\n"
+        yield f"| {name} | {profile.protocol} | {' '.join(profile.source.split())} | {shown} |".replace("\n", " ")
+
+
+def page() -> str:
+    """The whole page: what is written by hand above the marker, and the generated part. A broken rule stops it."""
+    head = PAGE.read_text(encoding="utf-8").partition(MARKER)[0] if PAGE.exists() else "# Conformance\n\n"
+    return f"{head}{MARKER}\n\n" + "\n".join(lines()).rstrip() + "\n"
 
 
 if __name__ == "__main__":
