@@ -316,11 +316,16 @@ def _execute(plan: str, repeat: int = 1) -> tuple[float, float, float]:
         return run(main, rate=float("inf"))
 
 
-def virtual_second(soak: int = 1200) -> tuple[float, float]:
-    """Wall and CPU milliseconds of a virtual second of burn-in: six devices, codecs, twins, physics, record."""
-    short_wall, short_cpu, short = _execute(PLAN.replace("SECONDS", "60"))
-    wall, cpu, long = _execute(PLAN.replace("SECONDS", str(soak)))
-    return (wall - short_wall) / (long - short) * 1e3, (cpu - short_cpu) / (long - short) * 1e3
+def virtual_second(soak: int = 900, rounds: int = 4) -> tuple[float, float]:
+    """Wall and CPU milliseconds of a virtual second of burn-in: six devices, codecs, twins, physics, record.
+
+    The best of some rounds: on a shared machine the others only ever add.
+    """
+    short = [_execute(PLAN.replace("SECONDS", "60")) for _ in range(rounds)]
+    long = [_execute(PLAN.replace("SECONDS", str(soak))) for _ in range(rounds)]
+    seconds = long[0][2] - short[0][2]
+    wall, cpu = (min(each[k] for each in long) - min(each[k] for each in short) for k in (0, 1))
+    return wall / seconds * 1e3, cpu / seconds * 1e3
 
 
 def step_cost(few: int = 1000, many: int = 10_000) -> tuple[float, float]:

@@ -8,11 +8,14 @@ cost here and now), and figures stand beside a well-known library that does less
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "bench"))
 
+import journal
 import modbus_client
 import modbus_server
 import pipeline
+import plant
+import snmp
 import snmp_server
+
+from harness.clock import run
 
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -94,6 +102,17 @@ def figures() -> list[Figure]:
     add("the same over 10 000 steps", f"{many:.2f} ms CPU", "0.5 ms")
     ours, theirs = modbus_client.compare(1500)
     add("client, one read of 40 registers", f"{ours:.0f} us CPU", "", f"pymodbus: {theirs:.0f} us")
+    if shutil.which("snmpd"):
+        with snmp.agent() as port:
+            time.sleep(0.5)
+            oids, own = run(lambda: snmp.ours(port, snmp.V2C, 1.0))
+            other = asyncio.run(snmp.theirs(port, "2c", oids, 1.0))
+        add(f"client, one GET of {len(oids)} (net-snmp's agent)", f"{own:.0f} us CPU", "", f"pysnmp: {other:.0f} us")
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(lambda: journal.measure(Path(folder, "journal.db"), 5000))
+    add("journal, one frame of 40 signals", f"{found['add_us_per_frame'] + found['insert_us_per_frame']:.0f} us CPU")
+    add("journal, one durable step over 10 000", f"{found['durable_step_us_over_10000']:.0f} us (the disk's fsync)")
+    add("simulated plant, one settled second", f"{plant.measure(1200.0)['steady']:.0f} us CPU")
     add("simulated Modbus server, one request of 20", f"{modbus_server.codec_us():.1f} us", "10 us")
     add("simulated SNMP agent, one GET of 20", f"{snmp_server.get_us():.1f} us", "")
     add("harness --help", f"{start_up('--help'):.2f} s CPU", "0.2 s")
