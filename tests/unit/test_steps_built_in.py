@@ -126,7 +126,7 @@ CASES = {
     ),
     "measure with too little data": (
         "- {step: measure, signal: cdu.flow, over: 40 s, limit: {min: 100 L/min}}",
-        ["device_slow:cdu=0.3s@2s"],
+        ["device_slow:cdu=0.2s@2s"],
         "INCONCLUSIVE",
         ["% of the samples were good"],
     ),
