@@ -68,6 +68,8 @@ def run(
     plan_path = find_plan(plan)
     station_path = find_station(station, simulate=simulate)
     values = settings(pairs)
+    if serial is not None:
+        check_serial(serial)
     folder = data_folder(data)
     again = _find_interrupted(folder, resumed)
     if again is not None and serial is None:
