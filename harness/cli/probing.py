@@ -37,11 +37,17 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
 
 
 async def _row(session: Session, name: str) -> dict[str, Any]:
+    from harness.device.suggesting import suggested_profiles
+    from harness.errors import IdentityError
+
     device = session.devices[name]
     row: dict[str, Any] = {"device": name, "profile": device.entry.profile, "address": session.addresses[name]}
     error = session.failures.get(name)
     if error is not None:
-        return {**row, "ok": False, "reason": getattr(error, "message", str(error)), "hint": error.hint}
+        hint = error.hint
+        if isinstance(error, IdentityError) and (found := await suggested_profiles(device)):
+            hint = f"it may be {' or '.join(found[:3])}; {hint}"
+        return {**row, "ok": False, "reason": getattr(error, "message", str(error)), "hint": hint}
     frame = await device.poll()
     good = int((frame.qualities == 0).sum()) if frame is not None else 0
     return {

@@ -75,6 +75,7 @@ class SnmpReadPlan:
             if self._generation != self._link.generation:
                 self._compile()
         reply = Reply.empty(len(self._points))
+        reply.notes, self._link.notes = self._link.notes, []
         answers = await self._link.client.poll(self._prepared) if self._prepared is not None else []
         if self._asked:
             chosen = [answers[at] for at in self._asked]
@@ -129,6 +130,8 @@ class SnmpLink:
         self._finder = Finder(profile, expansion, client, parameters)
         self._found_at = -math.inf
         self._looked_up: list[SignalPoint] = []
+        self.notes: list[str] = []
+        """What was learnt at open and is to be told with the next reply."""
         self.generation = 0
         """Counts how often the looked-up rows have changed, so that read plans know when to compile again."""
 
@@ -136,6 +139,10 @@ class SnmpLink:
         """Connect, walk the tables that the profile binds by, and return the points that exist."""
         await self.client.open()
         points, self.bound = await self._finder.find()
+        self.notes = [
+            f"{group}: the device has {more} rows more than profile {self.profile.profile} counts; they are not read"
+            for group, more in self._finder.left_out.items()
+        ]
         self._looked_up = [point for point in points if _snmp(point).lookup is not None]
         self._found_at = asyncio.get_running_loop().time()
         self.generation += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 import captures
 import pytest
@@ -91,6 +92,33 @@ def test_net_snmp_reads_the_same_numbers(capture):
         assert shown == [view.get(tuple(map(int, oid.split(".")))).value for oid in oids]
 
     run(main)
+
+
+def test_probe_suggests_the_profile_of_a_device_that_is_another(tmp_path):
+    """A Raritan behind an entry that says APC: not opened, and the right profile is named."""
+
+    async def main():
+        view = load_snmprec(captures.FOLDER / "raritan-pdu_px3.snmprec")
+        listener = await SocketHost().serve_datagram(lambda: SnmpResponder(view))
+        (tmp_path / "station.yaml").write_text(
+            "schema: 1\nstation: mixed-up\ndevices:\n"
+            f'  pdu: {{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:{listener.port}"}}\n'
+            "safe_state: {default: [{set: pdu.outlet, to: 'off', confirm_within: 5 s}]}\n"
+        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", "from harness.cli.main import main; main()",
+                "probe", str(tmp_path / "station.yaml"),
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+            out, _ = await process.communicate()
+        finally:
+            await listener.close()
+        return process.returncode, out.decode()
+
+    code, out = run(main)
+    assert code == 3, out
+    assert "it may be pdu/raritan_pdu2" in out
 
 
 def test_a_strange_agent_matches_nothing():
