@@ -76,8 +76,14 @@ def test_every_signal_agrees_with_the_truth(virtual):
                 simulation.truth()
                 twin = simulation.devices[name].twin
                 twins = points(twin)
+                shown = {info.name.partition(".")[2] for info in device.signals}
+                # a walk finds the rows of other repetitions too, so these are numbered otherwise than the twin's
+                walked = {signal.partition("[")[0] for signal in shown - set(twins)}
+                assert walked <= {"level"}
                 for k, info in enumerate(device.signals):
-                    point = twins[info.name.partition(".")[2]]
+                    point = twins.get(info.name.partition(".")[2])
+                    if point is None or point.name.partition("[")[0] in walked:
+                        continue
                     if info.is_text or point.is_raw or point.variable not in simulation.plant.names():
                         continue
                     if point.spec.counter or ".octets" in info.name:
