@@ -1,0 +1,255 @@
+"""What the profiles of all protocols share: signals, controls, identity, health; see `harness.schema.profile`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from harness.quantity import parse_quantity, unit
+from harness.schema.fields import Duration, DurationOrZero, Model, StrictText
+
+SCHEMA = 1
+Poll = Literal["fast", "slow", "once"]
+
+
+def _known_unit(name: str) -> str:
+    return unit(name).name
+
+
+UnitName = Annotated[str, AfterValidator(_known_unit)]
+Words = dict[str, int | tuple[int, ...]]
+
+
+class SimFlag(Model):
+    """When the simulated twin sets one flag: a variable of the plant is not 0, or is beyond a threshold."""
+
+    of: StrictText
+    above: float | None = None
+    below: float | None = None
+    """In the unit of the variable."""
+
+
+class SimBinding(Model):
+    """Where the simulated twin gets the value from: a variable of the plant, a number or a text."""
+
+    of: str = ""
+    factor: float = 1.0
+    """Share of the variable, where the device measures a part of it (one supply of a shelf)."""
+    value: float | None = None
+    text: str = ""
+    words: dict[str, float] = Field(default_factory=dict)
+    """For enumerated signals: the value of the variable that each word stands for; the nearest word is shown."""
+    flags: dict[str, SimFlag] = Field(default_factory=dict)
+    """For flags: what sets each of them; the others stay clear."""
+
+    @field_validator("flags", mode="before")
+    @classmethod
+    def _short_flags(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: {"of": flag} if isinstance(flag, str) else flag for name, flag in value.items()}
+
+
+class Signal(Model):
+    """What every readable quantity has, whatever the protocol."""
+
+    unit: UnitName = ""
+    description: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    precision: Annotated[int, Field(ge=0, le=32)] = 0
+    """Binary fraction bits of a fixed-point number: value = offset + scale * raw / 2**precision."""
+    sentinels: tuple[float, ...] = ()
+    """Raw values by which the device says: not available. They make a reading BAD."""
+    range: tuple[float, float] | None = None
+    """Physically possible values, in `unit`. Outside is BAD, not a failed limit."""
+    enum: Words = Field(default_factory=dict)
+    """word: raw value (or values)."""
+    flags: dict[str, Annotated[int, Field(ge=0, le=63)]] = Field(default_factory=dict)
+    """name: bit number, counted from the least significant bit."""
+    active_low: tuple[str, ...] = ()
+    """Flags that are set when their bit is 0."""
+    sticky: bool = False
+    """The device latches it until an operator clears it."""
+    counter: Literal[0, 16, 32, 64] = 0
+    """Width in bits of a counter that wraps; 0: not a counter."""
+    poll: Poll = "fast"
+    sim: SimBinding | None = None
+
+    @field_validator("sim", mode="before")
+    @classmethod
+    def _short_sim(cls, value: Any) -> Any:
+        if isinstance(value, bool) or value is None or isinstance(value, Mapping):
+            return value
+        if isinstance(value, int | float):
+            return {"value": float(value)}
+        return {"of": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Signal:
+        if self.enum and self.flags:
+            raise ValueError("a signal has either enum or flags, not both")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        unknown = [name for name in self.active_low if name not in self.flags]
+        if unknown:
+            raise ValueError(f"active_low names {unknown[0]!r}, which is not one of the flags")
+        return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the signal is a text instead of a number."""
+        return False
+
+    def words(self) -> dict[float, str]:
+        """Raw value -> word."""
+        table: dict[float, str] = {}
+        for word, raw in self.enum.items():
+            for each in raw if isinstance(raw, tuple) else (raw,):
+                table[float(each)] = word
+        return table
+
+
+class Confirm(Model):
+    """How a control proves that it happened: a signal of the same group that must come to agree."""
+
+    signal: StrictText
+    within: Duration = 10.0
+    delay: DurationOrZero = 0.0
+    tolerance: str = ""
+    """Largest difference, e.g. `2 %` or `0.5 L/min`; '' means one quantisation step, or the same word."""
+    words: dict[str, str] = Field(default_factory=dict)
+    """commanded word: word that the signal then shows, where they differ."""
+
+    @field_validator("tolerance")
+    @classmethod
+    def _is_quantity(cls, value: str) -> str:
+        if value:
+            parse_quantity(value)
+        return value
+
+
+class Control(Model):
+    """What every writable quantity has."""
+
+    unit: UnitName = ""
+    description: str = ""
+    range: tuple[float, float] | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+    """Largest change a second, in `unit`; bigger changes are walked."""
+    scale: float = 1.0
+    offset: float = 0.0
+    precision: Annotated[int, Field(ge=0, le=32)] = 0
+    commands: dict[str, int] = Field(default_factory=dict)
+    """word: raw value written."""
+    confirm: Confirm | None = None
+    danger: bool = False
+    """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
+    energises: bool = False
+    """Word `on` puts power on the rack."""
+    wear: Literal["none", "eeprom"] = "none"
+    sim: str = ""
+    """Input of the plant that a write moves."""
+    sim_words: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Control:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        return self
+
+
+class Match(Model):
+    """One rule of the identity: a text signal that must read as said."""
+
+    signal: StrictText
+    equals: str = ""
+    starts_with: str = ""
+    contains: str = ""
+    one_of: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Match:
+        given = [bool(self.equals), bool(self.starts_with), bool(self.contains), bool(self.one_of)]
+        if sum(given) != 1:
+            raise ValueError("give exactly one of equals, starts_with, contains, one_of")
+        return self
+
+    def holds(self, text: str) -> bool:
+        """Whether the text read from the device satisfies the rule."""
+        if self.equals:
+            return text == self.equals
+        if self.starts_with:
+            return text.startswith(self.starts_with)
+        if self.contains:
+            return self.contains in text
+        return text in self.one_of
+
+    def __str__(self) -> str:
+        if self.one_of:
+            return f"one of {', '.join(self.one_of)}"
+        return self.equals or (f"{self.starts_with}..." if self.starts_with else f"...{self.contains}...")
+
+
+class Identity(Model):
+    """How to prove that the device behind an address is the model that the profile was written for."""
+
+    match: tuple[Match, ...] = ()
+    model: str = ""
+    """Names of the text signals that hold the model, serial number and firmware."""
+    serial: str = ""
+    firmware: str = ""
+    sys_object_id: tuple[str, ...] = ()
+    """SNMP: beginnings of sysObjectID.0 by which this family is known; `harness probe` suggests the profile by them.
+    A suggestion only: the identity is proved by `match`."""
+    sys_description: tuple[str, ...] = ()
+    """SNMP: words of sysDescr.0, one of which must occur as well, where a sysObjectID says too little."""
+
+
+class Verified(Model):
+    """A device that the profile was tried on."""
+
+    model: StrictText
+    firmware: StrictText
+    date: StrictText
+
+
+class Health(Model):
+    """When a device counts as dormant, and how often it is asked again."""
+
+    dormant_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    probe_every: Duration = 1.0
+
+
+class ProfileBase(Model):
+    """What every profile has, whatever the protocol."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    profile: StrictText
+    extends: str = ""
+    """Another profile whose keys hold here too, unless given again: mappings are merged, everything else is replaced,
+    and `null` takes a key away."""
+    title: StrictText
+    class_: Annotated[
+        Literal["pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"],
+        Field(alias="class"),
+    ]
+    source: StrictText
+    unverified: str = ""
+    verified_on: tuple[Verified, ...] = ()
+    identity: Identity = Identity()
+    heartbeat: str = ""
+    """A signal that must change while the device lives (uptime); unchanged means STALE."""
+    health: Health = Health()
+    timeout: Duration = 1.0
+    parameters: dict[str, int] = Field(default_factory=dict)
+    """Named integers that addresses and OIDs may use as {name}; a station may override them."""
+
+    @model_validator(mode="after")
+    def _is_honest(self) -> ProfileBase:
+        if bool(self.unverified) == bool(self.verified_on):
+            raise ValueError("give either verified_on (model, firmware, date) or unverified (why)")
+        return self
