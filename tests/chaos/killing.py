@@ -249,3 +249,22 @@ def resumes(place: Yard, count: int, rng: Random) -> Row:
         _reap(second)
         good += ended.get("verdict") == "PASS"
     return Row(f"killed and resumed x {count}", f"{good} PASS; last: {said_last[:120]}", "all PASS", good == count)
+
+
+def announces(place: Yard) -> Row:
+    """The next start after a death says INTERRUPTED, and how to go on."""
+    died = place.run()
+    folder = Path(said(died)["folder"])
+    while not place.outlets_on():
+        time.sleep(0.02)
+    died.kill()
+    _reap(died)
+    place.await_guardian(folder)
+    process = place.run(plan=place.short)
+    after = Path(said(process)["folder"])
+    ended = said(process)
+    _reap(process)
+    with open_for_reading(after / "journal.db") as reader:
+        told = [str(event.data["text"]) for event in reader.events("interrupted")]
+    ok = any(folder.name in text and "--resume" in text for text in told) and ended["verdict"] == "PASS"
+    return Row("the next start after a death", f"{told[-1:]}, {ended['verdict']}", "says INTERRUPTED, and runs", ok)

@@ -27,6 +27,7 @@ class _Watch:
         self.at = 0.0
         self.power_before = 0.0
         self.power_off: float | None = None
+        self.outlets_off: float | None = None
         self.pump_off: float | None = None
         self.hottest = 0.0
 
@@ -43,6 +44,8 @@ async def _accident(scene: Scene, fault: str, seen: _Watch) -> None:
         seen.hottest = max(seen.hottest, truth["plate.temperature"])
         if seen.power_off is None and truth["rack.power"] < _OFF_W and not any(scene.outlets()):
             seen.power_off = now
+        if seen.outlets_off is None and not any(scene.outlets()):
+            seen.outlets_off = now
         if seen.pump_off is None and now > 0 and truth["pump[1].running"] + truth["pump[2].running"] < 0.5:
             seen.pump_off = now
 
@@ -72,8 +75,7 @@ async def leak(data: Path, seed: int) -> Row:
     tripped = trips[0] - seen.at if trips else float("inf")
     off = seen.power_off - tripped if seen.power_off is not None else float("inf")
     pump = seen.pump_off if seen.pump_off is not None else float("-inf")
-    found = (
-        f"seen after {tripped:.1f} s, power off {off:.1f} s later, pump {pump - (seen.power_off or 0):.1f} s after it"
-    )
-    ok = off <= 5 and seen.power_off is not None and pump >= seen.power_off and outcome.is_safe
+    later = pump - (seen.outlets_off or 0.0)
+    found = f"seen after {tripped:.1f} s, power off {off:.1f} s later, pump {later:.2f} s after the outlets"
+    ok = off <= 5 and seen.outlets_off is not None and pump >= seen.outlets_off and outcome.is_safe
     return Row("leak at full load", found, "power off <= 5 s, pump stopped after it", ok)

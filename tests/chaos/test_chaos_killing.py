@@ -19,5 +19,6 @@ def test_deaths(tmp_path):
             killing.freezes(place, 1, rng, 3.0),
             killing.guardian_kills(place, 1, rng),
             killing.resumes(place, 1, rng),
+            killing.announces(place),
         ]
     check(rows)
