@@ -141,8 +141,9 @@ async def _execute(
         await outbox.close()
     result = _result(project, options, runner, header, started, clock, verdict, reason, clock.monotonic() - began)
     is_sealed = False
+    verdict, reason = await _close(journal, verdict, reason)
+    result = result.model_copy(update={"verdict": verdict, "reason": reason})
     try:
-        await journal.close()
         fault_point("journal-closed")
         await clock.blocking(None, folder.seal, result)
         is_sealed = True
@@ -188,6 +189,16 @@ async def _serve_control(runner: Runner) -> ControlSocket | None:
     except RunError as error:
         runner.log.tell("note", f"`harness ctl` cannot reach this run: {error}")
         return None
+
+
+async def _close(journal: Journal, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Close the journal. One that failed is sealed all the same, from the reserve: evidence, though never of a PASS."""
+    try:
+        await journal.close()
+    except TelemetryError as error:
+        if verdict is Verdict.PASS or not journal.is_failed:
+            return _not_saved(verdict, reason, error)
+    return verdict, reason
 
 
 def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Verdict, str]:

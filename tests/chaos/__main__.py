@@ -10,7 +10,19 @@ from pathlib import Path
 from random import Random
 
 from harness.clock import run
-from tests.chaos import byzantine, clocks, files, honesty, interlocking, journals, killing, latency, physics, stops
+from tests.chaos import (
+    byzantine,
+    clocks,
+    diskfull,
+    files,
+    honesty,
+    interlocking,
+    journals,
+    killing,
+    latency,
+    physics,
+    stops,
+)
 from tests.chaos.table import Row
 
 INF = float("inf")
@@ -65,6 +77,8 @@ def _deaths(data: Path, seed: int, *, long: bool) -> list[Row]:
             killing.freezes(place, 50 if long else 1, rng),
             killing.guardian_kills(place, 20 if long else 1, rng),
             killing.resumes(place, 20 if long else 1, rng),
+            killing.announces(place),
+            *([diskfull.full(place)] if diskfull.is_possible() else []),
         ]
 
 
