@@ -51,7 +51,6 @@ class SafeReport:
     sequence: str
     cause: str
     actions: list[ActionReport] = field(default_factory=list)
-    first_command_at: float | None = None
 
     @property
     def is_confirmed(self) -> bool:
@@ -162,8 +161,6 @@ async def apply(
         elif live and not step.energises and _may_skip(step, sequence):
             result = ActionReport(step.text, False, f"left alone: {live[0]} may still be energised")
         else:
-            if report.first_command_at is None:
-                report.first_command_at = started
             result = await _set(step, devices, clock, notes)
             if not result.is_confirmed and step.energises:
                 live.append(step.text)

@@ -39,6 +39,7 @@ class RunLog:
         self.entries: list[EventEntry] = []
         self.left_out = 0
         self.commands = 0
+        self._left_at: float | None = None
 
     def tell(self, kind: str, text: str, /, **data: Any) -> None:
         """Journal an event, keep it for the record, and tell the screens."""
@@ -63,7 +64,18 @@ class RunLog:
         try:
             await self.journal.commit()
         except TelemetryError:
-            return
+            pass  # said by the journal's own keeper
+        if self._left_at is None:
+            self._left_at = self._clock.monotonic()
+
+    def forget_commands(self) -> None:
+        """Begin to look for a first command again."""
+        self._left_at = None
+
+    @property
+    def first_command_at(self) -> float | None:
+        """When the first command since `forget_commands` was durable and left, monotonic seconds; None: none yet."""
+        return self._left_at
 
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of a command, or of a safe-state action."""

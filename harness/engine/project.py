@@ -375,12 +375,10 @@ def _check_guarded(
 def _validated(
     found: Problems, source: Source, model: Any, loc: tuple[str | int, ...] = (), omit: Sequence[str] = ()
 ) -> Any:
-    try:
-        return validate(source, model, loc_prefix=loc, omit=omit)
-    except ProblemsError as error:
-        for problem in error.problems:
-            found.add(problem)
-        return None
+    """The model of a part, None when that part is wrong; mistakes of other parts do not hide what it says."""
+    part, problems = validate_part(source, model, loc_prefix=loc, omit=omit)
+    found.extend([*source.problems, *problems])
+    return part
 
 
 def _attempt(found: Problems, source: Source, loc: tuple[str | int, ...], code: str, work: Any) -> None:

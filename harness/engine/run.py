@@ -317,6 +317,7 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
                 name=spec.name,
                 signal=", ".join(spec.all_signals),
                 armed_s=round(runner.found.armed_s, 3),
+                is_proved=spec.name in runner.found.proved,
                 is_tripped=trip is not None,
                 at=iso(trip.wall_ns) if trip is not None else "",
                 reason=trip.reason if trip is not None else "",
@@ -350,13 +351,19 @@ def _notes(runner: Runner) -> list[str]:
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
     if runner.log.left_out:
         notes.append(f"{runner.log.left_out} more events are in the journal only")
-    if runner.found.trip_latency_s is not None:
-        notes.append(f"trip: {1000 * runner.found.trip_latency_s:.1f} ms from sample to first safe-state command")
+    if runner.found.safe_latency_s is not None:
+        cause = "the sample that tripped" if runner.interlocks and runner.interlocks.trips else "the decision"
+        took = f"{1000 * runner.found.safe_latency_s:.1f} ms"
+        notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(runner)} late")
     for device in runner.devices.values():
         if device.health.by_kind:
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
             notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
     return notes
+
+
+def _lag(runner: Runner) -> str:
+    return f"{1000 * runner.found.loop_lag_s:.0f} ms"
 
 
 def _role(name: str, project: Project) -> str:

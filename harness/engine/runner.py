@@ -34,6 +34,7 @@ from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
+from harness.engine.proving import prove
 from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
 from harness.engine.step import StepFailedError
@@ -77,7 +78,12 @@ class Findings:
     coverage: list[DeviceCoverage] = field(default_factory=list)
     armed_at: float | None = None
     armed_s: float = 0.0
-    trip_latency_s: float | None = None
+    safe_latency_s: float | None = None
+    """From the sample that tripped (or the end of the steps) to the first command of the safe state."""
+    loop_lag_s: float = 0.0
+    """How late the control loop was at most."""
+    proved: list[str] = field(default_factory=list)
+    """Interlocks that tripped in their proof test at the start."""
     hints: list[str] = field(default_factory=list)
 
 
@@ -253,11 +259,24 @@ class Runner:
         if self.guard is not None:
             self.guard.arm(*energised_now(self.devices, store))
         self._notifier.ready()
+        self._prove_interlocks()
         names = self.interlocks.names
         self.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         fault_point("armed")
         self.interlocks.arm()
         return self.found.stop is None
+
+    def _prove_interlocks(self) -> None:
+        """Make every interlock trip once, beside the run; one that does not would not protect it."""
+        proofs = prove(self.project.interlocks, list(self.devices.values()), self.project.catalog.derived)
+        failed = [f"{proof.interlock!r}: {proof.failure}" for proof in proofs if proof.failure]
+        if failed:
+            raise HarnessError(f"interlocks failed their proof test: {'; '.join(failed)}", hint="nothing was energised")
+        self.found.proved = [proof.interlock for proof in proofs]
+        slowest = max((proof.decision_s for proof in proofs), default=0.0)
+        took = "" if self.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
+        if proofs:
+            self.log.tell("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
 
     async def _take_up(self, past: Past) -> None:
         """Show what the hardware is like after the interruption, and decide what is done again."""
@@ -330,7 +349,9 @@ class Runner:
         """Notice silence, lost devices and a stepped clock."""
         step_s = 0.0
         while True:
-            await self.clock.sleep(self._quiet_for())
+            due = self.clock.monotonic() + self._quiet_for()
+            await self.clock.sleep_until(due)
+            self.found.loop_lag_s = max(self.found.loop_lag_s, self.clock.monotonic() - due)
             if self.guard is not None:
                 self.guard.beat()
                 for event in self.guard.events:
@@ -523,14 +544,15 @@ class Runner:
                 self.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
 
     async def _make_safe(self, stop: Stop | None) -> None:
+        decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self.clock.monotonic()
+        self.log.forget_commands()
         report = await self._apply_safe_state(stop)
         while self._worse.is_set():
             self._worse.clear()
             stop = self.found.stop
             report = await self._apply_safe_state(stop)
-        if stop is not None and stop.trip is not None and report.first_command_at is not None:
-            self.found.trip_latency_s = report.first_command_at - stop.trip.frame_mono
-            self.log.tell("note", f"from sample to first safe-state command: {1000 * self.found.trip_latency_s:.1f} ms")
+        left_at = self.log.first_command_at
+        self.found.safe_latency_s = left_at - decided if left_at is not None else None
         self.found.safe = report
         word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
         fault_point("safe-done")

@@ -63,9 +63,7 @@ FUNCTIONS: Mapping[str, Function] = {
         lambda **i: heat_balance(i["flow"], i["supply"], i["return"], i["power"]),
         "share of the electrical power found in the coolant",
     ),
-    "dew_point": Function(
-        {"temperature": "degC", "humidity": "%"}, "degC", dew_point, "dew point (Magnus)"
-    ),
+    "dew_point": Function({"temperature": "degC", "humidity": "%"}, "degC", dew_point, "dew point (Magnus)"),
     "dew_point_margin": Function(
         {"surface": "degC", "temperature": "degC", "humidity": "%"},
         "K",

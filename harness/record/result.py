@@ -106,10 +106,11 @@ class EventEntry(_Part):
 
 
 class InterlockResult(_Part):
-    """An interlock, how long it watched, and whether it fired."""
+    """An interlock, whether it tripped in its proof test at the start, how long it watched, and whether it fired."""
 
     name: str
     signal: str = ""
+    is_proved: bool = False
     armed_s: Number = None
     is_tripped: bool = False
     at: str = ""
