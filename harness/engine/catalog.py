@@ -78,6 +78,20 @@ class Catalog:
         expansion = self.expansions.get(device)
         return tuple((device, point) for point in expansion.bank(name)) if expansion else ()
 
+    def load_control(self) -> str:
+        """The control of the rack's load in %: `level` of a device of class load. ValueError unless there is one."""
+        found = [
+            f"{name}.level"
+            for name, profile in self.profiles.items()
+            if profile.class_ == "load" and "level" in self.expansions[name].controls
+        ]
+        if len(found) != 1:
+            raise ValueError(
+                f"the station has {len(found)} workload controls (`level` on a device of class load), one is needed; "
+                "name the control in the step with `load_control:`"
+            )
+        return found[0]
+
     def control_names(self) -> list[str]:
         """Every control and bank of controls."""
         names: dict[str, None] = {}

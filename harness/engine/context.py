@@ -242,18 +242,10 @@ class StepContext:
 
     def load_control(self) -> str:
         """The control that sets the rack's load in %: the one named `level` on a device of class load."""
-        catalog = self._bench.project.catalog
-        found = [
-            f"{name}.level"
-            for name, profile in catalog.profiles.items()
-            if profile.class_ == "load" and "level" in catalog.expansions[name].controls
-        ]
-        if len(found) != 1:
-            raise HarnessError(
-                f"the station has {len(found)} workload controls (`level` on a device of class load), one is needed",
-                hint="name the control in the step with `load_control:`",
-            )
-        return found[0]
+        try:
+            return self._bench.project.catalog.load_control()
+        except ValueError as error:
+            raise HarnessError(str(error)) from None
 
     # --- judging -----------------------------------------------------------------------------------------------------
 

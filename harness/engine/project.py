@@ -20,7 +20,7 @@ from harness.schema.document import Source
 from harness.schema.fields import LocatedError
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
-from harness.schema.source import read_source, substitute, validate
+from harness.schema.source import read_source, substitute, validate, validate_part
 from harness.schema.station import Derived, Interlock, SafeAction, Station
 
 _COMMON = ("step", "name", "on_fail")

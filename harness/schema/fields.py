@@ -110,6 +110,13 @@ def _percent(value: Any) -> float:
     raise ValueError(f"{shown(value)} is not a percentage; write it like '99.5 %'")
 
 
+def _coverage(value: Any) -> float:
+    percent = _percent(value)
+    if not 0 < percent <= 100:
+        raise ValueError(f"{percent:g} % is not a share of the samples; more than 0 % and at most 100 %")
+    return percent
+
+
 def _rate(value: Any) -> tuple[Quantity, float]:
     if isinstance(value, bool) or not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a rate; write it like '0.1 K/min'")
@@ -167,7 +174,10 @@ QuantityField = Annotated[
 """A finite number with its unit; a bare number has the unit ''."""
 
 Percent = Annotated[float, PlainValidator(_percent), _json("string", examples=["99.5 %"])]
-"""A number of percent; the model bounds it."""
+"""A number of percent; whoever uses it bounds it."""
+
+Coverage = Annotated[float, PlainValidator(_coverage), _json("string", examples=["99 %"])]
+"""A share of expected samples, more than 0 and at most 100 %."""
 
 Rate = Annotated[tuple[Quantity, float], PlainValidator(_rate), _json("string", examples=["0.1 K/min"])]
 """(change, per how many seconds)."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from harness.schema.fields import Model, Percent, SignalRef, StrictText
+from harness.schema.fields import Coverage, Model, SignalRef, StrictText
 from harness.schema.station import Derived, Interlock
 
 
@@ -50,7 +50,7 @@ class Plan(Model):
     version: str = ""
     limits: str | tuple[str, ...] = ()
     parameters: dict[str, Parameter] = Field(default_factory=dict)
-    coverage: Percent = 99.0
+    coverage: Coverage = 99.0
     """Share of the expected samples that must have arrived GOOD for a PASS, per device, %."""
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()

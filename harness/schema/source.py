@@ -18,9 +18,9 @@ from harness.schema.compose import HIDDEN, compose
 from harness.schema.document import Loc, Source
 from harness.schema.parameters import substitute
 from harness.schema.problems import Problem, ProblemsError
-from harness.schema.validation import validate
+from harness.schema.validation import validate, validate_part
 
-__all__ = ["MAX_BYTES", "Loc", "Source", "parse_source", "read_source", "substitute", "validate"]
+__all__ = ["MAX_BYTES", "Loc", "Source", "parse_source", "read_source", "substitute", "validate", "validate_part"]
 
 MAX_BYTES = 256 * 1024
 """Longest file."""

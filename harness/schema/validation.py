@@ -40,6 +40,19 @@ def validate(source: Source, model: type[M], *, loc_prefix: Sequence[str | int] 
     ProblemsError holds everything: what loading noted in `source.problems`, and every error of the model. Nothing is
     converted on the way: a number is not text, 'yes' is not true, and text is not a number.
     """
+    checked, problems = validate_part(source, model, loc_prefix=loc_prefix, omit=omit)
+    if checked is None or source.problems:
+        raise ProblemsError([*source.problems, *problems])
+    return checked
+
+
+def validate_part(
+    source: Source, model: type[M], *, loc_prefix: Sequence[str | int] = (), omit: Collection[str] = ()
+) -> tuple[M | None, list[Problem]]:
+    """Like `validate`, but what is wrong elsewhere in the file does not spoil this part: (model, its own problems).
+
+    The model is None when the part has problems, and when loading refused something inside it.
+    """
     prefix: Loc = tuple(loc_prefix)
     data = _at(source.data, prefix)
     if isinstance(data, dict) and omit:
@@ -49,10 +62,9 @@ def validate(source: Source, model: type[M], *, loc_prefix: Sequence[str | int] 
         # but nothing else is converted.
         checked = model.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
     except ValidationError as error:
-        problems = _problems(source, model, error, data, prefix)
-        raise ProblemsError([*source.problems, *problems]) from None
-    source.check()
-    return checked
+        return None, _problems(source, model, error, data, prefix)
+    is_whole = not any(loc[: len(prefix)] == prefix for loc in source.refused)
+    return (checked if is_whole else None), []
 
 
 def _problems(source: Source, model: type[BaseModel], error: ValidationError, data: Any, prefix: Loc) -> list[Problem]:

@@ -17,11 +17,12 @@ from harness.quantity import parse_quantity
 from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError, QuantityField, StrictText
 
 
-def _possible(control: ControlPoint, to: str | float, key: str) -> None:
+def possible(control: ControlPoint, to: str | float, *key: str) -> None:
+    """LocatedError at `key` when the control does not take the value."""
     try:
         resolve_setting(control, to)
     except ValueError as error:
-        raise LocatedError(str(error), key) from None
+        raise LocatedError(str(error), *key) from None
 
 
 class Set(Params):
@@ -39,7 +40,7 @@ class Set(Params):
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""
         for _, control in catalog.find_controls(self.control)[:1]:
-            _possible(control, self.to, "to")
+            possible(control, self.to, "to")
 
 
 @step("set", version=1)
@@ -66,7 +67,7 @@ class Ramp(Params):
         for _, control in catalog.find_controls(self.control)[:1]:
             for key, end in (("to", self.to), ("from", self.from_)):
                 if end is not None:
-                    _possible(control, str(end), key)
+                    possible(control, str(end), key)
             if self.from_ is None and not control.confirm_by:
                 raise ValueError(f"{self.control} has no signal that confirms it; give `from:`")
 

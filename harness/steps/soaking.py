@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepFailedError, step
 from harness.schema.conditions import Bounds, Watch
-from harness.schema.fields import ControlRef, Duration, LocatedError, Model, Percent, SignalRef
+from harness.schema.fields import ControlRef, Coverage, Duration, LocatedError, Model, Percent, SignalRef
+from harness.steps.setting import possible
 from harness.steps.watching import Watching
 
 
@@ -51,7 +53,7 @@ class Soak(Params):
     max_restarts: Annotated[int, Field(ge=0, le=100)] = 3
     cycle: Cycle | None = None
     deltas: tuple[Delta, ...] = ()
-    coverage: Percent | None = None
+    coverage: Coverage | None = None
     """Share of good samples that each watched signal needs; default: the plan's."""
     on_interruption: Literal["credit", "restart", "fail"] = "restart"
     """What the time before an interruption counts in a resumed run: all of it, nothing, or the soak has failed."""
@@ -65,12 +67,19 @@ class Soak(Params):
             return tuple({"signal": each} if isinstance(each, str) else each for each in value)
         return value
 
-    def check_against(self, _catalog: Any, _limits: Any) -> None:
-        """A cycle must fit into its period; a load needs a control."""
+    def check_against(self, catalog: Catalog, _limits: Any) -> None:
+        """A cycle must fit into its period; a load needs a control that takes it."""
         if self.cycle is not None and self.cycle.for_ >= self.cycle.every:
             raise LocatedError("the cycle is as long as its period", "cycle", "for")
         if self.cycle is not None and self.load is None:
             raise LocatedError("a cycle needs `load:`, the level it comes back to", "cycle")
+        if self.load is None:
+            return
+        control = self.load_control or catalog.load_control()
+        for _, point in catalog.find_controls(control)[:1]:
+            possible(point, f"{self.load:g} %", "load")
+            if self.cycle is not None:
+                possible(point, f"{self.cycle.low:g} %", "cycle", "low")
 
 
 class _Restarts:

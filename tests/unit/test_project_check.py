@@ -153,3 +153,26 @@ def test_the_check_is_quick():
     figures = json.loads(done.stdout)
     assert figures["problems"] == 20
     assert figures["cpu_ms"] < 600, "the goal is 300 ms; twice that leaves room for a busy machine"
+
+
+ONE_MORE = """\
+schema: 1
+plan: more
+coverage: {coverage}
+steps:
+  - {{step: hold, for: "${{nothing}}"}}
+  - {{step: set, control: rack.level, to: 400 %}}
+  - {{step: soak, for: 10 s, load: {load}, coverage: {coverage}}}
+"""
+
+
+def test_a_mistake_in_one_step_hides_none_of_another(tmp_path):
+    found = problems(tmp_path, ONE_MORE.format(coverage="99 %", load="130 %"))
+    assert [(p.line, p.code) for p in found] == [(5, "HX-1201"), (6, "HX-1352"), (7, "HX-1352")]
+    assert "130 % is outside 0 to 100 %" in found[2].message
+
+
+@pytest.mark.parametrize("coverage", ["0 %", "-5 %", "101 %"])
+def test_a_coverage_that_asks_for_nothing_or_for_too_much(tmp_path, coverage):
+    found = problems(tmp_path, ONE_MORE.format(coverage=coverage, load="100 %"))
+    assert [p.line for p in found if "share of the samples" in p.message] == [3, 7]
