@@ -10,11 +10,13 @@ monotonic clock, so a step of the system's wall clock neither changes a duration
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 import selectors
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -52,6 +54,21 @@ class _Selector(selectors.DefaultSelector):
         return []
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer of virtual time. Of those due at the same moment the one that was made first comes first."""
+
+    __slots__ = ("order",)
+
+    order: int
+    _when: float
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        mine, theirs = self._when, other._when
+        return mine < theirs or (mine == theirs and self.order < other.order)
+
+
 class HarnessLoop(asyncio.SelectorEventLoop):
     """Selector event loop whose time runs at `rate` (1 real, n faster, infinity: virtual, jumping)."""
 
@@ -60,6 +77,7 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         self.is_virtual = math.isinf(rate)
         self._start = time.monotonic()
         self._virtual = 0.0
+        self._timers = 0
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)
@@ -71,6 +89,19 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         if self.rate == 1.0:
             return time.monotonic()
         return self._start + (time.monotonic() - self._start) * self.rate
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As asyncio's; in virtual time, timers of one moment keep their order, whatever else is in the heap."""
+        if not self.is_virtual:
+            return super().call_at(when, callback, *args, context=context)
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = _Timer(when, callback, args, self, context)
+        self._timers = timer.order = self._timers + 1
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def jump(self, seconds: float) -> None:
         """Advance virtual time. Lands a hair late so that the timer it jumps to is due."""

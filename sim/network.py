@@ -281,10 +281,13 @@ class MemoryNetwork:
     """Streams and datagrams between asyncio protocols of one event loop.
 
     `latency` is seconds one way, and may be changed at any time. A listener with host "" hears calls to every host.
+    With `direct` the devices that allow it (`offer`) may be read beneath their codecs, while there is no latency.
     """
 
-    def __init__(self, latency: float = 0.0) -> None:
+    def __init__(self, latency: float = 0.0, *, direct: bool = True) -> None:
         self.latency = latency
+        self.direct = direct
+        self._offers: dict[tuple[str, int, str], Callable[[], Any]] = {}
         self._streams: dict[Address, StreamFactory] = {}
         self._endpoints: dict[Address, DatagramTransport] = {}
         self._next_port = FIRST_FREE_PORT
@@ -332,6 +335,17 @@ class MemoryNetwork:
         self._endpoints.pop(endpoint.address, None)
         for other in self._endpoints.values():
             other._dialled.pop(endpoint, None)
+
+    def offer(self, host: str, port: int, kind: str, offered: Callable[[], Any]) -> None:
+        """Let `peer` hand out what `offered()` gives: None while bytes would not pass at once and unchanged."""
+        self._offers[host, port, kind] = offered
+
+    def peer(self, host: str, port: int, kind: str) -> Any:
+        """The device at (host, port) beneath its codec, as the protocol `kind` knows it; None: talk to it in bytes."""
+        if self.latency or not self.direct:
+            return None
+        offered = self._offers.get(("", port, kind)) or self._offers.get((host, port, kind))
+        return None if offered is None else offered()
 
     async def open_stream(
         self, host: str, port: int, protocol: StreamFactory

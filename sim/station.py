@@ -181,14 +181,17 @@ async def start(
     seed: int | None = None,
     faults: Sequence[str] = (),
     ports: Mapping[str, int] | None = None,
+    direct: bool = True,
 ) -> Simulation:
     """Start the simulated devices of a station in the running loop; `profiles` by name, `ports` by device.
+
+    In virtual time, `direct` lets clients read healthy devices beneath the codecs.
 
     ConfigError when a profile is missing, a port is taken or a fault makes no sense; nothing is left running then.
     """
     plant = Plant(parameters_of(station.simulation.rack), station.simulation.seed if seed is None else seed)
     sources = make_sources(plant)
-    network = MemoryNetwork() if virtual else None
+    network = MemoryNetwork(direct=direct) if virtual else None
     host: Host = SocketHost() if network is None else MemoryHost(network)
     simulation = Simulation(plant, sources, host, network)
     try:

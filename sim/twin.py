@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+from harness.schema.profile import ModbusProfile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.schema.station import DeviceEntry
+from sim.direct import offer_modbus, offer_scpi, offer_snmp
 from sim.servers.host import Behaviour, Host, Listener
 from sim.servers.modbus import ModbusServer
+from sim.servers.redfish import RedfishService
 from sim.servers.scpi import ScpiServer
 from sim.servers.snmp import Auth, Priv, UsmUser
 from sim.twins.modbus import ModbusBank
 from sim.twins.points import Twin, controls
+from sim.twins.redfish import RedfishTree
 from sim.twins.scpi import instrument
 from sim.twins.snmp import SnmpObjects, TwinResponder
 
@@ -66,6 +69,8 @@ async def serve(twin: Twin, entry: DeviceEntry, host: Host, port: int = 0) -> De
         return await _serve_snmp(twin, host, port)
     if isinstance(profile, ScpiProfile):
         return await _serve_scpi(twin, profile, host, port)
+    if isinstance(profile, RedfishProfile):
+        return await _serve_redfish(twin, host, port)
     raise ConfigError(f"no simulation for protocol {profile!r}", where=twin.name)
 
 
@@ -80,7 +85,9 @@ def unit_of(entry: DeviceEntry, profile: ModbusProfile) -> int:
 
 async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, host: Host, port: int) -> Device:
     unit = unit_of(entry, profile)
-    listener = await host.serve_stream(ModbusServer(ModbusBank(twin, unit)).tcp, port)
+    server = ModbusServer(ModbusBank(twin, unit))
+    listener = await host.serve_stream(server.tcp, port)
+    offer_modbus(host, listener, server)
     words = [(spec.address, name) for name, spec in profile.signals.items() if spec.table == "holding"]
     words.sort(key=lambda entry: (not profile.signals[entry[1]].unit, entry[0]))
     first, name = words[0] if words else (0, "register 0")
@@ -107,6 +114,7 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
     )
     responder.sources = twin.sources
     listener = await host.serve_datagram(lambda: responder, port)
+    offer_snmp(host, listener, responder, twin.sources, COMMUNITY)
     where = f"127.0.0.1:{listener.port}"
     v3 = f"-v3 -l authPriv -u {SNMP_USER} -a SHA-256 -A {AUTH_PHRASE} -x AES -X {PRIV_PHRASE}"
     hints = [
@@ -126,9 +134,18 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
 
 
 async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -> Device:
-    listener = await host.serve_stream(ScpiServer(instrument(twin)).tcp, port)
+    server = ScpiServer(instrument(twin))
+    listener = await host.serve_stream(server.tcp, port)
+    offer_scpi(host, listener, server)
     repeated = [spec for group in profile.repeat.values() for spec in group.signals.values()]
     queries = [spec.query for spec in (*profile.signals.values(), *repeated) if spec.poll == "fast"]
     query = next((text for text in queries if "{i}" not in text), "SYST:ERR?")
     hint = f"printf '*IDN?\\n{query}\\n' | nc -q 1 127.0.0.1 {listener.port}"
     return Device(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))
+
+
+async def _serve_redfish(twin: Twin, host: Host, port: int) -> Device:
+    service = RedfishService(RedfishTree(twin).look, is_busy=lambda: twin.refuses)
+    listener = await host.serve_stream(service.http, port)
+    where = f"127.0.0.1:{listener.port}"
+    return Device(twin, listener, f"redfish://{where}", (f"curl -s http://{where}/redfish/v1/",))

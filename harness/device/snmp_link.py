@@ -17,6 +17,7 @@ from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
 from harness.transport.snmp import Kind, SnmpClient, VarBind
+from harness.transport.snmp.client import Answers
 
 _NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64)
 _PLAIN = "number"
@@ -66,6 +67,10 @@ class SnmpReadPlan:
             position += 0 if bound is None else 1 + len(bound.join)
         self._plain = np.array(plain, dtype=np.intp)
         self._asked = asked
+        self._asked_index = np.array(asked, dtype=np.intp)
+        self._known_tags: Sequence[int] = ()
+        self._is_known_plain = False
+        self._other_places: list[tuple[tuple[int, SnmpSignal, Bound | None, int], range]] = []
         self._numbers = [(k, _snmp(self._points[k]), self._bounds[k], at) for k, at in zip(plain, asked, strict=True)]
 
     async def read(self) -> Reply:
@@ -76,6 +81,9 @@ class SnmpReadPlan:
                 self._compile()
         reply = Reply.empty(len(self._points))
         reply.notes, self._link.notes = self._link.notes, []
+        if self._prepared is not None and (known := self._link.client.at_once(self._prepared)) is not None:
+            self._take_known(known, reply)
+            return reply
         answers = await self._link.client.poll(self._prepared) if self._prepared is not None else []
         if self._asked:
             chosen = [answers[at] for at in self._asked]
@@ -86,6 +94,20 @@ class SnmpReadPlan:
         self._one_by_one(self._others, answers, reply)
         reply.gain, reply.shift = self._gain, self._shift
         return reply
+
+    def _take_known(self, known: Answers, reply: Reply) -> None:
+        """Put answers that came as arrays into the reply: the plain numbers at once, the rest one by one."""
+        if self._known_tags is not known.tags:
+            self._known_tags = known.tags
+            self._is_known_plain = {known.tags[at] for at in self._asked} <= _PLAIN_KINDS
+            others = self._others if self._is_known_plain else [*self._numbers, *self._others]
+            self._other_places = [(each, range(each[3], each[3] + _places(each[2]))) for each in others]
+        if self._is_known_plain and self._asked:
+            reply.raw[self._plain] = known.numbers[self._asked_index]
+        for each, places in self._other_places:
+            k, spec, bound, _ = each
+            self._one_by_one([(k, spec, bound, 0)], [known.bind(place) for place in places], reply)
+        reply.gain, reply.shift = self._gain, self._shift
 
     def _one_by_one(
         self, points: Sequence[tuple[int, SnmpSignal, Bound | None, int]], answers: Sequence[VarBind], reply: Reply
@@ -116,6 +138,11 @@ class SnmpReadPlan:
                     reply.raw[k], reply.qualities[k] = _decibels(bound, number, spec.sentinels)
             if first.is_missing and spec.lookup is not None:
                 self._link.lost_a_row()
+
+
+def _places(bound: Bound | None) -> int:
+    """How many objects a point is read from."""
+    return 0 if bound is None else 1 + len(bound.join)
 
 
 class SnmpLink:

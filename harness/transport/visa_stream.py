@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from harness.transport.direct import ScpiPeer, direct_network
 from harness.transport.network import Network
 from harness.transport.visa import MAX_REPLY, IdleClosed, Unasked
 
@@ -13,6 +14,7 @@ class StreamSession(asyncio.Protocol):
 
     def __init__(self, network: Network, host: str, port: int) -> None:
         self._network = network
+        self._direct = direct_network(network)
         self._host, self._port = host, port
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
@@ -37,6 +39,13 @@ class StreamSession(asyncio.Protocol):
         if self._transport is None:
             raise EOFError("the session is not open")
         self._transport.write(line + b"\n")
+
+    def at_once(self, text: str) -> str | None:
+        """The answer from a network that offers the instrument itself; None: `ask`."""
+        if self._direct is None or self._error is not None or self._transport is None:
+            return None
+        peer: ScpiPeer | None = self._direct.peer(self._host, self._port, "scpi")
+        return peer.answer(text) if peer is not None else None
 
     async def ask(self, line: bytes, timeout: float) -> bytes:
         """Send one line, return the line that answers it."""

@@ -138,6 +138,9 @@ class PyvisaSession:
         real = _real(timeout)
         await self._do(lambda: self._write(line, real), timeout)
 
+    def at_once(self, text: str) -> None:  # noqa: ARG002
+        """None: a real instrument takes its time."""
+
     async def ask(self, line: bytes, timeout: float) -> bytes:
         """Send one line, return the line that answers it."""
         real = _real(timeout)

@@ -175,7 +175,7 @@ class _DatagramGateTransport(asyncio.DatagramTransport):
         super().__init__()
         self._listener = listener
         self._transport = transport
-        self._delayed = OrderedDelay()
+        self._delayed = listener.late
 
     def sendto(self, data: Buffer, addr: Any = None) -> None:
         behaviour = self._listener.current
@@ -256,6 +256,8 @@ class Listener:
         self.current = HEALTHY
         self.datagram: asyncio.DatagramTransport | None = None
         self.door: Door | None = None
+        self.late = OrderedDelay()
+        """Answers of a datagram server that are still under way."""
         self._behaviour = HEALTHY
         self._gates: set[Gate] = set()
         self._is_closed = False
@@ -277,6 +279,11 @@ class Listener:
         self._apply(behaviour)
         if behaviour.flap is not None and not behaviour.down:
             self._flap = asyncio.get_running_loop().call_later(behaviour.flap[0], self._swing)
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether bytes pass at once and unchanged: healthy, open, and no late answer still under way."""
+        return self.current is HEALTHY and not self._is_closed and not self.late
 
     @property
     def connections(self) -> int:

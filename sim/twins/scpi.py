@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter
+from sim.servers.scpi_values import split
 from sim.twins.points import Point, Twin, command_value, controls, points
 
 EXECUTION_ERROR = -200
@@ -25,10 +26,13 @@ class Instrument(ScpiInterpreter):
     def __init__(self) -> None:
         super().__init__("SIMULATED")
         self._lines: dict[str, Function] = {}
+        self._harmless: set[Function] = set()
+        self._ready: dict[str, tuple[Function, Call] | None] = {}
         self._settings: list[tuple[str, str, Function]] = []
 
     def declare(self, line: str, function: Function) -> None:
         """Declare a command or query as the profile writes it; `{value}` is its parameter."""
+        self._ready.clear()
         if ";" not in line:
             self.on(_header(line), function)
         elif "{value}" in line:
@@ -36,6 +40,40 @@ class Instrument(ScpiInterpreter):
             self._settings.append((before, after, function))
         else:
             self._lines[_plain(line)] = function
+
+    def declare_query(self, line: str, function: Function) -> None:
+        """Declare a query that changes nothing in the instrument."""
+        self._harmless.add(function)
+        self.declare(line, function)
+
+    def answer(self, line: str) -> str | None:
+        """The answer to a query that changes nothing; None for any other line, and for one that is an error."""
+        if line not in self._ready:
+            self._ready[line] = self._resolve(line)
+        found = self._ready[line]
+        if found is None:
+            return None
+        function, call = found
+        try:
+            return str(function(call))
+        except ScpiError:
+            return None
+
+    def _resolve(self, line: str) -> tuple[Function, Call] | None:
+        """The harmless function that `handle` would call for a line, and what it would call it with."""
+        text = _plain(line)
+        function = self._lines.get(text)
+        if function is not None:
+            return (function, Call(text, (), ())) if function in self._harmless else None
+        if ";" in line:
+            return None
+        header, _, rest = line.strip().partition(" ")
+        try:
+            function, _, suffixes = self._find(header.upper().removeprefix(":"))
+        except ScpiError:
+            return None
+        parameters = tuple(part.strip() for part in split(rest, ",")) if rest.strip() else ()
+        return (function, Call(header, parameters, suffixes)) if function in self._harmless else None
 
     def answer_errors(self, query: str) -> None:
         """Let `query` take the oldest entry of the error queue, whatever this maker calls it."""
@@ -83,7 +121,7 @@ def instrument(twin: Twin) -> ScpiInterpreter:
         index = spec.index + (0 if point.index is None else (point.index - first) * spec.stride)
         elements.setdefault(twin.fill(spec.query, point.index), {})[index] = _answer(point, spec)
     for query, parts in elements.items():
-        device.declare(query, _reply(twin, query, parts))
+        device.declare_query(query, _reply(twin, query, parts))
     for _, _, number, control, _ in controls(twin):
         _add_control(device, twin, control, number)
     return device
@@ -122,17 +160,22 @@ def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
 
 
 def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Callable[[Call], Any]:
-    parameters = "" if ";" in query else query.partition(" ")[2]
+    parameters = "" if ";" in query else query.partition(" ")[2].replace(" ", "")
+    fields = [parts.get(at, _zero) for at in range(max(parts) + 1)]
 
     def reply(call: Call) -> str:
         if twin.refuses:
             raise ScpiError(EXECUTION_ERROR)
-        if parameters and ",".join(call.parameters).replace(" ", "") != parameters.replace(" ", ""):
+        if parameters and ",".join(call.parameters).replace(" ", "") != parameters:
             raise ScpiError(OUT_OF_RANGE)
         twin.sources.refresh()
-        return ",".join(parts[at]() if at in parts else "0" for at in range(max(parts) + 1))
+        return ",".join([field() for field in fields])
 
     return reply
+
+
+def _zero() -> str:
+    return "0"
 
 
 def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: int | None) -> None:

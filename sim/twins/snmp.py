@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
-from sim.servers.snmp.mib import Oid, TableView
+from sim.servers.snmp.mib import Oid, Rounded, TableView
 from sim.servers.snmp.responder import SnmpResponder
 from sim.servers.snmp.status import GEN_ERR, OK, WRONG_VALUE
 from sim.servers.snmp.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, TIMETICKS, Value
@@ -194,24 +193,19 @@ class SnmpObjects:
             return
         exact = self._exact(point, spec)
         if spec.type == "decimal_text":
-            self.view.put(oid, OCTETS, lambda: f"{exact():.2f}".rstrip("0").rstrip(".").encode("ascii"))
+            self.view.put(oid, OCTETS, lambda: f"{exact.exact():.2f}".rstrip("0").rstrip(".").encode("ascii"))
         else:
-            self.view.put(oid, _tag(oid, spec), lambda: round(exact()))
+            self.view.put(oid, _tag(oid, spec), exact)
 
-    def _exact(self, point: Point, spec: SnmpSignal) -> Callable[[], float]:
-        """The number that the object holds, before it is rounded to what it can show."""
+    def _exact(self, point: Point, spec: SnmpSignal) -> Rounded:
+        """The number that the object holds, rounded to what it can show."""
         read: Read = point.number if point.number is not None else lambda: 0.0
         scaled = spec.digits or spec.precision_from or spec.factor_from or spec.divisor_from
         digits = DIGITS if scaled else 0
         factor = 1.0 if point.is_raw else 10.0**digits * 2.0**spec.precision / spec.scale
         offset = 0.0 if point.is_raw else spec.offset
         absent = int(spec.sentinels[0]) if spec.sentinels else -1
-
-        def number() -> float:
-            value = read()
-            return absent if math.isnan(value) else (value - offset) * factor
-
-        return number
+        return Rounded(read, offset, factor, absent)
 
     # ---- controls
 

@@ -7,7 +7,10 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 import sim
+import sim.network
 import testplans
 from harness.clock import Clock, run
 from harness.engine.options import RunOptions
@@ -37,14 +40,14 @@ steps:
 """
 
 
-def carried_out(plan, data, seed, faults=()):
+def carried_out(plan, data, seed, faults=(), *, direct=True):
     """Run the plan once; the journal's rows by table, and the result as JSON without its header."""
     on = load_station(STATION)
     project = load_project(plan, on)
 
     async def main():
         profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
-        simulation = await sim.start(on.station, profiles, seed=seed, virtual=True, faults=faults)
+        simulation = await sim.start(on.station, profiles, seed=seed, virtual=True, faults=faults, direct=direct)
         options = RunOptions(
             serial="RACK-0815",
             data_dir=data,
@@ -93,3 +96,47 @@ def test_another_seed_gives_other_noise(tmp_path):
     blobs, other_blobs = ({row[4] for row in each["frame"]} for each in (rows, others))
     assert rows["device"] == others["device"]
     assert len(blobs & other_blobs) < len(blobs) / 2
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (),
+        ("device_silent:switch@15s", "device_heal:switch@25s"),
+        ("device_slow:cdu=0.4@15s", "device_heal:cdu@30s"),
+        ("device_slow:pdu=3s@15s", "device_heal:pdu@22s"),
+        ("device_down:rack@15s", "device_heal:rack@24s"),
+        ("device_reboot:shelf1@15s", "device_reboot:pdu@20s"),
+        ("device_refuses:daq@15s", "device_refuses:shelf1@17s"),
+        ("leak@30s",),
+        ("sensor_nan:cdu.supply_temperature@30s", "link_down:3@20s"),
+    ],
+    ids=lambda faults: faults[0].partition("@")[0] if faults else "healthy",
+)
+def test_reading_beneath_the_codecs_changes_nothing(tmp_path, faults):
+    """Bytes through both codecs, and none: the same rows and the same result, also while devices misbehave."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    first, rows, result = carried_out(plan, tmp_path / "a", 7, faults, direct=True)
+    again, rows_again, result_again = carried_out(plan, tmp_path / "b", 7, faults, direct=False)
+    assert (first.verdict, first.reason) == (again.verdict, again.reason)
+    assert len(rows["frame"]) > 100
+    for table, found in rows.items():
+        assert len(found) == len(rows_again[table])
+        for one, other in zip(found, rows_again[table], strict=True):
+            assert one == other, f"table {table}"
+    assert result == result_again
+
+
+def test_most_reads_of_a_virtual_run_take_no_bytes(tmp_path, monkeypatch):
+    """The equality above would hold as well if nothing were ever read directly."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    written = []
+    send = sim.network.StreamTransport.write
+    monkeypatch.setattr(sim.network.StreamTransport, "write", lambda *args: (written.append(1), send(*args))[1])
+    carried_out(plan, tmp_path / "a", 7, direct=False)
+    in_bytes = len(written)
+    written.clear()
+    carried_out(plan, tmp_path / "b", 7)
+    assert len(written) < in_bytes / 3

@@ -399,6 +399,9 @@ class Stuck:
     async def write(self, line, timeout):
         await self.ask(line, timeout)
 
+    def at_once(self, text):
+        return None
+
     async def ask(self, line, timeout):
         self.busy = True
 

@@ -105,6 +105,11 @@ class Exchange:
         self._oddity = ""
         self._is_proven = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the endpoint is open and nothing is under way."""
+        return self._transport is not None and not self._lock.locked()
+
     # --- endpoint ---
 
     async def open(self) -> None:

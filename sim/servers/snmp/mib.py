@@ -7,8 +7,11 @@ bytes into the answer. `fork()` gives a further agent the same table; only what 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.servers.snmp import ber, values
 from sim.servers.snmp.status import NO_CREATION, NOT_WRITABLE, OK, WRONG_TYPE
@@ -103,6 +106,113 @@ class _Cell:
         return _Cell(self.oid, self.tag, value, self.write, self.check)
 
 
+class Rounded:
+    """A live whole number: (read() - offset) * factor, rounded; `absent` when there is nothing to read (NaN)."""
+
+    __slots__ = ("absent", "factor", "offset", "read")
+
+    def __init__(self, read: Callable[[], float], offset: float, factor: float, absent: float) -> None:
+        self.read = read
+        self.offset = offset
+        self.factor = factor
+        self.absent = absent
+
+    def exact(self) -> float:
+        """The number before it is rounded."""
+        value = self.read()
+        return self.absent if value != value else (value - self.offset) * self.factor
+
+    def __call__(self) -> int:
+        """The number."""
+        return round(self.exact())
+
+
+_WIDEST = {
+    values.INTEGER: (-0x80000000, 0x7FFFFFFF),
+    values.COUNTER32: (0, 0xFFFFFFFF),
+    values.GAUGE32: (0, 0xFFFFFFFF),
+    values.TIMETICKS: (0, 0xFFFFFFFF),
+    values.COUNTER64: (0, 0x7FFFFFFFFFFFFFFF),
+}
+
+
+class CellList:
+    """A list of cells to be read together, beneath the codec; `tags` are theirs."""
+
+    def __init__(self, view: TableView, wires: Sequence[bytes]) -> None:
+        self._view = view
+        self._wires = wires
+        self.tags: tuple[int, ...] = ()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        view = self._view
+        self._changes = view.changes
+        cells = [view.cell(wire) for wire in self._wires]
+        self._is_whole = all(c is not None and (c.tag in _WIDEST or c.tag == values.OCTETS) for c in cells)
+        found = [c for c in cells if c is not None] if self._is_whole else []
+        self.tags = tuple(c.tag for c in found)
+        count = len(found)
+        self._numbers = np.full(count, np.nan)
+        self._offset, self._factor, self._absent = np.zeros(count), np.ones(count), np.zeros(count)
+        self._low, self._high = np.full(count, -np.inf), np.full(count, np.inf)
+        self._texts: dict[int, bytes] = {}
+        self._live_texts: list[tuple[int, Live]] = []
+        places: list[int] = []
+        self._reads: list[Callable[[], float]] = []
+        for k, c in enumerate(found):
+            if c.tag == values.OCTETS:
+                if c.read is not None:
+                    self._live_texts.append((k, c.read))
+                elif isinstance(c.constant, bytes):
+                    self._texts[k] = c.constant
+            elif c.read is None:
+                self._numbers[k] = values.in_range(c.tag, c.constant) if isinstance(c.constant, int) else np.nan
+            else:
+                places.append(k)
+                self._low[k], self._high[k] = _WIDEST[c.tag]
+                if isinstance(c.read, Rounded):
+                    self._reads.append(c.read.read)
+                    self._offset[k], self._factor[k] = c.read.offset, c.read.factor
+                    self._absent[k] = round(c.read.absent)
+                else:
+                    self._reads.append(c.read)  # type: ignore[arg-type]
+        chosen = self._places = np.array(places, np.intp)
+        self._offset, self._factor, self._absent = self._offset[chosen], self._factor[chosen], self._absent[chosen]
+        self._low, self._high = self._low[chosen], self._high[chosen]
+
+    def values(self) -> tuple[NDArray[np.float64], Mapping[int, bytes]] | None:
+        """Numbers (float64[n], NaN for texts) and texts by place; None when one is absent or does not fit its type."""
+        if self._changes != self._view.changes:
+            self._take_up()
+        if not self._is_whole:
+            return None
+        numbers = self._numbers.copy()
+        try:
+            raw = np.array([read() for read in self._reads], np.float64)
+        except TypeError:  # None: the object is absent for now
+            return None
+        raw -= self._offset
+        raw *= self._factor
+        np.rint(raw, out=raw)
+        raw += 0.0  # an integer has no negative zero
+        missing = raw != raw
+        if np.count_nonzero(missing):
+            raw[missing] = self._absent[missing]
+        if not ((raw >= self._low) & (raw <= self._high)).all():
+            return None
+        numbers[self._places] = raw
+        if not self._live_texts:
+            return numbers, self._texts
+        texts = dict(self._texts)
+        for k, read in self._live_texts:
+            text = read()
+            if not isinstance(text, bytes):
+                return None
+            texts[k] = text
+        return numbers, texts
+
+
 def _accept(_: Value) -> int:
     """The setter of a plain writable object: the table keeps the value."""
     return OK
@@ -122,6 +232,8 @@ class TableView:
         self._is_sorted = True
         self._is_shared = False
         self._version = 0
+        self.changes = 0
+        """Counts what was put or replaced, so that lists of cells know when to look again."""
         for oid, tag, value in entries:
             self.put(oid, tag, value)
 
@@ -147,7 +259,7 @@ class TableView:
         """Add or replace an object; keeps the setter of a replaced one. TypeError or ValueError on a misfit."""
         if tag not in values.TAGS:
             raise ValueError(f"expected a tag of RFC 2578, got 0x{tag:02x}")
-        old = self._cell(ber.encode_oid(oid))
+        old = self.cell(ber.encode_oid(oid))
         self._store(_Cell(oid, tag, value, old.write if old else None, old.check if old else None))
 
     def on_set(self, oid: Oid, function: Setter | None = None, check: Setter | None = None) -> None:
@@ -157,14 +269,14 @@ class TableView:
         of the request is applied (e.g. wrongValue for a number out of range). Without a function the table just keeps
         the value. A constant object reads back what was accepted; a live one reads what its callable says.
         """
-        cell = self._cell(ber.encode_oid(oid))
+        cell = self.cell(ber.encode_oid(oid))
         if cell is None:
             raise KeyError(f"expected an object at {'.'.join(map(str, oid))} before making it writable")
         self._store(cell.with_writer(function or _accept, check))
 
     def get(self, oid: Oid) -> Value | None:
         """The value at exactly this OID, or None."""
-        cell = self._cell(ber.encode_oid(oid))
+        cell = self.cell(ber.encode_oid(oid))
         if cell is None:
             return None
         value = cell.value()
@@ -181,7 +293,7 @@ class TableView:
 
     def check(self, oid: Oid, value: Value) -> int:
         """Whether a SET would be taken: 0, noCreation, notWritable, wrongType, or what the object's check says."""
-        cell = self._cell(ber.encode_oid(oid))
+        cell = self.cell(ber.encode_oid(oid))
         if cell is None:
             return NO_CREATION
         if cell.write is None:
@@ -193,12 +305,12 @@ class TableView:
     def set(self, oid: Oid, value: Value) -> int:
         """Check and apply: 0 or an SNMP error-status."""
         status = self.check(oid, value)
-        cell = self._cell(ber.encode_oid(oid))
+        cell = self.cell(ber.encode_oid(oid))
         if status or cell is None or cell.write is None:
             return status
         status = cell.write(value) or OK
         if status == OK:
-            now = self._cell(cell.wire)  # the setter may itself have put values
+            now = self.cell(cell.wire)  # the setter may itself have put values
             if now is cell and cell.read is None:
                 self._store(cell.with_value(value.value))
         return status
@@ -224,7 +336,8 @@ class TableView:
                 self._sort()
                 at, version, oids = bisect_right(self._oids, oid), self._version, self._oids
 
-    def _cell(self, wire: bytes) -> _Cell | None:
+    def cell(self, wire: bytes) -> _Cell | None:
+        """The object with this encoded OID, or None."""
         return self._cells.get(wire) or self._base.get(wire)
 
     def _store(self, cell: _Cell) -> None:
@@ -235,6 +348,12 @@ class TableView:
             self._oids.append(cell.oid)
             self._version += 1
         self._cells[cell.wire] = cell
+        self.changes += 1
+
+    def cells(self, oids: Sequence[Oid]) -> CellList | None:
+        """These objects, to be read together again and again; None when one of them does not exist."""
+        wires = [ber.encode_oid(oid) for oid in oids]
+        return None if any(self.cell(wire) is None for wire in wires) else CellList(self, wires)
 
     def _sort(self) -> None:
         if not self._is_sorted:

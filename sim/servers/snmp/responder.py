@@ -15,6 +15,7 @@ from sim.servers.snmp.mib import MibView
 from sim.servers.snmp.pdu import Reply, Request
 from sim.servers.snmp.usm import LocalUser, UsmUser
 
+MAX_DATAGRAM = 65507
 MIN_MESSAGE = 484
 """Octets that every SNMP engine must take (RFC 3417 section 3.2.1)."""
 
@@ -40,7 +41,7 @@ class SnmpResponder(asyncio.DatagramProtocol):
         engine_id: bytes | None = None,
         boots: int = 1,
         clock: Callable[[], float] | None = None,
-        max_message: int = 65507,
+        max_message: int = MAX_DATAGRAM,
         max_varbinds: int = 100,
     ) -> None:
         if not MIN_MESSAGE <= max_message <= 65507:

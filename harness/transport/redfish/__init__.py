@@ -1,0 +1,7 @@
+"""Redfish, read only: a strict HTTP/1.1 client and the resources it is asked for."""
+
+from __future__ import annotations
+
+from harness.transport.redfish.client import RedfishClient, Tls
+
+__all__ = ["RedfishClient", "Tls"]
