@@ -6,10 +6,15 @@ from pathlib import Path
 
 import click
 
+from harness.cli.trying import try_
+
 
 @click.group()
 def profile() -> None:
-    """List, show and check device profiles."""
+    """List, show, check, write and try device profiles."""
+
+
+profile.add_command(try_)
 
 
 @profile.command("list")
@@ -59,12 +64,40 @@ def show(name: str) -> int:
     return 0
 
 
+@profile.command("new")
+@click.argument("name", metavar="CLASS/NAME")
+@click.option(
+    "--protocol", type=click.Choice(["snmp", "modbus", "scpi"]), required=True, help="What the device speaks."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write; default NAME.yaml.")
+def new(name: str, protocol: str, output: str | None) -> int:
+    """Write the commented beginning of a profile, right as it is; a file that exists is left alone."""
+    from harness.cli.skeleton import skeleton
+    from harness.cli.terminal import say
+    from harness.device.registry import load_profile
+    from harness.errors import ConfigError
+
+    text = skeleton(name, protocol)
+    path = Path(output or f"{name.partition('/')[2]}.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise ConfigError(f"{path} exists already", hint="name another file with -o") from error
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    load_profile(path)
+    say(f"{path}: written and checked; fill it in, then: harness profile check {path}")
+    return 0
+
+
 @profile.command("check")
 @click.argument("files", nargs=-1, required=True)
 def check_(files: tuple[str, ...]) -> int:
     """Check profile FILES; every mistake at once."""
     from harness.cli.terminal import say
     from harness.device.registry import load_profile
+    from harness.schema.canonical import missing_names
     from harness.schema.problems import Problems
 
     found = Problems()
@@ -72,6 +105,10 @@ def check_(files: tuple[str, ...]) -> int:
         loaded = found.attempt(lambda n=name: load_profile(Path(n)))  # type: ignore[misc]
         if loaded is not None:
             say(f"{name}: ok, {loaded[0].profile}")
+            for what, names in zip(("signals", "controls"), missing_names(loaded[0]), strict=True):
+                if names:
+                    text = f"plans for every {loaded[0].class_} use {what} that this profile lacks: {', '.join(names)}"
+                    click.echo(f"note: {name}: {text}", err=True)
     for problem in found.found:
         click.echo(str(problem), err=True)
     return 2 if found else 0

@@ -29,6 +29,7 @@ from harness.device.points import ControlPoint
 from harness.device.registry import load_profile
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality, parse_quantity, unit
+from harness.schema.canonical import missing_names
 from harness.schema.profile import Profile
 from harness.schema.station import Station
 from sim.twins.points import points
@@ -39,26 +40,7 @@ ADDRESSES = {
     "modbus": "modbus+tcp://127.0.0.1:15020/7",
     "snmp": "snmp://127.0.0.1:16100",
     "scpi": "TCPIP::127.0.0.1::5025::SOCKET",
-}
-CANONICAL: Mapping[str, tuple[str, ...]] = {
-    "pdu": ("power",),
-    "cdu": (
-        *("flow", "supply_temperature", "return_temperature", "supply_pressure", "return_pressure", "leak"),
-        *("pump", "mode", "flow_setpoint", "pump_speed", "level"),
-    ),
-    "load": ("voltage", "current", "power", "current_setpoint", "input"),
-    "meter": ("power", "phase.voltage", "phase.current", "phase.power"),
-    "hipot": ("test", "result"),
-    "chamber": ("temperature", "temperature_setpoint", "run"),
-    "environment": ("temperature", "humidity"),
-    "switch": ("port.state",),
-}
-"""Signals that every device of a class has under the same name, so that plans run on any of them."""
-CANONICAL_CONTROLS: Mapping[str, tuple[str, ...]] = {
-    "cdu": ("pump", "mode", "flow_setpoint", "pump_speed"),
-    "load": ("current", "input"),
-    "hipot": ("test",),
-    "chamber": ("temperature_setpoint", "run"),
+    "redfish": "redfish://127.0.0.1:8000",
 }
 OTHER_PURPOSE = {"load/rack_workload": "an agent, not an instrument of its class"}
 KINDS = {
@@ -172,12 +154,8 @@ async def canonical_names(name: str, profile: Profile) -> str:
     """The signals and controls of its class have the names that plans use."""
     if name in OTHER_PURPOSE:
         return OTHER_PURPOSE[name]
-    have = {*profile.signals}
-    for group, repeat in profile.repeat.items():
-        have |= {f"{group}.{column}" for column in repeat.signals}
-    missing = [signal for signal in CANONICAL.get(profile.class_, ()) if signal not in have]
-    assert not missing, f"missing signals {missing}"
-    controls = [control for control in CANONICAL_CONTROLS.get(profile.class_, ()) if control not in profile.controls]
+    signals, controls = missing_names(profile)
+    assert not signals, f"missing signals {signals}"
     assert not controls, f"missing controls {controls}"
     return ""
 
@@ -382,7 +360,7 @@ async def absent_values_are_bad(_name: str, profile: Profile) -> str:
             point = twins.get(info.name.partition(".")[2])
             if point is None:
                 continue
-            has_word = point.spec.sentinels or b.profile.protocol == "scpi"
+            has_word = point.spec.sentinels or b.profile.protocol in ("scpi", "redfish")
             if has_word and point.variable in names and point.number is not None and not point.is_raw:
                 dead.append((info.name, point))
         for variable in {point.variable for _, point in dead}:
