@@ -37,9 +37,9 @@ def make_schema(kind: str) -> dict[str, Any]:
         return result_schema()
     from pydantic import TypeAdapter
 
-    from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+    from harness.schema.profile import Profile
 
-    return TypeAdapter(ModbusProfile | SnmpProfile | ScpiProfile).json_schema()
+    return TypeAdapter(Profile).json_schema()
 
 
 def _plan() -> dict[str, Any]:

@@ -1,21 +1,24 @@
 """Device addresses, as a station file states them.
 
-`modbus+tcp://host:502/12`, `modbus+rtu:///dev/ttyUSB0?baud=19200&parity=E/200`, `snmp://host:161`, and VISA resource
-strings such as `TCPIP::host::5025::SOCKET`.
+`modbus+tcp://host:502/12`, `modbus+rtu:///dev/ttyUSB0?baud=19200&parity=E/200`, `snmp://host:161`,
+`redfishs://host:443?ca=cdu.pem`, and VISA resource strings such as `TCPIP::host::5025::SOCKET`.
 """
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-_PORTS = {"modbus+tcp": 502, "modbus+rtutcp": 502, "snmp": 161}
+_PORTS = {"modbus+tcp": 502, "modbus+rtutcp": 502, "snmp": 161, "redfish": 80, "redfishs": 443}
 VISA_PREFIXES = ("TCPIP", "ASRL", "USB", "GPIB", "VICP", "PRLGX")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed address. `scheme` is modbus+tcp, modbus+rtutcp, modbus+rtu, snmp or visa."""
+    """A parsed address. `scheme` is modbus+tcp, modbus+rtutcp, modbus+rtu, snmp, redfish, redfishs or visa."""
 
     scheme: str
     host: str = ""
@@ -26,8 +29,9 @@ class Address:
 
     @property
     def protocol(self) -> str:
-        """The protocol family that a profile must speak: modbus, snmp or scpi."""
-        return "scpi" if self.scheme == "visa" else self.scheme.partition("+")[0]
+        """The protocol family that a profile must speak: modbus, snmp, scpi or redfish."""
+        others = {"visa": "scpi", "redfishs": "redfish"}
+        return others.get(self.scheme) or self.scheme.partition("+")[0]
 
     @property
     def bus(self) -> tuple[str, str, int]:
@@ -53,19 +57,66 @@ def parse_address(text: str) -> Address:
     if parts.scheme not in _PORTS:
         raise ValueError(
             f"address {text!r} is not known; write modbus+tcp://HOST:PORT/UNIT, modbus+rtutcp://HOST:PORT/UNIT, "
-            "modbus+rtu:///dev/ttyX?baud=19200&parity=E/UNIT, snmp://HOST:PORT or a VISA resource like "
-            "TCPIP::HOST::5025::SOCKET"
+            "modbus+rtu:///dev/ttyX?baud=19200&parity=E/UNIT, snmp://HOST:PORT, redfishs://HOST:PORT or a VISA "
+            "resource like TCPIP::HOST::5025::SOCKET"
         )
     try:
         port = parts.port or _PORTS[parts.scheme]
     except ValueError as error:
         raise ValueError(f"address {text!r} has no valid port (1 to 65535)") from error
-    if not parts.hostname or parts.username or parts.query:
+    if not parts.hostname or parts.username or (parts.query and not parts.scheme.startswith("redfish")):
         raise ValueError(f"address {text!r} must be SCHEME://HOST:PORT; credentials never stand in an address")
+    if parts.scheme.startswith("redfish"):
+        if parts.path.strip("/"):
+            raise ValueError(
+                f"address {text!r}: a Redfish address ends after the port; the profile knows the resources"
+            )
+        return Address(parts.scheme, parts.hostname, port, options=_redfish(parts.scheme, parts.hostname, parts.query))
     unit = _unit(parts.path.strip("/"), text) if parts.scheme.startswith("modbus") else None
     if parts.scheme == "snmp" and parts.path.strip("/"):
         raise ValueError(f"address {text!r}: an SNMP address ends after the port")
     return Address(parts.scheme, parts.hostname, port, unit)
+
+
+def _redfish(scheme: str, host: str, query: str) -> dict[str, str]:
+    """How the service is trusted: `ca` (a file), `fingerprint` (SHA-256 of its certificate) or `insecure=true`."""
+    known = ("ca", "fingerprint", "insecure") if scheme == "redfishs" else ("insecure",)
+    options = {key: values[-1] for key, values in parse_qs(query, strict_parsing=bool(query)).items()}
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ValueError(f"{scheme}://{host}: unknown option {unknown[0]!r}; known are {', '.join(known)}")
+    if len(options) > 1:
+        raise ValueError(f"{scheme}://{host}: give one of {', '.join(known)}")
+    if options.get("insecure", "true") != "true":
+        raise ValueError(f"{scheme}://{host}: insecure is true or left out")
+    if "fingerprint" in options:
+        digits = options["fingerprint"].replace(":", "").lower()
+        if len(digits) != 64 or set(digits) - set(string.hexdigits):
+            raise ValueError(
+                f"{scheme}://{host}: a fingerprint is the SHA-256 of the certificate, 64 hexadecimal digits"
+            )
+        options["fingerprint"] = digits
+    if scheme == "redfish" and "insecure" not in options and not _is_loopback(host):
+        raise ValueError(
+            f"redfish://{host} is not encrypted: write redfishs://, or add ?insecure=true if it has no other"
+        )
+    return options
+
+
+def tls_options(where: Address, base: Path) -> dict[str, str | bool] | None:
+    """The fields of `harness.transport.redfish.Tls` for an address; None when it is not encrypted."""
+    if where.scheme != "redfishs":
+        return None
+    options = where.options
+    ca = str((base / options["ca"]).resolve()) if "ca" in options else ""
+    return {"ca": ca, "fingerprint": options.get("fingerprint", ""), "unchecked": "insecure" in options}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _serial(text: str) -> Address:

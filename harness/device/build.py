@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from harness.clock import Clock
-from harness.device.address import Address, parse_address
-from harness.device.credentials import snmp_credentials
+from harness.device.address import Address, parse_address, tls_options
+from harness.device.credentials import redfish_credentials, snmp_credentials
 from harness.device.device import Device
 from harness.device.link import Link
 from harness.device.modbus_link import ModbusLink
 from harness.device.points import Expansion, expand
+from harness.device.redfish_link import RedfishLink
 from harness.device.scpi_link import ScpiLink
 from harness.device.snmp_link import SnmpLink
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusOptions, ModbusProfile, Profile, ScpiProfile, SnmpProfile
+from harness.schema.profile import ModbusOptions, ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.schema.station import DeviceEntry
 from harness.transport.modbus import ModbusClient, ModbusPool
 from harness.transport.network import Network, SocketNetwork
+from harness.transport.redfish import RedfishClient, Tls
 from harness.transport.serial import Parity, SerialNetwork, silence
 from harness.transport.snmp import SnmpClient
 from harness.transport.visa import open_instrument
@@ -72,6 +74,21 @@ class DeviceBuilder:
                 any_source=profile.snmp.any_source,
             )
             return SnmpLink(profile, expansion, agent, entry.parameters)
+        if isinstance(profile, RedfishProfile):
+            tls: Any = tls_options(where, self._base)
+            proof = redfish_credentials(None if is_simulated else entry.credentials, self._base)
+            service = RedfishClient(
+                self._network,
+                where.host,
+                where.port,
+                tls=Tls(**tls) if tls is not None else None,
+                user=proof.user,
+                password=proof.password,
+                uses_session=proof.uses_session,
+                name=name,
+                timeout=profile.timeout,
+            )
+            return RedfishLink(profile, expansion, service, entry.parameters)
         assert isinstance(profile, ScpiProfile)
         instrument = open_instrument(
             where.resource, self._network, virtual=self._clock.is_virtual, name=name, timeout=profile.timeout

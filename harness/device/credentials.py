@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from harness.errors import ConfigError
 from harness.schema.fields import Model, StrictText
@@ -15,6 +16,8 @@ from harness.schema.station import FileRef
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials
 from harness.transport.snmp.types import AuthProtocol, PrivProtocol
+
+T = TypeVar("T", bound=Model)
 
 
 class SnmpFile(Model):
@@ -28,6 +31,24 @@ class SnmpFile(Model):
     priv_protocol: PrivProtocol | None = None
     priv_key: StrictText = ""
     context: StrictText = ""
+
+
+class RedfishFile(Model):
+    """What a credentials file for Redfish holds."""
+
+    user: StrictText
+    password: StrictText
+    method: Literal["session", "basic"] = "session"
+    """session: one log-in, then a token; basic: the password with every request, for services without sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedfishCredentials:
+    """Who asks a Redfish service; without a user nothing is proved to it."""
+
+    user: str = ""
+    password: Secret = field(default_factory=Secret)
+    uses_session: bool = True
 
 
 def read_secret(ref: FileRef, base: Path) -> Secret:
@@ -51,14 +72,7 @@ def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
     """The credentials of an SNMP device; without any, community `public` (read-only on most devices)."""
     if ref is None:
         return SnmpCredentials(version="2c", community=Secret("public"))
-    where = ref.file or f"${ref.env}"
-    text = read_secret(ref, base).reveal()
-    try:
-        given = validate(parse_source(text.encode(), where), SnmpFile)
-    except ProblemsError as error:
-        # the text of a secret file must not be shown, so only the places are
-        places = ", ".join(f"{p.line}:{p.column} {p.code}" for p in error.problems[:3])
-        raise ConfigError(f"{where} is not a valid credentials file (at {places})") from None
+    given = _given(ref, base, SnmpFile)
     return SnmpCredentials(
         version=given.version,
         community=Secret(given.community),
@@ -69,3 +83,23 @@ def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
         priv_key=Secret(given.priv_key),
         context=given.context,
     )
+
+
+def redfish_credentials(ref: FileRef | None, base: Path) -> RedfishCredentials:
+    """The credentials of a Redfish device; none when the station names none."""
+    if ref is None:
+        return RedfishCredentials()
+    given = _given(ref, base, RedfishFile)
+    return RedfishCredentials(given.user, Secret(given.password), given.method == "session")
+
+
+def _given(ref: FileRef, base: Path, model: type[T]) -> T:
+    """A credentials file, checked; ConfigError without a word of what it holds."""
+    where = ref.file or f"${ref.env}"
+    text = read_secret(ref, base).reveal()
+    try:
+        return validate(parse_source(text.encode(), where), model)
+    except ProblemsError as error:
+        # the text of a secret file must not be shown, so only the places are
+        places = ", ".join(f"{p.line}:{p.column} {p.code}" for p in error.problems[:3])
+        raise ConfigError(f"{where} is not a valid credentials file (at {places})") from None

@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.device.address import Address, parse_address
-from harness.device.credentials import snmp_credentials
+from harness.device.address import Address, parse_address, tls_options
+from harness.device.credentials import redfish_credentials, snmp_credentials
 from harness.device.device import Device, Setting
 from harness.device.points import ControlPoint, SignalPoint
 from harness.device.safestate import LEAK, Condition, Step
@@ -31,7 +31,7 @@ from harness.errors import RefusedError
 from harness.limits.check import Check
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import convert, parse_quantity
-from harness.schema.profile import ModbusProfile, ModbusSignal, Profile, ScpiProfile, SnmpProfile
+from harness.schema.profile import ModbusProfile, ModbusSignal, Profile, RedfishProfile, ScpiProfile, SnmpProfile
 
 
 async def hand_over(
@@ -84,6 +84,10 @@ def _reach(device: Device, replaced: str, base: Path) -> dict[str, Any]:
             "priv_key": credentials.priv_key.reveal(),
             "context": credentials.context,
         }
+    elif isinstance(profile, RedfishProfile):
+        proof = redfish_credentials(None if replaced else device.entry.credentials, base)
+        entry |= {"host": where.host, "port": where.port, "tls": tls_options(where, base)}
+        entry |= {"user": proof.user, "password": proof.password.reveal(), "uses_session": proof.uses_session}
     else:
         assert isinstance(profile, ScpiProfile)
         entry["resource"] = where.resource

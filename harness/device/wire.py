@@ -12,16 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeVar
 
-from harness.device import modbus_types
+from harness.device import modbus_types, redfish_values
 from harness.errors import RefusedError
 from harness.transport.modbus import ModbusClient
+from harness.transport.redfish import RedfishClient
 from harness.transport.snmp import Kind, SnmpClient, VarBind
 from harness.transport.visa import Instrument
 
 T = TypeVar("T", bound="Command | Read | Expect")
 ModbusUnit = tuple[ModbusClient, int]
 """A connection and the unit behind it."""
-Channel = ModbusUnit | SnmpClient | Instrument
+Channel = ModbusUnit | SnmpClient | Instrument | RedfishClient
 _OVERFLOW = 9.9e37
 """SCPI-99 volume 1, 7.2.1.5: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
 _NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64, Kind.OPAQUE)
@@ -67,6 +68,8 @@ async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
                     operation="write",
                     vendor_code=errors[0],
                 )
+        elif isinstance(channel, RedfishClient):
+            raise RefusedError("Redfish is read here, never written", operation="write")
         else:
             await _write(*channel, command)
 
@@ -99,7 +102,8 @@ class Read:
     address: int = 0
     count: int = 0
     type: str = ""
-    """Modbus: as in the profile. SNMP: number, decimal_text, text, octets. SCPI: the parse."""
+    """Modbus: as in the profile. SNMP: number, decimal_text, text, octets. SCPI: the parse. Redfish: number, text,
+    word, sum, max, worst."""
     order: str = "ABCD"
     bit: int | None = None
     width: int = 1
@@ -109,6 +113,7 @@ class Read:
     swap_string: bool = False
     characters: str = "both"
     oid: str = ""
+    """Redfish: the places of the values, `path#pointer`, in `join`."""
     join: tuple[str, ...] = ()
     between: tuple[str, str] = ("", "")
     """Only the part of an SNMP text between these two marks."""
@@ -136,6 +141,9 @@ async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
     if isinstance(channel, Instrument):
         answers = {query: await channel.query(query) for query in dict.fromkeys(read.query for read in reads)}
         return [_of_scpi(read, answers[read.query].strip()) for read in reads]
+    if isinstance(channel, RedfishClient):
+        found = await redfish_values.fetch(channel, [place for read in reads for place in read.join])
+        return [_of_redfish(read, [found[place] for place in read.join]) for read in reads]
     client, unit = channel
     places = dict.fromkeys((read.function, read.address, read.count) for read in reads)
     data: dict[tuple[int, int, int], bytes] = {}
@@ -226,6 +234,13 @@ def _of_scpi(read: Read, answer: str) -> float | str:
         return math.nan
     number = _number(part.removesuffix(read.suffix))
     return _scaled(read, number) if abs(number) < _OVERFLOW else math.nan
+
+
+def _of_redfish(read: Read, values: Sequence[Any]) -> float | str:
+    if read.is_text:
+        return redfish_values.text(values[0])[0]
+    raw, _ = redfish_values.number(read.type, values, read.answers, read.sentinels)
+    return _scaled(read, raw) if raw == raw else math.nan
 
 
 def _number(text: str) -> float:

@@ -11,6 +11,7 @@ from harness.errors import HarnessError
 from harness.secret import Secret
 from harness.transport.modbus import ModbusClient
 from harness.transport.network import Network, SocketNetwork
+from harness.transport.redfish import RedfishClient, Tls
 from harness.transport.snmp import SnmpClient, SnmpCredentials
 from harness.transport.visa import Instrument, open_instrument
 from harness.transport.visa_stream import StreamSession
@@ -44,6 +45,18 @@ class Hands:
                 timeout=entry["timeout"],
                 max_oids=entry["max_oids"],
                 any_source=entry["any_source"],
+            )
+        if entry["protocol"] == "redfish":
+            return RedfishClient(
+                SocketNetwork(),
+                entry["host"],
+                entry["port"],
+                tls=Tls(**entry["tls"]) if entry["tls"] is not None else None,
+                user=entry["user"],
+                password=Secret(entry["password"]),
+                uses_session=entry["uses_session"],
+                name=name,
+                timeout=entry["timeout"],
             )
         return _instrument(name, entry)
 

@@ -1,7 +1,7 @@
 """The names that plans use: signals and controls that every device of a class has under the same name.
 
 A plan that says `pdu.power` or `cdu.flow_setpoint` runs on any device of the class. A profile that lacks one of these
-is usable, but not everywhere; those that ship have all of them.
+is usable, but not everywhere; those that ship have all of them (over Redfish, which is only read: all signals).
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ CONTROLS: Mapping[str, tuple[str, ...]] = {
 
 
 def missing_names(profile: Profile) -> tuple[list[str], list[str]]:
-    """The signals and the controls of its class that a profile lacks."""
+    """The signals and the controls of its class that a profile lacks; one that is only read lacks no controls."""
     have = {*profile.signals}
     for group, repeat in profile.repeat.items():
         have |= {f"{group}.{column}" for column in repeat.signals}
     signals = [name for name in SIGNALS.get(profile.class_, ()) if name not in have]
-    controls = [name for name in CONTROLS.get(profile.class_, ()) if name not in profile.controls]
+    needed = () if profile.protocol == "redfish" else CONTROLS.get(profile.class_, ())
+    controls = [name for name in needed if name not in profile.controls]
     return signals, controls

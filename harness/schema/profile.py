@@ -39,6 +39,13 @@ from harness.schema.profile_modbus import (
     ModbusWrite,
     Order,
 )
+from harness.schema.profile_redfish import (
+    RedfishFind,
+    RedfishOptions,
+    RedfishProfile,
+    RedfishRepeat,
+    RedfishSignal,
+)
 from harness.schema.profile_scpi import (
     ScpiControl,
     ScpiOptions,
@@ -83,6 +90,11 @@ __all__ = [
     "Poll",
     "Profile",
     "ProfileBase",
+    "RedfishFind",
+    "RedfishOptions",
+    "RedfishProfile",
+    "RedfishRepeat",
+    "RedfishSignal",
     "ScpiControl",
     "ScpiOptions",
     "ScpiProfile",
@@ -107,9 +119,10 @@ __all__ = [
     "Words",
 ]
 
-Profile = ModbusProfile | SnmpProfile | ScpiProfile
-PROFILES: Mapping[str, type[ModbusProfile | SnmpProfile | ScpiProfile]] = {
+Profile = ModbusProfile | SnmpProfile | ScpiProfile | RedfishProfile
+PROFILES: Mapping[str, type[ModbusProfile | SnmpProfile | ScpiProfile | RedfishProfile]] = {
     "modbus": ModbusProfile,
     "snmp": SnmpProfile,
     "scpi": ScpiProfile,
+    "redfish": RedfishProfile,
 }
