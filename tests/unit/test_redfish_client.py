@@ -22,7 +22,7 @@ PUMP = "/redfish/v1/ThermalEquipment/CDUs/West/Pumps/Left"
 TREE = {
     "/redfish/v1": {"@odata.id": "/redfish/v1/", "Name": "Root Service"},
     PUMP: {"@odata.id": PUMP, "Name": "Pumpe für Süd", "PumpSpeedPercent": {"Reading": 62.5, "SpeedRPM": 1800}},
-    "/redfish/v1/Empty": {"@odata.id": "/redfish/v1/Empty", "Members": []},
+    "/redfish/v1/Empty": {"@odata.id": "/redfish/v1/Empty", "Name": "Nothing", "Members": []},
 }
 
 
