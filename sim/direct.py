@@ -16,7 +16,7 @@ from sim.servers.host import Host, Listener, MemoryHost
 from sim.servers.modbus import ModbusServer
 from sim.servers.modbus_bank import ModbusFault
 from sim.servers.scpi import ScpiServer
-from sim.servers.snmp.mib import CellList, TableView
+from sim.servers.snmp.mib import CellList, Oid, TableView
 from sim.servers.snmp.responder import MAX_DATAGRAM, SnmpResponder
 
 
@@ -95,8 +95,19 @@ class _Agent:
         """The objects, if the community is right and all of them are there."""
         if community != self._community:
             return None
-        cells = self._view.cells([tuple(map(int, oid.strip(".").split("."))) for oid in oids])
+        cells = self._view.cells([_oid(oid) for oid in oids])
         return None if cells is None else _Objects(cells, self._sources)
+
+    def below(self, root: str, community: str) -> list[tuple[str, int, int | bytes]] | None:
+        """All objects below an OID, if the community is right."""
+        if community != self._community:
+            return None
+        self._sources.refresh()
+        return self._view.below(_oid(root))
+
+
+def _oid(text: str) -> Oid:
+    return tuple(map(int, text.strip(".").split(".")))
 
 
 class _Objects:

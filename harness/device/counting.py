@@ -36,6 +36,10 @@ class CounterUnroller:
             if uptime == uptime:
                 self._last_uptime = uptime
         now = values[self._index]
+        if not rebooted and (now >= self._last).all():  # as nearly always; NaN compares as False
+            self._last = now
+            values[self._index] = now + self._added
+            return ""
         fell = now < self._last
         note = ""
         if np.count_nonzero(fell):

@@ -38,7 +38,9 @@ class Reply:
     @classmethod
     def empty(cls, count: int) -> Reply:
         """A reply of `count` points, all NaN and GOOD."""
-        return cls(np.full(count, np.nan), np.zeros(count, dtype=np.uint8))
+        raw = np.empty(count)
+        raw.fill(np.nan)
+        return cls(raw, np.zeros(count, dtype=np.uint8))
 
 
 class ReadPlan(Protocol):

@@ -68,11 +68,13 @@ class Finder:
         self._parameters = {**profile.parameters, **parameters}
         self._walked: dict[str, dict[str, VarBind]] = {}
         self._by_label: dict[str, dict[str, list[str]]] = {}
+        self._by_part: dict[tuple[str, int], dict[str, tuple[int, str]]] = {}
 
     def forget(self) -> None:
         """Walk again at the next look."""
         self._walked.clear()
         self._by_label.clear()
+        self._by_part.clear()
 
     def fill(self, template: str, index: object) -> str:
         """A template with the index of a row and the parameters of the device put in."""
@@ -187,14 +189,24 @@ class Finder:
             rows = await self._labelled(self.fill(spec.lookup.labels, row.index))
             wanted = [word.replace("{label}", row.label).lower() for word in spec.lookup.equals]
             keys = set(next((rows[word] for word in wanted if word in rows), []))
-        for index in await self._walk(oid):
-            numbers = index.split(".")
-            if spec.lookup.part < len(numbers) and numbers[spec.lookup.part] in keys:
-                return Bound(
-                    f"{oid}.{index}",
-                    join=tuple(f"{self.fill(column, row.index)}.{index}" for column in spec.lookup.join),
-                )
-        return None
+        places = await self._places(oid, spec.lookup.part)
+        found = min((places[key] for key in keys if key in places), default=None)
+        if found is None:
+            return None
+        index = found[1]
+        join = tuple(f"{self.fill(column, row.index)}.{index}" for column in spec.lookup.join)
+        return Bound(f"{oid}.{index}", join=join)
+
+    async def _places(self, column: str, part: int) -> dict[str, tuple[int, str]]:
+        """The first instance of a column with a number at place `part` of its index: number -> (order, index)."""
+        known = self._by_part.get((column, part))
+        if known is None:
+            known = self._by_part[column, part] = {}
+            for order, index in enumerate(await self._walk(column)):
+                numbers = index.split(".")
+                if part < len(numbers):
+                    known.setdefault(numbers[part], (order, index))
+        return known
 
     async def _by_name(self, spec: SnmpSignal, bind: SnmpBind, row: Row) -> str | None:
         """The index of the row with the first label that is there, in the unit that fits best."""

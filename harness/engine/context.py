@@ -184,6 +184,11 @@ class StepContext:
         """Tell the screen how far the step is, 0 to 1."""
         self._bench.progress = (min(1.0, max(0.0, fraction)), text)
 
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether `checkpoint` would write: what it is given need not be gathered before."""
+        return self.clock.monotonic() - self._checkpoint_at >= CHECKPOINT_EVERY_S
+
     def checkpoint(self, **state: Any) -> None:
         """Journal how far the step is (JSON values), at most every 10 s; `interruption` gives it back after a death."""
         now = self.clock.monotonic()

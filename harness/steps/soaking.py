@@ -180,7 +180,9 @@ async def soak(ctx: StepContext, p: Soak) -> None:
         if again:
             began = again
             deltas.begin()
-        ctx.checkpoint(credited_s=now - began, watched=watching.state(), restarts=restarts.count, deltas=deltas.first)
+        if ctx.is_checkpoint_due:
+            seen = watching.state()
+            ctx.checkpoint(credited_s=now - began, watched=seen, restarts=restarts.count, deltas=deltas.first)
         return again
 
     with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:

@@ -49,6 +49,10 @@ class SnmpObjectList(Protocol):
 class SnmpPeer(Protocol):
     """An SNMP agent."""
 
+    def below(self, root: str, community: str) -> Sequence[tuple[str, int, int | bytes]] | None:
+        """OID, tag and value of all objects below `root`, in order; None: walk over the wire."""
+        ...
+
     def objects(self, oids: Sequence[str], community: str) -> SnmpObjectList | None:
         """The objects with these OIDs for whoever knows the community (version 2c); None: ask over the wire."""
         ...

@@ -228,6 +228,12 @@ class SnmpClient:
 
         ProtocolViolationError when the agent goes in circles, gives nothing, or more than `limit` objects.
         """
+        if self._direct is not None and self._exchange.is_idle:
+            peer: SnmpPeer | None = self._direct.peer(*self._place, "snmp")
+            rows = peer.below(root, self._community.reveal()) if peer is not None else None
+            if rows is not None and len(rows) < limit:
+                self.counters.requests += len(rows) // self._max_repetitions + 1
+                return [VarBind(oid, Kind(tag), value) for oid, tag, value in rows]
         found, self._max_repetitions = await walk(
             self._exchange, root, limit=limit, repetitions=self._max_repetitions, retries=self._retries
         )

@@ -350,6 +350,25 @@ class TableView:
         self._cells[cell.wire] = cell
         self.changes += 1
 
+    def below(self, root: Oid) -> list[tuple[str, int, int | bytes]] | None:
+        """Dotted OID, tag and value of the objects below `root`; None when one is neither a number nor a text."""
+        self._sort()
+        found: list[tuple[str, int, int | bytes]] = []
+        for at in range(bisect_right(self._oids, root), len(self._oids)):
+            oid = self._oids[at]
+            if oid[: len(root)] != root:
+                break
+            cell = self.cell(ber.encode_oid(oid))
+            value = None if cell is None else cell.value()
+            if cell is None or value is None:
+                continue
+            if isinstance(value, int) and cell.tag in values.INTEGER_TAGS:
+                value = values.in_range(cell.tag, value)
+            elif not isinstance(value, bytes) or cell.tag != values.OCTETS:
+                return None
+            found.append((".".join(map(str, oid)), cell.tag, value))
+        return found
+
     def cells(self, oids: Sequence[Oid]) -> CellList | None:
         """These objects, to be read together again and again; None when one of them does not exist."""
         wires = [ber.encode_oid(oid) for oid in oids]
