@@ -34,7 +34,9 @@ def read(signal: str, station: str | None, simulate: bool, faults: tuple[str, ..
     async def work() -> int:
         async with opened(on, {device_name}, simulate=simulate, seed=seed, faults=faults) as session:
             device = session.need(device_name)
-            readings = await device.read([name.partition(".")[2] for name in names])
+            there = {info.name for info in device.signals}  # of a bank, the rows that the device has
+            asked = [name for name in names if name in there] or names
+            readings = await device.read([name.partition(".")[2] for name in asked])
             for reading in readings:
                 say(str(reading) if len(readings) == 1 else f"{reading.signal}  {reading}")
             return 0 if all(reading.is_good for reading in readings) else 3
@@ -81,8 +83,10 @@ def set_(
     async def work() -> int:
         async with opened(on, {device_name}, simulate=simulate, seed=seed, faults=faults) as session:
             device = session.need(device_name)
-            outcomes = await actuate(device, wanted, session.clock, SpokenNotes())
-            for point, setting in wanted:
+            found = {point.name for _, point in on.catalog.find_controls(control)}  # rows that the device has
+            meant = [pair for pair in wanted if pair[0].name in found]
+            outcomes = await actuate(device, meant, session.clock, SpokenNotes())
+            for point, setting in meant:
                 outcome = outcomes[point.name]
                 shown = setting.show(point.spec.unit)
                 word = "confirmed" if outcome.is_confirmed else "NOT CONFIRMED"

@@ -11,6 +11,7 @@ from harness.cli.inputs import find_station, need_simulate, simulation_options
 
 if TYPE_CHECKING:
     from harness.cli.session import Session
+    from harness.device.device import Device
 
 
 @click.command()
@@ -58,7 +59,17 @@ async def _row(session: Session, name: str) -> dict[str, Any]:
         "poll_ms": round(1000 * device.health.latency_s, 1),
         "signals": len(device.signals),
         "good": good,
+        "banks": _banks(device),
     }
+
+
+def _banks(device: Device) -> dict[str, int]:
+    """How many of each switchable repetition the device has: what `counts` of the station file should say."""
+    found: dict[str, set[int]] = {}
+    for control in device.expansion.controls.values():
+        if control.row and control.name not in device.expansion.absent:
+            found.setdefault(control.group, set()).add(control.row)
+    return {group: len(rows) for group, rows in found.items()}
 
 
 def _show(station: str, rows: list[dict[str, Any]]) -> None:
@@ -76,5 +87,6 @@ def _show(station: str, rows: list[dict[str, Any]]) -> None:
             say(f"{stem}{row['reason']}{'; ' + row['hint'] if row['hint'] else ''}")
             continue
         identity = ", ".join(f"{key} {text}" for key, text in row["identity"].items() if text) or "no identity"
-        say(f"{stem}{identity}")
+        banks = "".join(f", {count} x {group}" for group, count in row["banks"].items())
+        say(f"{stem}{identity}{banks}")
         say(f"{stem}{row['good']} of {row['signals']} signals good, open {row['open_ms']} ms, poll {row['poll_ms']} ms")

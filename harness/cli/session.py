@@ -83,6 +83,7 @@ async def _open(session: Session, device: Device) -> None:
     try:
         async with session.clock.timeout(OPEN_WITHIN_S):
             await device.open()
+            session.on.catalog.expansions[device.name] = device.expansion
     except TimeoutError:
         session.failures[device.name] = UnreachableError(
             f"did not come up within {OPEN_WITHIN_S:g} s", device=device.name, operation="open"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -123,9 +123,31 @@ class Device:
             points = list(await self.link.open())
             await self._compile(points)
             await self._prove()
+            self._count()
         except DeviceError as error:
             raise self._named(error) from error
         self._is_open = True
+
+    def _count(self) -> None:
+        """Leave rows that this device does not have out of its banks; IdentityError when the station counts more."""
+        rows: dict[str, set[int]] = {}
+        for point in self._points:
+            rows.setdefault(point.group, set()).add(point.row)
+        known = {(point.group, point.row) for point in self.expansion.signals.values()}
+        absent = frozenset(
+            control.name
+            for control in self.expansion.controls.values()
+            if (control.group, control.row) in known and control.row not in rows.get(control.group, set())
+        )
+        for group, count in self.entry.counts.items():
+            found = len(rows.get(group, ()))
+            if found < count and any(self.expansion.controls[name].group == group for name in absent):
+                raise IdentityError(
+                    f"the device has {found} of {group}, the station file counts {count}",
+                    device=self.name,
+                    hint=f"correct `counts` in the station file, or look why {group} is missing; nothing was written",
+                )
+        self.expansion = replace(self.expansion, absent=absent)
 
     async def _compile(self, points: list[SignalPoint]) -> None:
         by_class = {key: [p for p in points if p.spec.poll == key] for key in ("fast", "slow", "once")}

@@ -62,12 +62,19 @@ class Expansion:
 
     signals: Mapping[str, SignalPoint]
     controls: Mapping[str, ControlPoint]
+    absent: frozenset[str] = frozenset()
+    """Controls of rows that the device was found not to have (8 outlets where the profile counts 48)."""
 
     def bank(self, name: str) -> list[ControlPoint]:
-        """The controls that `name` stands for: itself, or all of a repetition (`outlet` -> outlet[1], ...)."""
+        """The controls that `name` stands for: itself, or all of a repetition (`outlet` -> outlet[1], ...).
+
+        A bank holds the rows that the device has; all of the profile's when it has none, so that commanding the bank
+        is refused instead of doing nothing.
+        """
         if name in self.controls:
             return [self.controls[name]]
-        return [point for point in self.controls.values() if point.row and point.name == f"{name}[{point.row}]"]
+        bank = [point for point in self.controls.values() if point.row and point.name == f"{name}[{point.row}]"]
+        return [point for point in bank if point.name not in self.absent] or bank
 
     def signal_bank(self, name: str) -> list[SignalPoint]:
         """The signals that `name` stands for: itself, or one column of a repetition (`outlet.current`)."""

@@ -193,6 +193,7 @@ class Runner:
             return DeviceError(f"did not come up within {OPEN_WITHIN_S:g} s", device=device.name, operation="open")
         except HarnessError as error:
             return error
+        self.project.catalog.expansions[device.name] = device.expansion
         identity = " ".join(text for text in device.identity.values() if text) or "no identity"
         self.log.tell("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
         return None
