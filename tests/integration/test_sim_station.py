@@ -28,7 +28,7 @@ from sim_station_tools import (
 import sim
 from harness.clock import run
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+from harness.schema.profile import ModbusProfile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
 
@@ -271,6 +271,14 @@ def test_every_profile_of_the_project_has_a_twin():
                     answers = await ask(address, *lines, "SYST:ERR?")
                     assert answers[-1].startswith("0,"), f"{name}: {answers}"
                     assert all(answers), name
+                elif isinstance(profile, RedfishProfile):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", int(port_of(address)))
+                    writer.write(b"GET /redfish/v1/ HTTP/1.1\r\nHost: twin\r\nConnection: close\r\n\r\n")
+                    answer = await asyncio.wait_for(reader.read(), 5)
+                    assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), f"{name}: {answer}"
+                    assert b'"@odata.id": "/redfish/v1/"' in answer
+                    writer.close()
+                    await writer.wait_closed()
                 else:
                     pytest.fail(f"{name}: no test for {profile.protocol}")
         finally:

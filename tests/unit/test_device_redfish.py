@@ -1,0 +1,339 @@
+"""A device over Redfish: what its profile may say, and what it makes of what a service says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.clock import Clock, run
+from harness.device.address import parse_address
+from harness.device.build import DeviceBuilder
+from harness.device.credentials import redfish_credentials
+from harness.device.registry import known_profiles, load_profile
+from harness.device.wire import Read, look, packed, unpacked
+from harness.errors import ConfigError, IdentityError, RefusedError
+from harness.quantity import Quality
+from harness.schema.problems import ProblemsError
+from harness.schema.profile import PROFILES
+from harness.schema.source import parse_source, validate
+from harness.schema.station import DeviceEntry, FileRef
+from sim.network import MemoryNetwork
+from sim.servers.host import MemoryHost
+from sim.servers.redfish import RedfishService
+
+CDU = "/redfish/v1/ThermalEquipment/CDUs/East"
+LOOP = f"{CDU}/SecondaryCoolantConnectors/B"
+
+
+def collection(path, *members):
+    return {"@odata.id": path, "Members": [{"@odata.id": f"{path}/{member}"} for member in members]}
+
+
+def unit_tree(**connector):
+    """A unit as one answers in the field: other names than numbers, parts missing, texts where numbers belong."""
+    tree = {
+        "/redfish/v1": {"@odata.id": "/redfish/v1/"},
+        CDU.rpartition("/")[0]: collection(CDU.rpartition("/")[0], "East"),
+        CDU: {
+            "@odata.id": CDU,
+            "EquipmentType": "CDU",
+            "Model": "LL-900\x1b[31m",
+            "SerialNumber": "LL9-0042",
+            "FirmwareVersion": "0502",
+            "Status": {"State": "Enabled", "Health": "Warning"},
+        },
+        f"{CDU}/SecondaryCoolantConnectors": collection(f"{CDU}/SecondaryCoolantConnectors", "B"),
+        LOOP: {
+            "@odata.id": f"{LOOP}/",
+            "FlowLitersPerMinute": {"Reading": 412},
+            "SupplyTemperatureCelsius": {"Reading": 31.75},
+            "ReturnTemperatureCelsius": {"Reading": None},
+            "SupplyPressurekPa": {"Reading": "Out of range"},
+            "ReturnPressurekPa": {"Reading": 1e9},
+            "DeltaPressurekPa": {},
+            "HeatRemovedkW": {"Reading": True},
+            "FlowControlLitersPerMinute": {"SetPoint": 400, "ControlMode": "automatic"},
+            **connector,
+        },
+        f"{CDU}/Pumps": collection(f"{CDU}/Pumps", "Left", "Right"),
+        f"{CDU}/LeakDetection/LeakDetectors": collection(f"{CDU}/LeakDetection/LeakDetectors", "Tray", "Moisture"),
+    }
+    for name, percent, state in (("Left", 55, "Enabled"), ("Right", 71.5, "StandbyOffline")):
+        path = f"{CDU}/Pumps/{name}"
+        tree[path] = {"@odata.id": path, "PumpSpeedPercent": {"Reading": percent}, "Status": {"State": state}}
+    for name in ("Tray", "Moisture"):
+        path = f"{CDU}/LeakDetection/LeakDetectors/{name}"
+        tree[path] = {"@odata.id": path, "DetectorState": "OK"}
+    return tree
+
+
+@asynccontextmanager
+async def opened(tree, profile="cdu/redfish_cdu", **options):
+    network = MemoryNetwork()
+    service = RedfishService(tree.get, **options)
+    listener = await MemoryHost(network, "127.0.0.1").serve_stream(service.http, 8000)
+    entry = DeviceEntry.model_validate({"profile": profile, "address": "redfish://127.0.0.1:8000"})
+    builder = DeviceBuilder(Clock(), Path(), network)
+    device = builder.make("cdu", entry, load_profile(known_profiles()[profile])[0])
+    try:
+        await device.open()
+        yield device, service
+    finally:
+        await device.close()
+        await listener.close()
+
+
+async def readings(device):
+    """Value or text, and quality, of every signal."""
+    frame = await device.poll()
+    found = {}
+    for k, info in enumerate(device.signals):
+        quality = Quality(int(frame.qualities[k]))
+        value = frame.texts.get(k, "") if info.is_text else info.word(float(frame.values[k])) or float(frame.values[k])
+        found[info.name.partition(".")[2]] = (value if quality is Quality.GOOD else None, quality.name)
+    return found
+
+
+def virtually(main):
+    return run(main, rate=math.inf)
+
+
+def test_reads_what_is_there_and_believes_nothing_else():
+    async def main():
+        async with opened(unit_tree()) as (device, service):
+            found = await readings(device)
+            good = {name: value for name, (value, quality) in found.items() if quality == "GOOD"}
+            assert good["flow"] == 412
+            assert good["supply_temperature"] == 31.75
+            assert good["mode"] == "auto_flow"
+            assert good["pump"] == "on"
+            assert good["pump[1].speed"] == 55
+            assert good["pump[2].state"] == "stopped"
+            assert good["pump_speed"] == 71.5
+            assert good["leak"] == "dry"
+            assert good["model"] == "LL-900\\x1b[31m"
+            bad = {name: quality for name, (_, quality) in found.items() if quality != "GOOD"}
+            assert bad == {
+                "return_temperature": "BAD_MISSING",
+                "supply_pressure": "BAD_DECODE",
+                "return_pressure": "BAD_RANGE",
+                "differential_pressure": "BAD_MISSING",
+                "heat": "BAD_DECODE",
+                "level": "BAD_MISSING",
+            }
+            assert "facility_flow" not in found  # optional, and this unit has no such connector
+            assert "pump[3].speed" not in found
+            assert device.identity == {"model": "LL-900\\x1b[31m", "serial": "LL9-0042", "firmware": "0502"}
+            assert {method for method, _ in service.log} == {"GET"}
+
+    virtually(main)
+
+
+def test_one_request_a_resource_and_poll():
+    async def main():
+        async with opened(unit_tree()) as (device, service):
+            await device.poll()
+            service.log.clear()
+            await device.poll()
+            paths = [path for _, path in service.log]
+            assert len(paths) == len(set(paths)) == 6  # unit, loop, two pumps, two detectors
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        ("OK", "OK", ("dry", "GOOD")),
+        ("OK", "Warning", ("wet", "GOOD")),
+        ("Critical", "OK", ("wet", "GOOD")),
+        ("Critical", "Unavailable", ("wet", "GOOD")),
+        ("Critical", None, ("wet", "GOOD")),
+        ("OK", "Unavailable", (None, "BAD_DECODE")),
+        ("OK", "Soggy", (None, "BAD_DECODE")),
+        ("OK", None, (None, "BAD_MISSING")),
+    ],
+)
+def test_dry_only_when_every_detector_says_so(one, other, shown):
+    tree = unit_tree()
+    tree[f"{CDU}/LeakDetection/LeakDetectors/Tray"]["DetectorState"] = one
+    tree[f"{CDU}/LeakDetection/LeakDetectors/Moisture"]["DetectorState"] = other
+
+    async def main():
+        async with opened(tree) as (device, _):
+            assert (await readings(device))["leak"] == shown
+            (reading,) = await device.read(["leak"])
+            assert (reading.text if reading.is_good else None) == shown[0]
+            read = device.link.reading(device.expansion.signals["leak"])
+            again = unpacked(Read, json.loads(json.dumps(packed(read))))
+            (value,) = await look(device.link.client, [again])
+            word = {0.0: "dry", 1.0: "wet", 2.0: "wet"}.get(value)
+            assert word == shown[0]
+
+    virtually(main)
+
+
+def test_no_detector_at_all_is_not_dry():
+    tree = unit_tree()
+    tree[f"{CDU}/LeakDetection/LeakDetectors"]["Members"] = []
+
+    async def main():
+        async with opened(tree) as (device, _):
+            assert (await readings(device))["leak"] == (None, "BAD_MISSING")
+
+    virtually(main)
+
+
+def test_a_resource_that_vanishes_is_bad_and_told_once():
+    tree = unit_tree()
+
+    async def main():
+        async with opened(tree) as (device, _):
+            assert (await readings(device))["pump[2].speed"] == (71.5, "GOOD")
+            gone = tree.pop(f"{CDU}/Pumps/Right")
+            for _ in range(5):
+                found = await readings(device)
+                await asyncio.sleep(1)
+            assert found["pump[2].speed"] == (None, "BAD_MISSING")
+            assert found["pump_speed"] == (None, "BAD_MISSING")
+            assert found["flow"] == (412, "GOOD")
+            assert sum("Pumps/Right" in event for event in device.events) == 1
+            tree[f"{CDU}/Pumps/Right"] = gone
+            assert (await readings(device))["pump_speed"] == (71.5, "GOOD")
+
+    virtually(main)
+
+
+def test_a_busy_service_gives_bad_data_and_comes_back():
+    async def main():
+        async with opened(unit_tree()) as (device, service):
+            service.is_busy = lambda: True
+            frame = await device.poll()
+            assert set(frame.qualities) == {int(Quality.BAD_REFUSED)}
+            service.is_busy = lambda: False
+            assert (await readings(device))["flow"] == (412, "GOOD")
+
+    virtually(main)
+
+
+def test_another_kind_of_equipment_is_refused():
+    tree = unit_tree()
+    tree[CDU]["EquipmentType"] = "HeatExchanger"
+
+    async def main():
+        with pytest.raises(IdentityError, match="HeatExchanger"):
+            async with opened(tree):
+                pass
+
+    virtually(main)
+
+
+def test_nothing_is_ever_written():
+    async def main():
+        async with opened(unit_tree()) as (device, _):
+            assert not device.expansion.controls
+            from harness.device.points import ControlPoint
+            from harness.schema.profile import Control
+
+            with pytest.raises(RefusedError, match="never written"):
+                await device.link.write(ControlPoint("pump", Control(commands={"off": 0})), math.nan, "off")
+
+    virtually(main)
+
+
+# --- what a profile may say ------------------------------------------------------------
+
+PROFILE = """
+schema: 1
+profile: cdu/x
+title: X
+class: cdu
+protocol: redfish
+source: a test of the schema
+unverified: a test
+redfish: {find: {cdu: {collection: /redfish/v1/ThermalEquipment/CDUs}}}
+signals:
+  flow: {path: "{cdu}", pointer: /Flow/Reading, unit: L/min}
+repeat:
+  pump:
+    count: 2
+    walk: "{cdu}/Pumps"
+    signals:
+      speed: {pointer: /PumpSpeedPercent/Reading, unit: "%"}
+"""
+
+
+def checked(text):
+    return validate(parse_source(text.encode(), "profile.yaml"), PROFILES["redfish"])
+
+
+def test_the_smallest_profile():
+    assert set(checked(PROFILE).signals) == {"flow"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("signals:\n  flow", "controls: {pump: {commands: {on: 1}}}\nsignals:\n  flow", "controls"),
+        ('walk: "{cdu}/Pumps"', 'walk: "{cdu}/Pumps"\n    controls: {speed: {}}', "controls"),
+        ("pointer: /Flow/Reading", "pointer: Flow/Reading", "begins with /"),
+        ('path: "{cdu}", pointer', "pointer", "needs a path"),
+        ('path: "{cdu}", pointer: /Flow/Reading', "max_of: pump.rpm", "no column"),
+        ('path: "{cdu}", pointer: /Flow/Reading', "sum_of: pump.speed", "another unit"),
+        ('{path: "{cdu}", pointer: /Flow/Reading', '{path: "{cdu}", max_of: pump.speed', "none here"),
+        ("pointer: /Flow/Reading, unit: L/min", "pointer: /Flow/Reading, enum: {a: 1}", "give answers"),
+        ("pointer: /Flow/Reading, unit: L/min", "pointer: /F, answers: {a: A}, enum: {b: 1}", "very same words"),
+        ('walk: "{cdu}/Pumps"', "", "walk"),
+    ],
+)
+def test_what_a_profile_may_not_say(old, new, says):
+    assert old in PROFILE
+    with pytest.raises(ProblemsError) as caught:
+        checked(PROFILE.replace(old, new))
+    assert says in str(caught.value)
+
+
+# --- addresses and credentials ------------------------------------------------------------
+
+
+def test_addresses():
+    assert parse_address("redfishs://10.0.0.9").port == 443
+    assert parse_address("redfish://127.0.0.1:8000").protocol == parse_address("redfishs://cdu").protocol == "redfish"
+    assert parse_address("redfish://10.0.0.9?insecure=true").options == {"insecure": "true"}
+    fingerprint = ":".join(["AB"] * 32)
+    assert parse_address(f"redfishs://10.0.0.9?fingerprint={fingerprint}").options == {"fingerprint": "ab" * 32}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("redfish://10.0.0.9", "not encrypted"),
+        ("redfish://10.0.0.9?insecure=false", "insecure is true"),
+        ("redfishs://10.0.0.9?fingerprint=abcd", "64 hexadecimal"),
+        ("redfishs://10.0.0.9?verify=no", "unknown option"),
+        ("redfishs://10.0.0.9?insecure=true&ca=x.pem", "give one of"),
+        ("redfishs://10.0.0.9/redfish/v1", "ends after the port"),
+        ("redfishs://me:secret@10.0.0.9", "never stand in an address"),
+    ],
+)
+def test_addresses_that_are_none(text, says):
+    with pytest.raises(ValueError, match=says):
+        parse_address(text)
+
+
+def test_credentials(tmp_path):
+    path = tmp_path / "cdu.cred"
+    path.write_text("user: op\npassword: hunter-2-secret\nmethod: basic\n")
+    path.chmod(0o600)
+    found = redfish_credentials(FileRef(file="cdu.cred"), tmp_path)
+    assert (found.user, found.password.reveal(), found.uses_session) == ("op", "hunter-2-secret", False)
+    assert "hunter-2" not in repr(found)
+    path.write_text("user: op\npasswort: hunter-2-secret\n")
+    with pytest.raises(ConfigError) as caught:
+        redfish_credentials(FileRef(file="cdu.cred"), tmp_path)
+    assert "hunter-2" not in str(caught.value)
