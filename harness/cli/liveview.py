@@ -19,6 +19,8 @@ from rich.text import Text
 
 from harness.cli.colours import GREEN, ORANGE, SKY, SYMBOL, VERMILLION, YELLOW
 from harness.cli.forecast import clock_text, remaining
+from harness.cli.keyboard import Keyboard
+from harness.cli.keyline import key_line
 from harness.cli.terminal import Output
 from harness.clock import iso
 from harness.engine.log import Event
@@ -40,6 +42,7 @@ class LiveView:
     def __init__(self, console: Console, output: Output) -> None:
         self._console = console
         self._output = output
+        self._keyboard = Keyboard(self.draw)
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,13 +69,15 @@ class LiveView:
         """Begin to draw, in the running loop."""
         self._runner = runner
         self._loop = asyncio.get_running_loop()
+        self._keyboard.start(runner)
         self._show()
         self._thread = threading.Thread(target=self._tick, name="live view", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Draw no more and give the screen back."""
+        """Draw no more and give the screen and the keyboard back."""
         self._ended.set()
+        self._keyboard.stop()
         if self._thread is not None:
             self._thread.join(2.0)
             self._thread = None
@@ -80,11 +85,12 @@ class LiveView:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Give the screen back for as long as the block lasts (a question is asked)."""
+        """Give the screen and the keyboard back for as long as the block lasts (a question is asked)."""
         was_shown = self._is_shown
         self._hide()
         try:
-            yield
+            with self._keyboard.lent():
+                yield
         finally:
             if was_shown and not self._ended.is_set():
                 self._show()
@@ -118,12 +124,18 @@ class LiveView:
         """Draw one picture over the last one."""
         if self._runner is None or not self._is_shown:
             return
-        console = self._console
-        height = max(10, console.height)
-        with console.capture() as capture:
-            console.print(self.picture(self._runner, height), no_wrap=True, overflow="ellipsis", end="")
-        lines = capture.get().split("\n")[: height - 1]
-        self._output.write(_HOME + "".join(f"{line}\x1b[K\r\n" for line in lines) + "\x1b[J")
+        height = max(10, self._console.height)
+        last = key_line(self._runner, is_live=self._keyboard.is_live, pending=self._keyboard.pending)
+        lines = self._rendered(self.picture(self._runner, height - 1))[: height - 1]
+        body = "".join(f"{line}\x1b[K\r\n" for line in lines)
+        # nothing after the last line: a new line there would scroll the picture
+        self._output.write(f"{_HOME}{body}\x1b[J\x1b[{height};1H{self._rendered(last)[0]}\x1b[K")
+
+    def _rendered(self, what: RenderableType) -> list[str]:
+        """Lines with their colours, each cut at the right edge."""
+        with self._console.capture() as capture:
+            self._console.print(what, no_wrap=True, overflow="ellipsis", end="")
+        return capture.get().split("\n")
 
     # ---- the picture ------------------------------------------------------------------------------------------------
 
@@ -146,10 +158,11 @@ class LiveView:
         project = runner.project
         now = runner.clock.monotonic()
         steps = [step for step in project.steps if step.section != "cleanup"]
-        finished = [step for step in runner.found.steps if step.verdict is not Verdict.SKIPPED]
-        done = min(len(finished), len(steps))
-        fraction, text = runner.bench.progress if runner.bench is not None else (0.0, "")
         running = runner.running
+        finished = [step for step in runner.found.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
+        # by place where it can be: steps that the operator skipped are behind us too
+        done = steps.index(running) if running in steps else min(len(finished), len(steps))
+        fraction, text = runner.bench.progress if runner.bench is not None else (0.0, "")
         elapsed = now - runner.step_started if running is not None else 0.0
         left, is_known = remaining(project, done, running, elapsed, steps)
         title = one_line(project.plan.title or project.plan.plan)
@@ -168,9 +181,8 @@ class LiveView:
         name = running.title if running is not None else "safe state" if done >= len(steps) else "opening devices"
         number = min(done + 1, len(steps))
         section = f" ({running.section})" if running is not None and running.section != "steps" else ""
-        yield Text(
-            one_line(f" {SYMBOL[Verdict.RUNNING]} step {number} of {len(steps)}{section}: {name}  {text}"), "bold"
-        )
+        symbol = "▌▌ PAUSED in" if runner.desk.is_paused else SYMBOL[Verdict.RUNNING]
+        yield Text(one_line(f" {symbol} step {number} of {len(steps)}{section}: {name}  {text}"), "bold")
         share = (done + (fraction if running is not None else 0.0)) / max(1, len(steps))
         bar = Table.grid(padding=(0, 1))
         width = max(10, self._console.width - 24)

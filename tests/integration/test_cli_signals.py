@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import random
-import select
 import signal
 import subprocess
 import time
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_tools import COMMAND, environment, simulation, spoken, write_plan
+from pty_tools import Terminal
 
 SEED = 20_260_801
 
@@ -97,49 +96,6 @@ def test_a_reader_that_sleeps_does_not_hold_up_the_run(tmp_path: Path) -> None:
             os.close(reader)
         assert truth.outlets_on() == []
     assert result_of(data)["verdict"] == "PASS"
-
-
-class Terminal:
-    """A process at a terminal of 80 by 24."""
-
-    def __init__(self, *arguments: str, data: Path) -> None:
-        pid, self.descriptor = pty.fork()
-        if pid == 0:
-            os.environ.update(environment(data), TERM="xterm-256color", COLUMNS="80", LINES="24")
-            os.execv(COMMAND[0], [*COMMAND, *arguments])
-        self.pid = pid
-        self.text = ""
-
-    def read_until(self, wanted: str, seconds: float = 30.0) -> None:
-        """Read until a text was seen."""
-        end = time.monotonic() + seconds
-        while wanted not in self.text:
-            assert time.monotonic() < end, self.text[-3000:]
-            if select.select([self.descriptor], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self.descriptor, 65536).decode("utf-8", "replace")
-                except OSError:
-                    break
-        assert wanted in self.text, self.text[-3000:]
-
-    def type(self, text: str) -> None:
-        """Keys."""
-        os.write(self.descriptor, text.encode())
-
-    def end(self) -> int:
-        """Read to the end; the exit code."""
-        try:
-            while True:
-                try:
-                    piece = os.read(self.descriptor, 65536)
-                except OSError:
-                    break
-                if not piece:
-                    break
-                self.text += piece.decode("utf-8", "replace")
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        finally:
-            os.close(self.descriptor)
 
 
 PROMPT = """\

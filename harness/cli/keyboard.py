@@ -1,0 +1,168 @@
+"""Keys of the live view: pause, continue, skip, retry, abort, through the same door as `harness ctl`.
+
+What cannot be taken back asks for a second press of the same key. The terminal is in cbreak mode without echo only
+while the keys are live: a question of the plan gets it back as it was, and so does whoever comes after us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import pwd
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.cli.terminal import can_ask
+from harness.clock import HarnessLoop
+from harness.engine.control import obey
+from harness.engine.runner import Runner
+
+KEYS = {"p": "pause", "c": "continue", "s": "skip", "r": "retry", "a": "abort"}
+ASKED_TWICE = frozenset({"skip", "retry", "abort"})
+CONFIRM_S = 5.0
+"""How long the second press may take, seconds of real time."""
+_BYTES = 1024
+_LOCAL_FLAGS = 3
+_CONTROL_CHARACTERS = 6
+
+
+class Terminal:
+    """The mode of the terminal at stdin: keys one by one and unseen, or as it was found."""
+
+    def __init__(self) -> None:
+        self.descriptor = -1
+        self._found: list[Any] | None = None
+
+    def take(self) -> bool:
+        """Go to cbreak without echo and forget what was typed ahead; False when nobody sits at a terminal."""
+        if not can_ask():
+            return False
+        try:
+            self.descriptor = sys.stdin.fileno()
+            found = termios.tcgetattr(self.descriptor)
+            mine = [*found[:_CONTROL_CHARACTERS], list(found[_CONTROL_CHARACTERS])]
+            mine[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON)
+            mine[_CONTROL_CHARACTERS][termios.VMIN], mine[_CONTROL_CHARACTERS][termios.VTIME] = 1, 0
+            # At once, never "when the output has drained": a terminal held by Ctrl-S would hold the loop
+            termios.tcsetattr(self.descriptor, termios.TCSANOW, mine)
+            self._found = found
+            atexit.register(self.give_back)
+            termios.tcflush(self.descriptor, termios.TCIFLUSH)
+        except (termios.error, OSError, ValueError):
+            self.give_back()
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Restore the mode that was found, once; a terminal that is gone, or another job's by now, is left alone."""
+        found, self._found = self._found, None
+        if found is None:
+            return
+        atexit.unregister(self.give_back)
+        with contextlib.suppress(termios.error, OSError):
+            if os.tcgetpgrp(self.descriptor) == os.getpgrp():
+                termios.tcsetattr(self.descriptor, termios.TCSANOW, found)
+
+
+class Keyboard:
+    """The keys of one run. `start` in its loop, `stop` at its end, `lent` around a question."""
+
+    def __init__(self, redraw: Callable[[], object]) -> None:
+        self._redraw = redraw
+        self._terminal = Terminal()
+        self._runner: Runner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._who = ""
+        self.is_live = False
+        """Whether keys are heard now."""
+        self.pending = ""
+        """The command that waits for a second press."""
+
+    def start(self, runner: Runner) -> None:
+        """Begin to listen. In virtual time there are no keys: the run is over before one is found."""
+        loop = asyncio.get_running_loop()
+        if runner.clock.is_virtual:
+            return
+        self._runner, self._loop = runner, loop
+        self._who = f"{_user()} at the keyboard"
+        self._listen()
+
+    def stop(self) -> None:
+        """Listen no more; the terminal is as it was."""
+        self._deafen()
+        self._runner = None
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[None]:
+        """Give the keyboard to whoever asks, for as long as the block lasts."""
+        was_live = self.is_live
+        self._deafen()
+        try:
+            yield
+        finally:
+            if was_live and self._runner is not None:
+                self._listen()
+
+    def _listen(self) -> None:
+        if self._loop is not None and self._terminal.take():
+            self._loop.add_reader(self._terminal.descriptor, self._ready)
+            self.is_live = True
+
+    def _deafen(self) -> None:
+        self._forget()
+        if self.is_live and self._loop is not None:
+            self.is_live = False
+            self._loop.remove_reader(self._terminal.descriptor)
+        self._terminal.give_back()
+
+    def _ready(self) -> None:
+        try:
+            data = os.read(self._terminal.descriptor, _BYTES)
+        except InterruptedError:
+            return
+        except OSError:
+            data = b""
+        if not data:  # the terminal is closed, or belongs to another job now
+            self._deafen()
+        else:
+            self.press(data)
+        self._redraw()
+
+    def press(self, data: bytes) -> None:
+        """Take what one read of the terminal gave. Arrow keys and pasted text are no presses; a held key is one."""
+        key = data[:1].decode("latin-1").lower()
+        do = KEYS.get(key, "") if data == data[:1] * len(data) else ""
+        waiting = self._forget()
+        if waiting and do != waiting:
+            return  # any other key cancels, and does nothing else
+        if do in ASKED_TWICE and not waiting:
+            self.pending = do
+            assert self._loop is not None
+            rate = self._loop.rate if isinstance(self._loop, HarnessLoop) else 1.0
+            self._timer = self._loop.call_later(CONFIRM_S * rate, self._expire)
+        elif do and self._runner is not None:
+            obey(self._runner, {"do": do}, self._who)
+
+    def _expire(self) -> None:
+        self._forget()
+        self._redraw()
+
+    def _forget(self) -> str:
+        """Wait for no second press any more; what was waited for."""
+        waiting, self.pending = self.pending, ""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return waiting
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
