@@ -52,7 +52,7 @@ def show(name: str) -> int:
     say(f"\n{len(plan.signals)} signals")
     for point in plan.signals.values():
         info = point.info("").name.lstrip(".")
-        words = f"  {', '.join(point.info('').labels.values())}" if point.info("").labels else ""
+        words = f"  {', '.join(dict.fromkeys(point.info('').labels.values()))}" if point.info("").labels else ""
         say(f"  {info:<40}{point.spec.unit or ('text' if point.spec.is_text else ''):<8}{words}")
     say(f"\n{len(plan.controls)} controls")
     for control in plan.controls.values():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.points import profile_problems
+from harness.device.templates import template_problems
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.profile import PROFILES, Profile, ProfileBase
@@ -78,7 +79,7 @@ def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
         problem = source.problem(("protocol",), "HX-1205", f"protocol must be one of {shown}, not {protocol!r}")
         raise ProblemsError([problem])
     profile = validate(source, model)
-    problems = [_at(source, loc, message) for loc, message in profile_problems(profile)]
+    problems = [_at(source, loc, message) for loc, message in profile_problems(profile) + template_problems(profile)]
     if problems:
         raise ProblemsError(problems)
     return profile, source

@@ -91,6 +91,8 @@ class Signal(Model):
     def _consistent(self) -> Signal:
         if self.enum and self.flags:
             raise ValueError("a signal has either enum or flags, not both")
+        if not self.scale:
+            raise ValueError("scale: 0 would make every value the same")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
         unknown = [name for name in self.active_low if name not in self.flags]
@@ -157,6 +159,8 @@ class Control(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Control:
+        if not self.scale:
+            raise ValueError("scale: 0 leaves no way back from a value to a raw number")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
         return self
