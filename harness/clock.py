@@ -157,14 +157,14 @@ class Clock:
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], rate: float = 1.0) -> T:
     """Run `main` to its end in a loop whose time runs at `rate`; like `asyncio.run` otherwise."""
-    with _fewer_collections() if math.isinf(rate) else nullcontext():
-        with asyncio.Runner(loop_factory=lambda: HarnessLoop(rate)) as runner:
-            return runner.run(main())
+    quiet = _fewer_collections() if math.isinf(rate) else nullcontext()
+    with quiet, asyncio.Runner(loop_factory=lambda: HarnessLoop(rate)) as runner:
+        return runner.run(main())
 
 
 @contextmanager
 def _fewer_collections() -> Iterator[None]:
-    """Leave what is there now out of garbage collections, and let more young objects gather: they come by the million."""
+    """Leave what is there now out of garbage collections, and let more young ones gather: they come by the million."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

@@ -29,11 +29,15 @@ class Answering(Protocol):
         ...
 
 
-class Refresher(Protocol):
-    """What brings the plant up to now."""
+class Readings(Protocol):
+    """The plant as the objects read it."""
 
     def refresh(self) -> None:
         """Compute the plant's state, unless it is fresh."""
+        ...
+
+    def together(self, reads: Sequence[Callable[[], float]]) -> Callable[[], NDArray[np.float64]]:
+        """One function that calls many."""
         ...
 
 
@@ -43,7 +47,7 @@ def offer_modbus(host: Host, listener: Listener, server: ModbusServer) -> None:
     _offer(host, listener, "modbus", lambda: peer if listener.is_transparent and server.tamper is None else None)
 
 
-def offer_snmp(host: Host, listener: Listener, responder: SnmpResponder, sources: Refresher, community: str) -> None:
+def offer_snmp(host: Host, listener: Listener, responder: SnmpResponder, sources: Readings, community: str) -> None:
     """Let the network hand out an agent's objects."""
     view = responder.view
     if not isinstance(view, TableView):
@@ -86,7 +90,7 @@ class _Bank:
 class _Agent:
     """An agent's table, read without messages."""
 
-    def __init__(self, view: TableView, sources: Refresher, community: str) -> None:
+    def __init__(self, view: TableView, sources: Readings, community: str) -> None:
         self._view = view
         self._sources = sources
         self._community = community
@@ -95,7 +99,7 @@ class _Agent:
         """The objects, if the community is right and all of them are there."""
         if community != self._community:
             return None
-        cells = self._view.cells([_oid(oid) for oid in oids])
+        cells = self._view.cells([_oid(oid) for oid in oids], self._sources.together)
         return None if cells is None else _Objects(cells, self._sources)
 
     def below(self, root: str, community: str) -> list[tuple[str, int, int | bytes]] | None:
@@ -113,7 +117,7 @@ def _oid(text: str) -> Oid:
 class _Objects:
     """A list of objects that are read together."""
 
-    def __init__(self, cells: CellList, sources: Refresher) -> None:
+    def __init__(self, cells: CellList, sources: Readings) -> None:
         self.tags = cells.tags
         self._cells = cells
         self._sources = sources

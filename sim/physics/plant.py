@@ -11,8 +11,11 @@ import difflib
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.physics import faults as catalogue
 from sim.physics.ambient import Ambient
@@ -238,6 +241,15 @@ class Plant:
         if found is None:
             found = self._sensors[name] = self._sensor(name)
         return found
+
+    def is_plain(self, name: str) -> bool:
+        """Whether a variable may be among those of `together`."""
+        return name in self._variables and self.sensors.is_plain(name)
+
+    def together(self, names: Sequence[str]) -> Callable[[], NDArray[np.float64]]:
+        """`sensed` of several plain variables at once (float64[n]), to be called again and again."""
+        single = [self.sensor(name) for name in names]
+        return self.sensors.together(names, [self._lagged(self._variables[name]) for name in names], single)
 
     def _sensor(self, name: str) -> Callable[[], float]:
         variable = self._variables.get(name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
 
@@ -57,6 +58,8 @@ class Sensors:
         self._keys = np.empty(0, np.uint64)
         self._slot = 0
         self._drawn: list[float] | None = None
+        self._drawn_array: NDArray[np.float64] | None = None
+        self._faulty = 0
 
     def _spec(self, name: str) -> tuple[Spec, int]:
         found = self._specs.get(name)
@@ -69,7 +72,7 @@ class Sensors:
         """Plant time [s] has come this far: a new time slot has new noise."""
         slot = int(time / SLOT + 1e-6)
         if slot != self._slot:
-            self._slot, self._drawn = slot, None
+            self._slot, self._drawn, self._drawn_array = slot, None, None
 
     def _draw(self) -> list[float]:
         self._drawn = drawn = gauss_all(self._keys, self._slot)
@@ -91,7 +94,7 @@ class Sensors:
         row = self._rows.setdefault(name, len(self._rows))
         if row == len(self._keys):
             self._keys = np.append(self._keys, np.uint64(key))
-            self._drawn = None
+            self._drawn = self._drawn_array = None
         is_flow = name == "loop.flow"
 
         def shown() -> float:
@@ -109,13 +112,51 @@ class Sensors:
 
         return shown
 
+    def is_plain(self, name: str) -> bool:
+        """Whether the sensor has noise and resolution and nothing special, so that many can be seen at once."""
+        (absolute, relative, resolution), _ = self._spec(name)
+        return (absolute > 0.0 or relative > 0.0) and resolution > 0.0 and name != "loop.flow"
+
+    def together(
+        self, names: Sequence[str], reads: Sequence[Callable[[], float]], single: Sequence[Callable[[], float]]
+    ) -> Callable[[], NDArray[np.float64]]:
+        """How to see what plain sensors show (float64[n]): `reads` gives their lagged values, `single` each by itself.
+
+        The result is that of the single ones to the last bit; while any sensor has a fault, they are asked.
+        """
+        specs = [self._spec(name)[0] for name in names]
+        absolute, relative, resolution = (np.array([spec[k] for spec in specs]) for k in range(3))
+        rows = np.array([self._rows[name] for name in names], np.intp)
+
+        def shown() -> NDArray[np.float64]:
+            if self._faulty or self.frozen_meter is not None:
+                return np.array([each() for each in single])
+            drawn = self._drawn_array
+            if drawn is None:
+                drawn = self._drawn_array = np.array(self._drawn or self._draw())
+            value = np.array([read() for read in reads])
+            spread = np.abs(value)
+            spread *= relative
+            spread += absolute
+            spread *= drawn[rows]
+            value += spread
+            value /= resolution
+            np.rint(value, out=value)
+            value *= resolution
+            value += 0.0  # no negative zero, as a whole number has none
+            return value
+
+        return shown
+
     def add(self, name: str, kind: str, amount: float) -> Callable[[], None]:
         """Give a sensor a fault: kind `offset` adds amount, `stuck` shows it (NaN too). Returns what takes it away."""
         fault = (kind, amount)
         self.faults.setdefault(name, []).append(fault)
+        self._faulty += 1
 
         def undo() -> None:
             self.faults[name].remove(fault)
+            self._faulty -= 1
 
         return undo
 

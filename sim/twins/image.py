@@ -169,14 +169,14 @@ class Column:
             rows=rows,
         )
 
-    def encode(self, values: Sequence[float], image: NDArray[np.uint16]) -> None:
-        """Put the values (n) into the image (uint16[65536]); NaN becomes the sentinel of its point."""
+    def encode(self, values: NDArray[np.float64], image: NDArray[np.uint16]) -> None:
+        """Put the values (float64[n]) into the image (uint16[65536]); NaN becomes the sentinel of its point."""
         if len(values) <= FEW:
-            for value, (address, factor, offset, low, high, absent) in zip(values, self.rows, strict=True):
+            for value, (address, factor, offset, low, high, absent) in zip(values.tolist(), self.rows, strict=True):
                 whole = absent if value != value else min(max(round((value - offset) * factor), low), high)
                 image[address] = int(whole) & 0xFFFF
             return
-        raw = np.clip(np.rint((np.array(values) - self.offsets) * self.factors), self.lows, self.highs)
+        raw = np.clip(np.rint((values - self.offsets) * self.factors), self.lows, self.highs)
         raw = np.where(np.isnan(raw), self.absent, raw)
         image[self.addresses] = raw.astype(np.int64).astype(np.uint16)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
 from sim.servers.modbus_bank import (
@@ -22,7 +23,7 @@ from sim.servers.modbus_bank import (
 )
 from sim.twins.image import Column, absent_raw, from_words, limits_of, string_words, text_words, to_words
 from sim.twins.points import Point, Twin, command_value, controls, points
-from sim.twins.sources import MAX_AGE_S
+from sim.twins.sources import MAX_AGE_S, Sources
 
 TABLES = {"coil": COILS, "discrete": DISCRETE, "holding": HOLDING, "input": INPUT}
 SIZE = 65536
@@ -64,15 +65,19 @@ class _Part:
         self.partial = [p for p in mine if _is_partial(p)]
         self.others = [p for p in mine if not _is_partial(p)]
         self.column: Column | None = None
-        self.singles: list[Point] = []
+        self.singles: Callable[[], NDArray[np.float64]] = lambda: np.empty(0)
 
-    def take_singles(self, is_single: Callable[[_Placed], bool]) -> None:
-        """Put the points that can be encoded together into the column."""
+    def take_singles(self, is_single: Callable[[_Placed], bool], sources: Sources) -> None:
+        """Put the points that can be read and encoded together into the column."""
         chosen = [p for p in self.others if is_single(p)]
         self.others = [p for p in self.others if not is_single(p)]
         if chosen:
             self.column = Column.of([(p.address, p.spec, p.point.is_raw) for p in chosen])
-            self.singles = [p.point for p in chosen]
+            self.singles = sources.together([p.point.number or _zero for p in chosen])
+
+
+def _zero() -> float:
+    return 0.0
 
 
 def _is_partial(placed: _Placed) -> bool:
@@ -196,7 +201,7 @@ class ModbusBank:
             if len(self._parts) >= MOST_PARTS:
                 self._parts.clear()
             part = self._parts[key] = _Part(self._placed_points, table, address, address + count)
-            part.take_singles(self._is_simple)
+            part.take_singles(self._is_simple, self.twin.sources)
         return part
 
     def _refresh(self, part: _Part) -> None:
@@ -211,8 +216,7 @@ class ModbusBank:
                 if part.first <= address < part.end:
                     self._words[HOLDING][address] = word
         if part.column is not None:
-            values = [point.number() if point.number else 0.0 for point in part.singles]
-            part.column.encode(values, self._words[part.table])
+            part.column.encode(part.singles(), self._words[part.table])
         if part.partial:
             self._compose(part)
         for placed in part.others:

@@ -200,7 +200,7 @@ def _number(twin: Twin, name: str, spec: Signal, of: str) -> Read:
     if of:
         read = _variable(twin, of, spec.unit, name)
         factor = sim.factor if sim else 1.0
-        return read if factor == 1.0 else lambda: factor * read()
+        return twin.sources.scaled(read, factor)
     if sim is not None and sim.value is not None:
         constant = sim.value
     else:

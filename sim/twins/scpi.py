@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter
@@ -114,7 +114,7 @@ def instrument(twin: Twin) -> ScpiInterpreter:
     for command in profile.scpi.at_open:
         if not command.startswith("*"):
             device.declare(twin.fill(command, None), lambda _: None)
-    elements: dict[str, dict[int, Callable[[], str]]] = {}
+    elements: dict[str, dict[int, _Field]] = {}
     for point in points(twin).values():
         spec: ScpiSignal = point.spec
         first = _first(profile, point.name)
@@ -137,31 +137,50 @@ def _header(line: str) -> str:
     return line.split(" ", 1)[0].upper().lstrip(":")
 
 
-def _answer(point: Point, spec: ScpiSignal) -> Callable[[], str]:
+def _zero() -> float:
+    return 0.0
+
+
+class _Field(NamedTuple):
+    """One field of an answer: how to read its number, and how to show it (a text shows itself)."""
+
+    read: Callable[[], float]
+    show: Callable[[float], str]
+
+
+_NOTHING = _Field(_zero, lambda _: "0")
+
+
+def _answer(point: Point, spec: ScpiSignal) -> _Field:
     if point.text is not None:
-        return point.text
-    read = point.number if point.number is not None else lambda: 0.0
+        text = point.text
+        return _Field(_zero, lambda _: text())
+    read = point.number if point.number is not None else _zero
     if spec.parse == "word":
         raw = {float(each[0] if isinstance(each, tuple) else each): word for word, each in spec.enum.items()}
         words = raw or {float(n): word for n, word in enumerate(spec.answers)}
-        return lambda: spec.answers.get(words.get(read(), ""), "")
+        return _Field(read, lambda value: spec.answers.get(words.get(value, ""), ""))
+    absent = spec.sentinels[0] if spec.sentinels else OVERLOAD
+    slope, is_whole = 2.0**spec.precision / spec.scale, bool(spec.counter or point.is_raw)
+    is_plain = point.is_raw or (slope == 1.0 and not spec.offset)
 
-    def number() -> str:
-        value = read()
+    def number(value: float) -> str:
         if math.isnan(value):
-            value = spec.sentinels[0] if spec.sentinels else OVERLOAD
-        elif not point.is_raw:
+            value = absent
+        elif not is_plain:
             value = (value - spec.offset) * 2.0**spec.precision / spec.scale
-        if spec.counter or point.is_raw:
+        if is_whole:
             return f"{value:.0f}{spec.suffix}"
         return f"{value:+.8E}{spec.suffix}"
 
-    return number
+    return _Field(read, number)
 
 
-def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Callable[[Call], Any]:
+def _reply(twin: Twin, query: str, parts: dict[int, _Field]) -> Callable[[Call], Any]:
     parameters = "" if ";" in query else query.partition(" ")[2].replace(" ", "")
-    fields = [parts.get(at, _zero) for at in range(max(parts) + 1)]
+    fields = [parts.get(at, _NOTHING) for at in range(max(parts) + 1)]
+    numbers = twin.sources.together([field.read for field in fields])
+    shown = [field.show for field in fields]
 
     def reply(call: Call) -> str:
         if twin.refuses:
@@ -169,13 +188,9 @@ def _reply(twin: Twin, query: str, parts: dict[int, Callable[[], str]]) -> Calla
         if parameters and ",".join(call.parameters).replace(" ", "") != parameters:
             raise ScpiError(OUT_OF_RANGE)
         twin.sources.refresh()
-        return ",".join([field() for field in fields])
+        return ",".join([show(value) for show, value in zip(shown, numbers().tolist(), strict=True)])
 
     return reply
-
-
-def _zero() -> str:
-    return "0"
 
 
 def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: int | None) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import ConfigError
 from harness.quantity import convert
 
 MAX_AGE_S = 0.05
 """Plant time by which a reading may lag: what is read within 50 ms comes from one state of the plant."""
+
+FEW = 5
+"""Fewer readings than these cost less one by one than as an array."""
 
 Read = Callable[[], float]
 
@@ -35,6 +41,14 @@ class PlantLike(Protocol):
         """Move an input."""
         ...
 
+    def is_plain(self, name: str) -> bool:
+        """Whether a variable may be among those of `together`."""
+        ...
+
+    def together(self, names: Sequence[str]) -> Callable[[], NDArray[np.float64]]:
+        """`sensed` of several plain variables at once."""
+        ...
+
     def names(self) -> Mapping[str, str]:
         """Variables and their units."""
         ...
@@ -50,6 +64,7 @@ class Sources:
         self._units = dict(plant.names())
         self._memory = dict(defaults)
         self._computed_at = float("-inf")
+        self._linear: dict[Read, tuple[str, float, float, float]] = {}
         self._own: dict[str, tuple[str, Read]] = {
             "pump.speed": ("%", lambda: self._over_pumps("speed", max)),
             "pump.power": ("W", lambda: self._over_pumps("power", sum)),
@@ -102,7 +117,50 @@ class Sources:
             near = difflib.get_close_matches(name, [*self._units, *self._own, *self.commands], n=1)
             hint = f"did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"the plant has no variable {name!r}", where=where, hint=hint)
-        return _converted(read, source_unit, unit)
+        converted, base, slope = _converted(read, source_unit, unit)
+        if name in self._units and self.plant.is_plain(name):
+            self._linear[converted] = name, base, slope, 1.0
+        return converted
+
+    def scaled(self, read: Read, factor: float) -> Read:
+        """A reading times a factor."""
+        if factor == 1.0:
+            return read
+
+        def scaled() -> float:
+            return factor * read()
+
+        if read in self._linear:
+            name, base, slope, before = self._linear[read]
+            if before == 1.0:
+                self._linear[scaled] = name, base, slope, factor
+        return scaled
+
+    def together(self, reads: Sequence[Read]) -> Callable[[], NDArray[np.float64]]:
+        """How to call many readings at once (float64[n]), with the results that they give one by one."""
+        plain = [k for k, read in enumerate(reads) if read in self._linear]
+        if len(plain) < FEW:
+            return lambda: np.array([read() for read in reads], np.float64)
+        others = [k for k, read in enumerate(reads) if read not in self._linear]
+        rest = [reads[k] for k in others]
+        names = [self._linear[reads[k]][0] for k in plain]
+        base, slope, factor = (np.array([self._linear[reads[k]][part] for k in plain]) for part in (1, 2, 3))
+        shown = self.plant.together(names)
+        count, here, there = len(reads), np.array(plain, np.intp), np.array(others, np.intp)
+
+        def values() -> NDArray[np.float64]:
+            value = shown()
+            value *= slope
+            value += base
+            value *= factor
+            if not rest:
+                return value
+            result = np.empty(count)
+            result[here] = value
+            result[there] = [read() for read in rest]
+            return result
+
+        return values
 
     def _plant_reader(self, name: str) -> Read:
         return self.plant.sensor(name)
@@ -119,10 +177,10 @@ class Sources:
         self._computed_at = float("-inf")
 
 
-def _converted(read: Read, source: str, target: str) -> Read:
-    """The reading in another unit; units are linear, so two points of the conversion are enough."""
+def _converted(read: Read, source: str, target: str) -> tuple[Read, float, float]:
+    """The reading in another unit, base + slope * value; units are linear, so two points are enough."""
     if not source or not target or source == target or {source, target} == {"%", "%RH"}:
-        return read  # the plant counts relative humidity in %
+        return read, 0.0, 1.0  # the plant counts relative humidity in %
     base = convert(0.0, source, target)
     slope = convert(1.0, source, target) - base
-    return lambda: base + slope * read()
+    return lambda: base + slope * read(), base, slope

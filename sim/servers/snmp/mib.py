@@ -127,6 +127,9 @@ class Rounded:
         return round(self.exact())
 
 
+Together = Callable[[Sequence[Callable[[], float]]], Callable[[], NDArray[np.float64]]]
+"""Makes one function that calls many (float64[n])."""
+
 _WIDEST = {
     values.INTEGER: (-0x80000000, 0x7FFFFFFF),
     values.COUNTER32: (0, 0xFFFFFFFF),
@@ -139,8 +142,9 @@ _WIDEST = {
 class CellList:
     """A list of cells to be read together, beneath the codec; `tags` are theirs."""
 
-    def __init__(self, view: TableView, wires: Sequence[bytes]) -> None:
+    def __init__(self, view: TableView, wires: Sequence[bytes], together: Together) -> None:
         self._view = view
+        self._together = together
         self._wires = wires
         self.tags: tuple[int, ...] = ()
         self._take_up()
@@ -154,12 +158,12 @@ class CellList:
         self.tags = tuple(c.tag for c in found)
         count = len(found)
         self._numbers = np.full(count, np.nan)
-        self._offset, self._factor, self._absent = np.zeros(count), np.ones(count), np.zeros(count)
+        self._offset, self._factor, self._absent = np.zeros(count), np.ones(count), np.full(count, np.nan)
         self._low, self._high = np.full(count, -np.inf), np.full(count, np.inf)
         self._texts: dict[int, bytes] = {}
         self._live_texts: list[tuple[int, Live]] = []
         places: list[int] = []
-        self._reads: list[Callable[[], float]] = []
+        reads: list[Callable[[], float]] = []
         for k, c in enumerate(found):
             if c.tag == values.OCTETS:
                 if c.read is not None:
@@ -172,11 +176,12 @@ class CellList:
                 places.append(k)
                 self._low[k], self._high[k] = _WIDEST[c.tag]
                 if isinstance(c.read, Rounded):
-                    self._reads.append(c.read.read)
+                    reads.append(c.read.read)
                     self._offset[k], self._factor[k] = c.read.offset, c.read.factor
                     self._absent[k] = round(c.read.absent)
                 else:
-                    self._reads.append(c.read)  # type: ignore[arg-type]
+                    reads.append(c.read)  # type: ignore[arg-type]
+        self._read = self._together(reads)
         chosen = self._places = np.array(places, np.intp)
         self._offset, self._factor, self._absent = self._offset[chosen], self._factor[chosen], self._absent[chosen]
         self._low, self._high = self._low[chosen], self._high[chosen]
@@ -188,10 +193,7 @@ class CellList:
         if not self._is_whole:
             return None
         numbers = self._numbers.copy()
-        try:
-            raw = np.array([read() for read in self._reads], np.float64)
-        except TypeError:  # None: the object is absent for now
-            return None
+        raw = self._read()  # None, for an object that is absent now, comes as NaN
         raw -= self._offset
         raw *= self._factor
         np.rint(raw, out=raw)
@@ -369,10 +371,10 @@ class TableView:
             found.append((".".join(map(str, oid)), cell.tag, value))
         return found
 
-    def cells(self, oids: Sequence[Oid]) -> CellList | None:
-        """These objects, to be read together again and again; None when one of them does not exist."""
+    def cells(self, oids: Sequence[Oid], together: Together) -> CellList | None:
+        """These objects, to be read `together` again and again; None when one of them does not exist."""
         wires = [ber.encode_oid(oid) for oid in oids]
-        return None if any(self.cell(wire) is None for wire in wires) else CellList(self, wires)
+        return None if any(self.cell(wire) is None for wire in wires) else CellList(self, wires, together)
 
     def _sort(self) -> None:
         if not self._is_sorted:
