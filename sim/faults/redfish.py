@@ -116,7 +116,7 @@ def redfish_lies() -> dict[str, Tamper]:
         ),
         "Infinity": _body(lambda body: body[:-1] + b', "X": Infinity}'),
         "a key twice": _body(lambda body: body[:-1] + b', "@odata.id": "/redfish/v1/Other"}'),
-        "no UTF-8": _body(lambda body: body.replace(b'"Name": "', b'"Name": "\xff\xfe')),
+        "no UTF-8": _body(lambda body: body[:-1] + b', "X": "\xff\xfe"}'),
         "too deep": _body(lambda body: body[:-1] + b', "X": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
         "a huge body": _body(lambda body: body[:-1] + b', "X": "' + b"A" * 1_100_000 + b'"}'),
         "another resource": _body(lambda body: _renamed(body, "/redfish/v1/Chassis/1")),

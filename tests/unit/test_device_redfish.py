@@ -22,6 +22,7 @@ from harness.schema.problems import ProblemsError
 from harness.schema.profile import PROFILES
 from harness.schema.source import parse_source, validate
 from harness.schema.station import DeviceEntry, FileRef
+from sim.faults.redfish import redfish_lies
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.redfish import RedfishService
@@ -337,3 +338,25 @@ def test_credentials(tmp_path):
     with pytest.raises(ConfigError) as caught:
         redfish_credentials(FileRef(file="cdu.cred"), tmp_path)
     assert "hunter-2" not in str(caught.value)
+
+
+# --- whole devices, told lies ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", redfish_lies())
+def test_no_lie_becomes_a_good_value(name):
+    async def main():
+        async with opened(unit_tree()) as (device, service):
+            honest = await readings(device)
+            service.tamper = redfish_lies()[name]
+            for _ in range(4):
+                for signal, (value, quality) in (await readings(device)).items():
+                    assert quality != "GOOD" or value == honest[signal][0], signal
+                await asyncio.sleep(1)
+            assert device.health.failed >= 4
+            service.tamper = None
+            await asyncio.sleep(3)
+            await device.poll()
+            assert await readings(device) == honest
+
+    virtually(main)
