@@ -80,9 +80,16 @@ class HarnessGroup(click.Group):
 
 
 def _refuse(error: click.ClickException) -> int:
+    from click.exceptions import NoArgsIsHelpError
+
+    if isinstance(error, NoArgsIsHelpError):
+        for line in error.format_message().splitlines():
+            _say(line)
+        return error.exit_code
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx is not None else "harness"
-    _say(f"{path}: {error.format_message().rstrip('.')}; see `{path} --help`")
+    message = " ".join(error.format_message().split()).rstrip(".,")
+    _say(f"{path}: {message}; see `{path} --help`")
     return error.exit_code
 
 

@@ -194,12 +194,19 @@ async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: N
         if pending:
             await clock.sleep(0.2)
     if pending:
-        names = ", ".join(str(outcomes.get(c.name) or f"{c.name}: no answer") for c, _ in pending[:4])
-        more = f" and {len(pending) - 4} more" if len(pending) > 4 else ""
-        return ActionReport(step.text, False, f"{names}{more}")
+        return ActionReport(step.text, False, _grouped({c.name: outcomes.get(c.name) for c, _ in pending}))
     if step.until is not None and (reason := await _reach(step, devices, clock, _AGREE_S)):
         return ActionReport(step.text, False, reason)
     return ActionReport(step.text, True)
+
+
+def _grouped(outcomes: Mapping[str, Outcome | None]) -> str:
+    """What is not confirmed and why; a reason that several share is said once: this is read from afar."""
+    reasons: dict[str, list[str]] = {}
+    for name, outcome in outcomes.items():
+        reason = str(outcome).removeprefix(f"{name}: ") if outcome is not None else "no answer"
+        reasons.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
 
 
 async def _keep(step: Step, devices: Mapping[str, Device], clock: Clock) -> ActionReport:

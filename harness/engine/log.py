@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,10 +62,8 @@ class RunLog:
         self.commands += len(commands)
         shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())
         self.tell("intent", f"{device}: {shown}", device=device, commands=dict(commands))
-        try:
+        with suppress(TelemetryError):  # said by the journal's own keeper
             await self.journal.commit()
-        except TelemetryError:
-            pass  # said by the journal's own keeper
         if self._left_at is None:
             self._left_at = self._clock.monotonic()
 
@@ -80,8 +79,12 @@ class RunLog:
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of a command, or of a safe-state action."""
         known = {key: value for key, value in data.items() if value is not None}
-        self.tell(kind, " ".join(_shown(key, value) for key, value in known.items()), **known)
+        self.tell(kind, " ".join(filter(None, (_shown(key, value) for key, value in known.items()))), **known)
 
 
 def _shown(key: str, value: Any) -> str:
-    return str(value) if key in ("device", "control", "action", "sequence") else f"{key}={value}"
+    if value == "" or key in ("device", "control", "action", "sequence"):
+        return str(value)
+    if isinstance(value, bool):
+        return key if value else f"NOT {key}"
+    return f"({value})" if key == "detail" else f"{key}={value}"

@@ -60,7 +60,7 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
         yield from (f"  {file.role:<10}{file.name:<32}sha256 {file.sha256[:16]}..." for file in result.inputs)
     if result.events:
         yield from _section("Events")
-        yield from (f"  {event.at}  {event.kind:<12}{event.text}" for event in result.events)
+        yield from (f"  {event.at}  {event.kind:<14}{event.text}" for event in result.events)
     if result.notes:
         yield from _section("Notes")
         yield from (f"  {note}" for note in result.notes)
@@ -114,8 +114,8 @@ def _interrupted(folder: Path) -> Iterator[str]:
         events = list(reader.events())
         yield from _section(f"Last events of {len(events)}")
         for event in events[-LAST_EVENTS:]:
-            words = "  ".join(f"{key}={value}" for key, value in event.data.items())
-            yield f"  {iso(event.wall_ns)}  {event.kind:<12}{words[:200]}"
+            words = event.data.get("text") or "  ".join(f"{key}={value}" for key, value in event.data.items())
+            yield f"  {iso(event.wall_ns)}  {event.kind:<14}{str(words)[:200]}"
         yield from (f"  damaged: {line}" for line in reader.damage)
 
 

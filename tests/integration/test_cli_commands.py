@@ -52,6 +52,19 @@ def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
     assert "Usage:" in result.output
 
 
+@pytest.mark.parametrize("command", [[], ["profile"]])
+def test_without_a_command_the_help_is_shown(command: list[str], tmp_path: Path) -> None:
+    result = invoke(*command, data=tmp_path)
+    assert result.exit_code == 2
+    assert "\nCommands:\n" in result.stderr
+
+
+def test_a_missing_argument_is_one_line(tmp_path: Path) -> None:
+    result = invoke("schema", data=tmp_path)
+    assert result.exit_code == 2
+    assert "Choose from: plan, station, profile" in one_line(result)
+
+
 def test_unknown_file_is_one_line_and_exit_2(tmp_path: Path) -> None:
     result = invoke("run", "nosuch.yaml", "--simulate", data=tmp_path)
     assert result.exit_code == 2
