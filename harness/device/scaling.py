@@ -53,10 +53,10 @@ class Scaling:
         if np.count_nonzero(inside) != len(inside):
             qualities[~inside] = Quality.BAD_RANGE
             qualities[np.isnan(values)] = Quality.BAD_NAN
-        for row in self.sentinels:
-            hit = raw == row
-            if np.count_nonzero(hit):
-                qualities[hit] = Quality.BAD_SENTINEL
+        if len(self.sentinels):
+            hits = self.sentinels == raw
+            if np.count_nonzero(hits):
+                qualities[hits.any(axis=0)] = Quality.BAD_SENTINEL
 
 
 def _is_code(spec: Signal) -> bool:

@@ -18,51 +18,62 @@ _OVERFLOW = 9.9e37
 """IEEE 488.2 / SCPI-99: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
 
 
+class _Place:
+    """Where a point is in the answer to its query, and what its words mean."""
+
+    def __init__(self, k: int, point: SignalPoint) -> None:
+        spec = self.spec = _scpi(point)
+        self.k = k
+        self.index = -1
+        """The field of a list; -1: the whole answer."""
+        if spec.parse in ("list", "field"):
+            self.index = spec.index + spec.stride * max(0, point.row - 1)
+        codes = {shown: code for code, shown in spec.words().items()}
+        self.codes = {text.upper(): codes[word] for word, text in spec.answers.items() if word in codes}
+        """The code of each answer, in capitals."""
+
+
 class ScpiReadPlan:
     """Queries in a fixed order, each with the points it serves."""
 
     def __init__(self, link: ScpiLink, points: Sequence[SignalPoint]) -> None:
         self._link = link
-        self._points = points
-        self._queries: dict[str, list[int]] = {}
+        self._count = len(points)
+        self._queries: dict[str, list[_Place]] = {}
         for k, point in enumerate(points):
-            self._queries.setdefault(link.query(point), []).append(k)
+            self._queries.setdefault(link.query(point), []).append(_Place(k, point))
 
     async def read(self) -> Reply:
         """Ask every query once."""
-        reply = Reply.empty(len(self._points))
+        reply = Reply.empty(self._count)
         for query, members in self._queries.items():
             answer = (await self._link.instrument.query(query)).strip()
-            for k in members:
-                self._take(reply, k, answer)
+            parts = answer.split(",")
+            for place in members:
+                self._take(reply, place, answer, parts)
         return reply
 
-    def _take(self, reply: Reply, k: int, answer: str) -> None:
-        point = self._points[k]
-        spec = _scpi(point)
-        part = answer
-        if spec.parse in ("list", "field"):
-            parts = answer.split(",")
-            index = spec.index + spec.stride * max(0, point.row - 1)
-            if index >= len(parts):
+    @staticmethod
+    def _take(reply: Reply, place: _Place, answer: str, parts: Sequence[str]) -> None:
+        k, spec, part = place.k, place.spec, answer
+        if place.index >= 0:
+            if place.index >= len(parts):
                 reply.qualities[k] = Quality.BAD_MISSING
                 return
-            part = parts[index].strip()
+            part = parts[place.index].strip()
         if spec.is_text:
             reply.texts[k] = printable(part.strip('"').encode())
         elif spec.parse == "word":
-            by_answer = {text.upper(): word for word, text in spec.answers.items()}
-            word = by_answer.get(part.upper())
-            codes = {shown: code for code, shown in spec.words().items()}
-            if word is None or word not in codes:
+            code = place.codes.get(part.upper())
+            if code is None:
                 reply.qualities[k] = Quality.BAD_DECODE
             else:
-                reply.raw[k] = codes[word]
+                reply.raw[k] = code
         elif spec.suffix and not part.endswith(spec.suffix):
             reply.qualities[k] = Quality.BAD_DECODE
         else:
-            reply.raw[k] = _number(part.removesuffix(spec.suffix))
-            if reply.raw[k] != reply.raw[k]:
+            number = reply.raw[k] = _number(part.removesuffix(spec.suffix))
+            if number != number:
                 reply.qualities[k] = Quality.BAD_NAN
 
 

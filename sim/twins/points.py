@@ -228,10 +228,11 @@ def _enum(twin: Twin, name: str, spec: Signal, of: str) -> Read:
 
     def nearest() -> float:
         value = read()
+        code = exact.get(value)
+        if code is not None:
+            return code
         if value != value:  # the sensor behind it is dead
             return words.get("fault", table[0][1])
-        if value in exact:
-            return exact[value]
         return min(table, key=lambda entry: abs(entry[0] - value))[1]
 
     return nearest
