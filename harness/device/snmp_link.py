@@ -12,7 +12,7 @@ import numpy as np
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.snmp_rows import Bound, Finder
-from harness.device.wire import Command, Read, carry_out, cut
+from harness.device.wire import Command, Read, carry_out, carry_out_together, cut
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
@@ -117,7 +117,7 @@ class SnmpReadPlan:
             if bound is None:
                 if spec.is_text:
                     reply.texts[k] = ""
-                else:
+                if not (spec.is_text and spec.lookup):  # no neighbour is an answer, an object that is missing is none
                     reply.qualities[k] = Quality.BAD_MISSING
                 continue
             first = answers[at]
@@ -236,6 +236,16 @@ class SnmpLink:
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """SET one object; see `Link.write`."""
         await carry_out(self.client, await self.commands(control, value, word))
+
+    @property
+    def max_together(self) -> int:
+        """How many switches one SET may put off."""
+        return self.profile.snmp.max_sets
+
+    async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+        """SET several objects with one message; see `TogetherLink.write_together`."""
+        commands = [each for one in wanted for each in await self.commands(*one)]
+        await carry_out_together(self.client, commands)
 
     def reading(self, point: SignalPoint) -> Read:
         """How one signal is read on its own, before scaling. RefusedError when this device does not have it."""
