@@ -67,7 +67,10 @@ def show(name: str) -> int:
 @profile.command("new")
 @click.argument("name", metavar="CLASS/NAME")
 @click.option(
-    "--protocol", type=click.Choice(["snmp", "modbus", "scpi"]), required=True, help="What the device speaks."
+    "--protocol",
+    type=click.Choice(["snmp", "modbus", "scpi", "redfish"]),
+    required=True,
+    help="What the device speaks.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write; default NAME.yaml.")
 def new(name: str, protocol: str, output: str | None) -> int:

@@ -130,11 +130,41 @@ controls:
     danger: true
 """
 
-_BODIES = {"snmp": _SNMP, "modbus": _MODBUS, "scpi": _SCPI}
+_REDFISH = """\
+redfish:                          # read only: there are no controls
+  find:                           # a member of a collection; {unit} in paths is then its path
+    unit: {collection: /redfish/v1/Chassis}
+
+signals:
+  model: {path: "{unit}", pointer: /Model, type: text, poll: once, sim: {text: <Model> 1}}
+  serial: {path: "{unit}", pointer: /SerialNumber, type: text, poll: once, sim: twin.serial}
+MEASURED
+    path: "{unit}/EnvironmentMetrics"
+    pointer: /Example/Reading     # where the value stands in the resource
+SCALED
+  health:
+    path: "{unit}"
+    pointer: /Status/Health
+    answers: {ok: OK, warning: Warning, critical: Critical}     # what the service answers for each word
+
+repeat:
+GROUP
+    count: 8                      # at most; fewer are found by `walk`
+    walk: "{unit}/Sensors"        # a collection; each member is a row
+    sim_rows: 8
+    signals:
+      state:
+        pointer: /Status/State
+        answers: {"on": Enabled, "off": [Disabled, StandbyOffline]}
+STATE
+"""
+
+_BODIES = {"snmp": _SNMP, "modbus": _MODBUS, "scpi": _SCPI, "redfish": _REDFISH}
 _ADDRESSES = {
     "snmp": "snmp://HOST:161 --credentials FILE",
     "modbus": "modbus+tcp://HOST:502/1",
     "scpi": "TCPIP::HOST::5025::SOCKET",
+    "redfish": "redfishs://HOST --credentials FILE",
 }
 _POWER = ("  power:", "pdu.power", "kW", "0.001", "the document says W", "[0, 2000]")
 _TEMPERATURE = ("  temperature:", "ambient.temperature", "degC", "0.1", "the document says tenths", "[-40, 200]")
@@ -152,7 +182,7 @@ def skeleton(name: str, protocol: str) -> str:
         about=f"{model}: a beginning; it passes the check, but describes no device yet.",
         file=f"{model}.yaml",
         address=_ADDRESSES[protocol],
-        canonical=_canonical(class_),
+        canonical=_canonical(class_, protocol),
         name=name,
         class_=class_,
         protocol=protocol,
@@ -166,6 +196,8 @@ def skeleton(name: str, protocol: str) -> str:
         f"    sentinels: {'[-1]' if protocol == 'snmp' else '[65535]':<22}# raw values that mean: not available",
         f"    sim: {variable:<28}# variable of the simulated rack behind it",
     ]
+    if protocol == "redfish":
+        del scaled[3]  # a service says null
     is_pdu = class_ == "pdu"
     body = (
         _BODIES[protocol]
@@ -182,10 +214,10 @@ _STATE = '{of: "outlet[{i}].state", words: {"off": 0, "on": 1}}'
 _SWITCHED = '      sim: "outlet[{i}]"\n      sim_words: {"on": 1, "off": 0}\n'
 
 
-def _canonical(class_: str) -> str:
+def _canonical(class_: str, protocol: str) -> str:
     lines = [
         f"# Names that plans for the class use, {what}: {', '.join(names[class_])}\n"
         for what, names in (("signals", SIGNALS), ("controls", CONTROLS))
-        if class_ in names
+        if class_ in names and (what == "signals" or protocol != "redfish")
     ]
     return "".join(lines)

@@ -46,7 +46,7 @@ async def simulated(path: Path):
     return await start(on.station, profiles, virtual=False, seed=7, faults=(), ports=None)
 
 
-@pytest.mark.parametrize("protocol", ["snmp", "modbus", "scpi"])
+@pytest.mark.parametrize("protocol", ["snmp", "modbus", "scpi", "redfish"])
 @pytest.mark.parametrize("class_", ["pdu", "cdu", "load"])
 def test_a_new_profile_passes_its_check_and_has_a_twin_that_can_be_tried(class_, protocol, tmp_path):
     made = harness("profile", "new", f"{class_}/acme_one", "--protocol", protocol, data=tmp_path / "d", cwd=tmp_path)
@@ -56,7 +56,8 @@ def test_a_new_profile_passes_its_check_and_has_a_twin_that_can_be_tried(class_,
     assert (profile.profile, profile.protocol) == (f"{class_}/acme_one", protocol)
     assert profile.unverified
 
-    address = {"snmp": "snmp://h:161", "modbus": "modbus+tcp://h:502/1", "scpi": "TCPIP::h::5025::SOCKET"}[protocol]
+    addresses = {"snmp": "snmp://h:161", "modbus": "modbus+tcp://h:502/1", "scpi": "TCPIP::h::5025::SOCKET"}
+    address = {**addresses, "redfish": "redfishs://h"}[protocol]
 
     async def main():
         simulation = await simulated(station_with(tmp_path, "acme_one.yaml", address))
