@@ -154,7 +154,9 @@ class SpokenNotes:
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of it, as far as it is out of the ordinary."""
         if kind in ("refused", "unclear", "safe action", "not confirmed"):
-            self._say(f"{kind}: " + " ".join(f"{key}={value}" for key, value in data.items() if value is not None))
+            from harness.engine.log import spoken
+
+            self._say(f"{kind}: {spoken(data)}")
 
     def _say(self, text: str) -> None:
         import contextlib

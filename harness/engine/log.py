@@ -79,7 +79,12 @@ class RunLog:
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of a command, or of a safe-state action."""
         known = {key: value for key, value in data.items() if value is not None}
-        self.tell(kind, " ".join(filter(None, (_shown(key, value) for key, value in known.items()))), **known)
+        self.tell(kind, spoken(known), **known)
+
+
+def spoken(data: Mapping[str, Any]) -> str:
+    """The data of a note in words: `pdu outlet[1] wanted=off read=off`."""
+    return " ".join(filter(None, (_shown(key, value) for key, value in data.items() if value is not None)))
 
 
 def _shown(key: str, value: Any) -> str:

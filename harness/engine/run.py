@@ -235,7 +235,13 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
     if len(done) < planned:
         return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
     count = sum(len(step.measurements) for step in counted)
-    return Verdict.PASS, f"{len(done)} steps, {count} measurements, all within limits"
+    if not count:
+        return Verdict.PASS, f"{_many(len(done), 'step')} carried out, nothing was measured"
+    return Verdict.PASS, f"{_many(len(done), 'step')}, {_many(count, 'measurement')}, all within limits"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _said(step: StepResult) -> str:

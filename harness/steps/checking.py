@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.step import Params, StepFailedError, step
-from harness.errors import BadValueError
+from harness.errors import BadValueError, DeviceError
 from harness.limits.check import Check, compile_check
 from harness.schema.conditions import Condition
 from harness.schema.fields import DurationOrZero, LocatedError, SignalRef, StrictText
@@ -44,9 +44,11 @@ class CheckParams(Params):
 @step("check", version=1)
 async def check(ctx: StepContext, p: CheckParams) -> None:
     """Check identities, words and texts; every difference is said, not only the first."""
+    if unfit := _firmware(ctx, p, "station"):  # says nothing about the rack, and does not mend itself
+        raise DeviceError(_few(unfit), operation="check", hint="bring the station up to date, or accept it in the plan")
     deadline = ctx.clock.monotonic() + p.within
     while True:
-        wrong = [*_firmware(ctx, p), *_conditions(ctx, p), *_texts(ctx, p)]
+        wrong = [*_firmware(ctx, p, "uut"), *_conditions(ctx, p), *_texts(ctx, p)]
         unread = _unreadable(ctx, p)
         if not (wrong or unread) or ctx.clock.monotonic() >= deadline:
             break
@@ -66,9 +68,11 @@ async def check(ctx: StepContext, p: CheckParams) -> None:
         raise StepFailedError(_few(wrong))
 
 
-def _firmware(ctx: StepContext, p: CheckParams) -> list[str]:
+def _firmware(ctx: StepContext, p: CheckParams, role: str) -> list[str]:
     wrong = []
     for name, accepted in p.firmware.items():
+        if ctx.devices[name].entry.role != role:
+            continue
         found = ctx.devices[name].identity.get("firmware", "")
         if found not in accepted:
             wrong.append(f"{name} has firmware {found or 'unknown'!r}, accepted: {', '.join(accepted)}")

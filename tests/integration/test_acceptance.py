@@ -23,6 +23,7 @@ FAULTS = [
     ("sensor_stuck:shelf1.output_voltage=47", 1, ["bus voltage under load", "47"]),
     ("sensor_nan:cdu.supply_temperature@100s", 3, ["supply too hot", "cdu.supply_temperature"]),
     ("pump_stop:2", 1, ["pumps", "cdu.pump[2].rpm"]),
+    ("pump_stop:1@100s", 1, ["nothing leaks, nothing alarms", "cdu.pump[1].rpm"]),
     ("both_pumps_stop", 1, ["coolant flows"]),
     ("both_pumps_stop@110s", 4, ["no flow", "cdu.flow"]),
     ("leak", 4, ["leak", "wet"]),

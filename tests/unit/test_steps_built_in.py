@@ -149,10 +149,16 @@ CASES = {
         "PASS",
         [],
     ),
-    "check finds firmware": (
-        "- {step: check, firmware: {cdu: ['1.25']}}",
+    "check finds firmware of the rack": (
+        "- {step: check, firmware: {rack: ['2.0']}}",
         [],
         "FAIL",
+        ["rack has firmware '1.0', accepted: 2.0"],
+    ),
+    "check finds firmware of the station, which says nothing about the rack": (
+        "- {step: check, firmware: {cdu: ['1.25'], rack: ['2.0']}}",
+        [],
+        "ERROR",
         ["cdu has firmware '1.24', accepted: 1.25"],
     ),
     "check says every difference": (
@@ -283,13 +289,14 @@ def test_nothing_is_energised_after_a_stop(tmp_path):
             await asyncio.sleep(3)
             runner.request_stop(Verdict.ABORTED, "the operator stops")
             control = runner.devices["pdu"].expansion.controls["outlet[1]"]
-            try:
-                await runner.bench.act([("pdu", control, Setting(word="on"))])
-            except HarnessError as error:
-                refused.append(str(error))
+            for word in ("on", "cycle"):  # whatever a vendor calls it: only `off` is known to put no power on
+                try:
+                    await runner.bench.act([("pdu", control, Setting(word=word))])
+                except HarnessError as error:
+                    refused.append(str(error))
 
         return stop_and_try()
 
     done = ran(tmp_path, POWER + "- {step: hold, for: 60 s}", during=during)
     assert (done.exit_code, done.on) == (130, [])
-    assert refused == ["pdu.outlet[1] is not energised any more in this run"]
+    assert refused == ["pdu.outlet[1] is not energised any more in this run"] * 2

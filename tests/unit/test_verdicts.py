@@ -37,7 +37,7 @@ def after(seconds, act):
 def test_everything_good_is_a_pass(tmp_path):
     ran = run_plan(write_plan(tmp_path, GOOD), tmp_path)
     assert (ran.exit_code, ran.outcome.is_sealed, ran.outcome.is_safe, ran.on) == (0, True, True, [])
-    assert ran.reason == "3 steps, 1 measurements, all within limits"
+    assert ran.reason == "3 steps, 1 measurement, all within limits"
     assert verify(ran.outcome.folder) == []
 
 
