@@ -2,9 +2,15 @@
 
     python bench/pipeline.py [seconds a case]
 
-Devices are servers of the simulator in a process of their own; only the CPU of this process counts. The pipeline is
-what a run has: clients, decoding, qualities, interlocks' listeners, derived state, journal, and the lines for InfluxDB.
-Beside it: the plainest poller that pymodbus and pysnmp allow, which decodes nothing and keeps nothing.
+(a) A virtual second of the 24 h burn-in: the simulated station as it ships, six devices at 1 Hz, its interlocks and
+    derived signals, a soak with limits, the record. All of it is in this process, the devices and their physics too.
+(b) 100 Modbus devices of 40 registers at 1 Hz, (c) 100 SNMP agents of 40 objects: servers of the simulator in a process
+    of their own, over sockets; only the CPU of this process counts. The pipeline is what a run has a frame: client,
+    decoding, qualities, one interlock a device, one derived signal with an interlock on it, the journal with its
+    commit a second, and the lines for InfluxDB (made, not sent). Not in it: the engine's step, foreign control, the
+    watch for silence, the screen.
+    Beside it: the plainest poller that pymodbus and pysnmp allow, which decodes nothing and keeps nothing.
+(d) A step that does nothing, with its record.
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,13 +35,14 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.device.poller import Poller
+from harness.engine.interlocks import Interlocks
 from harness.engine.options import RunOptions
 from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame
 from harness.schema.profile import ModbusProfile, SnmpProfile
-from harness.schema.station import DeviceEntry
+from harness.schema.station import Derived, DeviceEntry, Interlock
 from harness.telemetry.journal import Journal
 from harness.telemetry.lines import LineWriter
 from harness.telemetry.rows import SignalInfo
@@ -142,6 +149,27 @@ class Servers:
 # --- the pipeline -----------------------------------------------------------------------------------------------------
 
 
+RISE = Derived.model_validate(
+    {
+        "function": "temperature_difference",
+        "inputs": {"high": "d0.signal_0", "low": "d1.signal_1"},
+        "unit": "K",
+        "description": "Of two devices.",
+    }
+)
+
+
+def _interlocks(store: SignalStore, clock: Clock, devices: Sequence[Device]) -> Interlocks:
+    """One a device and one on the derived signal, none of which trips while samples come."""
+    entries: list[dict[str, object]] = [
+        {"name": device.name, "signal": f"{device.name}.signal_0", "max": "5990 degC", "for": "2 s"}
+        for device in devices
+    ]
+    entries.append({"name": "rise", "signal": "bench.rise", "max": "5990 K", "for": "2 s"})
+    specs = [Interlock.model_validate(entry) for entry in entries]
+    return Interlocks(specs, store, clock, {device.name: device.max_age for device in devices}, lambda _trip: None)
+
+
 async def _pipeline(kind: str, ports: list[int], folder: Path, seconds: float) -> tuple[float, float, int]:
     """CPU seconds, wall seconds and good samples of polling every device once a second."""
     clock = Clock()
@@ -155,20 +183,20 @@ async def _pipeline(kind: str, ports: list[int], folder: Path, seconds: float) -
         devices.append(builder.make(f"d{number}", entry, profile, address))
     for device in devices:
         await device.open()
-    store = SignalStore(devices, {}, clock)
+    store = SignalStore(devices, {"bench.rise": RISE}, clock)
     journal = await Journal.create(folder / f"{kind}.db", clock, {})
     for name, signals in store.schemas.items():
         journal.declare(name, [SignalInfo(info.name, info.unit) for info in signals])
-    seen = [0]
-    for device in devices:
-        store.listen(
-            device.signals[0].name, lambda _mono, _value, quality: seen.__setitem__(0, seen[0] + (not quality))
-        )
+    interlocks = _interlocks(store, clock, devices)
     good = [0]
 
     def on_frame(frame: Frame) -> None:
-        store.take(frame)
+        derived = store.take(frame)
+        interlocks.after_frame(frame.device)
         journal.add_frame(frame)
+        if derived is not None:
+            interlocks.after_frame(derived.device)
+            journal.add_frame(derived)
         good[0] += int(np.count_nonzero(frame.qualities == 0))
 
     writer, sent = LineWriter({"run": "bench", "serial": "RACK-0001", "station": "bench"}), [0, 0]
@@ -181,6 +209,7 @@ async def _pipeline(kind: str, ports: list[int], folder: Path, seconds: float) -
 
     work = [asyncio.ensure_future(each) for each in (Poller(devices, clock, on_frame).run(), journal.run(), lines())]
     await clock.sleep(1.5)
+    interlocks.arm()
     before, cpu, wall = good[0], time.process_time(), time.perf_counter()
     await clock.sleep(seconds)
     cpu, wall, samples = time.process_time() - cpu, time.perf_counter() - wall, good[0] - before
@@ -192,6 +221,8 @@ async def _pipeline(kind: str, ports: list[int], folder: Path, seconds: float) -
     await journal.close()
     if not samples or not sent[1]:
         raise RuntimeError("the pipeline moved nothing")
+    if interlocks.trips:
+        raise RuntimeError(f"an interlock tripped: {interlocks.trips[0].reason}")
     return cpu, wall, samples
 
 
@@ -317,7 +348,7 @@ def _execute(plan: str, repeat: int = 1) -> tuple[float, float, float]:
 
 
 def virtual_second(soak: int = 900, rounds: int = 4) -> tuple[float, float]:
-    """Wall and CPU milliseconds of a virtual second of burn-in: six devices, codecs, twins, physics, record.
+    """Wall and CPU milliseconds of a virtual second of burn-in: six devices at 1 Hz, twins, physics, record.
 
     The best of some rounds: on a shared machine the others only ever add.
     """
