@@ -18,7 +18,7 @@ import numpy as np
 
 from harness.clock import Clock
 from harness.device.counting import CounterUnroller
-from harness.device.link import Link, ReadPlan, Reply
+from harness.device.link import Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
 from harness.errors import DeviceError, IdentityError, ProtocolViolationError, RefusedError, UnreachableError
@@ -100,6 +100,8 @@ class Device:
         """Things worth telling since the last look (lost, back, counter reset); the engine empties it."""
         self.gate: Callable[[ControlPoint, Setting], None] | None = None
         """Asked as the last thing before a command leaves; raises SafetyError to stop it."""
+        self.is_doubted = False
+        """Whether a message to several controls has failed once: from then on they are told one by one."""
         self._clock = clock
         self._points: list[SignalPoint] = []
         self._index: dict[str, int] = {}
@@ -355,6 +357,28 @@ class Device:
             except DeviceError as error:
                 raise self._named(error) from error
 
+    @property
+    def max_together(self) -> int:
+        """How many switches one message may put off; 1: one after the other."""
+        if self.is_doubted or not isinstance(self.link, TogetherLink):
+            return 1
+        return self.link.max_together
+
+    async def write_together(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
+        """Send several commands with one message; as `write`, and see `TogetherLink.write_together`."""
+        if not isinstance(self.link, TogetherLink):
+            raise RefusedError("the device takes one command at a time", device=self.name, operation="write")
+        async with self._busy:
+            try:
+                if self._must_prove and self._is_open:
+                    await self._prove_again()
+                if self.gate is not None:
+                    for control, setting in wanted:
+                        self.gate(control, setting)
+                await self.link.write_together([(control, each.value, each.word) for control, each in wanted])
+            except DeviceError as error:
+                raise self._named(error) from error
+
     async def close(self) -> None:
         """Close the connection."""
         self._is_open = False
@@ -365,6 +389,11 @@ class Device:
             error.device = self.name
             error.where = " ".join(part for part in (self.name, error.operation) if part)
         return error
+
+
+def puts_power_on(control: ControlPoint, setting: Setting) -> bool:
+    """Whether a setting may energise something: `on`, and every other word (`cycle`) that is not `off`."""
+    return control.spec.energises and setting.word not in ("", "off")
 
 
 def resolve_setting(control: ControlPoint, to: str | float) -> Setting:

@@ -11,7 +11,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.device.actuate import actuate
 from harness.device.confirm import Outcome
-from harness.device.device import Device, Setting, resolve_setting
+from harness.device.device import Device, Setting, puts_power_on, resolve_setting
 from harness.device.points import ControlPoint
 from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
@@ -65,7 +65,7 @@ class Bench:
 
     def _register_undo(self, device: str, control: ControlPoint, setting: Setting) -> None:
         key = (device, control.name)
-        if control.spec.energises and setting.word == "on" and not self.energising_allowed:
+        if puts_power_on(control, setting) and not self.energising_allowed:
             raise SafetyError(f"{device}.{control.name} is not energised any more in this run")
         if key in self.undo:
             return

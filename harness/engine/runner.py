@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.clock import Clock, iso
 from harness.device.build import DeviceBuilder
-from harness.device.device import Device, Setting, tree_report
+from harness.device.device import Device, Setting, puts_power_on, tree_report
 from harness.device.points import ControlPoint
 from harness.device.poller import Poller
 from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
@@ -220,7 +220,7 @@ class Runner:
         """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""
         if self.guard is not None:
             self.guard.arm(f"{name}.{control.name}")
-        if control.spec.energises and setting.word == "on":
+        if puts_power_on(control, setting):
             if self.bench is not None and not self.bench.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
             if self.guard is not None:

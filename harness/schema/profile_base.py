@@ -151,7 +151,7 @@ class Control(Model):
     danger: bool = False
     """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
     energises: bool = False
-    """Word `on` puts power on the rack."""
+    """Puts power on the rack, by every word but `off`. It is switched off by the word `off`."""
     wear: Literal["none", "eeprom"] = "none"
     sim: str = ""
     """Input of the plant that a write moves."""

@@ -35,7 +35,7 @@ class Set(Params):
 
     def energises(self) -> Sequence[str]:
         """What this step puts power on."""
-        return (self.control,) if self.to == "on" else ()
+        return (self.control,) if isinstance(self.to, str) and self.to != "off" else ()
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""
