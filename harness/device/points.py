@@ -76,13 +76,6 @@ class Expansion:
         bank = [point for point in self.controls.values() if point.row and point.name == f"{name}[{point.row}]"]
         return [point for point in bank if point.name not in self.absent] or bank
 
-    def signal_bank(self, name: str) -> list[SignalPoint]:
-        """The signals that `name` stands for: itself, or one column of a repetition (`outlet.current`)."""
-        if name in self.signals:
-            return [self.signals[name]]
-        group, _, column = name.partition(".")
-        return [p for p in self.signals.values() if p.group == group and p.name == f"{group}[{p.row}].{column}"]
-
 
 def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansion:
     """Unroll a profile; `counts` says how many of a repetition this device has (never more than the profile's)."""

@@ -25,6 +25,8 @@ class Catalog:
     derived: dict[str, Derived] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
     """signal -> device; derived signals belong to `derived`."""
+    unknown: set[str] = field(default_factory=set)
+    """Devices that stand in the station file but could not be loaded."""
 
     def add_device(self, name: str, entry: DeviceEntry, profile: Profile) -> None:
         """Take in a device's signals and controls."""

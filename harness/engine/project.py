@@ -21,7 +21,7 @@ from harness.schema.fields import LocatedError
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate, validate_part
-from harness.schema.station import Derived, Interlock, SafeAction, Station
+from harness.schema.station import Derived, DeviceEntry, Interlock, SafeAction, Station
 
 _COMMON = ("step", "name", "on_fail")
 SECTIONS = ("setup", "steps", "cleanup")
@@ -90,7 +90,8 @@ def load_station(path: Path | str) -> StationProject:
     """Load a station and its profiles; ProblemsError with everything that is wrong in any of them."""
     found = Problems()
     source = read_source(path)
-    station = validate(source, Station)
+    whole: Station | None = _validated(found, source, Station)
+    station = whole or _right_parts(source)
     on = StationProject(station, source, Catalog())
     on.hashes[source.name], on.files[source.name] = source.sha256, Path(path)
     for name, entry in station.devices.items():
@@ -104,20 +105,44 @@ def load_station(path: Path | str) -> StationProject:
         if profile is not None and where.protocol != profile.protocol:
             message = f"the profile {entry.profile} speaks {profile.protocol}, this address is {where.scheme}"
             found.add(source.problem(("devices", name, "address"), "HX-1302", message))
+    on.catalog.unknown = _keys(source, "devices") - on.catalog.expansions.keys()
     for name, derived in station.derived.items():
         _attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     for loc, kind, text in references(Station, source.data):
         if loc[0] != "derived":
             _check_reference(on.catalog, {}, source, loc, kind, text, found)
-    _check_interlocks(on, source, dict(enumerate(station.interlocks)), ("interlocks",), (), found)
+    interlocks: dict[int, Interlock] = _parts(source, ("interlocks",), Interlock, whole, Problems())
+    _check_interlocks(on, source, interlocks, ("interlocks",), (), found)
     if station.safe_state and "default" not in station.safe_state:
         hint = "name the sequence that ends every run `default`"
         found.add(source.problem(("safe_state",), "HX-1322", "there is no sequence 'default'", hint))
     for name, sequence in station.safe_state.items():
-        for index, action in enumerate(sequence):
+        actions = dict(enumerate(sequence)) if whole else _right(source, ("safe_state", name), SafeAction, Problems())
+        for index, action in actions.items():
             _check_action(on.catalog, source, ("safe_state", name, index), action, found)
     found.raise_if_any()
     return on
+
+
+def _right_parts(source: Source) -> Station:
+    """What is right of a station that is not, so that its other mistakes are found too; it is never used further."""
+    told = Problems()  # the mistakes of the parts have been told with the whole
+    return Station.model_construct(
+        schema_version=1,
+        station="",
+        devices=_right(source, ("devices",), DeviceEntry, told),
+        derived=_right(source, ("derived",), Derived, told),
+        interlocks=tuple(_right(source, ("interlocks",), Interlock, told).values()),
+        safe_state={
+            name: tuple(_right(source, ("safe_state", name), SafeAction, told).values())
+            for name in _keys(source, "safe_state")
+        },
+    )
+
+
+def _keys(source: Source, section: str) -> set[str]:
+    raw = source.data.get(section) if isinstance(source.data, dict) else None
+    return set(raw) if isinstance(raw, dict) else set()
 
 
 def _load_device(on: StationProject, name: str, found: Problems) -> None:
@@ -201,14 +226,14 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = _validated(found, source, Plan)
     limits = _load_limits(source, Path(path).parent, on, found)
-    for name, derived in _parts(source, "derived", Derived, head, found).items():
+    for name, derived in _parts(source, ("derived",), Derived, head, found).items():
         _attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     steps = _load_steps(source, on, limits, found)
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
             _check_reference(on.catalog, limits, source, loc, kind, text, found)
-    added: dict[int, Interlock] = _parts(source, "interlocks", Interlock, head, found)
+    added: dict[int, Interlock] = _parts(source, ("interlocks",), Interlock, head, found)
     interlocks = [*on.station.interlocks, *added.values()]
     _check_interlocks(on, source, added, ("interlocks",), titles, found)
     _check_names(source, on.station, added, found)
@@ -219,14 +244,21 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     return Project(head, source, on, steps, limits, interlocks, dict(values))
 
 
-def _parts(source: Source, key: str, model: Any, head: Plan | None, found: Problems) -> dict[Any, Any]:
-    """The entries of a section by their key or index; where the plan as a whole is wrong, those that are right."""
+def _parts(source: Source, loc: tuple[str], model: Any, head: Plan | Station | None, found: Problems) -> dict[Any, Any]:
+    """The entries of a section by their key or index; where the file as a whole is wrong, those that are right."""
     if head is not None:
-        whole = getattr(head, key)
+        whole = getattr(head, loc[0])
         return dict(whole) if isinstance(whole, dict) else dict(enumerate(whole))
-    raw = source.data.get(key) if isinstance(source.data, dict) else None
+    return _right(source, loc, model, found)
+
+
+def _right(source: Source, loc: tuple[str, ...], model: Any, found: Problems) -> dict[Any, Any]:
+    """The entries at a place of the file that are right, by key or index."""
+    raw = source.data
+    for key in loc:
+        raw = raw.get(key) if isinstance(raw, dict) else None
     entries = raw.items() if isinstance(raw, dict) else enumerate(raw if isinstance(raw, list) else [])
-    parts = {name: _validated(found, source, model, (key, name)) for name, _ in entries}
+    parts = {name: _validated(found, source, model, (*loc, name)) for name, _ in entries}
     return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -398,6 +430,8 @@ def _check_reference(
     text: str,
     found: Problems,
 ) -> None:
+    if text.partition(".")[0] in catalog.unknown:
+        return  # what is wrong with the device has been said
     if kind == "signal" and not catalog.find_signals(text):
         found.add(source.problem(loc, "HX-1306", catalog.signal_problem(text)))
     elif kind == "control" and not catalog.find_controls(text):

@@ -36,10 +36,6 @@ class StepEntry(Model):
         """The name shown and recorded."""
         return self.name or self.step.replace("_", " ")
 
-    def own_parameters(self) -> dict[str, Any]:
-        """The keys that belong to the step's own model."""
-        return dict(self.__pydantic_extra__ or {})
-
 
 class Plan(Model):
     """What is done with a rack."""

@@ -29,11 +29,6 @@ def pg25_viscosity(temperature: float) -> float:
     return math.exp(1.6387 - 0.04138 * temperature + 1.993e-4 * temperature * temperature)
 
 
-def pg25_volume_heat(temperature: float) -> float:
-    """Heat capacity per volume in J/(m3 K), about 4.0e6."""
-    return pg25_density(temperature) * pg25_heat(temperature)
-
-
 _LOG_VISCOSITY_35 = math.log(pg25_viscosity(_REFERENCE_TEMPERATURE))
 
 

@@ -176,3 +176,33 @@ def test_a_mistake_in_one_step_hides_none_of_another(tmp_path):
 def test_a_coverage_that_asks_for_nothing_or_for_too_much(tmp_path, coverage):
     found = problems(tmp_path, ONE_MORE.format(coverage=coverage, load="100 %"))
     assert [p.line for p in found if "share of the samples" in p.message] == [3, 7]
+
+
+BAD_STATION = """\
+schema: 1
+station: bad
+devices:
+  pdu: {profile: pdu/apc_rpdu3, address: "snmp://127.0.0.1:1"}
+  cdu: {profile: cdu/meta_rpu, address: "modbus://x"}
+  rack: {profile: load/rack_workload, address: "TCPIP::127.0.0.1::1::SOCKET", poll: 1 parsec}
+  daq: {profile: daq/keysight_daq970a, address: "TCPIP::127.0.0.1::2::SOCKET"}
+interlocks:
+  - {name: leak, signal: cdu.lek, equals: dry}
+  - {name: hot, signal: cdu.supply_temperature, max: 45 kPa}
+  - {name: load, signal: rack.uptime, min: 1 s, for: ever}
+safe_state:
+  default:
+    - {set: pdu.outlet, to: "off"}
+    - {set: cdu.pump, too: "off"}
+    - {set: cdu.pump, to: "offf"}
+"""
+
+
+def test_every_mistake_of_a_station_is_reported_at_once(tmp_path):
+    (tmp_path / "station.yaml").write_text(BAD_STATION)
+    with pytest.raises(ProblemsError) as error:
+        load_station(tmp_path / "station.yaml")
+    assert [(p.line, p.code) for p in error.value.problems] == [
+        (4, "HX-1304"), (5, "HX-1301"), (6, "HX-1206"), (9, "HX-1306"), (10, "HX-1312"), (11, "HX-1206"),
+        (15, "HX-1203"), (16, "HX-1321"),
+    ]  # fmt: skip
