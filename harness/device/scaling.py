@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from harness.schema.profile import Signal
 
 Floats = npt.NDArray[np.float64]
 Qualities = npt.NDArray[np.uint8]
+_LARGEST = sys.float_info.max
+"""Where a profile gives no range, every number is possible; infinity (IEEE 754 has it, overflows give it) is none."""
 
 
 class Scaling:
@@ -21,8 +24,9 @@ class Scaling:
     def __init__(self, specs: Sequence[Signal]) -> None:
         self.factor = np.array([1.0 if _is_code(s) else s.scale / 2**s.precision for s in specs], dtype=np.float64)
         self.offset = np.array([0.0 if _is_code(s) else s.offset for s in specs], dtype=np.float64)
-        self.low = np.array([s.range[0] if s.range else -math.inf for s in specs], dtype=np.float64)
-        self.high = np.array([s.range[1] if s.range else math.inf for s in specs], dtype=np.float64)
+        self.low = np.array([s.range[0] if s.range else -_LARGEST for s in specs], dtype=np.float64)
+        self.high = np.array([s.range[1] if s.range else _LARGEST for s in specs], dtype=np.float64)
+        self.has_high = bool((self.high < math.inf).any())
         widest = max((len(s.sentinels) for s in specs), default=0)
         self.sentinels = np.full((widest, len(specs)), math.nan)
         for column, spec in enumerate(specs):
@@ -49,7 +53,9 @@ class Scaling:
             values *= self.factor
         np.add(values, self.offset, out=values)
         qualities.fill(Quality.GOOD)
-        inside = (values >= self.low) & (values <= self.high)
+        inside = values >= self.low  # NaN is on no side of anything
+        if self.has_high:
+            inside &= values <= self.high
         if np.count_nonzero(inside) != len(inside):
             qualities[~inside] = Quality.BAD_RANGE
             qualities[np.isnan(values)] = Quality.BAD_NAN

@@ -17,7 +17,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,6 +44,7 @@ CREATE TABLE dead(sink TEXT NOT NULL, seq INTEGER NOT NULL, line BLOB NOT NULL, 
 FRAME_COLUMNS = "seq, device, wall_ns, mono, blob, crc"
 EVENT_COLUMNS = "seq, wall_ns, mono, kind, data, crc"
 
+_MOST_PACKED = 1000
 _HEAD = struct.Struct("<qqqd")
 
 FrameRow = tuple[int, int, int, float, bytes, int]
@@ -130,13 +130,23 @@ def pack_values(frame: Frame) -> bytes:
     """The blob of a frame: values, qualities, and texts when there are any."""
     blob = frame.values.astype("<f8", copy=False).tobytes() + frame.qualities.astype("u1", copy=False).tobytes()
     if frame.texts:
-        blob += _texts_json(tuple(frame.texts.items()))
+        blob += _texts_json(frame.device, frame.texts)
     return blob
 
 
-@lru_cache(maxsize=256)
-def _texts_json(texts: tuple[tuple[int, str], ...]) -> bytes:
-    return to_json(dict(texts)).encode()
+_packed: dict[str, tuple[Mapping[int, str], dict[int, str], bytes]] = {}
+"""Device -> its texts when they were packed last, what they were, and how that is packed: they hardly ever change."""
+
+
+def _texts_json(device: str, texts: Mapping[int, str]) -> bytes:
+    known = _packed.get(device)
+    if known is not None and known[0] is texts and known[1] == texts:
+        return known[2]
+    packed = to_json(texts).encode()
+    if len(_packed) >= _MOST_PACKED:
+        _packed.clear()
+    _packed[device] = texts, dict(texts), packed
+    return packed
 
 
 def frame_crc(seq: int, device: int, wall_ns: int, mono: float, blob: bytes) -> int:

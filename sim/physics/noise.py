@@ -46,10 +46,10 @@ def gauss(key: int, slot: int) -> float:
     return _QUANTILES[_mixed(key, slot) >> 64 - _BITS]
 
 
-def gauss_all(keys: NDArray[np.uint64], slot: int) -> list[float]:
+def gauss_all(keys: NDArray[np.uint64], slot: int) -> NDArray[np.float64]:
     """`gauss` of many streams (uint64[n]) in one slot."""
     z = keys + np.uint64((slot + 1) * _STEP & _MASK)
     z = (z ^ z >> _S30) * _U1
     z = (z ^ z >> _S27) * _U2
-    drawn: list[float] = _TABLE[(z ^ z >> _S31) >> _TOP].tolist()
+    drawn: NDArray[np.float64] = _TABLE[(z ^ z >> _S31) >> _TOP]
     return drawn

@@ -75,8 +75,14 @@ class Sensors:
             self._slot, self._drawn, self._drawn_array = slot, None, None
 
     def _draw(self) -> list[float]:
-        self._drawn = drawn = gauss_all(self._keys, self._slot)
+        drawn: list[float] = self._draw_array().tolist()
+        self._drawn = drawn
         return drawn
+
+    def _draw_array(self) -> NDArray[np.float64]:
+        if self._drawn_array is None:
+            self._drawn_array = gauss_all(self._keys, self._slot)
+        return self._drawn_array
 
     def prepare(self, name: str, read: Callable[[], float], air: Callable[[], float]) -> Callable[[], float]:
         """How to see what the sensor of `name` shows of the lagged value `read()`, in the present time slot.
@@ -131,9 +137,7 @@ class Sensors:
         def shown() -> NDArray[np.float64]:
             if self._faulty or self.frozen_meter is not None:
                 return np.array([each() for each in single])
-            drawn = self._drawn_array
-            if drawn is None:
-                drawn = self._drawn_array = np.array(self._drawn or self._draw())
+            drawn = self._draw_array()
             value = np.array([read() for read in reads])
             spread = np.abs(value)
             spread *= relative

@@ -16,7 +16,7 @@ from harness.quantity import convert
 MAX_AGE_S = 0.05
 """Plant time by which a reading may lag: what is read within 50 ms comes from one state of the plant."""
 
-FEW = 5
+FEW = 8
 """Fewer readings than these cost less one by one than as an array."""
 
 Read = Callable[[], float]
