@@ -35,6 +35,8 @@ def scaled(raw: float, **keys) -> tuple[float, Quality]:
         (math.nan, {"unit": "V", "range": [0, 60]}, (math.nan, NAN)),
         (math.nan, {"unit": "V"}, (math.nan, NAN)),
         (math.inf, {"unit": "V", "range": [0, 60]}, (math.inf, RANGE)),
+        (math.inf, {"unit": "V"}, (math.inf, RANGE)),
+        (-math.inf, {"unit": "V"}, (-math.inf, RANGE)),
         (65535, {"unit": "V", "scale": 0.1, "range": [0, 60], "sentinels": [65535]}, (6553.5, SENTINEL)),
         (65535, {"unit": "V", "scale": 0.1, "sentinels": [65535]}, (6553.5, SENTINEL)),
         (600, {"unit": "V", "scale": 0.1, "range": [0, 60]}, (60.0, GOOD)),
