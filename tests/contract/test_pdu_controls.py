@@ -144,6 +144,7 @@ async def pdu(profile, monkeypatch, faults=()):
     station = validate(parse_source(STATION.format(profile=profile).encode(), "station.yaml"), Station)
     loaded = load_profile(known_profiles()[profile])[0]
     simulation = await sim.start(station, {profile: loaded}, virtual=True, faults=faults)
+    monkeypatch.setattr(simulation.network, "peer", lambda *_: None)  # by bytes, not beneath them: they are judged here
     builder = DeviceBuilder(Clock(), Path(), simulation.network)
     device = builder.make("pdu", station.devices["pdu"], loaded, simulation.addresses["pdu"])
     try:
@@ -163,8 +164,9 @@ async def switch(device, to, *, only=None, within=None):
     return await actuate(device, wanted, Clock(), notes, within), notes
 
 
-def test_the_table_has_every_pdu_profile():
-    assert set(VENDORS) == {name for name in known_profiles() if name.startswith("pdu/")}
+def test_the_table_has_every_pdu_profile_that_switches():
+    profiles = {name: load_profile(path)[0] for name, path in known_profiles().items() if name.startswith("pdu/")}
+    assert set(VENDORS) == {name for name, profile in profiles.items() if profile.protocol != "redfish"}
 
 
 @pytest.mark.parametrize("profile", VENDORS)
