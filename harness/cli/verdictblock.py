@@ -27,6 +27,8 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
         yield "do", to_do
     if result.clock.is_simulated:
         yield "note", "simulated devices: this says nothing about a real rack"
+    if result.clock.mode == "fast" and result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
+        yield "note", f"--speed {result.clock.speed:g} may be more than this machine can do; try less, or --virtual"
     yield "plan", f"{result.plan} on {result.station}"
     for index, line in enumerate(worst_measurements(outcome)):
         yield "values" if index == 0 else "", line

@@ -225,6 +225,12 @@ def test_unreachable_devices_give_one_tree_within_five_seconds(tmp_path: Path) -
     assert "nothing was energised" in result.stdout
 
 
+def test_a_speed_that_no_machine_can_do_is_named_as_the_cause(tmp_path: Path) -> None:
+    result = harness("run", "smoke", "--simulate", "--speed", "1000", data=tmp_path, timeout=60)
+    assert result.returncode == 3, result.stdout
+    assert "--speed 1000 may be more than this machine can do" in result.stdout
+
+
 def test_closed_stdout_does_not_matter(tmp_path: Path) -> None:
     plan = write_plan(tmp_path, hold="30 s")
     reader, writer = os.pipe()
