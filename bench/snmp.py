@@ -27,6 +27,8 @@ from harness.transport.network import SocketNetwork
 from harness.transport.snmp import SnmpClient, SnmpCredentials
 
 COUNT = 40
+TREES = ("1.3.6.1.2.1.11", "1.3.6.1.2.1.1", "1.3.6.1.2.1.2")
+"""snmp, system and interfaces: the whole of mib-2 is without end on a machine with many connections."""
 CONF = """agentAddress udp:127.0.0.1:{port}
 rocommunity public 127.0.0.1
 rouser bench priv
@@ -81,7 +83,7 @@ async def ours(port: int, credentials: SnmpCredentials, seconds: float) -> tuple
     """The OIDs polled, and our cost."""
     client = SnmpClient(SocketNetwork(), "127.0.0.1", port, credentials, timeout=2.0, retries=3)
     await client.open()
-    oids = [bind.oid for bind in await client.walk("1.3.6.1.2.1")][:COUNT]
+    oids = [bind.oid for tree in TREES for bind in await client.walk(tree)][:COUNT]
     prepared = client.prepare(oids)
     found = await cost(lambda: client.poll(prepared), seconds)
     await client.close()
