@@ -64,7 +64,10 @@ def safe_line(outcome: RunOutcome) -> str:
     """SAFE CONFIRMED, or what is not."""
     if outcome.is_safe:
         done = len(outcome.result.safe_state.actions)
-        return f"SAFE CONFIRMED ({done} actions)" if done else "SAFE: this run commanded nothing"
+        if not done:
+            _, _, unread = outcome.result.safe_state.name.partition("; ")
+            return f"NOT KNOWN: {unread}; this run commanded nothing" if unread else "SAFE: this run commanded nothing"
+        return f"SAFE CONFIRMED ({done} actions)"
     return f"SAFE NOT CONFIRMED - LOOK AT THE RACK: {'; '.join(outcome.unsafe) or 'no reading'}"
 
 

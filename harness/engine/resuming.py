@@ -27,6 +27,7 @@ from harness.device.confirm import agrees
 from harness.device.device import Device, resolve_setting
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
+from harness.engine.switches import Switches, read_switches
 from harness.errors import DeviceError, HarnessError, RunError
 from harness.limits.verdict import Verdict
 from harness.record.folder import RUN_ID, RunFolder
@@ -272,8 +273,11 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-async def refuse_other_hardware(past: Past, project: Project, options: RunOptions, clock: Clock) -> None:
-    """Ask every device who it is, before anything of the run is touched; RunError when it cannot go on with these."""
+async def refuse_unfit(past: Past, project: Project, options: RunOptions, clock: Clock) -> None:
+    """Ask every device who it is, before anything of the run is touched; RunError when the run cannot go on.
+
+    A refusal also says what is still switched on: nobody watches it any more.
+    """
     builder = DeviceBuilder(clock, project.on.base, options.network)
     devices: dict[str, Device] = {}
     try:
@@ -281,9 +285,18 @@ async def refuse_other_hardware(past: Past, project: Project, options: RunOption
             address = options.addresses.get(name, "")
             devices[name] = builder.make(name, entry, project.catalog.profiles[name], address)
         failures = [text for text in await asyncio.gather(*(_open(each, clock) for each in devices.values())) if text]
-        if failures:
-            raise RunError(f"{past.run} cannot be resumed now:\n  " + "\n  ".join(failures), hint="check the devices")
-        _refuse_other_units(past, devices)
+        try:
+            refuse_if_changed(past, project, options.serial)
+            if failures:
+                text = "\n  ".join(failures)
+                raise RunError(f"{past.run} cannot be resumed now:\n  {text}", hint="check the devices")
+            _refuse_other_units(past, devices)
+        except RunError as error:
+            found: Switches = await read_switches(devices, clock)
+            if not found.on and not found.unknown:
+                raise
+            hint = f"nobody watches the rack: `harness safe STATION` makes it safe; {error.hint}"
+            raise RunError(f"{error.message}\n  found: {found}", hint=hint) from error
     finally:
         await asyncio.gather(*(device.close() for device in devices.values()), return_exceptions=True)
 

@@ -20,11 +20,11 @@ from harness.engine.resuming import (
     Past,
     interrupted_runs,
     read_past,
-    refuse_if_changed,
-    refuse_other_hardware,
+    refuse_unfit,
     run_meta,
 )
 from harness.engine.runner import Findings, Runner
+from harness.engine.switches import Switches
 from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.faultpoint import fault_point
@@ -64,8 +64,7 @@ async def execute(
         past = None
         if options.resume is not None:
             past = read_past(options.resume, clock.wall_ns())
-            refuse_if_changed(past, project, options.serial)
-            await refuse_other_hardware(past, project, options, clock)
+            await refuse_unfit(past, project, options, clock)
             folder = RunFolder(past.folder)
         else:
             folder = RunFolder.create(options.data_dir, options.serial, wall)
@@ -340,7 +339,8 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
 
 def _safe_state(found: Findings) -> SafeState:
     if found.safe is None:
-        return SafeState(confirmed=True, name="nothing was commanded")
+        unread = f"; {Switches(unknown=found.unread)}" if found.unread else ""
+        return SafeState(confirmed=True, name=f"nothing was commanded{unread}")
     actions = tuple(
         SafeStateAction(
             action=each.action, is_confirmed=each.is_confirmed, took_s=round(each.seconds, 3), reason=each.detail

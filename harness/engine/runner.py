@@ -24,7 +24,7 @@ from harness.device.build import DeviceBuilder
 from harness.device.device import Device, Setting, puts_power_on, tree_report
 from harness.device.points import ControlPoint
 from harness.device.poller import Poller
-from harness.device.safestate import ActionReport, SafeReport, apply, compile_sequence
+from harness.device.safestate import LEAK, ActionReport, SafeReport, apply, compile_sequence
 from harness.engine.context import Bench, Interruption, StepContext
 from harness.engine.desk import Desk
 from harness.engine.foreign import ForeignControl
@@ -38,6 +38,7 @@ from harness.engine.proving import prove
 from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
 from harness.engine.step import StepFailedError
+from harness.engine.switches import Switches, read_switches
 from harness.errors import DeviceError, HarnessError, SafetyError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
@@ -55,6 +56,9 @@ _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
 _STEP_CANCEL_S = 2.0
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
+_FOREIGN = "foreign control"
+_AGAIN = 5
+"""How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
 
 
 @dataclass(slots=True)
@@ -85,6 +89,8 @@ class Findings:
     proved: list[str] = field(default_factory=list)
     """Interlocks that tripped in their proof test at the start."""
     hints: list[str] = field(default_factory=list)
+    unread: tuple[str, ...] = ()
+    """Switches of which a run that commanded nothing could not tell whether they are on."""
 
 
 class Runner:
@@ -143,13 +149,18 @@ class Runner:
         elif stop.trip is not None and not stop.trip.is_silence:
             # the rack got worse while it was being stopped: its own sequence follows at once, and it is the verdict
             self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
-            self.found.stop = replace(stop, reason=f"{stop.reason} (while stopping: {first.reason})")
-        if self._safe_sequence and stop.trip is not None and stop.trip.sequence != self._safe_sequence:
-            self._worse.set()
+            if first.trip is None or first.trip.sequence != LEAK or stop.trip.sequence == LEAK:
+                self.found.stop = replace(stop, reason=f"{stop.reason} (while stopping: {first.reason})")
+            # else: what a leak brings with it (no flow, low pressure) must not keep the coolant running onto live parts
+        asked = self.found.stop.trip if self.found.stop is not None else None
+        if self._safe_sequence and stop.trip is not None and asked is not None:
+            is_foreign = stop.trip.interlock == _FOREIGN  # what was off already is on again
+            if asked.sequence != self._safe_sequence or is_foreign:
+                self._worse.set()
         if self.bench is not None:
             self.bench.energising_allowed = False
-        if self.guard is not None and stop.trip is not None:
-            self.guard.sequence = stop.trip.sequence
+        if self.guard is not None and asked is not None:
+            self.guard.sequence = asked.sequence
         self._stop.set()
 
     # --- the whole ---------------------------------------------------------------------------------------------------
@@ -298,7 +309,7 @@ class Runner:
         """Somebody else energised the rack: it is made safe."""
         if self.guard is not None:
             self.guard.arm(control)
-        trip = Trip("foreign control", "default", reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
+        trip = Trip(_FOREIGN, "default", reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
         assert self.interlocks is not None
         self.interlocks.trips.append(trip)
         self._tripped(trip)
@@ -518,6 +529,7 @@ class Runner:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
         bench = self.bench
         if bench is None:
+            await self._look_at_switches()
             await self._close()
             return
         self.found.coverage = self._coverage(bench)
@@ -537,7 +549,20 @@ class Runner:
             self.found.armed_s = self.clock.monotonic() - self.found.armed_at
         await self._close()
 
+    async def _look_at_switches(self) -> None:
+        """A run that never began commands nothing, but what it finds switched on (a run before it died) it puts off."""
+        found = await read_switches(self.devices, self.clock)
+        self.found.unread = found.unknown
+        if found.on:
+            self.log.tell("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
+            await self._make_safe(self.found.stop)
+
     async def _clean_up(self) -> None:
+        report = self.found.safe
+        if report is not None and (not report.is_confirmed or report.sequence == LEAK):
+            # cleanup may stop or start coolant: not under what may be live, not into a leak
+            self.log.tell("note", "cleanup is left out: the safe state is as it must stay until somebody has looked")
+            return
         for step in [each for each in self.project.steps if each.section == "cleanup"]:
             try:
                 await self._run_step(step)
@@ -548,10 +573,16 @@ class Runner:
         decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self.clock.monotonic()
         self.log.forget_commands()
         report = await self._apply_safe_state(stop)
-        while self._worse.is_set():
+        for _ in range(_AGAIN):
+            if not self._worse.is_set():
+                break
             self._worse.clear()
             stop = self.found.stop
             report = await self._apply_safe_state(stop)
+        if report.is_confirmed:
+            # a wait for the coolant may lie between the confirmation and this moment: look once more
+            again = await read_switches(self.devices, self.clock)
+            report.actions += [ActionReport(f"{name} off", False, "it is on again") for name in again.on]
         left_at = self.log.first_command_at
         self.found.safe_latency_s = left_at - decided if left_at is not None else None
         self.found.safe = report

@@ -120,6 +120,22 @@ def test_other_hardware_is_refused_and_the_run_stays_as_it_was(tmp_path, monkeyp
     assert [summary.verdict for summary in list_runs(tmp_path / "second")] == ["INTERRUPTED"]
 
 
+def test_a_refusal_says_what_is_still_switched_on(tmp_path, monkeypatch):
+    from harness.engine import resuming
+
+    async def two_on(devices, clock):
+        return resuming.Switches(on=("pdu.outlet[1]", "pdu.outlet[3]"))
+
+    def changed(folder):
+        return project(BURN.replace("RULE", "credit").replace("max: 60 degC", "max: 70 degC"), folder)
+
+    monkeypatch.setattr(resuming, "read_switches", two_on)
+    with pytest.raises(RunError) as refused:
+        played(tmp_path, "credit", 50, again=changed)
+    assert "found: pdu.outlet[1], pdu.outlet[3] are on" in str(refused.value)
+    assert "harness safe" in str(refused.value)
+
+
 def test_a_sealed_run_is_not_resumed(tmp_path):
     async def main() -> None:
         outcome, _ = await play(HEAD + "  - {step: hold, for: 3 s}\n", tmp_path)
