@@ -113,6 +113,13 @@ def runtime_dir(data_dir: Path) -> Path:
     return folder
 
 
+def _share(handle: int, folder: Path) -> None:
+    """Let everybody who may use the folder's group use a lock in it, whatever the umask of who made it."""
+    with contextlib.suppress(OSError):  # of another owner: they have done it
+        os.fchown(handle, -1, folder.stat().st_gid)
+        os.fchmod(handle, _MODE)
+
+
 _HINT = "join the group it belongs to, or name another with $HARNESS_RUNTIME (the same for everyone at the station)"
 
 
@@ -139,6 +146,7 @@ def _locked(path: Path, station: str) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     except OSError as error:
         raise RunError(f"cannot open the lock {path}: {error.strerror}", hint=_HINT) from error
+    _share(handle, path.parent)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -167,11 +175,11 @@ def _holder(handle: int) -> str:
 
 def _refuse_while_guarded(path: Path, station: str) -> None:
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return
+        # made here, so that every member of the group can use it, whoever's guardian is the first
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     except OSError as error:
         raise RunError(f"cannot open the lock {path}: {error.strerror}", hint=_HINT) from error
+    _share(handle, path.parent)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

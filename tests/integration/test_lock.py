@@ -176,3 +176,19 @@ def test_where_locks_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HARNESS_RUNTIME", str(blocked / "deeper"))
     with pytest.raises(RunError, match="folder for locks"):
         runtime_dir(tmp_path)
+
+
+def test_everybody_of_the_folders_group_can_use_the_locks(tmp_path):
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    before = os.umask(0o077)
+    try:
+        lock = StationLock.take("line 3", tmp_path)
+    finally:
+        os.umask(before)
+    try:
+        for path in (lock.path, lock.guardian_path):
+            assert path.stat().st_mode & 0o777 == 0o664
+            assert path.stat().st_gid == folder.stat().st_gid
+    finally:
+        lock.release()
