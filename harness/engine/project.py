@@ -387,6 +387,8 @@ def _check_guarded(
     """A plan must not energise what no interlock would switch off."""
     covered: set[str] = set()
     for interlock in interlocks:
+        if interlock.armed_in:
+            continue  # it watches some steps only; what is on stays on between and after them
         for action in on.station.safe_state.get(interlock.on_trip, ()):
             if action.set is not None and action.to == "off":
                 covered.update(f"{device}.{point.name}" for device, point in on.catalog.find_controls(action.set))

@@ -89,6 +89,8 @@ class Interlock(Bounds):
         have = len(self.signals) or 1
         if wanted != have:
             raise ValueError(f"vote {self.vote} needs {wanted} signal(s), {have} given")
+        if len(set(self.signals)) < len(self.signals):
+            raise ValueError("a vote needs different signals: one that is named twice has two votes")
         if not self.quantities() and not self.words and self.max_rate is None:
             raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
         return self

@@ -133,6 +133,30 @@ def test_energising_what_nothing_would_switch_off_is_refused(tmp_path):
         load_project(tmp_path / "plan.yaml", load_station(tmp_path / "station.yaml"))
 
 
+def test_an_interlock_of_some_steps_does_not_watch_what_stays_on(tmp_path):
+    lines = STATION.read_text().splitlines()
+    alike = [
+        line.replace("{name:", "{armed_in: [soak], name:") if line.startswith("  - {name:") else line for line in lines
+    ]
+    (tmp_path / "station.yaml").write_text("\n".join(alike))
+    (tmp_path / "plan.yaml").write_text(
+        "schema: 1\nplan: p\nsteps:\n  - {step: power_on, outlets: pdu.outlet}\n"
+        "  - {step: hold, name: soak, for: 9 s}\n"
+    )
+    with pytest.raises(ProblemsError, match=r"pdu.outlet\[1\] is energised, but no interlock would switch it off"):
+        load_project(tmp_path / "plan.yaml", load_station(tmp_path / "station.yaml"))
+
+
+def test_a_signal_has_one_vote(tmp_path):
+    three = (
+        "signals: [cdu.supply_temperature, cdu.return_temperature, cdu.supply_temperature], vote: 2oo3, max: 60 degC"
+    )
+    station = STATION.read_text().replace("interlocks:\n", f"interlocks:\n  - {{name: hot, {three}}}\n")
+    (tmp_path / "station.yaml").write_text(station)
+    with pytest.raises(ProblemsError, match="a vote needs different signals"):
+        load_station(tmp_path / "station.yaml")
+
+
 def test_a_station_without_the_sequence_that_ends_a_run(tmp_path):
     station = STATION.read_text().replace("  default:", "  gentle:").replace("signal: cdu.leak,", "signal: cdu.leak, ")
     (tmp_path / "station.yaml").write_text(station)
