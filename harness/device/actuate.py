@@ -1,16 +1,16 @@
 """Commanding: intent noted -> sent -> acknowledged -> confirmed by read-back. Only the last counts.
 
-A write is never blindly repeated: after an unclear write the read-back decides what happened. The guardian and the
-engine both command through here; they differ only in where the notes go.
+A write is never blindly repeated: after an unclear write the read-back decides what happened. The guardian does the
+same with nothing but a transport under it (`harness.guardian.acting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.clock import Clock
-from harness.device.confirm import Outcome, confirm
+from harness.device.confirm import Outcome, agrees, confirm
 from harness.device.device import Device, Setting
 from harness.device.points import ControlPoint
 from harness.errors import DeviceError, RefusedError
@@ -18,6 +18,8 @@ from harness.faultpoint import fault_point
 
 _WRITE_S = 5.0
 """Longest time for one command to be acknowledged, seconds."""
+_LOOK_S = 2.0
+"""Longest time for the read-back that decides what a refused message has done, seconds."""
 
 
 class Notes(Protocol):
@@ -44,8 +46,14 @@ async def actuate(
     await notes.intent(device.name, shown)
     fault_point("intent-durable")
     problems: dict[str, str] = {}
-    for control, setting in wanted:
-        problems[control.name] = await _send(device, control, setting, clock, notes)
+    shared: list[str] = []
+    for batch in _batches(device, wanted):
+        if len(batch) > 1:
+            shared += [control.name for control, _ in batch]
+            problems |= await _send_together(device, batch, clock, notes)
+        else:
+            ((control, setting),) = batch
+            problems[control.name] = await _send(device, control, setting, clock, notes)
     fault_point("before-confirm")
     outcomes = await confirm(device, wanted, clock, within)
     for control, setting in wanted:
@@ -62,8 +70,72 @@ async def actuate(
             read=str(outcome.reading) if outcome.reading else None,
             warning=problems[control.name] or None,
         )
+    if not all(outcomes[name].is_confirmed for name in shared):
+        device.is_doubted = True  # it may have done a part of a message only
     fault_point("confirmed")
     return outcomes
+
+
+def _batches(
+    device: Device, wanted: Sequence[tuple[ControlPoint, Setting]]
+) -> Iterator[Sequence[tuple[ControlPoint, Setting]]]:
+    """The commands in order; switches next to each other that go off share a message where the device takes it.
+
+    What goes on does so one by one: many loads that start in the same instant trip a breaker.
+    """
+    batch: list[tuple[ControlPoint, Setting]] = []
+    for pair in wanted:
+        is_off = pair[1].word == "off"
+        if batch and (not is_off or batch[-1][1].word != "off" or len(batch) >= device.max_together):
+            yield batch
+            batch = []
+        batch.append(pair)
+    if batch:
+        yield batch
+
+
+async def _send_together(
+    device: Device, batch: Sequence[tuple[ControlPoint, Setting]], clock: Clock, notes: Notes
+) -> dict[str, str]:
+    """Put several switches off with one message; per control '' or what went wrong.
+
+    When the device refuses the message, or it is lost, what reads as something else than off is told so again, one by
+    one: an error says nothing of what was done, and off may be said twice.
+    """
+    about = {"device": device.name}
+    names = [control.name for control, _ in batch]
+    try:
+        async with clock.timeout(_WRITE_S):
+            await device.write_together(batch)
+    except (DeviceError, TimeoutError) as error:
+        reason = str(error) or f"no acknowledgement within {_WRITE_S:g} s"
+        kind = "refused" if isinstance(error, RefusedError) else "unclear"
+    else:
+        fault_point("sent")
+        for name in names:
+            notes.note("acknowledged", **about, control=name)
+        return dict.fromkeys(names, "")
+    for name in names:
+        notes.note(kind, **about, control=name, error=reason)
+    device.is_doubted = True
+    problems = dict.fromkeys(names, f"{kind}: {reason}")
+    for control, setting in await _disagreeing(device, batch, clock):
+        problems[control.name] = await _send(device, control, setting, clock, notes)
+    return problems
+
+
+async def _disagreeing(
+    device: Device, batch: Sequence[tuple[ControlPoint, Setting]], clock: Clock
+) -> Sequence[tuple[ControlPoint, Setting]]:
+    """Those that do not read as commanded; all of them when that cannot be read."""
+    if any(control.spec.confirm is None for control, _ in batch):
+        return batch
+    try:
+        async with clock.timeout(_LOOK_S):
+            readings = await device.read([control.confirm_by for control, _ in batch])
+    except (DeviceError, TimeoutError):
+        return batch
+    return [pair for pair, reading in zip(batch, readings, strict=True) if not agrees(*pair, reading)]
 
 
 async def _send(device: Device, control: ControlPoint, setting: Setting, clock: Clock, notes: Notes) -> str:

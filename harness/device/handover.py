@@ -72,7 +72,7 @@ def _reach(device: Device, replaced: str, base: Path) -> dict[str, Any]:
     elif isinstance(profile, SnmpProfile):
         options = profile.snmp
         entry |= {"host": where.host, "port": where.port, "max_oids": options.max_oids}
-        entry |= {"any_source": options.any_source}
+        entry |= {"any_source": options.any_source, "max_sets": options.max_sets}
         credentials = snmp_credentials(None if replaced else device.entry.credentials, base)
         entry["credentials"] = {
             "version": credentials.version,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -100,6 +100,23 @@ class Link(Protocol):
 
     def health(self) -> Mapping[str, int]:
         """Counters of the transport, by kind."""
+        ...
+
+
+@runtime_checkable
+class TogetherLink(Protocol):
+    """A link whose protocol can put several switches off with one message."""
+
+    @property
+    def max_together(self) -> int:
+        """How many at most; 1: the device wants them one after the other."""
+        ...
+
+    async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+        """Send several commands (control, value, word) with one message, once.
+
+        Errors as `Link.write`, for all of them: whatever it is, read all of them back before deciding anything.
+        """
         ...
 
 

@@ -31,6 +31,8 @@ _UNREADABLE_S = 30.0
 """A condition that cannot be read for so long is given up: nothing more can be learnt by waiting."""
 _AGREE_S = 10.0
 """How long an independent reading may lag behind a confirmed command."""
+_SEND_AGAIN_S = 1.5
+"""How long read-backs may take before a command of the safe state, which may be given twice, is given again."""
 LEAK = "leak"
 
 
@@ -185,7 +187,7 @@ async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: N
         left = max(0.1, deadline - clock.monotonic())
         try:
             async with clock.timeout(left + 5.0):
-                outcomes.update(await actuate(device, pending, clock, notes, within=left))
+                outcomes.update(await actuate(device, pending, clock, notes, within=min(left, _round(pending))))
         except TimeoutError:
             break
         pending = [pair for pair in pending if not outcomes[pair[0].name].is_confirmed]
@@ -198,6 +200,11 @@ async def _set(step: Step, devices: Mapping[str, Device], clock: Clock, notes: N
     if step.until is not None and (reason := await _reach(step, devices, clock, _AGREE_S)):
         return ActionReport(step.text, False, reason)
     return ActionReport(step.text, True)
+
+
+def _round(pending: Sequence[tuple[ControlPoint, Setting]]) -> float:
+    """How long to wait for the read-backs before what does not agree is commanded again, seconds."""
+    return _SEND_AGAIN_S + max(control.spec.confirm.delay if control.spec.confirm else 0.0 for control, _ in pending)
 
 
 def _grouped(outcomes: Mapping[str, Outcome | None]) -> str:

@@ -58,8 +58,7 @@ async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
         if command.do == "pause":
             await asyncio.sleep(command.seconds)
         elif isinstance(channel, SnmpClient):
-            value: int | bytes = command.text.encode() if command.kind == Kind.OCTET_STRING else command.words[0]
-            await channel.set(command.oid, Kind(command.kind), value)
+            await channel.set(*_object(command))
         elif isinstance(channel, Instrument):
             await channel.write(command.text)
             if command.errors and (errors := await channel.drain_errors(command.errors)):
@@ -72,6 +71,21 @@ async def carry_out(channel: Channel, commands: Sequence[Command]) -> None:
             raise RefusedError("Redfish is read here, never written", operation="write")
         else:
             await _write(*channel, command)
+
+
+def can_share(commands: Sequence[Command]) -> bool:
+    """Whether these commands may share one message: each writes one SNMP object."""
+    return bool(commands) and all(command.do == "set" and bool(command.oid) for command in commands)
+
+
+async def carry_out_together(client: SnmpClient, commands: Sequence[Command]) -> None:
+    """Send commands in one message, once. After any error read all of them back: some may have been done."""
+    await client.set_many([_object(command) for command in commands])
+
+
+def _object(command: Command) -> tuple[str, Kind, int | bytes]:
+    kind = Kind(command.kind)
+    return command.oid, kind, command.text.encode() if kind is Kind.OCTET_STRING else command.words[0]
 
 
 async def _write(client: ModbusClient, unit: int, command: Command) -> None:
@@ -157,7 +171,8 @@ async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
 
 def _scaled(read: Read, raw: float) -> float:
     value = read.offset + read.factor * raw
-    return value if raw not in read.sentinels and read.low <= value <= read.high else math.nan
+    is_one = math.isfinite(value) and raw not in read.sentinels and read.low <= value <= read.high
+    return value if is_one else math.nan
 
 
 def _of_modbus(read: Read, data: bytes) -> float | str:

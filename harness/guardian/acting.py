@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.device.wire import Command, Expect, Read, unpacked
+from harness.device.wire import Command, Expect, Read, can_share, unpacked
 from harness.errors import HarnessError, RefusedError
 from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands
@@ -222,6 +222,8 @@ async def _carry_out(action: Action, hands: Hands, diary: Diary) -> str:
             if not pending or loop.time() >= min(again_at, deadline):
                 break
             await asyncio.sleep(_POLL_S)
+        for put in pending:
+            hands.max_together[put.device] = 1  # it may have done a part of a message only
         if loop.time() >= deadline:
             break
     if pending:
@@ -237,14 +239,62 @@ async def _carry_out(action: Action, hands: Hands, diary: Diary) -> str:
 
 
 async def _send_all(puts: Sequence[Put], hands: Hands, diary: Diary, problems: dict[str, str], deadline: float) -> None:
-    """Send one command after another: all of them to a slow device, but not all to one that does not answer."""
+    """Send one command after another: all of them to a slow device, but not all to one that does not answer.
+
+    Switches that go off share a message where the device takes it. When it refuses one, or one is lost, what does not
+    read as off is told so again, one by one.
+    """
     unanswered = 0
-    for put in puts:
+    for batch in _messages(puts, hands):
         if unanswered >= _GIVE_UP and asyncio.get_running_loop().time() >= deadline:
-            problems[put.key] = "not sent: the device does not answer"
+            problems.update((put.key, "not sent: the device does not answer") for put in batch)
             continue
-        problem = problems[put.key] = await _send(put, hands, diary)
-        unanswered = unanswered + 1 if problem.startswith("unclear") else 0
+        alone: Sequence[Put] = batch
+        if len(batch) > 1:
+            problem = await _send_together(batch, hands, diary)
+            problems.update((put.key, problem) for put in batch)
+            unanswered = unanswered + 1 if problem.startswith("unclear") else 0
+            alone = await _disagreeing(batch, hands, diary, problems) if problem else ()
+            if problem:
+                hands.max_together[batch[0].device] = 1
+        for put in alone:
+            if unanswered >= _GIVE_UP and asyncio.get_running_loop().time() >= deadline:
+                break
+            problem = problems[put.key] = await _send(put, hands, diary)
+            unanswered = unanswered + 1 if problem.startswith("unclear") else 0
+
+
+def _messages(puts: Sequence[Put], hands: Hands) -> Iterator[list[Put]]:
+    """The puts in order; switches next to each other that go off, as many together as the device takes."""
+    batch: list[Put] = []
+    for put in puts:
+        is_alone = put.to != "off" or put.read is None or not can_share(put.commands)
+        if batch and (is_alone or len(batch) >= hands.max_together[put.device]):
+            yield batch
+            batch = []
+        batch.append(put)
+        if is_alone:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _send_together(puts: Sequence[Put], hands: Hands, diary: Diary) -> str:
+    """Put several switches off with one message; '' when it was acknowledged, else what went wrong."""
+    for put in puts:
+        diary.note("command", device=put.device, control=put.control, to=put.to)
+    try:
+        await hands.send_together(puts[0].device, [command for put in puts for command in put.commands])
+    except RefusedError as error:
+        kind, problem = "refused", error.message
+    except Exception as error:  # whatever it is: the other commands must go out
+        kind, problem = "unclear", _said(error) or "no acknowledgement in time"
+    else:
+        return ""
+    for put in puts:
+        diary.note(kind, device=put.device, control=put.control, problem=problem)
+    return f"{kind}: {problem}"
 
 
 async def _send(put: Put, hands: Hands, diary: Diary) -> str:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.device.wire import Channel, Command, Read, carry_out, look
-from harness.errors import HarnessError
+from harness.device.wire import Channel, Command, Read, carry_out, carry_out_together, look
+from harness.errors import HarnessError, RefusedError
 from harness.secret import Secret
 from harness.transport.modbus import ModbusClient
 from harness.transport.network import Network, SocketNetwork
@@ -27,6 +27,8 @@ class Hands:
     def __init__(self, devices: Mapping[str, Mapping[str, Any]]) -> None:
         self._clients: dict[tuple[str, int], ModbusClient] = {}
         self._exclusive = {name for name, entry in devices.items() if entry.get("serial") is not None}
+        self.max_together = {name: int(entry.get("max_sets", 1)) for name, entry in devices.items()}
+        """How many switches of a device one message may put off."""
         self.channels: dict[str, Channel] = {name: self._channel(name, entry) for name, entry in devices.items()}
 
     def _channel(self, name: str, entry: Mapping[str, Any]) -> Channel:
@@ -106,6 +108,14 @@ class Hands:
         """Send one control's commands; for errors see `Link.write`, and TimeoutError."""
         async with asyncio.timeout(COMMAND_WITHIN_S + sum(command.seconds for command in commands)):
             await carry_out(self.channels[device], commands)
+
+    async def send_together(self, device: str, commands: Sequence[Command]) -> None:
+        """Send several controls' commands with one message, once; after any error read all of them back."""
+        channel = self.channels[device]
+        if not isinstance(channel, SnmpClient):
+            raise RefusedError("the device takes one command at a time", device=device, operation="write")
+        async with asyncio.timeout(COMMAND_WITHIN_S):
+            await carry_out_together(channel, commands)
 
     async def look(self, device: str, reads: Sequence[Read], within: float) -> list[float | str]:
         """Read signals; NaN is what is no measurement. DeviceError, or TimeoutError after `within` seconds."""

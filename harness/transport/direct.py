@@ -9,12 +9,13 @@ is None here, and the client asks again over bytes, where all of that is judged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.transport.network import Network
+
+if TYPE_CHECKING:  # the guardian imports this module, and stays small
+    import numpy as np
+    import numpy.typing as npt
 
 Kind = Literal["modbus", "snmp", "scpi"]
 

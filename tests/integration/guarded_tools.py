@@ -53,12 +53,13 @@ steps:
 class Bay:
     """The processes of one test: devices, runs and their guardians. Everything it started is ended by `close`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, outlets: int = OUTLETS) -> None:
         self.folder = folder
+        self.outlets = outlets
         self.station = folder / "station.yaml"
         self.plan = folder / "plan.yaml"
         self.addresses = folder / "addresses.json"
-        self.station.write_text(STATION)
+        self.station.write_text(STATION.replace(f"outlet: {OUTLETS}", f"outlet: {outlets}"))
         self.plan.write_text(PLAN)
         self.started: list[subprocess.Popen[str]] = []
         self.guardians: list[int] = []
@@ -80,22 +81,25 @@ class Bay:
     def start_run(self) -> subprocess.Popen[str]:
         return self.start("guarded_runner.py", self.station, self.plan, self.folder / "data", self.addresses)
 
-    def truth(self) -> dict[str, float]:
+    def ask(self, line: str) -> str:
         port = json.loads(self.addresses.read_text())["truth"]
-        with socket.create_connection(("127.0.0.1", port), 5) as line, line.makefile("rw") as file:
-            file.write("truth\n")
+        with socket.create_connection(("127.0.0.1", port), 5) as connection, connection.makefile("rw") as file:
+            file.write(f"{line}\n")
             file.flush()
-            return dict(json.loads(file.readline()))
+            return file.readline()
+
+    def truth(self) -> dict[str, float]:
+        return dict(json.loads(self.ask("truth")))
 
     def outlets_on(self) -> int:
         truth = self.truth()
-        return sum(truth[f"outlet[{k}].state"] > 0.5 for k in range(1, OUTLETS + 1))
+        return sum(truth[f"outlet[{k}].state"] > 0.5 for k in range(1, self.outlets + 1))
 
     def power_up(self) -> tuple[subprocess.Popen[str], Path, int]:
         """Start a run and wait until the truth says that all outlets are on: (runner, folder, guardian's pid)."""
         process = self.start_run()
         folder = Path(said(process)["folder"])
-        until(lambda: self.outlets_on() == OUTLETS, 30)
+        until(lambda: self.outlets_on() == self.outlets, 60)
         guardian = next(line["pid"] for line in diary(folder) if line["kind"] == "start")
         self.guardians.append(guardian)
         return process, folder, guardian

@@ -130,6 +130,7 @@ class DeadHands:
     def __init__(self, *alive: str) -> None:
         self.alive = alive
         self.sent: list[tuple[float, str]] = []
+        self.max_together = {"dead": 1, "live": 1, "pdu1": 1, "pdu2": 1}
 
     async def send(self, device: str, commands: object) -> None:
         self.sent.append((asyncio.get_running_loop().time(), device))

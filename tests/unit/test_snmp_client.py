@@ -478,6 +478,33 @@ def test_an_unanswered_set_is_not_sent_again():
     assert f"set {ONE}" in str(error)
 
 
+SEVERAL = [(OIDS[0], Kind.INTEGER, 2), (OIDS[1], Kind.INTEGER, 4), (OIDS[2], Kind.GAUGE32, 6)]
+PAIRS = [(oid, (kind, value)) for oid, kind, value in SEVERAL]
+SET_MANY_LIES = {
+    "order": [PAIRS[1], PAIRS[0], PAIRS[2]],
+    "one value": [PAIRS[0], (OIDS[1], (Kind.INTEGER, 2)), PAIRS[2]],
+    "one type": [*PAIRS[:2], (OIDS[2], (Kind.INTEGER, 6))],
+    "too few": PAIRS[:2],
+    "too many": [*PAIRS, PAIRS[0]],
+    "another": [*PAIRS[:2], (OIDS[3], (Kind.GAUGE32, 6))],
+    "nothing": [],
+}
+
+
+def test_several_sets_are_one_message():
+    _, _, network = talk(honest, lambda c: c.set_many(SEVERAL))
+    assert [(a.tag, a.oids, a.values) for a in network.seen] == [(0xA3, OIDS[:3], [pair[1] for pair in PAIRS])]
+    with pytest.raises(ConfigError):
+        talk(honest, lambda c: c.set_many([]))
+
+
+@pytest.mark.parametrize("name", SET_MANY_LIES)
+def test_every_echo_of_several_sets_is_checked(name):
+    _, counters, network = refused(lambda a: [answer(a, SET_MANY_LIES[name])], lambda c: c.set_many(SEVERAL), retries=3)
+    assert len(network.seen) == 1
+    assert counters.violations == 1
+
+
 def test_a_refused_set_says_why():
     error, _, network = refused(
         lambda a: [answer(a, [(ONE, (Kind.INTEGER, 2))], status=17, index=1)],

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError, RefusedError, UnreachableError
 from harness.transport.direct import SnmpObjectList, SnmpPeer, direct_network
@@ -26,6 +24,10 @@ from harness.transport.snmp.exchange import Exchange
 from harness.transport.snmp.message import Pdu, PduType
 from harness.transport.snmp.types import Kind, SnmpCounters, SnmpCredentials, Value, VarBind
 from harness.transport.snmp.walk import walk
+
+if TYPE_CHECKING:  # the guardian imports this module, and stays small
+    import numpy as np
+    import numpy.typing as npt
 
 _NO_ERROR = b"\x02\x01\x00\x02\x01\x00"
 _NULL = b"\x05\x00"
@@ -245,19 +247,35 @@ class SnmpClient:
         After UnreachableError, ProtocolViolationError or RefusedError the value may or may not have been taken: read
         back before doing anything else.
         """
-        name, content = encode_oid(oid), encode_value(kind, value)
-        tag, start, stop = header(content, 0, len(content))
-        sent = decode_value(tag, content[start:stop])
-        body = _NO_ERROR + encode_varbinds([(name, content)])
-        accept = partial(_accept_set, [(name, oid)], sent)
-        await self._exchange.request(Pdu(PduType.SET, body, 1, f"set {oid}", accept), 0)
+        await self.set_many([(oid, kind, value)])
+
+    async def set_many(self, objects: Sequence[tuple[str, Kind, Value]]) -> None:
+        """Write several objects (OID, type, value) with one message, once; the answer must echo all of them in order.
+
+        RFC 3416, 4.2.5: all or none, "as if simultaneously". After any error, as after one of `set`, believe neither:
+        there are agents that answer with an error and switch all the same.
+        """
+        if not objects:
+            raise ConfigError("nothing to write")
+        wanted: list[tuple[bytes, str]] = []
+        sent: list[tuple[Kind, Value]] = []
+        binds: list[tuple[bytes, bytes]] = []
+        for oid, kind, value in objects:
+            name, content = encode_oid(oid), encode_value(kind, value)
+            tag, start, stop = header(content, 0, len(content))
+            wanted.append((name, oid))
+            sent.append(decode_value(tag, content[start:stop]))
+            binds.append((name, content))
+        body = _NO_ERROR + encode_varbinds(binds)
+        what = f"set {wanted[0][1]}" if len(wanted) == 1 else f"set {len(wanted)} OIDs from {wanted[0][1]}"
+        accept = partial(_accept_set, wanted, sent)
+        await self._exchange.request(Pdu(PduType.SET, body, len(wanted), what, accept), 0)
 
 
 def _accept_set(
-    wanted: Sequence[tuple[bytes, str]], sent: tuple[Kind, Value], data: bytes, start: int, stop: int
+    wanted: Sequence[tuple[bytes, str]], sent: Sequence[tuple[Kind, Value]], data: bytes, start: int, stop: int
 ) -> bool:
-    (echoed,) = match_varbinds(data, start, stop, wanted)
-    if (echoed.kind, echoed.value) != sent:
-        kind, value = sent
-        raise BerError(f"{echoed.oid}: wrote {kind.name} {value!r}, echoed {echoed.kind.name} {echoed.value!r}")
+    for echoed, (kind, value) in zip(match_varbinds(data, start, stop, wanted), sent, strict=True):
+        if (echoed.kind, echoed.value) != (kind, value):
+            raise BerError(f"{echoed.oid}: wrote {kind.name} {value!r}, echoed {echoed.kind.name} {echoed.value!r}")
     return True
