@@ -138,7 +138,7 @@ class PyvisaSession:
         real = _real(timeout)
         await self._do(lambda: self._write(line, real), timeout)
 
-    def at_once(self, text: str) -> None:  # noqa: ARG002
+    def at_once(self, text: str) -> None:
         """None: a real instrument takes its time."""
 
     async def ask(self, line: bytes, timeout: float) -> bytes:
