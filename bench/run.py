@@ -107,7 +107,11 @@ def figures() -> list[Figure]:
             time.sleep(0.5)
             oids, own = run(lambda: snmp.ours(port, snmp.V2C, 1.0))
             other = asyncio.run(snmp.theirs(port, "2c", oids, 1.0))
-        add(f"client, one GET of {len(oids)} (net-snmp's agent)", f"{own:.0f} us CPU", "", f"pysnmp: {other:.0f} us")
+            beside = f"pysnmp: {other:.0f} us"
+            add(f"client, one GET of {len(oids)} (net-snmp's agent)", f"{own:.0f} us CPU", "", beside)
+            for name, credentials, goal in (("v2c", snmp.V2C, "20 %"), ("v3 authPriv", snmp.V3, "25 %")):
+                share = run(lambda c=credentials, o=oids: snmp.fleet(port, c, o, 3.0))
+                add(f"client, 500 agents x {len(oids)} OIDs at 1 Hz, {name}", share.partition(",")[0], goal)
     with tempfile.TemporaryDirectory() as folder:
         found = run(lambda: journal.measure(Path(folder, "journal.db"), 5000))
     add("journal, one frame of 40 signals", f"{found['add_us_per_frame'] + found['insert_us_per_frame']:.0f} us CPU")
