@@ -119,6 +119,7 @@ async def _execute(
     log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
     if past is not None:
         text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap_s:.0f} s ago; the run goes on"
+        past.damage += journal.damage
         log.tell("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap_s, damage=past.damage)
     elif lock is not None:
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
@@ -355,6 +356,7 @@ def _notes(runner: Runner) -> list[str]:
     if runner.past is not None:
         lost = f"{runner.past.gap_s:.0f} s before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
+        notes += [f"journal: {each}" for each in runner.past.damage[:3]]
     if runner.log.left_out:
         notes.append(f"{runner.log.left_out} more events are in the journal only")
     if runner.found.safe_latency_s is not None:

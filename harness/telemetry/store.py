@@ -21,6 +21,7 @@ from harness.telemetry.rows import (
     StoredEvent,
     StoredFrame,
 )
+from harness.telemetry.walcut import quarantine_tail
 
 T = TypeVar("T")
 
@@ -112,6 +113,9 @@ class JournalStore:
         if identity != (rows.APPLICATION_ID, rows.USER_VERSION):
             raise sqlite3.DatabaseError(f"not a run journal of version {rows.USER_VERSION}: {identity}")
         self._set_durable(db)
+        believed = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]  # frames up to the last whole transaction
+        if lost := quarantine_tail(self.path, max(0, believed)):
+            self.damage.append(lost)
         for row in db.execute("SELECT id, name, measurement, schema, crc FROM device ORDER BY id"):
             try:
                 schema = rows.unpack_device(row)

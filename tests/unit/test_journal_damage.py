@@ -157,3 +157,45 @@ def test_a_missing_row_is_noticed_by_its_number(journals, tmp_path):
             "event 14: checksum does not match", "row 7 missing or damaged", "row 10 missing or damaged",
             "row 12 missing or damaged", "row 14 missing or damaged",
         ]  # fmt: skip
+
+
+def died(folder, target, spoil):
+    """Reopen what a killed process leaves, spoiled before: (damage, last sequence number, kept files)."""
+    target.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copyfile(f"{folder}/killed.db{suffix}", f"{target}/journal.db{suffix}")
+    log = target / "journal.db-wal"
+    data = bytearray(log.read_bytes())
+    log.write_bytes(spoil(data))
+
+    async def main():
+        journal = await Journal.reopen(target / "journal.db", Clock())
+        found = list(journal.damage), journal.durable_seq
+        journal.add_event("again")
+        await journal.close()
+        return found
+
+    damage, last = run(main)
+    return damage, last, sorted(path.name for path in target.glob("journal-cut-*"))
+
+
+def flipped(data):
+    data[len(data) // 2] ^= 0x40
+    return data
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [flipped, lambda data: data[: len(data) // 2 + 17]],
+    ids=["flipped", "torn"],
+)
+def test_what_is_cut_from_the_log_is_said_and_kept(journals, tmp_path, spoil):
+    folder, _ = journals
+    whole = died(folder, tmp_path / "whole", lambda data: data)
+    assert whole == ([], 2 * COUNT, [])
+    damage, last, kept = died(folder, tmp_path / "spoiled", spoil)
+    assert last < 2 * COUNT
+    assert len(damage) == 1
+    assert "pages at the end of the journal's log" in damage[0]
+    assert kept == ["journal-cut-1.bin"]
+    assert (tmp_path / "spoiled" / kept[0]).stat().st_size > 1000
