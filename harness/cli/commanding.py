@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.inputs import find_station, need_simulate, simulation_options, station_option
+from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument, station_option
 from harness.errors import ConfigError
 
 
@@ -107,7 +107,7 @@ def _ask(what: str) -> None:
 
 
 @click.command()
-@click.argument("station", required=False)
+@station_argument
 @click.option("--sequence", default="default", show_default=True, help="Which safe-state sequence.")
 @simulation_options
 def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, ...], seed: int | None) -> int:

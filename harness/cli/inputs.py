@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -124,6 +125,17 @@ def station_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--station FILE."""
     text = "Station file; else $HARNESS_STATION, ./station.yaml, /etc/harness/station.yaml."
     return click.option("--station", metavar="FILE", help=text)(function)
+
+
+def station_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """STATION as an argument, or with --station: in an emergency nobody remembers which."""
+
+    @functools.wraps(function)
+    def either(*args: Any, station: str | None, station_file: str | None, **options: Any) -> Any:
+        return function(*args, station=station or station_file, **options)
+
+    option = click.option("--station", "station_file", metavar="FILE", help="The same as the argument.")
+    return click.argument("station", required=False)(option(either))
 
 
 def data_option(function: Callable[..., Any]) -> Callable[..., Any]:

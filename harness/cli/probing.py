@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.inputs import find_station, need_simulate, simulation_options
+from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
 
 if TYPE_CHECKING:
     from harness.cli.session import Session
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("station", required=False)
+@station_argument
 @simulation_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: int | None, as_json: bool) -> int:

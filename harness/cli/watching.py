@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.inputs import find_station, need_simulate, simulation_options
+from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
 
 if TYPE_CHECKING:
     from harness.cli.session import Session
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("station", required=False)
+@station_argument
 @click.option("--signal", "wanted", multiple=True, metavar="DEVICE.SIGNAL", help="Only these; repeatable.")
 @click.option("--all", "show_all", is_flag=True, help="Every signal, not only those the station shows.")
 @click.option("--for", "seconds", type=click.FloatRange(0.5), default=None, help="End after so many seconds.")

@@ -312,3 +312,12 @@ def test_doctor_and_profiles(tmp_path: Path) -> None:
     assert "pdu/apc_rpdu2" in listed.stdout
     shown = invoke("profile", "show", "pdu/apc_rpdu2", data=tmp_path)
     assert "outlet[1]" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["probe", "safe", "watch"])
+def test_a_station_may_be_named_either_way(command: str, tmp_path: Path) -> None:
+    missing = str(tmp_path / "no_such_station.yaml")
+    for words in ([missing], ["--station", missing]):
+        result = invoke(command, *words, data=tmp_path)
+        assert result.exit_code == 2
+        assert "no such file" in one_line(result)
