@@ -69,6 +69,22 @@ def one(bay: Bay, how: str) -> dict[str, float]:
     return found
 
 
+def many(outlets: int, slow_s: float) -> dict[str, float]:
+    """From the runner's death to the last of many outlets off, at an agent that answers late."""
+    with tempfile.TemporaryDirectory() as folder:
+        bay = Bay(Path(folder), outlets=outlets)
+        try:
+            bay.start_devices()
+            runner, _, guardian = bay.power_up()
+            bay.ask(f"inject device_slow:pdu={slow_s}s")
+            os.kill(runner.pid, signal.SIGKILL)
+            off_s = round(until(lambda: bay.outlets_on() == 0, 60), 3)
+            until(lambda: not is_alive(guardian), 60)
+        finally:
+            bay.close()
+    return {"outlets": outlets, "device_latency_s": slow_s, "off_s": off_s}
+
+
 def main() -> int:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
@@ -89,6 +105,7 @@ def main() -> int:
                 }
         finally:
             bay.close()
+    figures["many"] = [many(24, slow_s) for slow_s in (0.3, 1.0)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HARNESS_RUNTIME"] = folder
         won = [sum(line.startswith("won") for line in said) for said in race(Path(folder), 20, 100)]

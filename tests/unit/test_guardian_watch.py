@@ -230,7 +230,7 @@ def test_the_guardian_imports_little() -> None:
     heavy = {"numpy", "pydantic", "ruamel.yaml", "click", "rich", "pyvisa", "sqlite3", "influxdb_client", "pysnmp"}
     assert not loaded & heavy
     rooms = {name.split(".")[1] for name in loaded if name.startswith("harness.")}
-    assert rooms <= {"guardian", "device", "transport", "limits", "errors", "secret"}
+    assert rooms <= {"guardian", "device", "transport", "limits", "errors", "quantity", "secret"}
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
