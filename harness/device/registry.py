@@ -104,10 +104,10 @@ def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
     return replace(source, data=merged(parent.data, source.data))
 
 
-def ancestors(path: Path) -> dict[str, Path]:
-    """The profiles that a right one extends, by name, the nearest first."""
+def ancestors(path: Path, source: Source) -> dict[str, Path]:
+    """The profiles that a right one (loaded from `path`) extends, by name, the nearest first."""
     found: dict[str, Path] = {}
-    name = read_source(path).data.get("extends")
+    name = source.data.get("extends")
     while name and len(found) < MAX_EXTENDS and (where := find_profile(name, path.parent)) is not None:
         found[name], path = where, where
         name = read_source(path).data.get("extends")

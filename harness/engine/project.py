@@ -160,7 +160,7 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
             found.add(problem)
         return
     on.hashes[entry.profile], on.files[f"profiles/{entry.profile}"] = source.sha256, path
-    for parent, where in ancestors(path).items():
+    for parent, where in ancestors(path, source).items():
         on.hashes[parent], on.files[f"profiles/{parent}"] = read_source(where).sha256, where
     unknown = [group for group in entry.counts if group not in profile.repeat]
     if unknown:

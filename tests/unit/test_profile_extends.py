@@ -43,7 +43,9 @@ def test_mappings_are_merged_and_null_takes_away(tmp_path):
     assert profile.signals["name"].oid == "1.3.6.1.2.1.1.5.0"
     assert profile.signals["name"].description == "Its name."
     assert source.path == tmp_path / "child.yaml"
-    assert ancestors(tmp_path / "child.yaml") == {"base.yaml": tmp_path / "base.yaml"}
+    assert ancestors(tmp_path / "child.yaml", load_profile(tmp_path / "child.yaml")[1]) == {
+        "base.yaml": tmp_path / "base.yaml"
+    }
 
 
 def test_lists_and_scalars_are_replaced():
