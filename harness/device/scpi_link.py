@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
-from harness.device.wire import Command, Read, carry_out
+from harness.device.wire import Command, Read, carry_out, number_of
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
@@ -177,8 +177,5 @@ def _scpi(point: SignalPoint) -> ScpiSignal:
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) and abs(value) < _OVERFLOW else math.nan
+    value = number_of(text)
+    return value if abs(value) < _OVERFLOW else math.nan

@@ -12,7 +12,7 @@ import numpy as np
 from harness.device.link import Reply, printable, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.snmp_rows import Bound, Finder
-from harness.device.wire import Command, Read, carry_out, carry_out_together, cut
+from harness.device.wire import Command, Read, carry_out, carry_out_together, cut, number_of
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
@@ -299,10 +299,8 @@ def _snmp(point: SignalPoint) -> SnmpSignal:
 def _number(answer: VarBind, spec: SnmpSignal) -> float:
     value = answer.value
     if spec.type == "decimal_text" and isinstance(value, bytes):
-        try:
-            return float(value.decode("ascii").split()[0])
-        except (ValueError, IndexError):
-            return math.nan
+        parts = value.decode("latin-1").split()
+        return number_of(parts[0]) if parts else math.nan
     if isinstance(value, int | float) and (answer.kind in _NUMBERS or answer.kind is Kind.OPAQUE):
         return float(value)
     return math.nan

@@ -211,7 +211,7 @@ def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
         return decibels if read.low <= decibels <= read.high else math.nan
     if read.type == "decimal_text" and isinstance(value, bytes):
         parts = value.decode("latin-1").split()
-        return _scaled(read, _number(parts[0])) if parts else math.nan
+        return _scaled(read, number_of(parts[0])) if parts else math.nan
     if isinstance(value, int | float) and first.kind in _NUMBERS:
         return _scaled(read, float(value))
     return math.nan
@@ -247,7 +247,7 @@ def _of_scpi(read: Read, answer: str) -> float | str:
         return read.answers.get(part.upper(), math.nan)
     if not part.endswith(read.suffix):
         return math.nan
-    number = _number(part.removesuffix(read.suffix))
+    number = number_of(part.removesuffix(read.suffix))
     return _scaled(read, number) if abs(number) < _OVERFLOW else math.nan
 
 
@@ -258,9 +258,13 @@ def _of_redfish(read: Read, values: Sequence[Any]) -> float | str:
     return _scaled(read, raw) if raw == raw else math.nan
 
 
-def _number(text: str) -> float:
+def number_of(text: str) -> float:
+    """A number as devices write it (IEEE 488.2 NR1 to NR3); NaN for all else, and for what is not finite.
+
+    Stricter than Python, which also reads 1_000 and the digits of other scripts.
+    """
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan

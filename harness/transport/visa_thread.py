@@ -70,9 +70,11 @@ class Worker:
                 _tell(loop, done, result, None)
 
         self._jobs.put(job)
-        finished, _ = await asyncio.wait([done], timeout=timeout)
+        try:
+            finished, _ = await asyncio.wait([done], timeout=timeout)
+        finally:
+            done.cancel()  # does nothing to what is done; else (also when cancelled here) nobody waits any more
         if not finished:
-            done.cancel()
             raise Abandoned(f"not back after {timeout:g} s")
         return done.result()
 
