@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli.inputs import data_folder, data_option
+from harness.cli.inputs import data_option, records_folder
 from harness.cli.terminal import say
 
 ACTIONS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip")
@@ -57,7 +57,7 @@ def _find(data: str | None, wanted: str | None) -> Path:
     from harness.engine.lock import runtime_dir
     from harness.errors import RunError
 
-    runs = live_runs(runtime_dir(data_folder(data)))
+    runs = live_runs(runtime_dir(records_folder(data)))
     fitting = [(path, status) for path, status in runs if wanted is None or wanted in status["run"]]
     if len(fitting) == 1:
         return fitting[0][0]

@@ -156,3 +156,10 @@ def need_simulate(*, simulate: bool, **given: Any) -> None:
     for name, value in given.items():
         if value not in (None, False, (), []) and not simulate:
             raise ConfigError(f"--{name} needs --simulate", hint="faults and virtual time exist for simulated devices")
+
+
+def records_folder(given: str | None) -> Path:
+    """The same folder for commands that only read records, or talk to a run: it may be full or read-only."""
+    from harness.record.folder import where_data_is
+
+    return where_data_is(Path(given) if given else None)

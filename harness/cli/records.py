@@ -104,6 +104,6 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
 
 
 def _folder(data: str | None) -> Path:
-    from harness.cli.inputs import data_folder
+    from harness.cli.inputs import records_folder
 
-    return data_folder(data)
+    return records_folder(data)

@@ -160,7 +160,7 @@ def data_dir(explicit: Path | None = None) -> Path:
 
     Made when missing. ConfigError when it cannot be written or has less than 50 MB free.
     """
-    chosen = explicit or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else _user_data())
+    chosen = _chosen(explicit)
     hint = "choose another with --data or $HARNESS_DATA"
     try:
         chosen = chosen.expanduser().absolute()
@@ -174,6 +174,18 @@ def data_dir(explicit: Path | None = None) -> Path:
     if free < MIN_FREE_BYTES:
         raise ConfigError(f"data folder {chosen} has {free / 1e6:.0f} MB free, 50 MB are needed", hint=hint)
     return chosen
+
+
+def where_data_is(explicit: Path | None = None) -> Path:
+    """The data folder for those who only read, or reach a run that goes on: a full disk must not keep them out."""
+    try:
+        return _chosen(explicit).expanduser().absolute()
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"no data folder: {error}", hint="choose one with --data or $HARNESS_DATA") from error
+
+
+def _chosen(explicit: Path | None) -> Path:
+    return explicit or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else _user_data())
 
 
 def _user_data() -> Path:

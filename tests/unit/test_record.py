@@ -308,3 +308,26 @@ def test_the_data_folder_is_explicit_or_environment_or_the_platforms(tmp_path, m
     monkeypatch.setattr(folder_module, "MIN_FREE_BYTES", 1 << 60)
     with pytest.raises(ConfigError, match="50 MB are needed"):
         data_dir(tmp_path / "given")
+
+
+def test_a_full_disk_keeps_nobody_from_reading_records_or_reaching_a_run(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from harness.cli.ctl import ctl
+    from harness.cli.records import runs
+    from harness.errors import ConfigError, RunError
+
+    monkeypatch.setenv("HARNESS_RUNTIME", str(tmp_path / "locks"))
+
+    class Full:
+        free = 0
+
+    monkeypatch.setattr("harness.record.folder.shutil.disk_usage", lambda _: Full())
+    with pytest.raises(ConfigError, match="0 MB free"):
+        data_dir(tmp_path)
+    listed = CliRunner().invoke(runs, ["--data", str(tmp_path)], standalone_mode=False)
+    assert listed.exception is None
+    assert "no runs in" in listed.output
+    reached = CliRunner().invoke(ctl, ["status", "--data", str(tmp_path)], standalone_mode=False)
+    assert isinstance(reached.exception, RunError)
+    assert "no run goes on here" in str(reached.exception)
