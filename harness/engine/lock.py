@@ -17,7 +17,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ _MODE = 0o664
 class StationLock:
     """The lock of one station, held from `take` to `release` or to the end of the process."""
 
-    def __init__(self, path: Path, handle: int, epoch: int) -> None:
+    def __init__(self, path: Path, handle: int, epoch: int, bay: Sequence[int] = ()) -> None:
         self.path = path
+        self._bay = list(bay)
         self.epoch = epoch
         """Counts the runs of the station: what an older one was allowed to do, it is not allowed any more."""
         self._handle = handle
@@ -45,21 +46,28 @@ class StationLock:
         return _guardian_path(self.path)
 
     @classmethod
-    def take(cls, station: str, data_dir: Path, *, run: str = "", serial: str = "") -> StationLock:
+    def take(
+        cls, station: str, data_dir: Path, *, run: str = "", serial: str = "", switches: Iterable[str] = ()
+    ) -> StationLock:
         """Take the station's lock. RunError names who holds it, since when and on which host.
 
-        `data_dir` is where locks go when the platform has no runtime folder.
+        `data_dir` is where locks go when the platform has no runtime folder. `switches` are the addresses of the
+        devices that put power on the bay: two station files that name one of them cannot run together either.
         """
         folder = runtime_dir(data_dir)
         path = folder / f"{file_name(station)}.lock"
-        handle = _locked(path, station)
+        handle = _locked(path, f"station {station}")
+        bay: list[int] = []
         try:
+            for address in sorted(set(switches)):
+                bay.append(_locked(folder / f"bay.{_digest(address)}.lock", f"{address} of station {station}"))
             _refuse_while_guarded(_guardian_path(path), station)
             epoch = _number(_read(handle), "epoch") + 1
-            lock = cls(path, handle, epoch)
+            lock = cls(path, handle, epoch, bay)
             lock.describe(station, run, serial)
         except BaseException:
-            os.close(handle)
+            for each in (handle, *bay):
+                os.close(each)
             raise
         return lock
 
@@ -77,15 +85,17 @@ class StationLock:
         }
         data = json.dumps(content).encode() + b"\n"
         try:
-            os.pwrite(self._handle, data, 0)
-            os.ftruncate(self._handle, len(data))
+            for handle in (self._handle, *self._bay):
+                os.pwrite(handle, data, 0)
+                os.ftruncate(handle, len(data))
         except OSError as error:
             raise RunError(f"cannot write the lock {self.path}: {error.strerror}", hint="check the disk") from error
 
     def release(self) -> None:
         """Let the next run in. What the file says stays, for the epoch; it means nothing while nobody holds it."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
+        handles = [self._handle, *self._bay] if self._handle >= 0 else []
+        self._handle, self._bay = -1, []
+        for handle in handles:
             os.close(handle)
 
 
@@ -141,7 +151,7 @@ def _guardian_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".lock") + ".guardian.lock")
 
 
-def _locked(path: Path, station: str) -> int:
+def _locked(path: Path, what: str) -> int:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     except OSError as error:
@@ -152,7 +162,7 @@ def _locked(path: Path, station: str) -> int:
     except BlockingIOError:
         holder = _holder(handle)
         os.close(handle)
-        raise RunError(f"station {station} is in use by {holder}", hint="wait for it, or stop it") from None
+        raise RunError(f"{what} is in use by {holder}", hint="wait for it, or stop it") from None
     except OSError as error:
         os.close(handle)
         raise RunError(f"cannot lock {path}: {error.strerror}", hint="locks need a local file system") from error

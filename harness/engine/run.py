@@ -59,7 +59,10 @@ async def execute(
     """
     wall = time.time_ns()
     station = project.on.station.station
-    lock = None if options.is_simulated else StationLock.take(station, options.data_dir, serial=options.serial)
+    lock = None
+    if not options.is_simulated:
+        switches = _switch_addresses(project, options)
+        lock = StationLock.take(station, options.data_dir, serial=options.serial, switches=switches)
     try:
         past = None
         if options.resume is not None:
@@ -74,6 +77,15 @@ async def execute(
     finally:
         if lock is not None:
             lock.release()
+
+
+def _switch_addresses(project: Project, options: RunOptions) -> list[str]:
+    """The addresses of the devices that put power on the rack."""
+    return [
+        str(parse_address(options.addresses.get(name) or entry.address))
+        for name, entry in project.on.station.devices.items()
+        if any(point.spec.energises for point in project.on.catalog.expansions[name].controls.values())
+    ]
 
 
 async def _execute(

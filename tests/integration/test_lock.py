@@ -192,3 +192,15 @@ def test_everybody_of_the_folders_group_can_use_the_locks(tmp_path):
             assert path.stat().st_gid == folder.stat().st_gid
     finally:
         lock.release()
+
+
+def test_two_stations_that_name_one_switch_do_not_run_together(tmp_path):
+    lock = StationLock.take("line 3", tmp_path, run="2026-11-22T084500Z-R7-3f9a", switches=["snmp://10.0.0.11:161"])
+    both = ["snmp://10.0.0.9:161", "snmp://10.0.0.11:161"]
+    with pytest.raises(
+        RunError, match=r"snmp://10\.0\.0\.11:161 of station line 4 is in use by 2026-11-22T084500Z-R7-3f9a"
+    ):
+        StationLock.take("line 4", tmp_path, switches=both)
+    StationLock.take("line 4", tmp_path, switches=both[:1]).release()
+    lock.release()
+    StationLock.take("line 4", tmp_path, switches=both).release()
