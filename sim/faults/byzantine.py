@@ -101,6 +101,50 @@ def modbus_lies() -> dict[str, ModbusLie]:
     }
 
 
+def rtu_lies() -> dict[str, ModbusLie]:
+    """The lies of a Modbus RTU device: those of the PDU with a right checksum, and those of the line.
+
+    A frame without a transaction number has fewer ways to lie, and an old answer of the right shape looks fresh: what
+    came late is kept out by the silence of the line, not by the frame.
+    """
+    lies: dict[str, ModbusLie] = {
+        "silence": lambda _, __: b"",
+        "another checksum": lambda _, r: r[:-1] + bytes((r[-1] ^ 1,)),
+        "no checksum": lambda _, r: r[:-2],
+        "another unit": lambda _, r: _checked(bytes((r[0] ^ 1,)) + r[1:-2]),
+        "truncated": lambda _, r: r[: max(1, len(r) // 2)],
+        "garbage": lambda _, __: bytes(range(200, 240)),
+        "a flipped bit": lambda _, r: r[:3] + bytes((r[3] ^ 4,)) + r[4:],
+        "twice": lambda _, r: r + r,
+        "the request echoed first": lambda q, r: q + r,
+    }
+    in_pdu = ("fewer registers", "more registers", "odd bytes", "another function", "another echo")
+    of_tcp = modbus_lies()
+    for name in (*in_pdu, "another address echoed", "exception for another function", "exception 4 after acting"):
+        lies[name] = _in_rtu(of_tcp[name])
+    return lies
+
+
+def _checked(frame: bytes) -> bytes:
+    """A frame with its checksum behind it (Modbus over serial line 1.02, appendix B)."""
+    crc = 0xFFFF
+    for byte in frame:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+    return frame + crc.to_bytes(2, "little")
+
+
+def _in_rtu(lie: ModbusLie) -> ModbusLie:
+    """A lie about the PDU of a TCP frame, told in an RTU frame."""
+
+    def tell(request: bytes, reply: bytes) -> bytes:
+        told = lie(bytes(6) + request[:-2], bytes(4) + struct.pack(">H", len(reply) - 2) + reply[:-2])
+        return _checked(told[6:]) if told else b""
+
+    return tell
+
+
 class LateLine:
     """Answers come one query late: today's question gets yesterday's answer (pyvisa-py issue 376)."""
 

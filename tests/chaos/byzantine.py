@@ -19,11 +19,12 @@ from harness.device.build import DeviceBuilder
 from harness.device.device import Device, resolve_setting
 from harness.errors import HarnessError
 from harness.quantity import Frame
-from sim.faults.byzantine import modbus_lies, scpi_lies
+from sim.faults.byzantine import modbus_lies, rtu_lies, scpi_lies
 from sim.network import MemoryNetwork
 from sim.physics.plant import Plant
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
+from sim.servers.modbus_rtu import RtuProtocol
 from sim.servers.scpi import ScpiServer
 from sim.servers.snmp.lies import Lie, LyingResponder
 from sim.station import make_sources, parameters_of
@@ -35,7 +36,12 @@ from tests.chaos.rig import station
 from tests.chaos.table import Row
 
 _POLLS = 4
-_COMMANDS = {"cdu": ("flow_setpoint", "150 L/min"), "pdu": ("outlet[3]", "on"), "rack": ("level", "35 %")}
+_COMMANDS = {
+    "cdu": ("flow_setpoint", "150 L/min"),
+    "cdu over rtu": ("flow_setpoint", "150 L/min"),
+    "pdu": ("outlet[3]", "on"),
+    "rack": ("level", "35 %"),
+}
 
 
 class _Silent:
@@ -62,6 +68,7 @@ class Bench:
 async def bench(name: str) -> Bench:
     """A device of the simulated station whose plant stands still."""
     on = station()
+    name, _, framing = name.partition(" over ")
     entry, profile = on.station.devices[name], on.catalog.profiles[name]
     sources = make_sources(Plant(parameters_of("132kW"), 3))
     sources.refresh(force=True)
@@ -80,7 +87,11 @@ async def bench(name: str) -> Bench:
         device = builder.make(name, entry, profile, f"snmp://127.0.0.1:{listener.port}")
         return Bench(device, clock, liar.tell, liar.be_honest, twin)
     server: Any
-    if name == "cdu":
+    if framing == "rtu":
+        server = ModbusServer(ModbusBank(twin, 12))
+        listener = await host.serve_stream(lambda: RtuProtocol(server))
+        address = f"modbus+rtutcp://127.0.0.1:{listener.port}/12"
+    elif name == "cdu":
         server = ModbusServer(ModbusBank(twin, 12))
         listener = await host.serve_stream(server.tcp)
         address = f"modbus+tcp://127.0.0.1:{listener.port}/12"
@@ -182,7 +193,7 @@ async def _honest(name: str) -> Row:
         control_name, to = _COMMANDS[name]
         control = device.expansion.controls[control_name]
         outcomes = await actuate(device, [(control, resolve_setting(control, to))], clock, _Silent())
-        found = f"{good} of {len(device.signals)} GOOD, {outcomes[control_name]}"
+        found = f"{name}: {good} of {len(device.signals)} GOOD, {outcomes[control_name]}"
         ok = good > len(device.signals) // 2 and outcomes[control_name].is_confirmed
         return Row(f"{device.profile.protocol}: honest", found, "believed, confirmed", ok)
     finally:
@@ -190,10 +201,11 @@ async def _honest(name: str) -> Row:
 
 
 async def matrix() -> list[Row]:
-    """All lies of Modbus, SNMP and raw-socket SCPI."""
+    """All lies of Modbus TCP, Modbus RTU (over TCP), SNMP and raw-socket SCPI."""
     rows = [await _honest(name) for name in _COMMANDS]
     lies: list[tuple[str, str, str, Any]] = [
         *(("Modbus", "cdu", text, lie) for text, lie in modbus_lies().items()),
+        *(("Modbus RTU", "cdu over rtu", text, lie) for text, lie in rtu_lies().items()),
         *(("SNMP", "pdu", lie.label, lie) for lie in Lie if lie is not Lie.CORRUPT),
         *(("SCPI", "rack", text, lie) for text, lie in scpi_lies().items()),
     ]

@@ -49,6 +49,17 @@ class _Disturbance:
         self.device = rng.choice(["pdu", "cdu", "shelf1", "switch", "rack", "daq"])
         self.store = rng.choice(["", "", "full", "dead"])
         self.loss = rng.choice([0.0, 0.01, 0.05, 0.3])
+        if rng.random() < 0.5:
+            self._be_mild()
+
+    def _be_mild(self) -> None:
+        """What a station lives through on most days, so that a PASS is within reach and has to be earned."""
+        rng = self.rng
+        self.fault = rng.choice(["none", "device_silent", "device_slow"])
+        self.device = rng.choice(["shelf1", "switch", "daq"])
+        self.lasts = rng.choice([0.5, 1.0, 3.0])
+        self.store = ""
+        self.loss = rng.choice([0.0, 0.002, 0.01])
 
     def __str__(self) -> str:
         store = f", store {self.store}" if self.store else ""
