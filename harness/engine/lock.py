@@ -60,7 +60,8 @@ class StationLock:
         bay: list[int] = []
         try:
             for address in sorted(set(switches)):
-                bay.append(_locked(folder / f"bay.{_digest(address)}.lock", f"{address} of station {station}"))
+                # one by one: those taken before a refusal are given back
+                bay.append(_locked(folder / f"bay.{_digest(address)}.lock", f"{address} of station {station}"))  # noqa: PERF401
             _refuse_while_guarded(_guardian_path(path), station)
             epoch = _number(_read(handle), "epoch") + 1
             lock = cls(path, handle, epoch, bay)
