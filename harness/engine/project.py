@@ -120,6 +120,8 @@ def load_station(path: Path | str) -> StationProject:
         actions = dict(enumerate(sequence)) if whole else _right(source, ("safe_state", name), SafeAction, Problems())
         for index, action in actions.items():
             _check_action(on.catalog, source, ("safe_state", name, index), action, found)
+        if name == "default":
+            _check_order(on.catalog, source, actions, found)
     found.raise_if_any()
     return on
 
@@ -212,6 +214,25 @@ def _check_action(
         info = catalog.signals.get(condition.signal) if condition is not None else None
         if info is not None:
             _attempt(found, source, (*loc, key), "HX-1312", lambda c=condition, s=info: compile_check(c, s))
+
+
+def _check_order(catalog: Catalog, source: Source, actions: Mapping[int, SafeAction], found: Problems) -> None:
+    """Heat goes off before coolant: what ends every run must not stop a coolant unit while something may be on."""
+    off: dict[int, list[str]] = {}
+    for index, action in actions.items():
+        if action.set is not None and action.to == "off":
+            off[index] = [device for device, _ in catalog.find_controls(action.set)]
+    hot = [
+        index
+        for index in off
+        if any(point.spec.energises for _, point in catalog.find_controls(actions[index].set or ""))
+    ]
+    for index, devices in off.items():
+        classes = {catalog.profiles[device].class_ for device in devices if device in catalog.profiles}
+        if "cdu" in classes and hot and index < max(hot):
+            message = f"{actions[index].set} stops the coolant before {actions[max(hot)].set} takes the heat off"
+            hint = "put what takes the heat off first"
+            found.add(source.problem(("safe_state", "default", index), "HX-1323", message, hint))
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------

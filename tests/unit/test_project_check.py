@@ -147,6 +147,21 @@ def test_an_interlock_of_some_steps_does_not_watch_what_stays_on(tmp_path):
         load_project(tmp_path / "plan.yaml", load_station(tmp_path / "station.yaml"))
 
 
+def test_a_safe_state_that_stops_the_coolant_first_is_refused(tmp_path):
+    pump = '    - {set: cdu.pump, to: "off", confirm_within: 5 s}\n'
+    heat = "    - {set: pdu.outlet, to:"
+    head = "  default:                        # heat off before coolant off\n"
+    text = STATION.read_text()
+    assert head in text
+    (tmp_path / "station.yaml").write_text(text.replace(head, head + pump))
+    with pytest.raises(ProblemsError, match=r"HX-1323 cdu.pump stops the coolant before pdu.outlet takes the heat off"):
+        load_station(tmp_path / "station.yaml")
+    last = text.replace("at_most: 2 min}\n", "at_most: 2 min}\n" + pump)
+    assert last.index(heat) < last.index(pump)
+    (tmp_path / "station.yaml").write_text(last)
+    assert len(load_station(tmp_path / "station.yaml").station.safe_state["default"]) == 3
+
+
 def test_a_signal_has_one_vote(tmp_path):
     three = (
         "signals: [cdu.supply_temperature, cdu.return_temperature, cdu.supply_temperature], vote: 2oo3, max: 60 degC"
