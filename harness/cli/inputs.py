@@ -84,7 +84,7 @@ def check_serial(text: str) -> str:
 
 def check_operator(text: str) -> str:
     """An operator's name or badge on one line of at most 64 characters; ConfigError otherwise."""
-    if _OPERATOR.fullmatch(text) is None:
+    if _OPERATOR.fullmatch(text) is None or not text.isprintable():  # bytes that are no UTF-8 come as lone surrogates
         raise ConfigError("the operator's name is refused", hint="at most 64 characters without control characters")
     return text
 
