@@ -120,6 +120,30 @@ def test_other_hardware_is_refused_and_the_run_stays_as_it_was(tmp_path, monkeyp
     assert [summary.verdict for summary in list_runs(tmp_path / "second")] == ["INTERRUPTED"]
 
 
+def test_a_run_that_died_after_its_last_step_energises_nothing_again(tmp_path):
+    async def first() -> None:
+        async def dying(scene: Scene) -> None:
+            await scene.until(lambda: bool(scene.of("safe action")))
+            folder = scene.runner.journal.path.parent
+            await scene.runner.journal.commit()
+            shutil.copytree(folder, tmp_path / "second" / "runs" / folder.name)
+
+        await play(project(BURN.replace("RULE", "credit"), tmp_path), tmp_path, dying)
+
+    async def second() -> None:
+        folder = next((tmp_path / "second" / "runs").iterdir())
+        loaded = project(BURN.replace("RULE", "credit"), tmp_path)
+        outcome, scene = await play(loaded, tmp_path / "second", resume=folder)
+        assert outcome.verdict is Verdict.PASS, outcome.reason
+        assert scene.of("step") == []
+        assert not any("outlet[1] on" in event.text for event in scene.of("intent"))
+        assert outcome.is_safe
+        assert verify(outcome.folder) == []
+
+    run(first, rate=INF)
+    run(second, rate=INF)
+
+
 def test_a_refusal_says_what_is_still_switched_on(tmp_path, monkeypatch):
     from harness.engine import resuming
 
