@@ -11,6 +11,7 @@ from harness import __version__
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
 from harness.engine.control import ControlSocket
+from harness.engine.findings import Findings
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
@@ -23,7 +24,7 @@ from harness.engine.resuming import (
     refuse_unfit,
     run_meta,
 )
-from harness.engine.runner import Findings, Runner
+from harness.engine.runner import Runner
 from harness.engine.switches import Switches
 from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError

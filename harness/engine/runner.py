@@ -14,19 +14,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from harness.clock import Clock, iso
+from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device, Setting, puts_power_on, tree_report
 from harness.device.points import ControlPoint
 from harness.device.poller import Poller
-from harness.device.safestate import LEAK, ActionReport, SafeReport, apply, compile_sequence
-from harness.engine.context import Bench, Interruption, StepContext
+from harness.device.safestate import LEAK
+from harness.engine.context import Bench
 from harness.engine.desk import Desk
+from harness.engine.ending import Ending
+from harness.engine.findings import Findings, Stop
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard, energised_now, guard_run
 from harness.engine.interlocks import Interlocks, Trip
@@ -37,13 +39,12 @@ from harness.engine.project import PlannedStep, Project
 from harness.engine.proving import prove
 from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
-from harness.engine.step import StepFailedError
-from harness.engine.switches import Switches, read_switches
+from harness.engine.stepping import Stepping
 from harness.errors import DeviceError, HarnessError, SafetyError
 from harness.faultpoint import fault_point
-from harness.limits.verdict import Verdict, worst
+from harness.limits.verdict import Verdict
 from harness.quantity import Frame
-from harness.record.result import DeviceCoverage, StepResult
+from harness.record.result import DeviceCoverage
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
 from harness.telemetry.rows import SignalInfo as JournalSignal
@@ -53,44 +54,7 @@ _FIRST_FRAMES_S = 5.0
 _TICK_S = 0.25
 _COVERAGE_EVERY_S = 60.0
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
-_STEP_CANCEL_S = 2.0
-_CLEANUP_S = 60.0
-"""Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
 _FOREIGN = "foreign control"
-_AGAIN = 5
-"""How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """Why a run stops before its end."""
-
-    verdict: Verdict
-    reason: str
-    hint: str = ""
-    trip: Trip | None = None
-    by_signal: str = ""
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a run has found, for its record."""
-
-    steps: list[StepResult] = field(default_factory=list)
-    stop: Stop | None = None
-    safe: SafeReport | None = None
-    coverage: list[DeviceCoverage] = field(default_factory=list)
-    armed_at: float | None = None
-    armed_s: float = 0.0
-    safe_latency_s: float | None = None
-    """From the sample that tripped (or the end of the steps) to the first command of the safe state."""
-    loop_lag_s: float = 0.0
-    """How late the control loop was at most."""
-    proved: list[str] = field(default_factory=list)
-    """Interlocks that tripped in their proof test at the start."""
-    hints: list[str] = field(default_factory=list)
-    unread: tuple[str, ...] = ()
-    """Switches of which a run that commanded nothing could not tell whether they are on."""
 
 
 class Runner:
@@ -119,12 +83,13 @@ class Runner:
         self.foreign: ForeignControl | None = None
         self.past: Past | None = None
         """The run that this one goes on with; None: a new run."""
+        self.stepping = Stepping(self)
         self._notifier = Notifier()
-        self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._worse = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self.hurrying = asyncio.Event()
+        self.worse = asyncio.Event()
         """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
-        self._safe_sequence = ""
+        self.safe_sequence = ""
         """The safe-state sequence that is under way, or was applied last."""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -134,11 +99,12 @@ class Runner:
         """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
         if self.found.stop is not None:
             self.log.tell("note", f"{reason}: already stopping, the safe state goes on")
-            self._hurry.set()
+            self.hurrying.set()
             return
-        self._halt(Stop(verdict, reason, hint, by_signal=by_signal))
+        self.halt(Stop(verdict, reason, hint, by_signal=by_signal))
 
-    def _halt(self, stop: Stop) -> None:
+    def halt(self, stop: Stop) -> None:
+        """Stop the run: the first reason counts, unless the rack gets worse while it is being made safe."""
         if self.guard is not None and self.guard.revocation and self.found.stop is None:
             # what else is found out after a freeze (stale data, missed deadlines) only follows from it
             stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
@@ -153,15 +119,15 @@ class Runner:
                 self.found.stop = replace(stop, reason=f"{stop.reason} (while stopping: {first.reason})")
             # else: what a leak brings with it (no flow, low pressure) must not keep the coolant running onto live parts
         asked = self.found.stop.trip if self.found.stop is not None else None
-        if self._safe_sequence and stop.trip is not None and asked is not None:
+        if self.safe_sequence and stop.trip is not None and asked is not None:
             is_foreign = stop.trip.interlock == _FOREIGN  # what was off already is on again
-            if asked.sequence != self._safe_sequence or is_foreign:
-                self._worse.set()
+            if asked.sequence != self.safe_sequence or is_foreign:
+                self.worse.set()
         if self.bench is not None:
             self.bench.energising_allowed = False
         if self.guard is not None and asked is not None:
             self.guard.sequence = asked.sequence
-        self._stop.set()
+        self.stopping.set()
 
     # --- the whole ---------------------------------------------------------------------------------------------------
 
@@ -173,14 +139,14 @@ class Runner:
                 profile = self.project.catalog.profiles[name]
                 self.devices[name] = builder.make(name, entry, profile, self.options.addresses.get(name, ""))
             if await self._open() and await self._get_guarded() and await self._begin():
-                await self._work()
+                await self.stepping.work()
         except HarnessError as error:
-            self._halt(Stop(Verdict.ERROR, str(error), error.hint))
+            self.halt(Stop(Verdict.ERROR, str(error), error.hint))
         except Exception as error:
             self.log.tell("bug", "".join(traceback.format_exception(error)))
-            self._halt(Stop(Verdict.ERROR, f"the harness failed: {error!r}", "report this as a bug"))
+            self.halt(Stop(Verdict.ERROR, f"the harness failed: {error!r}", "report this as a bug"))
         finally:
-            await self._end()
+            await Ending(self).end()
 
     async def _open(self) -> bool:
         self.log.tell("note", f"opening {len(self.devices)} devices")
@@ -193,7 +159,7 @@ class Runner:
             self.log.tell("report", report)
             first = next(iter(failures))
             reason = f"{count} cannot be used: {first} at {self._address(first)}: {failures[first]}"
-            self._halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
+            self.halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
         return not failures
 
     async def _open_one(self, device: Device) -> Exception | None:
@@ -225,7 +191,7 @@ class Runner:
         return True
 
     def _guardian_lost(self, reason: str) -> None:
-        self._halt(Stop(Verdict.ERROR, reason, _LOOK_AT_DIARY))
+        self.halt(Stop(Verdict.ERROR, reason, _LOOK_AT_DIARY))
 
     def _gate(self, name: str, control: ControlPoint, setting: Setting) -> None:
         """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""
@@ -300,11 +266,6 @@ class Runner:
         text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
         self.log.tell("resume", f"{text}; {past.gap_s:.0f} s were lost", gap_s=past.gap_s, again=again)
 
-    def _is_behind(self, step: PlannedStep) -> bool:
-        """Whether the interrupted run had completed a step, and it still holds."""
-        known = self.past.steps.get(key_of(step)) if self.past is not None else None
-        return known is not None and known.is_done and self.past is not None and key_of(step) not in self.past.redo
-
     def _foreign_hand(self, control: str, reason: str, mono: float) -> None:
         """Somebody else energised the rack: it is made safe."""
         if self.guard is not None:
@@ -332,7 +293,7 @@ class Runner:
             raise
         except Exception as error:
             self.log.tell("bug", "".join(traceback.format_exception(error)))
-            self._halt(Stop(Verdict.ERROR, f"a part of the harness failed: {error!r}", "report this as a bug"))
+            self.halt(Stop(Verdict.ERROR, f"a part of the harness failed: {error!r}", "report this as a bug"))
 
     # --- frames ------------------------------------------------------------------------------------------------------
 
@@ -380,7 +341,7 @@ class Runner:
                 silent = now - max(device.health.last_good, self.found.armed_at or now)
                 if silent > device.entry.grace and device.entry.needed == "control":
                     reason = f"{device.name} at {self._address(device.name)} has not answered for {silent:.0f} s"
-                    self._halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
+                    self.halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
             moved = self.clock.wall_step_s()
             if abs(moved - step_s) > 0.5:
                 self.log.tell(
@@ -392,241 +353,19 @@ class Runner:
         try:
             await self.journal.run(VIRTUAL_COMMIT_EVERY_S if self.clock.is_virtual else COMMIT_EVERY_S)
         except HarnessError as error:
-            self._halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
+            self.halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
 
     def _tripped(self, trip: Trip) -> None:
         if trip.is_silence:  # the rack showed nothing bad: what watches it is gone, which is the station's fault
             reason = f"interlock {trip.interlock!r} has lost sight: {trip.reason}"
-            self._halt(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
+            self.halt(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
             return
-        self._halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
-
-    # --- steps -------------------------------------------------------------------------------------------------------
-
-    async def _work(self) -> None:
-        setup = [step for step in self.project.steps if step.section == "setup"]
-        main = [step for step in self.project.steps if step.section == "steps"]
-        if await self._run_steps(setup):
-            await self._run_steps(main)
-
-    async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
-        """Run steps in order; False when the ones after must not run."""
-        for step in steps:
-            if self._stop.is_set():
-                return False
-            if self._is_behind(step):
-                continue
-            if not await self._carry_out(step):
-                return False
-        return not self._stop.is_set()
-
-    async def _carry_out(self, step: PlannedStep) -> bool:
-        """One step, again as often as the operator asks for it; its attempts are recorded side by side."""
-        known = self.past.steps.get(key_of(step)) if self.past is not None else None
-        attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
-        while True:
-            goes_on = await self._run_step(step, attempt)
-            if not goes_on and self.options.hold_on_fail and not self._stop.is_set():
-                self.desk.gate.close()
-                self.log.tell("operator", f"held: {step.title} failed; retry, skip or continue?", step=step.title)
-            self.held_after = step
-            await self.desk.pass_gate(self._stop)
-            self.held_after = None
-            wish = self.desk.hear()
-            if self._stop.is_set():
-                return False
-            if wish != "retry":
-                return goes_on or wish == "skip"
-            attempt += 1
-
-    async def _run_step(self, step: PlannedStep, attempt: int = 1) -> bool:
-        assert self.bench is not None
-        assert self.interlocks is not None
-        context = StepContext(self.bench, step.title, attempt)
-        if self.past is not None and (known := self.past.steps.get(key_of(step))) is not None and known.is_open:
-            context.interruption = Interruption(self.past.gap_s, known.checkpoint)
-            known.is_open = False  # an attempt that the operator asks for begins anew
-        self.running, self.step_started = step, self.clock.monotonic()
-        self.bench.progress = (0.0, "")
-        began = iso(self.clock.wall_ns())
-        self.log.tell(
-            "step",
-            f"{step.title}: started",
-            step=step.title,
-            kind=step.definition.name,
-            section=step.section,
-            key=key_of(step),
-            attempt=attempt,
-        )
-        fault_point("step-begun")
-        self.interlocks.enter_step(step.title)
-        verdict, reason = await self._outcome(step, context)
-        self.interlocks.enter_step("")
-        result = StepResult(
-            name=step.title,
-            step=step.definition.name,
-            attempt=context.attempt,
-            verdict=verdict,
-            started=began,
-            ended=iso(self.clock.wall_ns()),
-            reason=reason,
-            measurements=tuple(context.measurements),
-        )
-        self.found.steps.append(result)
-        goes_on = verdict in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
-        if verdict is Verdict.FAIL:
-            by_itself = "stop" if not context.measurements or context.stop_after_fail else "continue"
-            goes_on = (step.entry.on_fail or by_itself) == "continue"
-        text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
-        self.log.tell("step end", text, **_dump(result), goes_on=goes_on)
-        fault_point("step-ended")
-        self.running = None
-        return goes_on
-
-    async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
-        work = asyncio.ensure_future(step.definition.run(context, step.params))
-        is_cleanup = step.section == "cleanup"
-        halted = asyncio.ensure_future(self._hurry.wait() if is_cleanup else self._stop.wait())
-        asked = asyncio.ensure_future(self.desk.asked.wait())
-        limit = _CLEANUP_S if is_cleanup and self._stop.is_set() else None
-        try:
-            waits: set[asyncio.Future[Any]] = {work, halted} if is_cleanup else {work, halted, asked}
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
-        finally:
-            halted.cancel()
-            asked.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
-            stop = self.found.stop
-            if stop is None and not is_cleanup:
-                return self.desk.verdict()
-            if is_cleanup or stop is None:
-                return Verdict.ERROR, "cut short: the run was stopped"
-            return stop.verdict, stop.reason
-        return self._judge(step, context, work)
-
-    def _judge(self, step: PlannedStep, context: StepContext, work: asyncio.Future[None]) -> tuple[Verdict, str]:
-        error = None if work.cancelled() else work.exception()
-        measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
-        if error is None:
-            verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
-            return verdict, "; ".join(m.reason for m in measured[:3])
-        if isinstance(error, StepFailedError):
-            if error.hint:
-                self.found.hints.append(error.hint)
-            return Verdict.FAIL, error.message
-        if isinstance(error, HarnessError):
-            self._halt(Stop(Verdict.ERROR, f"step {step.title!r}: {error}", error.hint))
-            return Verdict.ERROR, str(error)
-        self.log.tell("bug", "".join(traceback.format_exception(error)))
-        self._halt(Stop(Verdict.ERROR, f"step {step.title!r} failed inside: {error!r}", "report this as a bug"))
-        return Verdict.ERROR, repr(error)
+        self.halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    async def _end(self) -> None:
-        """Clean up, make safe, close. Runs to its end whatever happened before."""
-        bench = self.bench
-        if bench is None:
-            await self._look_at_switches()
-            await self._close()
-            return
-        self.found.coverage = self._coverage(bench)
-        stop = self.found.stop
-        if stop is not None:
-            await self._make_safe(stop)
-        bench.energising_allowed = False
-        await self._clean_up()
-        late = self.found.stop
-        if stop is None or (late is not None and late.trip is not None and late.trip.sequence != self._safe_sequence):
-            await self._make_safe(late)
-        await self._put_back(bench)
-        if self.interlocks is not None:
-            self.interlocks.disarm()
-            self.interlocks.close()
-        if self.found.armed_at is not None:
-            self.found.armed_s = self.clock.monotonic() - self.found.armed_at
-        await self._close()
-
-    async def _look_at_switches(self) -> None:
-        """A run that never began commands nothing, but what it finds switched on (a run before it died) it puts off."""
-        found = await read_switches(self.devices, self.clock)
-        self.found.unread = found.unknown
-        if found.on:
-            self.log.tell("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
-            await self._make_safe(self.found.stop)
-
-    async def _clean_up(self) -> None:
-        report = self.found.safe
-        if report is not None and (not report.is_confirmed or report.sequence == LEAK):
-            # cleanup may stop or start coolant: not under what may be live, not into a leak
-            self.log.tell("note", "cleanup is left out: the safe state is as it must stay until somebody has looked")
-            return
-        for step in [each for each in self.project.steps if each.section == "cleanup"]:
-            try:
-                await self._run_step(step)
-            except Exception as error:
-                self.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
-
-    async def _make_safe(self, stop: Stop | None) -> None:
-        decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self.clock.monotonic()
-        self.log.forget_commands()
-        report = await self._apply_safe_state(stop)
-        for _ in range(_AGAIN):
-            if not self._worse.is_set():
-                break
-            self._worse.clear()
-            stop = self.found.stop
-            report = await self._apply_safe_state(stop)
-        if report.is_confirmed:
-            # a wait for the coolant may lie between the confirmation and this moment: look once more
-            again = await read_switches(self.devices, self.clock)
-            report.actions += [ActionReport(f"{name} off", False, "it is on again") for name in again.on]
-        left_at = self.log.first_command_at
-        self.found.safe_latency_s = left_at - decided if left_at is not None else None
-        self.found.safe = report
-        word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
-        fault_point("safe-done")
-        self.log.tell("safe", word, confirmed=report.is_confirmed)
-
-    async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
-        """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse."""
-        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
-        cause = stop.reason if stop is not None else "end of the run"
-        self._safe_sequence = name
-        actions = self.project.on.station.safe_state.get(name, ())
-        sequence = compile_sequence(actions, self.devices, self.project.catalog.derived)
-        work = asyncio.ensure_future(apply(name, cause, sequence, self.devices, self.clock, self.log))
-        worse = asyncio.ensure_future(self._worse.wait())
-        await asyncio.wait({work, worse}, return_when=asyncio.FIRST_COMPLETED)
-        worse.cancel()
-        if not work.done():
-            self.log.tell("note", f"safe state {name} is left for a graver one")
-            work.cancel()
-            await asyncio.wait({work})
-            return SafeReport(name, cause, [ActionReport(name, False, "left for a graver sequence")])
-        return work.result()
-
-    async def _put_back(self, bench: Bench) -> None:
-        """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
-        report = self.found.safe
-        covered: set[tuple[str, str]] = set()
-        for action in self.project.on.station.safe_state.get(report.sequence if report else "default", ()):
-            reference = action.set or action.keep or ""
-            covered.update((device, point.name) for device, point in self.project.catalog.find_controls(reference))
-        tripped = self.found.stop is not None and self.found.stop.trip is not None
-        for (device, name), (control, setting) in reversed(list(bench.undo.items())):
-            if (device, name) in covered or (tripped and not control.spec.energises):
-                continue
-            if not control.spec.energises and report is not None and not report.is_confirmed:
-                continue
-            outcomes = await bench.act([(device, control, setting)])
-            outcome = outcomes[f"{device}.{name}"]
-            if control.spec.energises and report is not None:
-                report.actions.append(ActionReport(f"{device}.{name} off", outcome.is_confirmed, outcome.error))
-
-    def _coverage(self, bench: Bench) -> list[DeviceCoverage]:
+    def coverage_now(self, bench: Bench) -> list[DeviceCoverage]:
+        """How complete the data of each device are, an interrupted run's before it included."""
         now = self.clock.monotonic()
         return [
             with_past(
@@ -648,11 +387,12 @@ class Runner:
             await self.clock.sleep(_COVERAGE_EVERY_S)
             counts = {
                 each.device: [each.expected, each.received, round((each.good or 0.0) * each.received)]
-                for each in self._coverage(self.bench)
+                for each in self.coverage_now(self.bench)
             }
             self.journal.add_event(COVERAGE, devices=counts)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """End the background work, the guardian and the connections."""
         if self.guard is not None:
             await self.guard.close()
         self._notifier.stopping()
@@ -664,7 +404,3 @@ class Runner:
         with contextlib.suppress(TimeoutError):
             async with self.clock.timeout(5.0):
                 await asyncio.gather(*closing, return_exceptions=True)
-
-
-def _dump(result: StepResult) -> dict[str, object]:
-    return {"step": result.name, "kind": result.step, "verdict": str(result.verdict), "reason": result.reason}

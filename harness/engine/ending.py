@@ -1,0 +1,130 @@
+"""The end of a run: made safe, cleaned up, put back - whatever happened before, and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from harness.device.safestate import LEAK, ActionReport, SafeReport, apply, compile_sequence
+from harness.engine.context import Bench
+from harness.engine.findings import Stop
+from harness.engine.switches import Switches, read_switches
+from harness.faultpoint import fault_point
+
+if TYPE_CHECKING:
+    from harness.engine.runner import Runner
+
+_AGAIN = 5
+"""How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
+
+
+class Ending:
+    """Ends one run."""
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+
+    async def end(self) -> None:
+        """Clean up, make safe, close. Runs to its end whatever happened before."""
+        bench = self._run.bench
+        if bench is None:
+            await self._look_at_switches()
+            await self._run.close()
+            return
+        self._run.found.coverage = self._run.coverage_now(bench)
+        stop = self._run.found.stop
+        if stop is not None:
+            await self._make_safe(stop)
+        bench.energising_allowed = False
+        await self._clean_up()
+        late = self._run.found.stop
+        if stop is None or (
+            late is not None and late.trip is not None and late.trip.sequence != self._run.safe_sequence
+        ):
+            await self._make_safe(late)
+        await self._put_back(bench)
+        if self._run.interlocks is not None:
+            self._run.interlocks.disarm()
+            self._run.interlocks.close()
+        if self._run.found.armed_at is not None:
+            self._run.found.armed_s = self._run.clock.monotonic() - self._run.found.armed_at
+        await self._run.close()
+
+    async def _look_at_switches(self) -> None:
+        """A run that never began commands nothing, but what it finds switched on (a run before it died) it puts off."""
+        found = await read_switches(self._run.devices, self._run.clock)
+        self._run.found.unread = found.unknown
+        if found.on:
+            self._run.log.tell("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
+            await self._make_safe(self._run.found.stop)
+
+    async def _clean_up(self) -> None:
+        report = self._run.found.safe
+        if report is not None and (not report.is_confirmed or report.sequence == LEAK):
+            # cleanup may stop or start coolant: not under what may be live, not into a leak
+            self._run.log.tell(
+                "note", "cleanup is left out: the safe state is as it must stay until somebody has looked"
+            )
+            return
+        for step in [each for each in self._run.project.steps if each.section == "cleanup"]:
+            try:
+                await self._run.stepping.run_step(step)
+            except Exception as error:
+                self._run.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
+
+    async def _make_safe(self, stop: Stop | None) -> None:
+        decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self._run.clock.monotonic()
+        self._run.log.forget_commands()
+        report = await self._apply_safe_state(stop)
+        for _ in range(_AGAIN):
+            if not self._run.worse.is_set():
+                break
+            self._run.worse.clear()
+            stop = self._run.found.stop
+            report = await self._apply_safe_state(stop)
+        if report.is_confirmed:
+            # a wait for the coolant may lie between the confirmation and this moment: look once more
+            again = await read_switches(self._run.devices, self._run.clock)
+            report.actions += [ActionReport(f"{name} off", False, "it is on again") for name in again.on]
+        left_at = self._run.log.first_command_at
+        self._run.found.safe_latency_s = left_at - decided if left_at is not None else None
+        self._run.found.safe = report
+        word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
+        fault_point("safe-done")
+        self._run.log.tell("safe", word, confirmed=report.is_confirmed)
+
+    async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
+        """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse."""
+        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
+        cause = stop.reason if stop is not None else "end of the run"
+        self._run.safe_sequence = name
+        actions = self._run.project.on.station.safe_state.get(name, ())
+        sequence = compile_sequence(actions, self._run.devices, self._run.project.catalog.derived)
+        work = asyncio.ensure_future(apply(name, cause, sequence, self._run.devices, self._run.clock, self._run.log))
+        worse = asyncio.ensure_future(self._run.worse.wait())
+        await asyncio.wait({work, worse}, return_when=asyncio.FIRST_COMPLETED)
+        worse.cancel()
+        if not work.done():
+            self._run.log.tell("note", f"safe state {name} is left for a graver one")
+            work.cancel()
+            await asyncio.wait({work})
+            return SafeReport(name, cause, [ActionReport(name, False, "left for a graver sequence")])
+        return work.result()
+
+    async def _put_back(self, bench: Bench) -> None:
+        """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
+        report = self._run.found.safe
+        covered: set[tuple[str, str]] = set()
+        for action in self._run.project.on.station.safe_state.get(report.sequence if report else "default", ()):
+            reference = action.set or action.keep or ""
+            covered.update((device, point.name) for device, point in self._run.project.catalog.find_controls(reference))
+        tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None
+        for (device, name), (control, setting) in reversed(list(bench.undo.items())):
+            if (device, name) in covered or (tripped and not control.spec.energises):
+                continue
+            if not control.spec.energises and report is not None and not report.is_confirmed:
+                continue
+            outcomes = await bench.act([(device, control, setting)])
+            outcome = outcomes[f"{device}.{name}"]
+            if control.spec.energises and report is not None:
+                report.actions.append(ActionReport(f"{device}.{name} off", outcome.is_confirmed, outcome.error))

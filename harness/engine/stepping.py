@@ -1,0 +1,173 @@
+"""The steps of a run, one after the other: begun, watched, judged, held or done again as the operator asks."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.clock import iso
+from harness.engine.context import Interruption, StepContext
+from harness.engine.findings import Stop
+from harness.engine.project import PlannedStep
+from harness.engine.resuming import key_of
+from harness.engine.step import StepFailedError
+from harness.errors import HarnessError
+from harness.faultpoint import fault_point
+from harness.limits.verdict import Verdict, worst
+from harness.record.result import StepResult
+
+if TYPE_CHECKING:
+    from harness.engine.runner import Runner
+
+_STEP_CANCEL_S = 2.0
+_CLEANUP_S = 60.0
+"""Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
+
+
+class Stepping:
+    """Carries out the steps of one run."""
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+
+    def _is_behind(self, step: PlannedStep) -> bool:
+        """Whether the interrupted run had completed a step, and it still holds."""
+        known = self._run.past.steps.get(key_of(step)) if self._run.past is not None else None
+        return (
+            known is not None
+            and known.is_done
+            and self._run.past is not None
+            and key_of(step) not in self._run.past.redo
+        )
+
+    async def work(self) -> None:
+        """Carry out set-up and steps in order, until one of them must not be followed by the next."""
+        setup = [step for step in self._run.project.steps if step.section == "setup"]
+        main = [step for step in self._run.project.steps if step.section == "steps"]
+        if await self._run_steps(setup):
+            await self._run_steps(main)
+
+    async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
+        """Run steps in order; False when the ones after must not run."""
+        for step in steps:
+            if self._run.stopping.is_set():
+                return False
+            if self._is_behind(step):
+                continue
+            if not await self._carry_out(step):
+                return False
+        return not self._run.stopping.is_set()
+
+    async def _carry_out(self, step: PlannedStep) -> bool:
+        """One step, again as often as the operator asks for it; its attempts are recorded side by side."""
+        known = self._run.past.steps.get(key_of(step)) if self._run.past is not None else None
+        attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
+        while True:
+            goes_on = await self.run_step(step, attempt)
+            if not goes_on and self._run.options.hold_on_fail and not self._run.stopping.is_set():
+                self._run.desk.gate.close()
+                self._run.log.tell("operator", f"held: {step.title} failed; retry, skip or continue?", step=step.title)
+            self._run.held_after = step
+            await self._run.desk.pass_gate(self._run.stopping)
+            self._run.held_after = None
+            wish = self._run.desk.hear()
+            if self._run.stopping.is_set():
+                return False
+            if wish != "retry":
+                return goes_on or wish == "skip"
+            attempt += 1
+
+    async def run_step(self, step: PlannedStep, attempt: int = 1) -> bool:
+        """Carry out one attempt of a step and record it; False when the steps after it must not run."""
+        assert self._run.bench is not None
+        assert self._run.interlocks is not None
+        context = StepContext(self._run.bench, step.title, attempt)
+        if (
+            self._run.past is not None
+            and (known := self._run.past.steps.get(key_of(step))) is not None
+            and known.is_open
+        ):
+            context.interruption = Interruption(self._run.past.gap_s, known.checkpoint)
+            known.is_open = False  # an attempt that the operator asks for begins anew
+        self._run.running, self._run.step_started = step, self._run.clock.monotonic()
+        self._run.bench.progress = (0.0, "")
+        began = iso(self._run.clock.wall_ns())
+        self._run.log.tell(
+            "step",
+            f"{step.title}: started",
+            step=step.title,
+            kind=step.definition.name,
+            section=step.section,
+            key=key_of(step),
+            attempt=attempt,
+        )
+        fault_point("step-begun")
+        self._run.interlocks.enter_step(step.title)
+        verdict, reason = await self._outcome(step, context)
+        self._run.interlocks.enter_step("")
+        result = StepResult(
+            name=step.title,
+            step=step.definition.name,
+            attempt=context.attempt,
+            verdict=verdict,
+            started=began,
+            ended=iso(self._run.clock.wall_ns()),
+            reason=reason,
+            measurements=tuple(context.measurements),
+        )
+        self._run.found.steps.append(result)
+        goes_on = verdict in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
+        if verdict is Verdict.FAIL:
+            by_itself = "stop" if not context.measurements or context.stop_after_fail else "continue"
+            goes_on = (step.entry.on_fail or by_itself) == "continue"
+        text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
+        self._run.log.tell("step end", text, **_dump(result), goes_on=goes_on)
+        fault_point("step-ended")
+        self._run.running = None
+        return goes_on
+
+    async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
+        work = asyncio.ensure_future(step.definition.run(context, step.params))
+        is_cleanup = step.section == "cleanup"
+        halted = asyncio.ensure_future(self._run.hurrying.wait() if is_cleanup else self._run.stopping.wait())
+        asked = asyncio.ensure_future(self._run.desk.asked.wait())
+        limit = _CLEANUP_S if is_cleanup and self._run.stopping.is_set() else None
+        try:
+            waits: set[asyncio.Future[Any]] = {work, halted} if is_cleanup else {work, halted, asked}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
+        finally:
+            halted.cancel()
+            asked.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
+            stop = self._run.found.stop
+            if stop is None and not is_cleanup:
+                return self._run.desk.verdict()
+            if is_cleanup or stop is None:
+                return Verdict.ERROR, "cut short: the run was stopped"
+            return stop.verdict, stop.reason
+        return self._judge(step, context, work)
+
+    def _judge(self, step: PlannedStep, context: StepContext, work: asyncio.Future[None]) -> tuple[Verdict, str]:
+        error = None if work.cancelled() else work.exception()
+        measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
+        if error is None:
+            verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
+            return verdict, "; ".join(m.reason for m in measured[:3])
+        if isinstance(error, StepFailedError):
+            if error.hint:
+                self._run.found.hints.append(error.hint)
+            return Verdict.FAIL, error.message
+        if isinstance(error, HarnessError):
+            self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {error}", error.hint))
+            return Verdict.ERROR, str(error)
+        self._run.log.tell("bug", "".join(traceback.format_exception(error)))
+        self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r} failed inside: {error!r}", "report this as a bug"))
+        return Verdict.ERROR, repr(error)
+
+
+def _dump(result: StepResult) -> dict[str, object]:
+    return {"step": result.name, "kind": result.step, "verdict": str(result.verdict), "reason": result.reason}
