@@ -38,6 +38,8 @@ from harness.telemetry.rows import StoredEvent
 COVERAGE = "coverage"
 _OPEN_S = 4.5
 _CONDITIONS = ("wait_until", "settle")
+_TIMED = ("soak",)
+"""Steps that are their time: once completed, hours at full load are not asked for again."""
 """Steps that only wait for a state: they are done again behind a step that had to be."""
 
 
@@ -85,6 +87,9 @@ class Past:
     damage: list[str] = field(default_factory=list)
     gap_s: float = 0.0
     redo: set[str] = field(default_factory=set)
+    """Completed steps that are done again, because what they had set no longer holds."""
+    restore: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    """Completed steps whose time counts: only what they had set, (device, control, setting), is set again."""
 
     @property
     def run(self) -> str:
@@ -343,18 +348,22 @@ async def reconcile(past: Past, project: Project, devices: Mapping[str, Device])
         if known is not None and known.is_done and step.section != "cleanup":
             owners.update({control: (key_of(step), setting) for control, setting in known.commands.items()})
     lines = []
+    timed = {key_of(step) for step in project.steps if step.definition.name in _TIMED}
     for (device, name), (key, shown) in owners.items():
         text, agreed = await _look(devices[device], name, shown)
         lines.append(f"{device}.{name} is {text}, the run had set it to {shown}")
-        if not agreed:
+        if not agreed and key in timed:
+            past.restore.setdefault(key, []).append((device, name, shown))
+        elif not agreed:
             past.redo.add(key)
     planned = [key_of(step) for step in project.steps if step.section != "cleanup"]
     if all(key in past.steps and past.steps[key].is_done for key in planned):
         past.redo.clear()  # nothing is left to do for which the rack would have to be as it was
+        past.restore.clear()
         return lines
     again = False
     for step in project.steps:
-        again = again or key_of(step) in past.redo
+        again = again or key_of(step) in past.redo or key_of(step) in past.restore
         if again and step.definition.name in _CONDITIONS and step.section != "cleanup":
             past.redo.add(key_of(step))
     return lines

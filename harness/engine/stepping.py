@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.clock import iso
+from harness.device.device import resolve_setting
 from harness.engine.context import Interruption, StepContext
 from harness.engine.findings import Stop
 from harness.engine.project import PlannedStep
@@ -55,10 +56,25 @@ class Stepping:
             if self._run.stopping.is_set():
                 return False
             if self._is_behind(step):
+                await self._restore(step)
                 continue
             if not await self._carry_out(step):
                 return False
         return not self._run.stopping.is_set()
+
+    async def _restore(self, step: PlannedStep) -> None:
+        """Set again what a completed step had set; its time is not asked for again."""
+        past, bench = self._run.past, self._run.bench
+        for device, name, shown in past.restore.get(key_of(step), ()) if past is not None else ():
+            assert bench is not None
+            control = bench.devices[device].expansion.controls[name]
+            self._run.log.tell("resume", f"{step.title} was completed; {device}.{name} is set to {shown} again")
+            outcomes = await bench.act([(device, control, resolve_setting(control, shown))])
+            outcome = outcomes[f"{device}.{name}"]
+            if not outcome.is_confirmed:
+                reason = f"{device}.{name} could not be set to {shown} again: {outcome}"
+                self._run.halt(Stop(Verdict.ERROR, reason, f"check {device}"))
+                return
 
     async def _carry_out(self, step: PlannedStep) -> bool:
         """One step, again as often as the operator asks for it; its attempts are recorded side by side."""

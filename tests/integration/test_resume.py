@@ -93,6 +93,40 @@ def test_soak_fails_when_the_plan_allows_no_interruption(tmp_path):
     assert "interrupted" in outcome.reason
 
 
+AFTERWARDS = (
+    HEAD
+    + """
+  - {step: soak, for: 120 s, load: 100 %}
+  - {step: measure, name: afterwards, signal: rack.level, over: 100 s, limit: {min: 99 %}}
+"""
+)
+
+
+def test_a_completed_soak_is_not_asked_for_again_but_its_load_is(tmp_path):
+    async def first() -> None:
+        async def dying(scene: Scene) -> None:
+            await scene.running("measure")
+            await scene.clock.sleep(30)
+            folder = scene.runner.journal.path.parent
+            await scene.runner.journal.commit()
+            shutil.copytree(folder, tmp_path / "second" / "runs" / folder.name)
+
+        await play(project(AFTERWARDS, tmp_path), tmp_path, dying)
+
+    async def second():
+        folder = next((tmp_path / "second" / "runs").iterdir())
+        return await play(project(AFTERWARDS, tmp_path), tmp_path / "second", None, resume=folder)
+
+    run(first, rate=INF)
+    outcome, scene = run(second, rate=INF)
+    assert outcome.verdict is Verdict.PASS, outcome.reason
+    kinds = [(s.step, s.attempt) for s in outcome.result.steps]
+    assert kinds.count(("soak", 1)) == 1
+    assert ("soak", 2) not in kinds
+    assert any("rack.level is set to 100 % again" in event.text for event in scene.of("resume"))
+    assert verify(outcome.folder) == []
+
+
 def test_a_changed_plan_is_refused_with_a_diff(tmp_path):
     def changed(folder):
         return project(BURN.replace("RULE", "credit").replace("max: 60 degC", "max: 70 degC"), folder)
