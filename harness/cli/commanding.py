@@ -140,7 +140,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
                 say(f"  {line}")
             return 5
 
-    return run_session(work)
+    return run_session(work, goes_on="the safe state goes on: it does not end half-way")
 
 
 class SpokenNotes:

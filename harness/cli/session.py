@@ -15,10 +15,10 @@ from harness.clock import Clock
 from harness.clock import run as run_loop
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
+from harness.device.opening import open_device
 from harness.engine.project import StationProject, load_station
 from harness.errors import DeviceError, HarnessError, UnreachableError
 
-OPEN_WITHIN_S = 4.5
 CLOSE_WITHIN_S = 3.0
 
 
@@ -81,20 +81,19 @@ async def opened(
 async def _open(session: Session, device: Device) -> None:
     started = session.clock.monotonic()
     try:
-        async with session.clock.timeout(OPEN_WITHIN_S):
-            await device.open()
-            session.on.catalog.expansions[device.name] = device.expansion
-    except TimeoutError:
-        session.failures[device.name] = UnreachableError(
-            f"did not come up within {OPEN_WITHIN_S:g} s", device=device.name, operation="open"
-        )
+        await open_device(device, session.clock)
+        session.on.catalog.expansions[device.name] = device.expansion
     except HarnessError as error:
         session.failures[device.name] = error
     session.opened_in[device.name] = session.clock.monotonic() - started
 
 
-def run_session(work: Callable[[], Awaitable[int]]) -> int:
-    """Run work in a loop of its own; Ctrl-C and SIGTERM cancel it and close what is open (exit 130 and 143)."""
+def run_session(work: Callable[[], Awaitable[int]], goes_on: str = "") -> int:
+    """Run work in a loop of its own; Ctrl-C and SIGTERM cancel it and close what is open (exit 130 and 143).
+
+    With `goes_on`, signals only say that text: what must not end half-way is carried to its end.
+    """
+    from harness.cli.terminal import say
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
@@ -102,6 +101,9 @@ def run_session(work: Callable[[], Awaitable[int]]) -> int:
         ended: list[int] = []
 
         def stop(code: int) -> None:
+            if goes_on:
+                say(goes_on)
+                return
             ended.append(code)
             task.cancel()
 

@@ -22,6 +22,7 @@ from typing import Any
 from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device, Setting, puts_power_on, tree_report
+from harness.device.opening import open_device
 from harness.device.points import ControlPoint
 from harness.device.poller import Poller
 from harness.device.safestate import LEAK
@@ -40,7 +41,7 @@ from harness.engine.proving import prove
 from harness.engine.resuming import COVERAGE, Past, key_of, reconcile, with_past
 from harness.engine.signals import SignalStore
 from harness.engine.stepping import Stepping
-from harness.errors import DeviceError, HarnessError, SafetyError
+from harness.errors import HarnessError, SafetyError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.quantity import Frame
@@ -49,7 +50,6 @@ from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Jo
 from harness.telemetry.outbox import Outbox
 from harness.telemetry.rows import SignalInfo as JournalSignal
 
-OPEN_WITHIN_S = 4.5
 _FIRST_FRAMES_S = 5.0
 _TICK_S = 0.25
 _COVERAGE_EVERY_S = 60.0
@@ -164,10 +164,7 @@ class Runner:
 
     async def _open_one(self, device: Device) -> Exception | None:
         try:
-            async with self.clock.timeout(OPEN_WITHIN_S):
-                await device.open()
-        except TimeoutError:
-            return DeviceError(f"did not come up within {OPEN_WITHIN_S:g} s", device=device.name, operation="open")
+            await open_device(device, self.clock)
         except HarnessError as error:
             return error
         self.project.catalog.expansions[device.name] = device.expansion

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, harness, simulation, write_plan
+from cli_tools import COMMAND, environment, harness, simulation, spoken, write_plan
 from click.testing import CliRunner, Result
 
 from harness.cli.main import COMMANDS, cli
@@ -289,6 +289,21 @@ def test_by_hand_against_simulated_devices(tmp_path: Path) -> None:
         assert stuck.exit_code == 5
         assert "NOT CONFIRMED" in stuck.stdout
         assert truth.outlets_on() == ["outlet[2].state"]
+
+
+def test_a_safe_state_asked_for_by_hand_does_not_end_half_way(tmp_path: Path) -> None:
+    with simulation(tmp_path) as (station, truth, _):
+        given = {"data": tmp_path, "HARNESS_STATION": str(station)}
+        assert invoke("set", "pdu.outlet[2]", "on", "--yes", **given).exit_code == 0
+        assert truth.ask("inject device_slow:pdu=0.5") == "ok"
+        with spoken("safe", str(station), data=tmp_path) as process:
+            process.wait_for("sending pdu")
+            process.send(signal.SIGINT)
+            process.wait_for("goes on")
+            process.send(signal.SIGTERM)
+            process.wait_for("SAFE CONFIRMED")
+            assert process.end(30) == 0
+        assert truth.outlets_on() == []
 
 
 def test_reading_a_signal_that_is_not_there_guesses(tmp_path: Path) -> None:

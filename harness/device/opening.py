@@ -1,0 +1,43 @@
+"""Opening a device with patience for the slow and none for the dead.
+
+A station must say within five seconds who does not answer at all. But the management card of a PDU may take half a
+second for each answer, and opening one asks many questions: as long as answers come, opening goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.clock import Clock
+from harness.device.device import Device
+from harness.errors import UnreachableError
+
+SILENT_S = 4.5
+"""A device that has answered nothing for so long while it is opened is given up."""
+SLOW_S = 30.0
+"""A device that answers must be open after this."""
+
+
+async def open_device(device: Device, clock: Clock) -> None:
+    """Open a device; UnreachableError when it says nothing for `SILENT_S`, or is not open after `SLOW_S`."""
+    work = asyncio.ensure_future(device.open())
+    started, heard = clock.monotonic(), 0
+    try:
+        while True:
+            done, _ = await asyncio.wait({work}, timeout=SILENT_S)
+            if done:
+                return work.result()
+            before, heard = heard, _answers(device)
+            took = clock.monotonic() - started
+            # one request may be under way: it is counted, but not answered yet
+            if heard <= before + 1 or took > SLOW_S - SILENT_S:
+                raise UnreachableError(f"did not come up within {took:.1f} s", device=device.name, operation="open")
+    finally:
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+
+
+def _answers(device: Device) -> int:
+    counted = device.link.health()
+    return counted.get("requests", 0) - counted.get("timeouts", 0)
