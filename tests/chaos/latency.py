@@ -63,6 +63,7 @@ async def _trips(count: int, data: Path) -> list[float]:
         await asyncio.Event().wait()  # the rest of the sequence is not what is measured
 
     device.link.write = noting  # type: ignore[method-assign]
+    device.link.write_together = noting  # type: ignore[attr-defined]
     spec = Interlock.model_validate({"name": "hot", "signal": "pdu.power", "max": "100 W"})
     index = next(k for k, info in enumerate(device.signals) if info.name == "pdu.power")
     times = []
