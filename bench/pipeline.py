@@ -308,7 +308,7 @@ TRIVIAL = """
 schema: 1
 plan: bench
 title: Bench
-coverage: 0 %
+coverage: 0.001 %
 steps:
   - {step: hold, for: 1 ms}
 """
