@@ -7,15 +7,13 @@ Heat goes off before coolant. When something that energises the rack is not conf
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.clock import Clock
 from harness.device.actuate import Notes, actuate
-from harness.device.confirm import Outcome, confirm
+from harness.device.confirm import Outcome
 from harness.device.device import Device, Setting, resolve_setting
 from harness.device.points import ControlPoint
 from harness.errors import DeviceError
@@ -250,16 +248,3 @@ async def _look(device: Device, signal: str, clock: Clock) -> Reading | None:
             return (await device.read([signal]))[0]
     except (DeviceError, TimeoutError):
         return None
-
-
-async def look_at(
-    devices: Mapping[str, Device], commands: Mapping[str, Sequence[tuple[ControlPoint, Setting]]], clock: Clock
-) -> dict[str, Outcome]:
-    """Read, without commanding, whether controls are in their safe setting. By `device.control`."""
-
-    async def one(name: str, pairs: Sequence[tuple[ControlPoint, Setting]]) -> dict[str, Outcome]:
-        found = await confirm(devices[name], pairs, clock, within=0.5)
-        return {f"{name}.{control}": outcome for control, outcome in found.items()}
-
-    parts: list[Any] = await asyncio.gather(*(one(name, pairs) for name, pairs in commands.items()))
-    return {key: outcome for part in parts for key, outcome in part.items()}
