@@ -121,8 +121,8 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     from harness.engine.project import load_station
 
     on = load_station(path)
-    actions = on.station.safe_state.get(sequence)
-    if actions is None:
+    chosen = on.station.sequences.get(sequence)
+    if chosen is None:
         hint = did_you_mean(sequence, on.station.safe_state)
         raise ConfigError(f"station {on.station.station} has no safe_state sequence {sequence!r}{hint}")
 
@@ -130,7 +130,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
         async with opened(on, simulate=simulate, seed=seed, faults=faults) as session:
             for name, error in session.failures.items():
                 say(f"{name} at {session.addresses[name]}: {error}")
-            steps = compile_sequence(actions, session.devices, on.catalog.derived)
+            steps = compile_sequence(chosen.actions, session.devices, on.catalog.derived)
             report = await apply(sequence, "asked for by hand", steps, session.devices, session.clock, SpokenNotes())
             if report.is_confirmed:
                 say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")

@@ -98,7 +98,7 @@ class Ending:
         name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
         cause = stop.reason if stop is not None else "end of the run"
         self._run.safe_sequence = name
-        actions = self._run.project.on.station.safe_state.get(name, ())
+        actions = self._run.project.on.station.actions_of(name)
         sequence = compile_sequence(actions, self._run.devices, self._run.project.catalog.derived)
         work = asyncio.ensure_future(apply(name, cause, sequence, self._run.devices, self._run.clock, self._run.log))
         worse = asyncio.ensure_future(self._run.worse.wait())
@@ -115,7 +115,7 @@ class Ending:
         """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
         report = self._run.found.safe
         covered: set[tuple[str, str]] = set()
-        for action in self._run.project.on.station.safe_state.get(report.sequence if report else "default", ()):
+        for action in self._run.project.on.station.actions_of(report.sequence if report else "default"):
             reference = action.set or action.keep or ""
             covered.update((device, point.name) for device, point in self._run.project.catalog.find_controls(reference))
         tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None

@@ -62,8 +62,8 @@ async def guard_run(
     """Compile the station's safe state for the wire and start a guardian with it. The devices must be open."""
     station = project.on.station
     sequences = {
-        name: compile_sequence(actions, devices, project.catalog.derived)
-        for name, actions in station.safe_state.items()
+        name: compile_sequence(sequence.actions, devices, project.catalog.derived)
+        for name, sequence in station.sequences.items()
     }
     plan = await hand_over(sequences, devices, addresses, project.on.base)
     return await Guard.start(charge, plan, on_loss)

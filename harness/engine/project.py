@@ -116,12 +116,14 @@ def load_station(path: Path | str) -> StationProject:
     if station.safe_state and "default" not in station.safe_state:
         hint = "name the sequence that ends every run `default`"
         found.add(source.problem(("safe_state",), "HX-1322", "there is no sequence 'default'", hint))
-    for name, sequence in station.safe_state.items():
-        actions = dict(enumerate(sequence)) if whole else _right(source, ("safe_state", name), SafeAction, Problems())
+    for name, sequence in station.sequences.items():
+        place = _actions_at(source, name)
+        actions = dict(enumerate(sequence.actions)) if whole else _right(source, place, SafeAction, Problems())
         for index, action in actions.items():
-            _check_action(on.catalog, source, ("safe_state", name, index), action, found)
+            _check_action(on.catalog, source, (*place, index), action, found)
         if name == "default":
-            _check_order(on.catalog, source, actions, found)
+            _check_order(on.catalog, source, place, actions, found)
+    _check_kinds(source, station, found)
     found.raise_if_any()
     return on
 
@@ -136,10 +138,29 @@ def _right_parts(source: Source) -> Station:
         derived=_right(source, ("derived",), Derived, told),
         interlocks=tuple(_right(source, ("interlocks",), Interlock, told).values()),
         safe_state={
-            name: tuple(_right(source, ("safe_state", name), SafeAction, told).values())
+            name: tuple(_right(source, _actions_at(source, name), SafeAction, told).values())
             for name in _keys(source, "safe_state")
         },
     )
+
+
+def _actions_at(source: Source, sequence: str) -> tuple[str, ...]:
+    """Where the actions of a safe-state sequence stand: in a plain list, or under `actions`."""
+    raw = source.data.get("safe_state") if isinstance(source.data, dict) else None
+    is_plain = isinstance(raw, dict) and isinstance(raw.get(sequence), list)
+    return ("safe_state", sequence) if is_plain else ("safe_state", sequence, "actions")
+
+
+def _check_kinds(source: Source, station: Station, found: Problems) -> None:
+    """`default` takes the heat off, and there is one calm end at most."""
+    kinds = {name: sequence.kind for name, sequence in station.sequences.items()}
+    if kinds.get("default", "heat") != "heat":
+        message = "the sequence 'default' is of kind heat: it is what every stop can count on"
+        found.add(source.problem(("safe_state", "default", "kind"), "HX-1324", message))
+    ends = [name for name, kind in kinds.items() if kind == "end"]
+    for name in ends[1:]:
+        message = f"{ends[0]!r} is of kind end already: a run has one calm end"
+        found.add(source.problem(("safe_state", name, "kind"), "HX-1324", message))
 
 
 def _keys(source: Source, section: str) -> set[str]:
@@ -216,7 +237,9 @@ def _check_action(
             _attempt(found, source, (*loc, key), "HX-1312", lambda c=condition, s=info: compile_check(c, s))
 
 
-def _check_order(catalog: Catalog, source: Source, actions: Mapping[int, SafeAction], found: Problems) -> None:
+def _check_order(
+    catalog: Catalog, source: Source, place: tuple[str, ...], actions: Mapping[int, SafeAction], found: Problems
+) -> None:
     """Heat goes off before coolant: what ends every run must not stop a coolant unit while something may be on."""
     off: dict[int, list[str]] = {}
     for index, action in actions.items():
@@ -232,7 +255,7 @@ def _check_order(catalog: Catalog, source: Source, actions: Mapping[int, SafeAct
         if "cdu" in classes and hot and index < max(hot):
             message = f"{actions[index].set} stops the coolant before {actions[max(hot)].set} takes the heat off"
             hint = "put what takes the heat off first"
-            found.add(source.problem(("safe_state", "default", index), "HX-1323", message, hint))
+            found.add(source.problem((*place, index), "HX-1323", message, hint))
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
@@ -410,7 +433,7 @@ def _check_guarded(
     for interlock in interlocks:
         if interlock.armed_in:
             continue  # it watches some steps only; what is on stays on between and after them
-        for action in on.station.safe_state.get(interlock.on_trip, ()):
+        for action in on.station.actions_of(interlock.on_trip):
             if action.set is not None and action.to == "off":
                 covered.update(f"{device}.{point.name}" for device, point in on.catalog.find_controls(action.set))
     for step in steps:

@@ -6,12 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from harness.quantity import Quantity
 from harness.schema.conditions import Bounds, Condition
 from harness.schema.fields import (
     ControlRef,
     Duration,
     DurationOrZero,
+    LocatedError,
     Model,
+    QuantityField,
     Rate,
     SignalRef,
     StrictText,
@@ -106,7 +109,11 @@ class KeepUntil(Condition):
 
 
 class SafeAction(Model):
-    """One entry of a safe-state sequence: a `set` (parallel over a bank of controls), or a `keep`."""
+    """One entry of a safe-state sequence: a `set` (parallel over a bank of controls), or a `keep`.
+
+    Neighbouring `set`s of controls that put power on the rack are one stroke: each device is told at once, and one that
+    does not answer delays nobody. All else comes in order.
+    """
 
     set: ControlRef | None = None
     to: StrictText | float | None = None
@@ -114,12 +121,17 @@ class SafeAction(Model):
     confirm_within: Duration = 5.0
     confirm_by: Condition | None = None
     """An independent reading that must agree, where there is one (rack power, outlet current)."""
+    stagger: DurationOrZero = 0.0
+    """Time between the commands of a bank, where loads must not go all at once; in a sequence of kind `end` only."""
     keep: ControlRef | None = None
     until: KeepUntil | None = None
+    at_least: DurationOrZero = 0.0
+    """How long a `keep` lasts at least, also when its condition holds at once."""
     at_most: Duration = 600.0
+    """After this time a `keep` ends without its condition; it is then told as not reached."""
     only_if_confirmed: bool | None = None
-    """Skip this action while something that energises the rack is not confirmed off (cooling stays on). Default: yes,
-    except in the sequence named `leak`."""
+    """Skip this action while something that energises the rack is not confirmed off, or while the rack is not known to
+    be without heat (cooling stays on). Default: yes, except in a sequence `on_live_parts`."""
 
     @model_validator(mode="after")
     def _one(self) -> SafeAction:
@@ -129,7 +141,49 @@ class SafeAction(Model):
             raise ValueError("`set` needs `to:` (a word or a quantity)")
         if self.keep is not None and self.until is None:
             raise ValueError("`keep` needs `until:` (a condition) and an `at_most:`")
+        if self.at_least > self.at_most:
+            raise LocatedError("at_least is longer than at_most", "at_least")
         return self
+
+
+class SafeSequence(Model):
+    """A safe-state sequence that says of what kind it is. A plain list of actions is one of kind `heat`."""
+
+    kind: Literal["heat", "leak", "end"] = "heat"
+    """heat: takes the heat off and leaves the coolant. leak: deals with the coolant too; what a leak brings with it (no
+    flow, low pressure) puts no other sequence in its place, and cleanup is left out after it. end: the calm end of a
+    run that nothing stopped; anything unconfirmed in it is followed by `default`."""
+    on_live_parts: bool = False
+    """kind leak: the liquid may reach live parts, so the coolant is dealt with at once, whether the heat is off or
+    not."""
+    actions: tuple[SafeAction, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> SafeSequence:
+        if self.on_live_parts and self.kind != "leak":
+            raise LocatedError("on_live_parts belongs to a sequence of kind leak", "on_live_parts")
+        if self.kind != "end":
+            for index, action in enumerate(self.actions):
+                if action.stagger:
+                    raise LocatedError("only a sequence of kind end has time to stagger", "actions", index, "stagger")
+        return self
+
+
+class DeEnergised(Model):
+    """How the station sees that a rack is dead, not only switched off: batteries and capacitors keep a bus live."""
+
+    bus: tuple[SignalRef, ...]
+    """The voltages of the rack's busbars; all of them count."""
+    under_voltage: QuantityField
+    """Below this the trays draw nothing: with the batteries idle there is no heat, and the coolant may stop."""
+    battery_current: tuple[SignalRef, ...] = ()
+    """The currents of the rack's batteries, where it has some."""
+    battery_idle: QuantityField = Quantity(1.0, "A")
+    """A battery whose current is at most this, in either direction, feeds nothing."""
+    below: QuantityField = Quantity(2.0, "V")
+    """Below this a busbar counts as dead."""
+    within: Duration = 180.0
+    """How long the busbars may take to get there (capacitors bleed); after it the safe state is not confirmed."""
 
 
 class Influx(Model):
@@ -208,9 +262,25 @@ class Station(Model):
     devices: dict[str, DeviceEntry]
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
-    safe_state: dict[str, tuple[SafeAction, ...]] = Field(default_factory=dict)
+    safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
+    """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
+    de_energised: DeEnergised | None = None
+    """Where the station sees the rack's busbar: what proves that the rack is dead."""
     telemetry: Telemetry = Telemetry()
     traps: Traps | None = None
     show: tuple[SignalRef, ...] = ()
     """The signals that matter to the operator, in the order of the screen."""
     simulation: Simulation = Simulation()
+
+    @property
+    def sequences(self) -> dict[str, SafeSequence]:
+        """The safe-state sequences by name, each with its kind."""
+        return {
+            name: given if isinstance(given, SafeSequence) else SafeSequence(actions=given)
+            for name, given in self.safe_state.items()
+        }
+
+    def actions_of(self, sequence: str) -> tuple[SafeAction, ...]:
+        """The actions of a sequence, none for one that the station does not have."""
+        found = self.sequences.get(sequence)
+        return found.actions if found is not None else ()
