@@ -7,16 +7,16 @@ import socket
 import time
 from collections.abc import Callable
 
-from harness import __version__
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
 from harness.engine.control import ControlSocket
-from harness.engine.findings import Findings
+from harness.engine.decision import decide
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
+from harness.engine.result import build_result
 from harness.engine.resuming import (
     Past,
     interrupted_runs,
@@ -25,24 +25,14 @@ from harness.engine.resuming import (
     run_meta,
 )
 from harness.engine.runner import Runner
-from harness.engine.switches import Switches
 from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.faultpoint import fault_point
-from harness.limits.verdict import Verdict, worst
+from harness.limits.verdict import Verdict
 from harness.record.folder import RunFolder
 from harness.record.result import (
-    ClockInfo,
-    Device,
     Header,
-    InputFile,
-    InterlockResult,
-    Result,
-    SafeState,
-    SafeStateAction,
-    StepResult,
 )
-from harness.record.verification import latest
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
@@ -152,7 +142,7 @@ async def _execute(
     if outbox is not None:
         await outbox.drain(DRAIN_S)
         await outbox.close()
-    result = _result(project, options, runner, header, started, clock, verdict, reason, clock.monotonic() - began)
+    result = build_result(project, options, runner, header, started, clock, verdict, reason, clock.monotonic() - began)
     is_sealed = False
     verdict, reason = await _close(journal, verdict, reason)
     result = result.model_copy(update={"verdict": verdict, "reason": reason})
@@ -219,180 +209,6 @@ def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Ve
     if verdict is Verdict.PASS:
         return Verdict.ERROR, note
     return verdict, f"{reason}; {note}"
-
-
-def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
-    """The verdict of a run. PASS needs every step, every measurement, the data, the record and a safe rack."""
-    stop = found.stop
-    counted = latest(found.steps)
-    verdicts = [step.verdict for step in counted]
-    planned = sum(1 for step in project.steps if step.section != "cleanup")
-    done = [step for step in counted if step.verdict is not Verdict.SKIPPED]
-    if stop is not None:
-        verdict = worst([*verdicts, stop.verdict])
-        return verdict, stop.reason
-    verdict = worst(verdicts)
-    causes = (verdict, Verdict.SKIPPED) if verdict is Verdict.INCONCLUSIVE else (verdict,)
-    reason = next((_said(step) for step in counted if step.verdict in causes), "")
-    if verdict is not Verdict.PASS:
-        return verdict, reason or "a step did not pass"
-    if found.safe is not None and not found.safe.is_confirmed:
-        return Verdict.ERROR, f"the safe state is not confirmed: {'; '.join(found.safe.unconfirmed)}"
-    if journal.is_failed:
-        return Verdict.ERROR, f"the journal failed: {journal.failure}"
-    for device in found.coverage:
-        share = device.received / device.expected * (device.good or 0.0) if device.expected else 1.0
-        if share < project.plan.coverage / 100:
-            text = f"{device.device} delivered {100 * share:.2f} % of its data, {project.plan.coverage:g} % are needed"
-            return Verdict.INCONCLUSIVE, text
-    if len(done) < planned:
-        return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
-    count = sum(len(step.measurements) for step in counted)
-    if not count:
-        return Verdict.PASS, f"{_many(len(done), 'step')} carried out, nothing was measured"
-    return Verdict.PASS, f"{_many(len(done), 'step')}, {_many(count, 'measurement')}, all within limits"
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def _said(step: StepResult) -> str:
-    """What a step found, with its name before it, once."""
-    return step.reason if step.reason.startswith(f"{step.name}:") else f"{step.name}: {step.reason}"
-
-
-def _result(
-    project: Project,
-    options: RunOptions,
-    runner: Runner,
-    header: Header,
-    started: str,
-    clock: Clock,
-    verdict: Verdict,
-    reason: str,
-    duration: float,
-) -> Result:
-    found = runner.found
-    station = project.on.station
-    mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
-    return Result(
-        header=header,
-        serial=options.serial,
-        operator=options.operator,
-        station=station.station,
-        plan=project.plan.plan,
-        title=project.plan.title,
-        harness_version=__version__,
-        inputs=tuple(
-            InputFile(role=_role(name, project), name=name, sha256=h) for name, h in project.on.hashes.items()
-        ),
-        parameters=project.parameters,
-        clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
-        started=started,
-        ended=iso(clock.wall_ns()),
-        duration_s=round(duration, 3),
-        verdict=verdict,
-        reason=reason,
-        devices=tuple(_devices(runner)),
-        steps=tuple(found.steps) + tuple(_skipped(project, found)),
-        interlocks=tuple(_interlocks(project, runner)),
-        safe_state=_safe_state(found),
-        coverage_required=project.plan.coverage / 100,
-        coverage=tuple(found.coverage),
-        events=tuple(runner.log.entries),
-        notes=tuple(_notes(runner)),
-    )
-
-
-def _devices(runner: Runner) -> list[Device]:
-    devices = []
-    for name, entry in runner.project.on.station.devices.items():
-        device = runner.devices.get(name)
-        identity = dict(device.identity) if device is not None else {}
-        # the address of the station file: simulated ports differ from run to run and are of no interest
-        address = str(parse_address(entry.address))
-        firmware = identity.get("firmware", "")
-        devices.append(Device(name=name, profile=entry.profile, address=address, identity=identity, firmware=firmware))
-    return devices
-
-
-def _skipped(project: Project, found: Findings) -> list[StepResult]:
-    ran = {(step.step, step.name) for step in found.steps}
-    return [
-        StepResult(name=step.title, step=step.definition.name, verdict=Verdict.SKIPPED, reason="not carried out")
-        for step in project.steps
-        if (step.definition.name, step.title) not in ran
-    ]
-
-
-def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
-    trips = {trip.interlock: trip for trip in (runner.interlocks.trips if runner.interlocks is not None else [])}
-    results = []
-    for spec in project.interlocks:
-        trip = trips.get(spec.name)
-        results.append(
-            InterlockResult(
-                name=spec.name,
-                signal=", ".join(spec.all_signals),
-                armed_s=round(runner.found.armed_s, 3),
-                is_proved=spec.name in runner.found.proved,
-                is_tripped=trip is not None,
-                at=iso(trip.wall_ns) if trip is not None else "",
-                reason=trip.reason if trip is not None else "",
-            )
-        )
-    planned = {spec.name for spec in project.interlocks}
-    results += [
-        InterlockResult(name=trip.interlock, is_tripped=True, at=iso(trip.wall_ns), reason=trip.reason)
-        for trip in trips.values()
-        if trip.interlock not in planned
-    ]
-    return results
-
-
-def _safe_state(found: Findings) -> SafeState:
-    if found.safe is None:
-        unread = f"; {Switches(unknown=found.unread)}" if found.unread else ""
-        return SafeState(confirmed=True, name=f"nothing was commanded{unread}")
-    actions = tuple(
-        SafeStateAction(
-            action=each.action, is_confirmed=each.is_confirmed, took_s=round(each.seconds, 3), reason=each.detail
-        )
-        for each in found.safe.actions
-    )
-    return SafeState(confirmed=found.safe.is_confirmed, name=found.safe.sequence, actions=actions)
-
-
-def _notes(runner: Runner) -> list[str]:
-    notes = []
-    if runner.past is not None:
-        lost = f"{runner.past.gap_s:.0f} s before it went on"
-        notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
-        notes += [f"journal: {each}" for each in runner.past.damage[:3]]
-    if runner.log.left_out:
-        notes.append(f"{runner.log.left_out} more events are in the journal only")
-    if runner.found.safe_latency_s is not None:
-        cause = "the sample that tripped" if runner.interlocks and runner.interlocks.trips else "the decision"
-        took = f"{1000 * runner.found.safe_latency_s:.1f} ms"
-        notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(runner)} late")
-    for device in runner.devices.values():
-        if device.health.by_kind:
-            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
-            notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
-    return notes
-
-
-def _lag(runner: Runner) -> str:
-    return f"{1000 * runner.found.loop_lag_s:.0f} ms"
-
-
-def _role(name: str, project: Project) -> str:
-    if name == project.source.name:
-        return "plan"
-    if name == project.on.source.name:
-        return "station"
-    return "limits" if name in project.plan.limit_files else "profile"
 
 
 def _safe_name(name: str) -> str:

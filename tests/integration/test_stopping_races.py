@@ -22,7 +22,7 @@ cleanup:
 
 def trip(scene: Scene, name: str, sequence: str) -> None:
     now = scene.clock.monotonic()
-    scene.runner._tripped(Trip(name, sequence, f"{name} for the test", now, scene.clock.wall_ns(), now))
+    scene.runner.tripped(Trip(name, sequence, f"{name} for the test", now, scene.clock.wall_ns(), now))
 
 
 @pytest.mark.parametrize("later", [0.0, 0.2, 0.6, 1.0])

@@ -1,0 +1,51 @@
+"""The verdict of a run, from what it found: one function, that everybody asks."""
+
+from __future__ import annotations
+
+from harness.engine.findings import Findings
+from harness.engine.project import Project
+from harness.limits.verdict import Verdict, worst
+from harness.record.result import StepResult
+from harness.record.verification import latest
+from harness.telemetry.journal import Journal
+
+
+def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
+    """The verdict of a run. PASS needs every step, every measurement, the data, the record and a safe rack."""
+    stop = found.stop
+    counted = latest(found.steps)
+    verdicts = [step.verdict for step in counted]
+    planned = sum(1 for step in project.steps if step.section != "cleanup")
+    done = [step for step in counted if step.verdict is not Verdict.SKIPPED]
+    if stop is not None:
+        verdict = worst([*verdicts, stop.verdict])
+        return verdict, stop.reason
+    verdict = worst(verdicts)
+    causes = (verdict, Verdict.SKIPPED) if verdict is Verdict.INCONCLUSIVE else (verdict,)
+    reason = next((_said(step) for step in counted if step.verdict in causes), "")
+    if verdict is not Verdict.PASS:
+        return verdict, reason or "a step did not pass"
+    if found.safe is not None and not found.safe.is_confirmed:
+        return Verdict.ERROR, f"the safe state is not confirmed: {'; '.join(found.safe.unconfirmed)}"
+    if journal.is_failed:
+        return Verdict.ERROR, f"the journal failed: {journal.failure}"
+    for device in found.coverage:
+        share = device.received / device.expected * (device.good or 0.0) if device.expected else 1.0
+        if share < project.plan.coverage / 100:
+            text = f"{device.device} delivered {100 * share:.2f} % of its data, {project.plan.coverage:g} % are needed"
+            return Verdict.INCONCLUSIVE, text
+    if len(done) < planned:
+        return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
+    count = sum(len(step.measurements) for step in counted)
+    if not count:
+        return Verdict.PASS, f"{_many(len(done), 'step')} carried out, nothing was measured"
+    return Verdict.PASS, f"{_many(len(done), 'step')}, {_many(count, 'measurement')}, all within limits"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _said(step: StepResult) -> str:
+    """What a step found, with its name before it, once."""
+    return step.reason if step.reason.startswith(f"{step.name}:") else f"{step.name}: {step.reason}"

@@ -1,0 +1,158 @@
+"""The result of a run, made of what it found: what the record seals."""
+
+from __future__ import annotations
+
+from harness import __version__
+from harness.clock import Clock, iso
+from harness.device.address import parse_address
+from harness.engine.findings import Findings
+from harness.engine.options import RunOptions
+from harness.engine.project import Project
+from harness.engine.runner import Runner
+from harness.engine.switches import Switches
+from harness.limits.verdict import Verdict
+from harness.record.result import (
+    ClockInfo,
+    Device,
+    Header,
+    InputFile,
+    InterlockResult,
+    Result,
+    SafeState,
+    SafeStateAction,
+    StepResult,
+)
+
+
+def build_result(
+    project: Project,
+    options: RunOptions,
+    runner: Runner,
+    header: Header,
+    started: str,
+    clock: Clock,
+    verdict: Verdict,
+    reason: str,
+    duration: float,
+) -> Result:
+    """Everything that is known of a run, with its verdict."""
+    found = runner.found
+    station = project.on.station
+    mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
+    return Result(
+        header=header,
+        serial=options.serial,
+        operator=options.operator,
+        station=station.station,
+        plan=project.plan.plan,
+        title=project.plan.title,
+        harness_version=__version__,
+        inputs=tuple(
+            InputFile(role=_role(name, project), name=name, sha256=h) for name, h in project.on.hashes.items()
+        ),
+        parameters=project.parameters,
+        clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
+        started=started,
+        ended=iso(clock.wall_ns()),
+        duration_s=round(duration, 3),
+        verdict=verdict,
+        reason=reason,
+        devices=tuple(_devices(runner)),
+        steps=tuple(found.steps) + tuple(_skipped(project, found)),
+        interlocks=tuple(_interlocks(project, runner)),
+        safe_state=_safe_state(found),
+        coverage_required=project.plan.coverage / 100,
+        coverage=tuple(found.coverage),
+        events=tuple(runner.log.entries),
+        notes=tuple(_notes(runner)),
+    )
+
+
+def _devices(runner: Runner) -> list[Device]:
+    devices = []
+    for name, entry in runner.project.on.station.devices.items():
+        device = runner.devices.get(name)
+        identity = dict(device.identity) if device is not None else {}
+        # the address of the station file: simulated ports differ from run to run and are of no interest
+        address = str(parse_address(entry.address))
+        firmware = identity.get("firmware", "")
+        devices.append(Device(name=name, profile=entry.profile, address=address, identity=identity, firmware=firmware))
+    return devices
+
+
+def _skipped(project: Project, found: Findings) -> list[StepResult]:
+    ran = {(step.step, step.name) for step in found.steps}
+    return [
+        StepResult(name=step.title, step=step.definition.name, verdict=Verdict.SKIPPED, reason="not carried out")
+        for step in project.steps
+        if (step.definition.name, step.title) not in ran
+    ]
+
+
+def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
+    trips = {trip.interlock: trip for trip in (runner.interlocks.trips if runner.interlocks is not None else [])}
+    results = []
+    for spec in project.interlocks:
+        trip = trips.get(spec.name)
+        results.append(
+            InterlockResult(
+                name=spec.name,
+                signal=", ".join(spec.all_signals),
+                armed_s=round(runner.found.armed_s, 3),
+                is_proved=spec.name in runner.found.proved,
+                is_tripped=trip is not None,
+                at=iso(trip.wall_ns) if trip is not None else "",
+                reason=trip.reason if trip is not None else "",
+            )
+        )
+    planned = {spec.name for spec in project.interlocks}
+    results += [
+        InterlockResult(name=trip.interlock, is_tripped=True, at=iso(trip.wall_ns), reason=trip.reason)
+        for trip in trips.values()
+        if trip.interlock not in planned
+    ]
+    return results
+
+
+def _safe_state(found: Findings) -> SafeState:
+    if found.safe is None:
+        unread = f"; {Switches(unknown=found.unread)}" if found.unread else ""
+        return SafeState(confirmed=True, name=f"nothing was commanded{unread}")
+    actions = tuple(
+        SafeStateAction(
+            action=each.action, is_confirmed=each.is_confirmed, took_s=round(each.seconds, 3), reason=each.detail
+        )
+        for each in found.safe.actions
+    )
+    return SafeState(confirmed=found.safe.is_confirmed, name=found.safe.sequence, actions=actions)
+
+
+def _notes(runner: Runner) -> list[str]:
+    notes = []
+    if runner.past is not None:
+        lost = f"{runner.past.gap_s:.0f} s before it went on"
+        notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
+        notes += [f"journal: {each}" for each in runner.past.damage[:3]]
+    if runner.log.left_out:
+        notes.append(f"{runner.log.left_out} more events are in the journal only")
+    if runner.found.safe_latency_s is not None:
+        cause = "the sample that tripped" if runner.interlocks and runner.interlocks.trips else "the decision"
+        took = f"{1000 * runner.found.safe_latency_s:.1f} ms"
+        notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(runner)} late")
+    for device in runner.devices.values():
+        if device.health.by_kind:
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
+            notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
+    return notes
+
+
+def _lag(runner: Runner) -> str:
+    return f"{1000 * runner.found.loop_lag_s:.0f} ms"
+
+
+def _role(name: str, project: Project) -> str:
+    if name == project.source.name:
+        return "plan"
+    if name == project.on.source.name:
+        return "station"
+    return "limits" if name in project.plan.limit_files else "profile"

@@ -1,0 +1,155 @@
+"""The start of a run: devices opened, a guardian at its side, interlocks proved and armed. Nothing is energised."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.device.device import Device, tree_report
+from harness.device.opening import open_device
+from harness.device.poller import Poller
+from harness.engine.context import Bench
+from harness.engine.findings import Stop
+from harness.engine.foreign import ForeignControl
+from harness.engine.guarding import energised_now, guard_run
+from harness.engine.interlocks import Interlocks
+from harness.engine.proving import prove
+from harness.engine.resuming import Past, key_of, reconcile
+from harness.engine.signals import SignalStore
+from harness.engine.watch import Watch
+from harness.errors import HarnessError
+from harness.faultpoint import fault_point
+from harness.limits.verdict import Verdict
+from harness.telemetry.rows import SignalInfo as JournalSignal
+
+if TYPE_CHECKING:
+    from harness.engine.runner import Runner
+
+_FIRST_FRAMES_S = 5.0
+
+
+class Start:
+    """Starts one run."""
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+
+    async def begin(self) -> bool:
+        """Open the devices and arm what guards them; False when the run must not go on."""
+        return await self._open() and await self._get_guarded() and await self._begin()
+
+    async def _open(self) -> bool:
+        run = self._run
+        run.log.tell("note", f"opening {len(run.devices)} devices")
+        results = await asyncio.gather(*(self._open_one(device) for device in run.devices.values()))
+        failures = {name: error for name, error in zip(run.devices, results, strict=True) if error is not None}
+        if failures:
+            shown = {name: (run.address(name), error) for name, error in failures.items()}
+            count = f"{len(failures)} of {len(run.devices)} devices"
+            report = tree_report(f"{count} cannot be used; nothing was energised", shown)
+            run.log.tell("report", report)
+            first = next(iter(failures))
+            reason = f"{count} cannot be used: {first} at {run.address(first)}: {failures[first]}"
+            run.halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
+        return not failures
+
+    async def _open_one(self, device: Device) -> Exception | None:
+        run = self._run
+        try:
+            await open_device(device, run.clock)
+        except HarnessError as error:
+            return error
+        run.project.catalog.expansions[device.name] = device.expansion
+        identity = " ".join(text for text in device.identity.values() if text) or "no identity"
+        run.log.tell("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
+        return None
+
+    async def _get_guarded(self) -> bool:
+        run = self._run
+        fault_point("devices-open")
+        for name, device in run.devices.items():
+            device.gate = partial(run.gate, name)
+        if run.charge is not None:
+            run.guard = await guard_run(
+                run.charge,
+                run.project,
+                run.devices,
+                run.options.addresses,
+                run.guardian_lost,
+            )
+            fault_point("guarded")
+            run.log.tell("guardian", f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
+            for name, problem in run.guard.problems.items():
+                text = f"the guardian has no connection of its own to {name} yet: {problem}"
+                run.log.tell("guardian", text, device=name)
+        return True
+
+    async def _begin(self) -> bool:
+        run = self._run
+        catalog = run.project.catalog
+        store = SignalStore(list(run.devices.values()), catalog.derived, run.clock)
+        for name, signals in store.schemas.items():
+            profile = catalog.profiles.get(name)
+            rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
+            run.journal.declare(name, rows, profile.class_ if profile else "derived")
+        run.bench = Bench(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
+        run.bench.gate = run.desk.gate
+        run.bench.step_clock = run.desk.step_clock
+        ages = {name: device.max_age for name, device in run.devices.items()}
+        for interlock in run.project.interlocks:
+            for signal in interlock.all_signals:
+                if not store.has(signal):
+                    raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
+        run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped)
+        if run.past is not None:
+            await self._take_up(run.past)
+        run.foreign = ForeignControl(run.devices, store, run.clock, run.log, run.foreign_hand)
+        run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
+        run.attach(Watch(run).run())
+        run.attach(run.keep_journal())
+        run.attach(run.note_coverage())
+        await self._first_frames(store)
+        store.restart_coverage()
+        run.found.armed_at = run.clock.monotonic()
+        if run.guard is not None:
+            run.guard.arm(*energised_now(run.devices, store))
+        run.notifier.ready()
+        self._prove_interlocks()
+        names = run.interlocks.names
+        run.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
+        fault_point("armed")
+        run.interlocks.arm()
+        return run.found.stop is None
+
+    def _prove_interlocks(self) -> None:
+        """Make every interlock trip once, beside the run; one that does not would not protect it."""
+        run = self._run
+        proofs = prove(run.project.interlocks, list(run.devices.values()), run.project.catalog.derived)
+        failed = [f"{proof.interlock!r}: {proof.failure}" for proof in proofs if proof.failure]
+        if failed:
+            raise HarnessError(f"interlocks failed their proof test: {'; '.join(failed)}", hint="nothing was energised")
+        run.found.proved = [proof.interlock for proof in proofs]
+        slowest = max((proof.decision_s for proof in proofs), default=0.0)
+        took = "" if run.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
+        if proofs:
+            run.log.tell("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
+
+    async def _take_up(self, past: Past) -> None:
+        """Show what the hardware is like after the interruption, and decide what is done again."""
+        run = self._run
+        run.found.steps.extend(past.order)
+        for line in await reconcile(past, run.project, run.devices):
+            run.log.tell("found", line)
+        again = [step.title for step in run.project.steps if key_of(step) in past.redo]
+        done = sum(1 for step in run.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
+        text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
+        run.log.tell("resume", f"{text}; {past.gap_s:.0f} s were lost", gap_s=past.gap_s, again=again)
+
+    async def _first_frames(self, store: SignalStore) -> None:
+        run = self._run
+        deadline = run.clock.monotonic() + _FIRST_FRAMES_S
+        while run.clock.monotonic() < deadline:
+            if all(coverage.good for coverage in store.coverage.values()):
+                return
+            await run.clock.sleep(0.05)

@@ -1,0 +1,59 @@
+"""The control loop: silence, lost devices, the guardian's beat and a stepped clock, looked at four times a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.engine.findings import Stop
+from harness.limits.verdict import Verdict
+
+if TYPE_CHECKING:
+    from harness.engine.runner import Runner
+
+_TICK_S = 0.25
+
+
+class Watch:
+    """Watches one run."""
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+
+    def _quiet_for(self) -> float:
+        """Seconds until silence is looked for again. In virtual time not before there can be any, or for a second."""
+        run = self._run
+        if not run.clock.is_virtual or run.interlocks is None or run.guard is not None:
+            return _TICK_S
+        first = min(device.health.last_good + device.entry.grace for device in run.devices.values())
+        first = min(first, run.interlocks.silent_at())
+        return min(4 * _TICK_S, max(_TICK_S, first - run.clock.monotonic() + 1e-6))
+
+    async def run(self) -> None:
+        """Notice silence, lost devices and a stepped clock."""
+        run = self._run
+        step_s = 0.0
+        while True:
+            due = run.clock.monotonic() + self._quiet_for()
+            await run.clock.sleep_until(due)
+            run.found.loop_lag_s = max(run.found.loop_lag_s, run.clock.monotonic() - due)
+            if run.guard is not None:
+                run.guard.beat()
+                for event in run.guard.events:
+                    run.log.tell("guardian", event)
+                run.guard.events.clear()
+            run.notifier.alive(run.running.title if run.running is not None else "")
+            if run.interlocks is not None:
+                run.interlocks.evaluate()
+            now = run.clock.monotonic()
+            for device in run.devices.values():
+                for event in device.events:
+                    run.log.tell("device", f"{device.name}: {event}", device=device.name)
+                device.events.clear()
+                silent = now - max(device.health.last_good, run.found.armed_at or now)
+                if silent > device.entry.grace and device.entry.needed == "control":
+                    reason = f"{device.name} at {run.address(device.name)} has not answered for {silent:.0f} s"
+                    run.halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
+            moved = run.clock.wall_step_s()
+            if abs(moved - step_s) > 0.5:
+                run.log.tell("clock", f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly")
+                step_s = moved
