@@ -17,22 +17,16 @@ from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
 from harness.engine.result import build_result
-from harness.engine.resuming import (
-    Past,
-    interrupted_runs,
-    read_past,
-    refuse_unfit,
-    run_meta,
-)
+from harness.engine.resume.refusal import refuse_unfit, run_meta
+from harness.engine.resume.replay import Past, read_past
 from harness.engine.runner import Runner
 from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record.folder import RunFolder
-from harness.record.result import (
-    Header,
-)
+from harness.record.index import interrupted_runs
+from harness.record.result import Header
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 

@@ -34,7 +34,7 @@ from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
-from harness.engine.resuming import COVERAGE, Past, with_past
+from harness.engine.resume.replay import COVERAGE, Past, with_past
 from harness.engine.start import Start
 from harness.engine.stepping import Stepping
 from harness.errors import HarnessError, SafetyError

@@ -15,7 +15,8 @@ from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
 from harness.engine.proving import prove
-from harness.engine.resuming import Past, key_of, reconcile
+from harness.engine.resume.reconcile import reconcile
+from harness.engine.resume.replay import Past, key_of
 from harness.engine.signals import SignalStore
 from harness.engine.watch import Watch
 from harness.errors import HarnessError

@@ -12,7 +12,7 @@ from harness.device.device import resolve_setting
 from harness.engine.context import Interruption, StepContext
 from harness.engine.findings import Stop
 from harness.engine.project import PlannedStep
-from harness.engine.resuming import key_of
+from harness.engine.resume.replay import key_of
 from harness.engine.step import StepFailedError
 from harness.errors import HarnessError
 from harness.faultpoint import fault_point

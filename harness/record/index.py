@@ -82,3 +82,8 @@ def find_run(data_dir: Path, wanted: str) -> Path:
     if not found:
         raise ConfigError(f"no run {wanted!r} in {data_dir}", hint="`harness runs` lists them")
     raise ConfigError(f"{wanted!r} fits {len(found)} runs, {found[0]} and {found[-1]} among them", hint="name one")
+
+
+def interrupted_runs(data_dir: Path, station: str) -> list[str]:
+    """Ids of the runs of a station that were never sealed, oldest first. Only for the holder of the station's lock."""
+    return [one.run for one in list_runs(data_dir) if one.station == station and one.verdict == "INTERRUPTED"]

@@ -139,9 +139,9 @@ def test_a_changed_plan_is_refused_with_a_diff(tmp_path):
 
 
 def test_other_hardware_is_refused_and_the_run_stays_as_it_was(tmp_path, monkeypatch):
-    from harness.engine import resuming
+    from harness.engine.resume import replay
 
-    original = resuming.read_past
+    original = replay.read_past
 
     def swapped(folder, now_ns):
         past = original(folder, now_ns)
@@ -179,15 +179,15 @@ def test_a_run_that_died_after_its_last_step_energises_nothing_again(tmp_path):
 
 
 def test_a_refusal_says_what_is_still_switched_on(tmp_path, monkeypatch):
-    from harness.engine import resuming
+    from harness.engine.resume import refusal
 
     async def two_on(devices, clock):
-        return resuming.Switches(on=("pdu.outlet[1]", "pdu.outlet[3]"))
+        return refusal.Switches(on=("pdu.outlet[1]", "pdu.outlet[3]"))
 
     def changed(folder):
         return project(BURN.replace("RULE", "credit").replace("max: 60 degC", "max: 70 degC"), folder)
 
-    monkeypatch.setattr(resuming, "read_switches", two_on)
+    monkeypatch.setattr(refusal, "read_switches", two_on)
     with pytest.raises(RunError) as refused:
         played(tmp_path, "credit", 50, again=changed)
     assert "found: pdu.outlet[1], pdu.outlet[3] are on" in str(refused.value)

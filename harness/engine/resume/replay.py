@@ -1,0 +1,202 @@
+"""What the journal of a run that died says was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.clock import iso
+from harness.engine.project import PlannedStep
+from harness.errors import RunError
+from harness.limits.verdict import Verdict
+from harness.record.folder import RunFolder
+from harness.record.result import DeviceCoverage, Measurement, StepResult
+from harness.telemetry.reading import JournalReader, open_for_reading
+from harness.telemetry.rows import StoredEvent
+
+COVERAGE = "coverage"
+
+
+def key_of(step: PlannedStep) -> str:
+    """A step by its place in the plan, which its title may not be unique for."""
+    return f"{step.section}[{step.index}]"
+
+
+@dataclass(slots=True)
+class PastStep:
+    """What the journal says of one step of the plan."""
+
+    attempts: list[StepResult] = field(default_factory=list)
+    is_open: bool = False
+    """Begun and not ended: the run died in it."""
+    goes_on: bool = False
+    """Whether the run went on after its last attempt."""
+    commands: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(device, control) -> setting as it was last commanded in this step."""
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its last attempt ended in a way that the run went on from."""
+        return not self.is_open and self.goes_on
+
+
+@dataclass(slots=True)
+class Past:
+    """A run that died, as its journal tells it."""
+
+    folder: Path
+    meta: dict[str, Any] = field(default_factory=dict)
+    steps: dict[str, PastStep] = field(default_factory=dict)
+    order: list[StepResult] = field(default_factory=list)
+    identities: dict[str, dict[str, str]] = field(default_factory=dict)
+    coverage: dict[str, list[int]] = field(default_factory=dict)
+    """device -> [due, came, good], up to the last checkpoint of them."""
+    started_ns: int = 0
+    last_wall_ns: int = 0
+    resumed: int = 0
+    """How often it has been resumed before."""
+    stop: str = ""
+    """What it had decided to stop for, if it had."""
+    damage: list[str] = field(default_factory=list)
+    gap_s: float = 0.0
+    redo: set[str] = field(default_factory=set)
+    """Completed steps that are done again, because what they had set no longer holds."""
+    restore: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    """Completed steps whose time counts: only what they had set, (device, control, setting), is set again."""
+
+    @property
+    def run(self) -> str:
+        """The run id."""
+        return self.folder.name
+
+
+def read_past(folder: Path, now_ns: int) -> Past:
+    """Read what a dead run left; `now_ns` is the UTC time.
+
+    RunError when it was sealed, is no run, or its journal cannot be read.
+    """
+    if RunFolder(folder).is_sealed:
+        raise RunError(f"{folder.name} ended and is sealed: there is nothing to resume", hint="start a new run")
+    past = Past(folder)
+    with open_for_reading(folder / "journal.db") as reader:
+        if not reader.is_open or not reader.meta:
+            raise RunError(f"the journal of {folder.name} cannot be read: {'; '.join(reader.damage)}")
+        past.meta = dict(reader.meta)
+        _Story(past).read(reader)
+        for frame in _last_frames(reader):
+            past.last_wall_ns = max(past.last_wall_ns, frame)
+        past.damage = list(reader.damage)
+    past.gap_s = max(0.0, (now_ns - past.last_wall_ns) / 1e9)
+    return past
+
+
+def _last_frames(reader: JournalReader) -> list[int]:
+    """The stamps of the newest frames, without reading all of them."""
+    newest = 0
+    for row in reader._select("SELECT max(wall_ns) FROM frame"):
+        newest = row[0] if isinstance(row[0], int) else 0
+    return [newest]
+
+
+class _Story:
+    """Reads the events of a run in their order and fills a `Past`."""
+
+    def __init__(self, past: Past) -> None:
+        self._past = past
+        self._current: PastStep | None = None
+        self._measured: list[Measurement] = []
+        self._begun: dict[str, Any] = {}
+
+    def read(self, reader: JournalReader) -> None:
+        """All of it."""
+        past = self._past
+        for event in reader.events():
+            if not past.started_ns:
+                past.started_ns = event.wall_ns
+            past.last_wall_ns = max(past.last_wall_ns, event.wall_ns)
+            handler = getattr(self, "_on_" + event.kind.replace(" ", "_"), None)
+            if handler is not None:
+                handler(event)
+        self._die()
+
+    def _die(self) -> None:
+        """The run died here: a step that was not at its end was interrupted."""
+        current, self._current = self._current, None
+        if current is not None and current.is_open:
+            result = self._result(Verdict.INTERRUPTED, "the run died in this step", self._past.last_wall_ns)
+            current.attempts.append(result)
+            self._past.order.append(result)
+
+    def _on_resume(self, _: StoredEvent) -> None:
+        self._die()
+        self._past.resumed += 1
+
+    def _on_stop(self, event: StoredEvent) -> None:
+        self._past.stop = str(event.data.get("text", ""))
+
+    def _on_device(self, event: StoredEvent) -> None:
+        if isinstance(event.data.get("identity"), dict):
+            self._past.identities[str(event.data["device"])] = dict(event.data["identity"])
+
+    def _on_coverage(self, event: StoredEvent) -> None:
+        self._past.coverage = {name: list(counts) for name, counts in event.data["devices"].items()}
+
+    def _on_step(self, event: StoredEvent) -> None:
+        self._current = current = self._past.steps.setdefault(str(event.data["key"]), PastStep())
+        current.is_open, current.goes_on = True, False
+        current.commands.clear()
+        self._measured, self._begun = [], {**event.data, "at": iso(event.wall_ns)}
+
+    def _on_measurement(self, event: StoredEvent) -> None:
+        if self._current is not None:
+            known = {key: value for key, value in event.data.items() if key in Measurement.model_fields}
+            self._measured.append(Measurement.model_validate(known))
+
+    def _on_intent(self, event: StoredEvent) -> None:
+        if self._current is not None:
+            device = str(event.data["device"])
+            self._current.commands.update({(device, c): str(s) for c, s in event.data["commands"].items()})
+
+    def _on_checkpoint(self, event: StoredEvent) -> None:
+        if self._current is not None:
+            self._current.checkpoint = dict(event.data)
+
+    def _on_step_end(self, event: StoredEvent) -> None:
+        current, self._current = self._current, None
+        if current is None:
+            return
+        verdict = Verdict(str(event.data["verdict"]))
+        result = self._result(verdict, str(event.data.get("reason", "")), event.wall_ns)
+        current.attempts.append(result)
+        current.is_open, current.goes_on = False, bool(event.data.get("goes_on"))
+        self._past.order.append(result)
+        if verdict is Verdict.FAIL and not current.goes_on:
+            self._past.stop = f"step {result.name!r} failed: {result.reason}"
+
+    def _result(self, verdict: Verdict, reason: str, ended_ns: int) -> StepResult:
+        return StepResult(
+            name=str(self._begun["step"]),
+            step=str(self._begun["kind"]),
+            attempt=int(self._begun["attempt"]),
+            verdict=verdict,
+            started=str(self._begun["at"]),
+            ended=iso(ended_ns),
+            reason=reason,
+            measurements=tuple(self._measured),
+        )
+
+
+def coverage_before(past: Past | None, device: str) -> tuple[int, int, int]:
+    """Polls (due, came, good) of a device before the interruption."""
+    counts = past.coverage.get(device, [0, 0, 0]) if past is not None else [0, 0, 0]
+    return counts[0], counts[1], counts[2]
+
+
+def with_past(past: Past | None, coverage: DeviceCoverage) -> DeviceCoverage:
+    """Coverage of the whole run: before and after the interruption."""
+    due, came, good = coverage_before(past, coverage.device)
+    received = coverage.received + came
+    share = round(((coverage.good or 0.0) * coverage.received + good) / received, 6) if received else 0.0
+    return DeviceCoverage(device=coverage.device, expected=coverage.expected + due, received=received, good=share)
