@@ -1,0 +1,80 @@
+"""Whether safe-state sequences can be carried out, and in an order that does no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.device.device import resolve_setting
+from harness.engine.catalog import Catalog
+from harness.engine.checks import Place, attempt, right
+from harness.limits.check import compile_check
+from harness.schema.document import Source
+from harness.schema.problems import Problems
+from harness.schema.station import SafeAction, Station
+
+
+def check_safe_state(catalog: Catalog, source: Source, station: Station, found: Problems, *, is_whole: bool) -> None:
+    """Every sequence on its own; `is_whole`: the station as a whole is right, so that no action was left out."""
+    if station.safe_state and "default" not in station.safe_state:
+        hint = "name the sequence that ends every run `default`"
+        found.add(source.problem(("safe_state",), "HX-1322", "there is no sequence 'default'", hint))
+    for name, sequence in station.sequences.items():
+        place = actions_at(source, name)
+        actions = dict(enumerate(sequence.actions)) if is_whole else right(source, place, SafeAction, Problems())
+        for index, action in actions.items():
+            _check_action(catalog, source, (*place, index), action, found)
+        if name == "default":
+            _check_order(catalog, source, place, actions, found)
+    _check_kinds(source, station, found)
+
+
+def _check_kinds(source: Source, station: Station, found: Problems) -> None:
+    """`default` takes the heat off, and there is one calm end at most."""
+    kinds = {name: sequence.kind for name, sequence in station.sequences.items()}
+    if kinds.get("default", "heat") != "heat":
+        message = "the sequence 'default' is of kind heat: it is what every stop can count on"
+        found.add(source.problem(("safe_state", "default", "kind"), "HX-1324", message))
+    ends = [name for name, kind in kinds.items() if kind == "end"]
+    for name in ends[1:]:
+        message = f"{ends[0]!r} is of kind end already: a run has one calm end"
+        found.add(source.problem(("safe_state", name, "kind"), "HX-1324", message))
+
+
+def _check_action(catalog: Catalog, source: Source, loc: Place, action: SafeAction, found: Problems) -> None:
+    if action.set is not None and action.to is not None:
+        for _, point in catalog.find_controls(action.set)[:1]:
+            to = action.to
+            attempt(found, source, (*loc, "to"), "HX-1321", lambda p=point, t=to: resolve_setting(p, t))
+    for key in ("until", "confirm_by"):
+        condition = getattr(action, key)
+        info = catalog.signals.get(condition.signal) if condition is not None else None
+        if info is not None:
+            attempt(found, source, (*loc, key), "HX-1312", lambda c=condition, s=info: compile_check(c, s))
+
+
+def _check_order(
+    catalog: Catalog, source: Source, place: tuple[str, ...], actions: Mapping[int, SafeAction], found: Problems
+) -> None:
+    """Heat goes off before coolant: what ends every run must not stop a coolant unit while something may be on."""
+    off: dict[int, list[str]] = {}
+    for index, action in actions.items():
+        if action.set is not None and action.to == "off":
+            off[index] = [device for device, _ in catalog.find_controls(action.set)]
+    hot = [
+        index
+        for index in off
+        if any(point.spec.energises for _, point in catalog.find_controls(actions[index].set or ""))
+    ]
+    for index, devices in off.items():
+        classes = {catalog.profiles[device].class_ for device in devices if device in catalog.profiles}
+        if "cdu" in classes and hot and index < max(hot):
+            message = f"{actions[index].set} stops the coolant before {actions[max(hot)].set} takes the heat off"
+            hint = "put what takes the heat off first"
+            found.add(source.problem((*place, index), "HX-1323", message, hint))
+
+
+def actions_at(source: Source, sequence: str) -> tuple[str, ...]:
+    """Where the actions of a safe-state sequence stand: in a plain list, or under `actions`."""
+    raw = source.data.get("safe_state") if isinstance(source.data, dict) else None
+    is_plain = isinstance(raw, dict) and isinstance(raw.get(sequence), list)
+    return ("safe_state", sequence) if is_plain else ("safe_state", sequence, "actions")
