@@ -116,13 +116,15 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
-    from harness.device.safestate import apply, compile_sequence
     from harness.engine.catalog import did_you_mean
     from harness.engine.project import load_station
+    from harness.safety.actions import Sequences
+    from harness.safety.compile import compile_plan
+    from harness.safety.device_reach import DeviceReach
+    from harness.safety.sequence import cool_down, make_safe
 
     on = load_station(path)
-    chosen = on.station.sequences.get(sequence)
-    if chosen is None:
+    if sequence not in on.station.sequences:
         hint = did_you_mean(sequence, on.station.safe_state)
         raise ConfigError(f"station {on.station.station} has no safe_state sequence {sequence!r}{hint}")
 
@@ -130,8 +132,10 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
         async with opened(on, simulate=simulate, seed=seed, faults=faults) as session:
             for name, error in session.failures.items():
                 say(f"{name} at {session.addresses[name]}: {error}")
-            steps = compile_sequence(chosen.actions, session.devices, on.catalog.derived)
-            report = await apply(sequence, "asked for by hand", steps, session.devices, session.clock, SpokenNotes())
+            plan = Sequences.of(await compile_plan(on.station, session.devices, on.catalog.derived))
+            reach, notes = DeviceReach(session.devices), SpokenNotes()
+            report = await make_safe(plan.by_name[sequence], "asked for by hand", reach, notes)
+            await cool_down(plan.by_name[sequence], reach, notes, report)
             if report.is_confirmed:
                 say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")
                 return 0

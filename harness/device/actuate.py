@@ -1,7 +1,7 @@
 """Commanding: intent noted -> sent -> acknowledged -> confirmed by read-back. Only the last counts.
 
-A write is never blindly repeated: after an unclear write the read-back decides what happened. The guardian does the
-same with nothing but a transport under it (`harness.guardian.acting`).
+A write is never blindly repeated: after an unclear write the read-back decides what happened. What makes a rack safe
+goes by another way, which may repeat `off` (`harness.safety.sequence`).
 """
 
 from __future__ import annotations

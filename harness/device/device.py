@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from harness.device.counting import CounterUnroller
 from harness.device.link import Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
+from harness.device.wire import Command, Read, carry_out, carry_out_together, look
 from harness.errors import DeviceError, IdentityError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.quantity import Frame, Quality, Reading, SignalInfo, parse_quantity
 from harness.schema.profile import Profile
@@ -347,19 +349,12 @@ class Device:
 
     async def write(self, control: ControlPoint, setting: Setting) -> None:
         """Send one command; see `Link.write` for what its errors mean. Refused while the identity is in doubt."""
-        async with self._busy:
-            try:
-                if self._must_prove and self._is_open:
-                    await self._prove_again()
-                if self.gate is not None:
-                    self.gate(control, setting)
-                await self.link.write(control, setting.value, setting.word)
-            except DeviceError as error:
-                raise self._named(error) from error
+        async with self._writing([(control, setting)]):
+            await self.link.write(control, setting.value, setting.word)
 
     @property
     def max_together(self) -> int:
-        """How many switches one message may put off; 1: one after the other."""
+        """How many switches one message may switch off; 1: one after the other."""
         if self.is_doubted or not isinstance(self.link, TogetherLink):
             return 1
         return self.link.max_together
@@ -368,6 +363,28 @@ class Device:
         """Send several commands with one message; as `write`, and see `TogetherLink.write_together`."""
         if not isinstance(self.link, TogetherLink):
             raise RefusedError("the device takes one command at a time", device=self.name, operation="write")
+        async with self._writing(wanted):
+            await self.link.write_together([(control, each.value, each.word) for control, each in wanted])
+
+    async def send(self, wanted: Sequence[tuple[ControlPoint, Setting]], commands: Sequence[Command]) -> None:
+        """Send what was compiled for one control, or for several with one message, once; errors as `write`."""
+        async with self._writing(wanted):
+            if len(wanted) == 1:
+                await carry_out(self.link.channel, commands)
+            else:
+                await carry_out_together(self.link.channel, commands)
+
+    async def look(self, reads: Sequence[Read]) -> list[float | str]:
+        """Read what was compiled, now; NaN is what is no measurement. DeviceError when the device does not answer."""
+        async with self._busy:
+            try:
+                return await look(self.link.channel, reads)
+            except DeviceError as error:
+                raise self._named(error) from error
+
+    @asynccontextmanager
+    async def _writing(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> AsyncIterator[None]:
+        """The way to the wire: one at a time, the identity proven, the gate asked last."""
         async with self._busy:
             try:
                 if self._must_prove and self._is_open:
@@ -375,9 +392,14 @@ class Device:
                 if self.gate is not None:
                     for control, setting in wanted:
                         self.gate(control, setting)
-                await self.link.write_together([(control, each.value, each.word) for control, each in wanted])
+                yield
             except DeviceError as error:
                 raise self._named(error) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the device has been opened and its identity proven."""
+        return self._is_open
 
     async def close(self) -> None:
         """Close the connection."""
@@ -413,15 +435,3 @@ def resolve_setting(control: ControlPoint, to: str | float) -> Setting:
     if spec.step:
         value = round(value / spec.step) * spec.step
     return Setting(value=value)
-
-
-def tree_report(title: str, failures: Mapping[str, tuple[str, BaseException]]) -> str:
-    """One report of several devices' failures: device, address and reason, each on its own line."""
-    lines = [title]
-    width = max((len(name) for name in failures), default=0)
-    for k, (name, (address, error)) in enumerate(failures.items()):
-        branch = "└─" if k == len(failures) - 1 else "├─"
-        reason = error.message if isinstance(error, DeviceError) else str(error)
-        hint = f"; {error.hint}" if isinstance(error, DeviceError) and error.hint else ""
-        lines.append(f"{branch} {name:<{width}}  {address}  {reason}{hint}")
-    return "\n".join(lines)

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.device.points import ControlPoint, SignalPoint
 from harness.device.scaling import Floats, Qualities
-from harness.device.wire import Command, Read
+from harness.device.wire import Channel, Command, Read
 
 
 @dataclass(slots=True)
@@ -68,6 +68,11 @@ class Link(Protocol):
         Returns when the device acknowledged. RefusedError: it said no. UnreachableError and ProtocolViolationError:
         unclear, read back before deciding anything.
         """
+        ...
+
+    @property
+    def channel(self) -> Channel:
+        """The connection that compiled commands and reads go over."""
         ...
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:

@@ -12,7 +12,7 @@ from harness.device import modbus_types
 from harness.device.link import Reply, printable, raw_value
 from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce, low_mask
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
-from harness.device.wire import Command, Read, carry_out
+from harness.device.wire import Command, ModbusUnit, Read, carry_out
 from harness.errors import RefusedError, UnreachableError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
@@ -151,6 +151,11 @@ class ModbusLink:
     def plan(self, points: Sequence[SignalPoint]) -> ModbusReadPlan:
         """Coalesce the points into spans."""
         return ModbusReadPlan(self, points)
+
+    @property
+    def channel(self) -> ModbusUnit:
+        """The client and the unit, for compiled commands."""
+        return self.client, self.unit
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: a register, several, a bit of one, or a coil, with what unlocks it."""

@@ -7,10 +7,11 @@ second for each answer, and opening one asks many questions: as long as answers 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from harness.clock import Clock
 from harness.device.device import Device
-from harness.errors import UnreachableError
+from harness.errors import DeviceError, UnreachableError
 
 SILENT_S = 4.5
 """A device that has answered nothing for so long while it is opened is given up."""
@@ -41,3 +42,15 @@ async def open_device(device: Device, clock: Clock) -> None:
 def _answers(device: Device) -> int:
     counted = device.link.health()
     return counted.get("requests", 0) - counted.get("timeouts", 0)
+
+
+def tree_report(title: str, failures: Mapping[str, tuple[str, BaseException]]) -> str:
+    """One report of several devices' failures: device, address and reason, each on its own line."""
+    lines = [title]
+    width = max((len(name) for name in failures), default=0)
+    for k, (name, (address, error)) in enumerate(failures.items()):
+        branch = "└─" if k == len(failures) - 1 else "├─"
+        reason = error.message if isinstance(error, DeviceError) else str(error)
+        hint = f"; {error.hint}" if isinstance(error, DeviceError) and error.hint else ""
+        lines.append(f"{branch} {name:<{width}}  {address}  {reason}{hint}")
+    return "\n".join(lines)

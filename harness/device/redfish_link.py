@@ -190,6 +190,11 @@ class RedfishLink:
         """Refused: Redfish is read only."""
         self._refuse(control)
 
+    @property
+    def channel(self) -> RedfishClient:
+        """The client, for compiled reads."""
+        return self.client
+
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:  # noqa: ARG002
         """Refused: Redfish is read only."""
         self._refuse(control)

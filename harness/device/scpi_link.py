@@ -120,6 +120,11 @@ class ScpiLink:
         """Group the points by query."""
         return ScpiReadPlan(self, points)
 
+    @property
+    def channel(self) -> Instrument:
+        """The instrument, for compiled commands."""
+        return self.instrument
+
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one line, and the query that its errors are drained with."""
         spec = control.spec

@@ -202,6 +202,11 @@ class SnmpLink:
         """Prepare one GET for the points."""
         return SnmpReadPlan(self, points)
 
+    @property
+    def channel(self) -> SnmpClient:
+        """The client, for compiled commands."""
+        return self.client
+
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one object."""
         spec = control.spec

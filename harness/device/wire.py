@@ -78,9 +78,11 @@ def can_share(commands: Sequence[Command]) -> bool:
     return bool(commands) and all(command.do == "set" and bool(command.oid) for command in commands)
 
 
-async def carry_out_together(client: SnmpClient, commands: Sequence[Command]) -> None:
+async def carry_out_together(channel: Channel, commands: Sequence[Command]) -> None:
     """Send commands in one message, once. After any error read all of them back: some may have been done."""
-    await client.set_many([_object(command) for command in commands])
+    if not isinstance(channel, SnmpClient):
+        raise RefusedError("the device takes one command at a time", operation="write")
+    await channel.set_many([_object(command) for command in commands])
 
 
 def _object(command: Command) -> tuple[str, Kind, int | bytes]:

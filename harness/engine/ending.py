@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from harness.device.safestate import LEAK, ActionReport, SafeReport, apply, compile_sequence
 from harness.engine.context import Bench
-from harness.engine.findings import Stop
 from harness.engine.switches import Switches, read_switches
 from harness.faultpoint import fault_point
+from harness.safety.actions import SafeSequence
+from harness.safety.device_reach import DeviceReach
+from harness.safety.precedence import DEFAULT, Stop
+from harness.safety.sequence import ActionReport, SafeReport, cool_down, make_safe
 
 if TYPE_CHECKING:
     from harness.engine.runner import Runner
@@ -60,7 +62,7 @@ class Ending:
 
     async def _clean_up(self) -> None:
         report = self._run.found.safe
-        if report is not None and (not report.is_confirmed or report.sequence == LEAK):
+        if report is not None and (not report.is_confirmed or self._run.kind_of(report.sequence) == "leak"):
             # cleanup may stop or start coolant: not under what may be live, not into a leak
             self._run.log.tell(
                 "note", "cleanup is left out: the safe state is as it must stay until somebody has looked"
@@ -94,37 +96,53 @@ class Ending:
         self._run.log.tell("safe", word, confirmed=report.is_confirmed)
 
     async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
-        """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse."""
-        name = stop.trip.sequence if stop is not None and stop.trip is not None else "default"
+        """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse.
+
+        A run that nothing stopped ends calmly, where the station says how; what that leaves is for `default`.
+        """
+        run = self._run
+        if run.sequences is None:
+            await run.compile_safe_state()
+            assert run.sequences is not None
+        calm = next((name for name, each in run.sequences.by_name.items() if each.kind == "end"), "")
+        name = stop.sequence if stop is not None else calm or DEFAULT
         cause = stop.reason if stop is not None else "end of the run"
-        self._run.safe_sequence = name
-        actions = self._run.project.on.station.actions_of(name)
-        sequence = compile_sequence(actions, self._run.devices, self._run.project.catalog.derived)
-        work = asyncio.ensure_future(apply(name, cause, sequence, self._run.devices, self._run.clock, self._run.log))
-        worse = asyncio.ensure_future(self._run.worse.wait())
+        report = await self._carry_out(run.sequences.chosen(name, list(run.energised)), cause)
+        if name == calm and not report.is_confirmed and not run.worse.is_set():
+            run.log.tell("note", f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
+            report = await self._carry_out(run.sequences.chosen(DEFAULT, list(run.energised)), cause)
+        return report
+
+    async def _carry_out(self, sequence: SafeSequence, cause: str) -> SafeReport:
+        run = self._run
+        run.safe_sequence = sequence.name
+        work = asyncio.ensure_future(self._apply(sequence, cause))
+        worse = asyncio.ensure_future(run.worse.wait())
         await asyncio.wait({work, worse}, return_when=asyncio.FIRST_COMPLETED)
         worse.cancel()
-        if not work.done():
-            self._run.log.tell("note", f"safe state {name} is left for a graver one")
-            work.cancel()
-            await asyncio.wait({work})
-            return SafeReport(name, cause, [ActionReport(name, False, "left for a graver sequence")])
-        return work.result()
+        if work.done():
+            return work.result()
+        run.log.tell("note", f"safe state {sequence.name} is left for a graver one")
+        work.cancel()
+        await asyncio.wait({work})
+        return SafeReport(sequence.name, cause, [ActionReport(sequence.name, False, "left for a graver sequence")])
+
+    async def _apply(self, sequence: SafeSequence, cause: str) -> SafeReport:
+        reach = DeviceReach(self._run.devices)
+        report = await make_safe(sequence, cause, reach, self._run.log)
+        await cool_down(sequence, reach, self._run.log, report)
+        return report
 
     async def _put_back(self, bench: Bench) -> None:
-        """Undo what the safe state does not cover: energised things off; settings as before when all is safe."""
+        """Set what the safe state does not cover as it was before, when all is safe. Switches went off with it."""
         report = self._run.found.safe
+        tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None
+        if tripped or (report is not None and not report.is_confirmed):
+            return
         covered: set[tuple[str, str]] = set()
-        for action in self._run.project.on.station.actions_of(report.sequence if report else "default"):
+        for action in self._run.project.on.station.actions_of(report.sequence if report else DEFAULT):
             reference = action.set or action.keep or ""
             covered.update((device, point.name) for device, point in self._run.project.catalog.find_controls(reference))
-        tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None
         for (device, name), (control, setting) in reversed(list(bench.undo.items())):
-            if (device, name) in covered or (tripped and not control.spec.energises):
-                continue
-            if not control.spec.energises and report is not None and not report.is_confirmed:
-                continue
-            outcomes = await bench.act([(device, control, setting)])
-            outcome = outcomes[f"{device}.{name}"]
-            if control.spec.energises and report is not None:
-                report.actions.append(ActionReport(f"{device}.{name} off", outcome.is_confirmed, outcome.error))
+            if (device, name) not in covered and not control.spec.energises:
+                await bench.act([(device, control, setting)])

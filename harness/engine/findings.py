@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.device.safestate import SafeReport
-from harness.engine.interlocks import Trip
-from harness.limits.verdict import Verdict
 from harness.record.result import DeviceCoverage, StepResult
-
-
-@dataclass(slots=True)
-class Stop:
-    """Why a run stops before its end."""
-
-    verdict: Verdict
-    reason: str
-    hint: str = ""
-    trip: Trip | None = None
-    by_signal: str = ""
+from harness.safety.precedence import Stop
+from harness.safety.sequence import SafeReport
 
 
 @dataclass(slots=True)

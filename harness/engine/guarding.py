@@ -22,11 +22,11 @@ from typing import IO, Any
 
 import harness
 from harness.device.device import Device
-from harness.device.handover import hand_over
-from harness.device.safestate import compile_sequence
 from harness.engine.project import Project
 from harness.engine.signals import SignalStore
 from harness.errors import SafetyError
+from harness.safety.compile import devices_of
+from harness.safety.connections import connection
 
 BEAT_S = 0.25
 """Time between beats of the control loop, seconds; three missing ones and the guardian acts."""
@@ -54,19 +54,15 @@ class Charge:
 
 async def guard_run(
     charge: Charge,
+    plan: Mapping[str, Any],
     project: Project,
     devices: Mapping[str, Device],
     addresses: Mapping[str, str],
     on_loss: Callable[[str], None],
 ) -> Guard:
-    """Compile the station's safe state for the wire and start a guardian with it. The devices must be open."""
-    station = project.on.station
-    sequences = {
-        name: compile_sequence(sequence.actions, devices, project.catalog.derived)
-        for name, sequence in station.sequences.items()
-    }
-    plan = await hand_over(sequences, devices, addresses, project.on.base)
-    return await Guard.start(charge, plan, on_loss)
+    """Start a guardian with the compiled safe state of the station, and with connections of its own."""
+    reached = {name: connection(devices[name], addresses.get(name, ""), project.on.base) for name in devices_of(plan)}
+    return await Guard.start(charge, {"devices": reached, **plan}, on_loss)
 
 
 def energised_now(devices: Mapping[str, Device], store: SignalStore) -> list[str]:
@@ -111,7 +107,7 @@ class Guard(asyncio.Protocol):
 
     @classmethod
     async def start(cls, charge: Charge, plan: Mapping[str, Any], on_loss: Callable[[str], None]) -> Guard:
-        """Start a guardian with its plan (see `harness.device.handover`) and wait until it is ready to act.
+        """Start a guardian with its plan (see `harness.safety.actions`) and wait until it is ready to act.
 
         SafetyError when it does not come up: then nothing may be energised.
         """

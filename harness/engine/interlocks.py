@@ -8,42 +8,27 @@
 ```
 
 A trip by silence alone acts at once like any other. But silence is no sign of a leak: such a trip of an interlock that
-leads to the sequence `leak` takes `default` instead, which takes the heat off and does not stop the coolant.
+leads to a sequence of kind leak takes `default` instead, which takes the heat off and does not stop the coolant.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.clock import Clock
-from harness.device.safestate import LEAK
 from harness.engine.signals import SignalStore
 from harness.errors import RunError
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
 from harness.quantity import Quality, convert, difference_unit
+from harness.safety.precedence import DEFAULT, Trip
 from harness.schema.conditions import Bounds
 from harness.schema.station import Interlock
 
 _NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
 _RATE_OVER_S = 5.0
-
-
-@dataclass(slots=True)
-class Trip:
-    """An interlock that fired. Latched: it stays until an operator names it."""
-
-    interlock: str
-    sequence: str
-    reason: str
-    mono: float
-    wall_ns: int
-    frame_mono: float
-    """When the sample that decided it arrived; equals `mono` for silence."""
-    is_silence: bool = False
-    """No value was bad, there was only none to believe: the station's fault, not a finding about the rack."""
 
 
 @dataclass(slots=True)
@@ -142,10 +127,13 @@ class Interlocks:
         clock: Clock,
         max_age: Mapping[str, float],
         on_trip: Callable[[Trip], None],
+        leaks: Collection[str] = (),
     ) -> None:
+        """`leaks` are the safe-state sequences of kind leak."""
         self._store = store
         self._clock = clock
         self._on_trip = on_trip
+        self._leaks = frozenset(leaks)
         self._armed = False
         self._ends: list[Callable[[], None]] = []
         self.trips: list[Trip] = []
@@ -230,7 +218,7 @@ class Interlocks:
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
         is_silence = not any(channel.violates for channel in bad)
-        sequence = "default" if is_silence and guard.spec.on_trip == LEAK else guard.spec.on_trip
+        sequence = DEFAULT if is_silence and guard.spec.on_trip in self._leaks else guard.spec.on_trip
         trip = Trip(guard.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
         guard.trip = trip
         self.trips.append(trip)

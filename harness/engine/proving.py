@@ -16,10 +16,11 @@ import numpy as np
 
 from harness.clock import Clock
 from harness.device.device import Device
-from harness.engine.interlocks import Interlocks, Trip
+from harness.engine.interlocks import Interlocks
 from harness.engine.signals import DERIVED, SignalStore
 from harness.limits.check import Check, compile_check
 from harness.quantity import Frame, SignalInfo, convert, difference_unit
+from harness.safety.precedence import Trip
 from harness.schema.station import Derived, Interlock
 
 _NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}

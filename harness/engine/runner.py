@@ -14,22 +14,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device, Setting, puts_power_on
 from harness.device.points import ControlPoint
-from harness.device.safestate import LEAK
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
 from harness.engine.ending import Ending
-from harness.engine.findings import Findings, Stop
+from harness.engine.findings import Findings
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard
-from harness.engine.interlocks import Interlocks, Trip
+from harness.engine.interlocks import Interlocks
 from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
@@ -41,12 +39,14 @@ from harness.errors import HarnessError, SafetyError
 from harness.limits.verdict import Verdict
 from harness.quantity import Frame
 from harness.record.result import DeviceCoverage
+from harness.safety.actions import Sequences
+from harness.safety.compile import compile_plan
+from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
 
 _COVERAGE_EVERY_S = 60.0
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
-_FOREIGN = "foreign control"
 
 
 class Runner:
@@ -83,6 +83,10 @@ class Runner:
         """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
         self.safe_sequence = ""
         """The safe-state sequence that is under way, or was applied last."""
+        self.energised: dict[str, None] = {}
+        """Every switch that this run has switched on or found on, by `device.control`: it goes off in the end."""
+        self.sequences: Sequences | None = None
+        """The station's safe state, compiled for the wire."""
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- from outside ------------------------------------------------------------------------------------------------
@@ -100,25 +104,16 @@ class Runner:
         if self.guard is not None and self.guard.revocation and self.found.stop is None:
             # what else is found out after a freeze (stale data, missed deadlines) only follows from it
             stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
-        first = self.found.stop
-        if first is None:
-            self.found.stop = stop
+        decision = decide(self.found.stop, stop, self.safe_sequence, self.kind_of)
+        self.found.stop = decision.stop
+        if decision.is_news:
             self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
-        elif stop.trip is not None and not stop.trip.is_silence:
-            # the rack got worse while it was being stopped: its own sequence follows at once, and it is the verdict
-            self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
-            if first.trip is None or first.trip.sequence != LEAK or stop.trip.sequence == LEAK:
-                self.found.stop = replace(stop, reason=f"{stop.reason} (while stopping: {first.reason})")
-            # else: what a leak brings with it (no flow, low pressure) must not keep the coolant running onto live parts
-        asked = self.found.stop.trip if self.found.stop is not None else None
-        if self.safe_sequence and stop.trip is not None and asked is not None:
-            is_foreign = stop.trip.interlock == _FOREIGN  # what was off already is on again
-            if asked.sequence != self.safe_sequence or is_foreign:
-                self.worse.set()
+        if decision.restarts:
+            self.worse.set()
         if self.bench is not None:
             self.bench.energising_allowed = False
-        if self.guard is not None and asked is not None:
-            self.guard.sequence = asked.sequence
+        if self.guard is not None:
+            self.guard.sequence = decision.stop.sequence
         self.stopping.set()
 
     # --- the whole ---------------------------------------------------------------------------------------------------
@@ -149,6 +144,7 @@ class Runner:
         if self.guard is not None:
             self.guard.arm(f"{name}.{control.name}")
         if puts_power_on(control, setting):
+            self.energised[f"{name}.{control.name}"] = None
             if self.bench is not None and not self.bench.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
             if self.guard is not None:
@@ -156,15 +152,20 @@ class Runner:
         if self.foreign is not None:
             self.foreign.commanded(name, control, setting)
 
+    def answer_for(self, *switches: str) -> None:
+        """Switches that are on although this run did not switch them on: it switches them off in the end."""
+        self.energised.update(dict.fromkeys(switches))
+        if self.guard is not None:
+            self.guard.arm(*switches)
+
     def address(self, name: str) -> str:
         """Where a device is reached in this run."""
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
 
     def foreign_hand(self, control: str, reason: str, mono: float) -> None:
         """Somebody else energised the rack: it is made safe."""
-        if self.guard is not None:
-            self.guard.arm(control)
-        trip = Trip(_FOREIGN, "default", reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
+        self.answer_for(control)
+        trip = Trip(FOREIGN, DEFAULT, reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
         assert self.interlocks is not None
         self.interlocks.trips.append(trip)
         self.tripped(trip)
@@ -197,6 +198,17 @@ class Runner:
         self.journal.add_frame(frame)
         if derived is not None:
             self.journal.add_frame(derived)
+
+    async def compile_safe_state(self) -> Mapping[str, Any]:
+        """Compile the station's safe state for the wire; what comes of it is carried out by run and guardian alike."""
+        plan = await compile_plan(self.project.on.station, self.devices, self.project.catalog.derived)
+        self.sequences = Sequences.of(plan)
+        return plan
+
+    def kind_of(self, sequence: str) -> str:
+        """Of what kind a safe-state sequence of the station is."""
+        found = self.project.on.station.sequences.get(sequence)
+        return found.kind if found is not None else "heat"
 
     async def keep_journal(self) -> None:
         """Commit the journal for as long as the run lives."""

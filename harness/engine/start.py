@@ -6,11 +6,10 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.device.device import Device, tree_report
-from harness.device.opening import open_device
+from harness.device.device import Device
+from harness.device.opening import open_device, tree_report
 from harness.device.poller import Poller
 from harness.engine.context import Bench
-from harness.engine.findings import Stop
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
@@ -22,6 +21,7 @@ from harness.engine.watch import Watch
 from harness.errors import HarnessError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
+from harness.safety.precedence import Stop
 from harness.telemetry.rows import SignalInfo as JournalSignal
 
 if TYPE_CHECKING:
@@ -71,13 +71,10 @@ class Start:
         fault_point("devices-open")
         for name, device in run.devices.items():
             device.gate = partial(run.gate, name)
+        plan = await run.compile_safe_state()
         if run.charge is not None:
             run.guard = await guard_run(
-                run.charge,
-                run.project,
-                run.devices,
-                run.options.addresses,
-                run.guardian_lost,
+                run.charge, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
             )
             fault_point("guarded")
             run.log.tell("guardian", f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
@@ -102,7 +99,8 @@ class Start:
             for signal in interlock.all_signals:
                 if not store.has(signal):
                     raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
-        run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped)
+        leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
+        run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks)
         if run.past is not None:
             await self._take_up(run.past)
         run.foreign = ForeignControl(run.devices, store, run.clock, run.log, run.foreign_hand)
@@ -113,8 +111,7 @@ class Start:
         await self._first_frames(store)
         store.restart_coverage()
         run.found.armed_at = run.clock.monotonic()
-        if run.guard is not None:
-            run.guard.arm(*energised_now(run.devices, store))
+        run.answer_for(*energised_now(run.devices, store))
         run.notifier.ready()
         self._prove_interlocks()
         names = run.interlocks.names

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from harness.clock import iso
 from harness.device.device import resolve_setting
 from harness.engine.context import Interruption, StepContext
-from harness.engine.findings import Stop
 from harness.engine.project import PlannedStep
 from harness.engine.resume.replay import key_of
 from harness.engine.step import StepFailedError
@@ -18,6 +17,7 @@ from harness.errors import HarnessError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.record.result import StepResult
+from harness.safety.precedence import Stop
 
 if TYPE_CHECKING:
     from harness.engine.runner import Runner

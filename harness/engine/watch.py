@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.engine.findings import Stop
 from harness.limits.verdict import Verdict
+from harness.safety.precedence import Stop
 
 if TYPE_CHECKING:
     from harness.engine.runner import Runner

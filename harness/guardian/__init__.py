@@ -7,6 +7,6 @@
                                      '   revoke the epoch -> safe state, confirmed -> own record -> end
 ```
 
-It knows nothing of plans, profiles and files: it is given what to send (see `harness.device.handover`), and imports
+It knows nothing of plans, profiles and files: it is given what to send (see `harness.safety.actions`), and imports
 the transports and little else, so that it stays small and has little that could fail.
 """

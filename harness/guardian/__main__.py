@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.guardian.acting import Sequences, energised, make_safe
 from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands
 from harness.guardian.watch import Watch
+from harness.safety.actions import Sequences
+from harness.safety.sequence import SafeReport, energised, make_safe
 
 PERSIST_S = 600.0
 """How long an unconfirmed safe state is tried again, seconds."""
@@ -104,7 +105,8 @@ async def tend(sequences: Sequences, hands: Hands, watch: Watch, diary: Diary, p
         await asyncio.sleep(TEND_EVERY_S)
         for device, read in sequences.samples().items():
             try:
-                await hands.look(device, [read], _TEND_S)
+                async with asyncio.timeout(_TEND_S):
+                    await hands.look(device, [read])
             except Exception as error:  # whatever it is, the next round tries again
                 problem = str(error) or "no answer"
             else:
@@ -137,12 +139,11 @@ async def _take_over(
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
     while True:
-        actions = sequences.chosen(watch.sequence, armed)
-        work = asyncio.ensure_future(make_safe(actions, hands, diary))
+        work = asyncio.ensure_future(make_safe(sequences.chosen(watch.sequence, armed), cause, hands, diary))
         if not await _finished(work, watch):
             diary.note("bye", text="the runner has made the rack safe itself")
             break
-        unconfirmed = work.result()
+        unconfirmed = work.result().unconfirmed
         seconds = round(time.monotonic() - started, 3)
         diary.note("safe" if not unconfirmed else "NOT CONFIRMED", seconds=seconds, unconfirmed=unconfirmed)
         watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
@@ -158,7 +159,7 @@ async def _take_over(
     return 5 if unconfirmed else 0
 
 
-async def _finished(work: asyncio.Future[list[str]], watch: Watch) -> bool:
+async def _finished(work: asyncio.Future[SafeReport], watch: Watch) -> bool:
     """Wait for the safe state; False when the runner, awake again and done with its own, says good-bye before."""
     while not work.done() and not watch.said_bye:
         await asyncio.wait({work}, timeout=0.1)
@@ -171,7 +172,8 @@ async def _finished(work: asyncio.Future[list[str]], watch: Watch) -> bool:
 
 async def _stays_off(watch: Watch, sequences: Sequences, armed: Sequence[str], hands: Hands, diary: Diary) -> bool:
     """A frozen runner may wake up in the middle of a command: look until it is gone. False when something is on."""
-    mentioned = [put.key for action in sequences.chosen(watch.sequence, armed) for put in action.puts]
+    chosen = sequences.chosen(watch.sequence, armed)
+    mentioned = [put.key for action in chosen.actions for put in action.puts]
     keys = [key for key in dict.fromkeys((*armed, *mentioned)) if key in sequences.off]
     while not (watch.is_gone or watch.said_bye):
         await asyncio.sleep(_LOOK_AGAIN_S)

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ class Diary:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = {"at": at, "t": round(time.monotonic() - self._started, 4), "kind": kind, **data}
         self._lines.put(json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n")
+
+    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
+        """A line for each command that is about to be sent. The disk is not waited for."""
+        for control, to in commands.items():
+            self.note("command", device=device, control=control, to=to)
 
     async def close(self, within: float = 5.0) -> None:
         """Wait until all is on the disk, at most `within` seconds."""

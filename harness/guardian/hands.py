@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.device.wire import Channel, Command, Read, carry_out, carry_out_together, look
-from harness.errors import HarnessError, RefusedError
+from harness.device.wire import Channel, Read, carry_out, carry_out_together, look
+from harness.errors import HarnessError
+from harness.safety.actions import Put
 from harness.secret import Secret
 from harness.transport.modbus import ModbusClient
 from harness.transport.network import Network, SocketNetwork
@@ -17,8 +18,6 @@ from harness.transport.visa import Instrument, open_instrument
 from harness.transport.visa_stream import StreamSession
 
 OPEN_WITHIN_S = 5.0
-COMMAND_WITHIN_S = 5.0
-"""Longest time for one command to be acknowledged, seconds."""
 
 
 class Hands:
@@ -27,8 +26,7 @@ class Hands:
     def __init__(self, devices: Mapping[str, Mapping[str, Any]]) -> None:
         self._clients: dict[tuple[str, int], ModbusClient] = {}
         self._exclusive = {name for name, entry in devices.items() if entry.get("serial") is not None}
-        self.max_together = {name: int(entry.get("max_sets", 1)) for name, entry in devices.items()}
-        """How many switches of a device one message may put off."""
+        self._together = {name: int(entry.get("max_sets", 1)) for name, entry in devices.items()}
         self.channels: dict[str, Channel] = {name: self._channel(name, entry) for name, entry in devices.items()}
 
     def _channel(self, name: str, entry: Mapping[str, Any]) -> Channel:
@@ -104,23 +102,25 @@ class Hands:
             return str(error) or f"no connection within {OPEN_WITHIN_S:g} s"
         return ""
 
-    async def send(self, device: str, commands: Sequence[Command]) -> None:
-        """Send one control's commands; for errors see `Link.write`, and TimeoutError."""
-        async with asyncio.timeout(COMMAND_WITHIN_S + sum(command.seconds for command in commands)):
-            await carry_out(self.channels[device], commands)
+    def max_together(self, device: str) -> int:
+        """How many switches of a device one message may switch off."""
+        return self._together[device]
 
-    async def send_together(self, device: str, commands: Sequence[Command]) -> None:
-        """Send several controls' commands with one message, once; after any error read all of them back."""
-        channel = self.channels[device]
-        if not isinstance(channel, SnmpClient):
-            raise RefusedError("the device takes one command at a time", device=device, operation="write")
-        async with asyncio.timeout(COMMAND_WITHIN_S):
-            await carry_out_together(channel, commands)
+    def doubt(self, device: str) -> None:
+        """From now on the switches of a device are told one by one."""
+        self._together[device] = 1
 
-    async def look(self, device: str, reads: Sequence[Read], within: float) -> list[float | str]:
-        """Read signals; NaN is what is no measurement. DeviceError, or TimeoutError after `within` seconds."""
-        async with asyncio.timeout(within):
-            return await look(self.channels[device], reads)
+    async def send(self, puts: Sequence[Put]) -> None:
+        """Send one control's commands, or those of several with one message; see `harness.safety.sequence.Reach`."""
+        channel = self.channels[puts[0].device]
+        if len(puts) == 1:
+            await carry_out(channel, puts[0].commands)
+        else:
+            await carry_out_together(channel, [command for put in puts for command in put.commands])
+
+    async def look(self, device: str, reads: Sequence[Read]) -> list[float | str]:
+        """Read signals; NaN is what is no measurement. DeviceError when the device does not answer."""
+        return await look(self.channels[device], reads)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -26,9 +26,10 @@ from harness.schema.station import DeEnergised, Derived, SafeAction, SafeSequenc
 async def compile_plan(
     station: Station, devices: Mapping[str, Device], derived: Mapping[str, Derived]
 ) -> dict[str, Any]:
-    """Sequences, switches and proof of a station. Never raises for what devices do: a control that cannot be compiled
-    (its device was never reached) says why when it is commanded. A switch that a device does not have (fewer outlets
-    than the profile's) is left out.
+    """Compile sequences, switches and proof of a station. Never raises for what devices do.
+
+    A control that cannot be compiled (its device was never reached) says why when it is commanded. A switch that a
+    device does not have (fewer outlets than the profile's) is left out.
     """
     work = _Compiler(devices, derived)
     off = {}
@@ -97,7 +98,7 @@ class _Compiler:
         commands, read = [], None
         try:
             commands = await device.link.commands(control, setting.value, setting.word)
-            read = await self._read(device, point) if point is not None else None
+            read = await compile_read(device, point) if point is not None else None
         except RefusedError:
             if device.is_open:
                 return None
@@ -133,15 +134,19 @@ class _Compiler:
     async def _condition(self, wanted: Condition) -> dict[str, Any]:
         entry = self._derived.get(wanted.signal)
         function = FUNCTIONS[entry.function] if entry is not None else None
-        inputs = {}
+        inputs: dict[str, Any] = {}
         unit = function.unit if function is not None else ""
         for key, reference in (entry.inputs if entry is not None else {"": wanted.signal}).items():
             owner, _, signal = reference.partition(".")
             point = self._devices[owner].expansion.signals[signal]
-            read = await self._read(self._devices[owner], point, function.inputs[key] if function is not None else "")
-            inputs[key] = {"device": owner, "read": packed(read)}
             unit = unit or point.spec.unit
             info = point.info(owner)
+            try:
+                read = await compile_read(self._devices[owner], point, function.inputs[key] if function else "")
+            except HarnessError:
+                inputs = {}  # of a device that was never reached: it cannot be read
+                break
+            inputs[key] = {"device": owner, "read": packed(read)}
         check = compile_check(wanted, SignalInfo(wanted.signal, unit) if function is not None else info)
         return {
             "name": wanted.signal,
@@ -152,26 +157,27 @@ class _Compiler:
             "unit": unit,
         }
 
-    async def _read(self, device: Device, point: SignalPoint, unit: str = "") -> Read:
-        """How one signal is read and scaled, in `unit` instead of its own if given."""
-        spec = point.spec
-        read = device.link.reading(point)
-        if spec.is_text:
-            return read
-        found, shift = read.factor, read.offset
-        is_code = bool(spec.enum or spec.flags)
-        factor = found if is_code else found * spec.scale / 2**spec.precision
-        offset = 0.0 if is_code else spec.offset + shift * spec.scale / 2**spec.precision
-        if isinstance(spec, ModbusSignal) and spec.scale_from:
-            (exponent,) = await device.read([spec.scale_from])
-            factor *= 10.0**exponent.value
-        low, high = spec.range or (read.low, read.high)
-        if unit and unit != spec.unit:
-            zero = convert(0.0, spec.unit, unit)
-            slope = convert(1.0, spec.unit, unit) - zero
-            factor, offset, low, high = factor * slope, offset * slope + zero, low * slope + zero, high * slope + zero
-        sentinels = read.sentinels or spec.sentinels
-        return replace(read, factor=factor, offset=offset, low=low, high=high, sentinels=sentinels)
+
+async def compile_read(device: Device, point: SignalPoint, unit: str = "") -> Read:
+    """How one signal is read and scaled, in `unit` instead of its own if given."""
+    spec = point.spec
+    read = device.link.reading(point)
+    if spec.is_text:
+        return read
+    found, shift = read.factor, read.offset
+    is_code = bool(spec.enum or spec.flags)
+    factor = found if is_code else found * spec.scale / 2**spec.precision
+    offset = 0.0 if is_code else spec.offset + shift * spec.scale / 2**spec.precision
+    if isinstance(spec, ModbusSignal) and spec.scale_from:
+        (exponent,) = await device.read([spec.scale_from])
+        factor *= 10.0**exponent.value
+    low, high = spec.range or (read.low, read.high)
+    if unit and unit != spec.unit:
+        zero = convert(0.0, spec.unit, unit)
+        slope = convert(1.0, spec.unit, unit) - zero
+        factor, offset, low, high = factor * slope, offset * slope + zero, low * slope + zero, high * slope + zero
+    sentinels = read.sentinels or spec.sentinels
+    return replace(read, factor=factor, offset=offset, low=low, high=high, sentinels=sentinels)
 
 
 def _expected(control: ControlPoint, setting: Setting, point: SignalPoint) -> Expect:

@@ -1,7 +1,7 @@
 """THE executor of a safe state: what the runner, the guardian and `harness safe` do is done here, once.
 
 ```
- actions in order:  set, set, set (what puts power on the rack)  one stroke: every device at once, a mute one delays nobody
+ actions in order:  set, set   what puts power on the rack is one stroke: all devices at once, a mute one delays nobody
                     confirmed by read-back, sent again until it is or time is up
                     no heat?   busbar below the trays' under-voltage, batteries idle (where the station sees them)
                     keep ...   the coolant runs until a condition holds
@@ -70,8 +70,11 @@ class Notes(Protocol):
 
 @dataclass(slots=True)
 class ActionReport:
-    """What one action of the sequence did. A wait (`keep`) that did not reach its condition is not confirmed either,
-    but it leaves nothing live: it does not count against the rack."""
+    """What one action of the sequence did.
+
+    A wait (`keep`) that did not reach its condition is not confirmed, but it leaves nothing live: it does not count
+    against the rack.
+    """
 
     action: str
     is_confirmed: bool
@@ -188,8 +191,7 @@ class _Execution:
     # --- proofs ------------------------------------------------------------------------------------------------------
 
     async def _prove_without_heat(self) -> None:
-        """No heat: the busbar is below the trays' under-voltage and the batteries are idle. From then on the coolant
-        may stop."""
+        """See that the busbar is below the trays' under-voltage and the batteries idle: now the coolant may stop."""
         proof = self._sequence.proof
         if self._is_without_heat or proof is None:
             return
@@ -240,6 +242,8 @@ class _Execution:
     async def _value(self, condition: Condition) -> float | str | None:
         """What the condition is about, read now; None when it cannot be."""
         values: dict[str, float | str] = {}
+        if not condition.inputs:
+            return None
         try:
             for key, (device, read) in condition.inputs.items():
                 async with asyncio.timeout(LOOK_S):
@@ -292,5 +296,3 @@ async def energised(off: Mapping[str, Put], keys: Sequence[str], reach: Reach) -
             if not put.expect.holds(value) and not (isinstance(value, float) and math.isnan(value))
         ]
     return found
-
-

@@ -30,7 +30,7 @@ _INTENT_S = 1.0
 _GIVE_UP = 2
 """Commands in a row without an answer after which, once time is up, the rest is not tried."""
 _LEAST_S = 0.5
-_SHOWN = 4
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)

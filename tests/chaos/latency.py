@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 
 from harness.clock import Clock
-from harness.device.safestate import apply, compile_sequence
-from harness.engine.interlocks import Interlocks, Trip
+from harness.engine.interlocks import Interlocks
 from harness.engine.log import RunLog
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame
+from harness.safety.actions import SafeSequence, Sequences
+from harness.safety.compile import compile_plan
+from harness.safety.device_reach import DeviceReach
+from harness.safety.precedence import Trip
+from harness.safety.sequence import make_safe
 from harness.schema.station import Interlock
 from harness.telemetry.journal import Journal
 from tests.chaos.byzantine import bench
@@ -53,7 +57,9 @@ async def _trips(count: int, data: Path) -> list[float]:
     await device.open()
     journal = await Journal.create(data / "journal.db", clock, {"run": "latency"})
     log = RunLog(clock, journal)
-    sequence = compile_sequence(station().station.safe_state["leak"][:1], {"pdu": device}, {})
+    bay = station().station
+    only = bay.model_copy(update={"safe_state": {"leak": bay.actions_of("leak")[:1]}, "de_energised": None})
+    sequence = Sequences.of(await compile_plan(only, {"pdu": device}, {})).by_name["leak"]
     sent: list[float] = []
     is_sent = asyncio.Event()
 
@@ -62,8 +68,7 @@ async def _trips(count: int, data: Path) -> list[float]:
         is_sent.set()
         await asyncio.Event().wait()  # the rest of the sequence is not what is measured
 
-    device.link.write = noting  # type: ignore[method-assign]
-    device.link.write_together = noting  # type: ignore[attr-defined]
+    device.send = noting  # type: ignore[method-assign]
     spec = Interlock.model_validate({"name": "hot", "signal": "pdu.power", "max": "100 W"})
     index = next(k for k, info in enumerate(device.signals) if info.name == "pdu.power")
     times = []
@@ -81,7 +86,7 @@ async def _trips(count: int, data: Path) -> list[float]:
             store.take(frame)
             locks.arm()
             assert not tripped.is_set()
-            acting = asyncio.ensure_future(_act(tripped, sequence, device, clock, log))
+            acting = asyncio.ensure_future(_act(tripped, sequence, device, log))
             await asyncio.sleep(0.01)
             values = frame.values.copy()
             values[index] = 5000.0
@@ -102,6 +107,6 @@ async def _trips(count: int, data: Path) -> list[float]:
     return times
 
 
-async def _act(tripped: asyncio.Event, sequence: Any, device: Any, clock: Clock, log: RunLog) -> None:
+async def _act(tripped: asyncio.Event, sequence: SafeSequence, device: Any, log: RunLog) -> None:
     await tripped.wait()
-    await apply("leak", "starved", sequence, {"pdu": device}, clock, log)
+    await make_safe(sequence, "latency", DeviceReach({"pdu": device}), log)

@@ -37,8 +37,10 @@ safe_state:
     - {{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {{signal: pdu.power, max: 500 W}}}}
     - {{keep: cdu.pump, until: {{signal: cdu.delta_temperature, max: 3 K}}, at_most: 10 s}}
   leak:
-    - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
-    - {{set: cdu.pump, to: "off", confirm_within: 5 s}}
+    kind: leak
+    actions:
+      - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
+      - {{set: cdu.pump, to: "off", confirm_within: 5 s}}
 """
 PLAN = """
 schema: 1

@@ -101,9 +101,9 @@ def test_a_pdu_that_falls_silent_under_load_is_not_called_safe(tmp_path):
     assert ran.on == list(range(1, 9))
     assert "pdu" in ran.reason
     outlets = ", ".join(f"outlet[{n}]" for n in range(1, 9))
-    assert ran.outcome.unsafe == [f"pdu.outlet off ({outlets}: no answer)"], "one reason is said once"
+    assert ran.outcome.unsafe == [f"pdu.outlet off ({outlets}: no answer to the read-back)"], "one reason is said once"
     (action,) = [event.text for event in ran.outcome.result.events if "outlet off NOT confirmed" in event.text]
-    assert action == f"pdu.outlet off NOT confirmed ({outlets}: no answer)"
+    assert action == f"pdu.outlet off NOT confirmed ({outlets}: no answer to the read-back)"
     assert ran.truth["plate.temperature"] < 60, "coolant goes on"
 
 

@@ -98,7 +98,9 @@ safe_state:
   default:
     - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
   leak:
-    - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
+    kind: leak
+    actions:
+      - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
 telemetry:
   influxdb: {{url: "http://127.0.0.1:{port}", org: factory, bucket: burnin, token: {{file: influx.token}}}}
 """

@@ -11,13 +11,14 @@ import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.device import Setting
-from harness.device.handover import _read, hand_over
 from harness.device.registry import find_profile, load_profile
-from harness.device.safestate import compile_sequence
 from harness.device.wire import Channel, Command, Expect, Read, look, packed, unpacked
-from harness.guardian.acting import Sequences, energised, make_safe
 from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands
+from harness.safety.actions import Sequences
+from harness.safety.compile import compile_plan, compile_read, devices_of
+from harness.safety.connections import connection
+from harness.safety.sequence import energised, make_safe
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
 
@@ -57,7 +58,7 @@ async def _compare() -> None:
                 if point.spec.counter or name not in getattr(device.link, "bound", {name: 0}):
                     continue
                 (reading,) = await device.read([name])
-                read = unpacked(Read, json.loads(json.dumps(packed(await _read(device, point)))))
+                read = unpacked(Read, json.loads(json.dumps(packed(await compile_read(device, point)))))
                 (value,) = await look(channel, [read])
                 compared += 1
                 if point.spec.is_text:
@@ -99,15 +100,15 @@ async def _hand_over() -> None:
     try:
         for device in devices.values():
             await device.open()
-        sequences = {
-            name: compile_sequence(actions, devices, station.derived) for name, actions in station.safe_state.items()
+        plan = json.loads(json.dumps(await compile_plan(station, devices, station.derived)))
+        assert devices_of(plan) == ["cdu", "pdu"], "only what the safe state needs"
+        reached = {
+            name: connection(devices[name], simulation.addresses[name], STATION.parent) for name in ("pdu", "cdu")
         }
-        plan = json.loads(json.dumps(await hand_over(sequences, devices, simulation.addresses, STATION.parent)))
-        assert set(plan["devices"]) == {"pdu", "cdu"}, "only what the safe state needs"
         pdu = devices["pdu"]
         for k in (2, 5, 8):
             await pdu.write(pdu.expansion.controls[f"outlet[{k}]"], Setting(word="on"))
-        hands = Hands(plan["devices"])
+        hands = Hands(json.loads(json.dumps(reached)))
         assert await hands.open() == {}
         compiled = Sequences.of(plan)
         keys = list(compiled.off)
@@ -118,8 +119,8 @@ async def _hand_over() -> None:
                 "pdu.outlet[8]",
             }:
                 await Clock().sleep(0.1)
-        unconfirmed = await make_safe(compiled.chosen("leak", []), hands, diary)
-        assert unconfirmed == []
+        report = await make_safe(compiled.chosen("leak", []), "a test", hands, diary)
+        assert report.is_confirmed, report.unconfirmed
         truth = simulation.truth()
         assert [truth[f"outlet[{k}].state"] for k in range(1, 9)] == [0] * 8
         assert truth["pump[1].running"] == truth["pump[2].running"] == 0

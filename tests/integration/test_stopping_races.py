@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.clock import run
-from harness.engine.interlocks import Trip
 from harness.limits.verdict import Verdict
+from harness.safety.precedence import Trip
 from tests.chaos.rig import HEAD, SOAK, Scene, play
 
 INF = float("inf")

@@ -13,9 +13,9 @@ import pytest
 
 from harness.clock import run
 from harness.engine.notify import Notifier
-from harness.guardian.acting import Action, Put, Sequences, make_safe
 from harness.guardian.diary import Diary
 from harness.guardian.watch import Watch
+from harness.safety.actions import Put, Sequences
 
 ROOT = Path(__file__).parents[2]
 VIRTUAL = float("inf")
@@ -107,72 +107,17 @@ def test_an_end_of_the_pipe_is_a_cause_and_a_good_bye_is_not() -> None:
     run(main, VIRTUAL)
 
 
-def test_armed_switches_outside_the_sequence_go_off_first() -> None:
-    def put(key: str) -> Put:
-        device, _, control = key.partition(".")
-        from harness.device.wire import Expect
-
-        return Put(device, control, "off", (), None, Expect(), 0.0)
-
-    default = Action("pdu off", (put("pdu.outlet[1]"),), 3.0, energises=True)
-    leak = Action("leak", (put("pdu.outlet[1]"), put("psu.output")), 3.0, energises=True)
-    off = {key: put(key) for key in ("pdu.outlet[1]", "psu.output", "aux.outlet[9]")}
-    sequences = Sequences({"default": (default,), "leak": (leak,)}, off)
-    chosen = sequences.chosen("default", ["cdu.pump", "psu.output", "pdu.outlet[1]"])
-    assert [[each.key for each in action.puts] for action in chosen] == [["psu.output"], ["pdu.outlet[1]"]]
-    assert sequences.chosen("leak", ["psu.output"]) == (leak,)
-    assert sequences.chosen("no such", []) == (default,)
-
-
 class DeadHands:
     """Devices that do not answer, but for those named."""
 
     def __init__(self, *alive: str) -> None:
         self.alive = alive
-        self.sent: list[tuple[float, str]] = []
-        self.max_together = {"dead": 1, "live": 1, "pdu1": 1, "pdu2": 1}
 
-    async def send(self, device: str, commands: object) -> None:
-        self.sent.append((asyncio.get_running_loop().time(), device))
-        if device not in self.alive:
-            await asyncio.sleep(2.0)
-            raise TimeoutError
-
-    async def look(self, device: str, reads: list[object], within: float) -> list[float]:
+    async def look(self, device: str, reads: list[object]) -> list[float]:
         if device not in self.alive:
             await asyncio.sleep(2.0)
             raise ZeroDivisionError("a bug in a driver is no reason to stop")
         return [1.0 for _ in reads]
-
-
-def test_dead_switches_keep_the_coolant_and_do_not_hold_up_others() -> None:
-    from harness.device.wire import Expect, Read
-
-    def put(device: str, k: int) -> Put:
-        return Put(device, f"outlet[{k}]", "off", (), Read(), Expect(codes=(1.0,)), 0.0)
-
-    actions = (
-        Action("dead off", tuple(put("dead", k) for k in range(1, 25)), 3.0, energises=True),
-        Action("live off", (put("live", 1), put("live", 2)), 3.0, energises=True),
-        Action("pump off", (put("live", 3),), 3.0),
-    )
-
-    async def main() -> None:
-        hands = DeadHands("live")
-        diary = Diary(None)
-        unconfirmed = await make_safe(actions, hands, diary)  # type: ignore[arg-type]
-        took = asyncio.get_running_loop().time()
-        await diary.close()  # waits for a thread, which no virtual clock measures
-        assert [text.split(" (")[0] for text in unconfirmed] == ["dead off", "pump off"]
-        assert "left alone" in unconfirmed[1]
-        assert [at for at, device in hands.sent if device == "live"] == [0.0, 0.0], "at once, not after the dead one"
-        assert took < 15
-        wet = [*actions[:2], Action("pump off", (put("live", 3),), 3.0, only_if_confirmed=False)]
-        again = DeadHands("live")
-        unconfirmed = await make_safe(wet, again, diary)  # type: ignore[arg-type]
-        assert [text.split(" (")[0] for text in unconfirmed] == ["dead off"], "a leak: the pump stops all the same"
-
-    run(main, VIRTUAL)
 
 
 def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
@@ -180,7 +125,8 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
     from harness.guardian.__main__ import TEND_EVERY_S, tend
 
     off = {
-        f"{device}.outlet[1]": Put(device, "outlet[1]", "off", (), Read(), Expect(), 0.0) for device in ("pdu1", "pdu2")
+        f"{device}.outlet[1]": Put(device, "outlet[1]", "off", (), Read(), Expect(), 0.0, {})
+        for device in ("pdu1", "pdu2")
     }
     said: list[tuple[str, str]] = []
 
@@ -231,7 +177,17 @@ def test_the_guardian_imports_little() -> None:
     heavy = {"numpy", "pydantic", "ruamel.yaml", "click", "rich", "pyvisa", "sqlite3", "influxdb_client", "pysnmp"}
     assert not loaded & heavy
     rooms = {name.split(".")[1] for name in loaded if name.startswith("harness.")}
-    assert rooms <= {"guardian", "device", "transport", "limits", "errors", "quantity", "secret"}
+    assert rooms <= {
+        "guardian",
+        "safety",
+        "device",
+        "transport",
+        "limits",
+        "errors",
+        "faultpoint",
+        "quantity",
+        "secret",
+    }
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,13 +214,13 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
     from harness.engine import guarding
     from harness.errors import SafetyError
 
-    plan = {"devices": {}, "off": {}, "sequences": {"default": []}}
+    plan = {"devices": {}, "off": {}, "sequences": {"default": {"kind": "heat", "actions": []}}, "proof": None}
     charge = guarding.Charge("bay", "run-1", 3, None)
     lost: list[str] = []
 
     async def broken_plan() -> None:
         with pytest.raises(SafetyError, match="KeyError"):
-            await guarding.Guard.start(charge, {**plan, "sequences": {"default": [{}]}}, lost.append)
+            await guarding.Guard.start(charge, {**plan, "sequences": {"default": {}}}, lost.append)
 
     async def whole() -> None:
         guard = await guarding.Guard.start(charge, plan, lost.append)

@@ -8,9 +8,10 @@ import math
 import pytest
 
 from harness.clock import Clock, run
-from harness.engine.interlocks import Interlocks, Trip
+from harness.engine.interlocks import Interlocks
 from harness.errors import RunError
 from harness.quantity import Quality, Reading, SignalInfo
+from harness.safety.precedence import Trip
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Interlock
 
@@ -59,7 +60,7 @@ class Bay:
         self.store = Store(self.clock)
         self.fired: list[Trip] = []
         ages = dict.fromkeys(("cdu", "pdu", "a", "b", "c"), MAX_AGE)
-        self.locks = Interlocks(specs, self.store, self.clock, ages, self.fired.append)
+        self.locks = Interlocks(specs, self.store, self.clock, ages, self.fired.append, ["leak"])
 
     def put(self, signal: str, value: float, quality: Quality = Quality.GOOD) -> None:
         now = self.clock.monotonic()
