@@ -20,6 +20,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -130,6 +131,13 @@ class Clock:
         """UTC nanoseconds since 1970, never running backwards within a run."""
         return self._anchor_wall_ns + int((self._loop.time() - self._anchor_mono) * 1e9)
 
+    def go_on_behind(self, wall_ns: int) -> bool:
+        """Let stamps go on behind `wall_ns`, where a record ended; True when the system's clock stands before it."""
+        behind = self.wall_ns() <= wall_ns
+        if behind:
+            self._anchor_mono, self._anchor_wall_ns = self._loop.time(), wall_ns + 1_000_000
+        return behind
+
     def wall_step_s(self) -> float:
         """Seconds by which the system's wall clock has been stepped or has drifted since the run began."""
         if self.rate != 1.0:
@@ -173,6 +181,15 @@ def _fewer_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def since_boot() -> tuple[str, float]:
+    """(identity of this boot, seconds since it with all suspends), a time that nobody can set; ('', 0) if unknown."""
+    try:
+        identity = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return identity, time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, ValueError, AttributeError):
+        return "", 0.0
 
 
 def iso(wall_ns: int) -> str:

@@ -102,10 +102,14 @@ class ResolvedLimit:
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The run died in this step's last attempt: for how long nobody ran it, and its last checkpoint."""
+    """The run died in this step's last attempt: for how long nobody ran it, and its last checkpoint.
+
+    `gap_s` is infinite when no clock proves how long it was; `gap` says it in words.
+    """
 
     gap_s: float
     checkpoint: Mapping[str, Any]
+    gap: str
 
 
 class StepContext:

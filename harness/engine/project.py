@@ -59,6 +59,7 @@ class StationProject:
     hashes: dict[str, str] = field(default_factory=dict)
     """sha256 of every file that was read, by the name used for it."""
     files: dict[str, Path] = field(default_factory=dict)
+    """Where each of them was read, by the same name."""
 
     @property
     def base(self) -> Path:
@@ -149,9 +150,9 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
         for problem in error.problems:
             found.add(problem)
         return
-    on.hashes[entry.profile], on.files[f"profiles/{entry.profile}"] = source.sha256, path
+    on.hashes[entry.profile], on.files[entry.profile] = source.sha256, path
     for parent, where in ancestors(path, source).items():
-        on.hashes[parent], on.files[f"profiles/{parent}"] = read_source(where).sha256, where
+        on.hashes[parent], on.files[parent] = read_source(where).sha256, where
     unknown = [group for group in entry.counts if group not in profile.repeat]
     if unknown:
         hint = did_you_mean(unknown[0], profile.repeat)

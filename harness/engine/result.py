@@ -6,6 +6,7 @@ from harness import __version__
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
 from harness.engine.findings import Findings
+from harness.engine.inputs import inputs_of
 from harness.engine.options import RunOptions
 from harness.engine.project import Project
 from harness.engine.runner import Runner
@@ -15,7 +16,6 @@ from harness.record.result import (
     ClockInfo,
     Device,
     Header,
-    InputFile,
     InterlockResult,
     Result,
     SafeState,
@@ -47,9 +47,7 @@ def build_result(
         plan=project.plan.plan,
         title=project.plan.title,
         harness_version=__version__,
-        inputs=tuple(
-            InputFile(role=_role(name, project), name=name, sha256=h) for name, h in project.on.hashes.items()
-        ),
+        inputs=inputs_of(project),
         parameters=project.parameters,
         clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
         started=started,
@@ -130,7 +128,7 @@ def _safe_state(found: Findings) -> SafeState:
 def _notes(runner: Runner) -> list[str]:
     notes = []
     if runner.past is not None:
-        lost = f"{runner.past.gap_s:.0f} s before it went on"
+        lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
         notes += [f"journal: {each}" for each in runner.past.damage[:3]]
     if runner.log.left_out:
@@ -148,11 +146,3 @@ def _notes(runner: Runner) -> list[str]:
 
 def _lag(runner: Runner) -> str:
     return f"{1000 * runner.found.loop_lag_s:.0f} ms"
-
-
-def _role(name: str, project: Project) -> str:
-    if name == project.source.name:
-        return "plan"
-    if name == project.on.source.name:
-        return "station"
-    return "limits" if name in project.plan.limit_files else "profile"

@@ -7,16 +7,19 @@ import socket
 import time
 from collections.abc import Callable
 
+from harness import RELEASED
 from harness.clock import Clock, iso
 from harness.device.address import parse_address
 from harness.engine.control import ControlSocket
 from harness.engine.decision import decide
 from harness.engine.guarding import BEAT_S, Charge
+from harness.engine.inputs import read_inputs
 from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
 from harness.engine.result import build_result
+from harness.engine.resume.gap import BOOT, boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
 from harness.engine.resume.replay import Past, read_past
 from harness.engine.runner import Runner
@@ -24,13 +27,14 @@ from harness.engine.trapping import serve_traps
 from harness.errors import HarnessError, RunError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
+from harness.record.aftermath import DIARY
+from harness.record.claim import claimed
 from harness.record.folder import RunFolder
 from harness.record.index import interrupted_runs
 from harness.record.result import Header
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
-GUARDIAN_DIARY = "guardian.jsonl"
 DRAIN_S = 10.0
 """Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
 
@@ -49,16 +53,22 @@ async def execute(
         switches = _switch_addresses(project, options)
         lock = StationLock.take(station, options.data_dir, serial=options.serial, switches=switches)
     try:
-        past = None
+        copies = read_inputs(project)
         if options.resume is not None:
-            past = read_past(options.resume, clock.wall_ns())
-            await refuse_unfit(past, project, options, clock)
-            folder = RunFolder(past.folder)
+            folder = RunFolder(options.resume)
         else:
             folder = RunFolder.create(options.data_dir, options.serial, wall)
-        if lock is not None:
-            lock.describe(station, folder.run, options.serial)
-        return await _execute(project, options, clock, folder, wall, lock, past, on_start)
+        with claimed(folder.path):
+            past = None
+            if options.resume is not None:
+                past = read_past(folder.path, clock)
+                await refuse_unfit(past, project, options, clock)
+            else:
+                for name, content in copies.items():
+                    folder.write(name, content)
+            if lock is not None:
+                lock.describe(station, folder.run, options.serial)
+            return await _execute(project, options, clock, folder, wall, lock, past, on_start)
     finally:
         if lock is not None:
             lock.release()
@@ -85,12 +95,12 @@ async def _execute(
 ) -> RunOutcome:
     header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(past.started_ns if past else wall))
     meta = {"run": folder.run, "operator": options.operator, **run_meta(project, options.serial)}
+    was_behind = past is not None and clock.go_on_behind(past.last_wall_ns)
     if past is None:
-        for name, path in project.on.files.items():
-            folder.write(f"inputs/{_safe_name(name)}", path.read_bytes())
         journal = await Journal.create(folder.journal, clock, meta)
     else:
         journal = await Journal.reopen(folder.journal, clock)
+    journal.add_event(BOOT, **boot_event(clock))
     fault_point("journal-created")
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
@@ -101,7 +111,7 @@ async def _execute(
             station=project.on.station.station,
             run=folder.run,
             epoch=lock.epoch if lock is not None else 1,
-            diary=folder.path / GUARDIAN_DIARY,
+            diary=folder.path / DIARY,
             lock=lock.guardian_path if lock is not None else None,
             is_simulated=options.is_simulated,
             interval=BEAT_S * max(1.0, 1.0 / clock.rate),
@@ -115,10 +125,15 @@ async def _execute(
     began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
     log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
     if past is not None:
-        text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap_s:.0f} s ago; the run goes on"
+        text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap} ago; the run goes on"
         past.damage += journal.damage
-        log.tell("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap_s, damage=past.damage)
-    elif lock is not None:
+        log.tell("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap.seconds, damage=past.damage)
+        log.tell("guardian", past.aftermath)
+    if was_behind and not clock.is_virtual:
+        log.tell("clock", "the system's clock stands before the end of what was recorded; stamps go on behind it")
+    if not clock.is_virtual and iso(wall)[:10] < RELEASED:
+        log.tell("clock", f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
+    if past is None and lock is not None:
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
                 log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
@@ -203,8 +218,3 @@ def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Ve
     if verdict is Verdict.PASS:
         return Verdict.ERROR, note
     return verdict, f"{reason}; {note}"
-
-
-def _safe_name(name: str) -> str:
-    flat = "".join(char if char.isalnum() or char in "._-" else "_" for char in name.lstrip("./"))
-    return flat if flat.endswith((".yaml", ".yml")) else f"{flat}.yaml"

@@ -142,7 +142,7 @@ class Start:
         again = [step.title for step in run.project.steps if key_of(step) in past.redo]
         done = sum(1 for step in run.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
         text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
-        run.log.tell("resume", f"{text}; {past.gap_s:.0f} s were lost", gap_s=past.gap_s, again=again)
+        run.log.tell("resume", f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
 
     async def _first_frames(self, store: SignalStore) -> None:
         run = self._run

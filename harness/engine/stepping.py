@@ -105,7 +105,7 @@ class Stepping:
             and (known := self._run.past.steps.get(key_of(step))) is not None
             and known.is_open
         ):
-            context.interruption = Interruption(self._run.past.gap_s, known.checkpoint)
+            context.interruption = Interruption(self._run.past.gap.seconds, known.checkpoint, str(self._run.past.gap))
             known.is_open = False  # an attempt that the operator asks for begins anew
         self._run.running, self._run.step_started = step, self._run.clock.monotonic()
         self._run.bench.progress = (0.0, "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import queue
@@ -16,6 +17,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+_HOLD_TRIES = 20
 
 
 class Diary:
@@ -67,6 +70,7 @@ class Diary:
             try:
                 if handle < 0:
                     handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                    _hold(handle)
                 data = b"".join(lines)
                 while data:
                     data = data[os.write(handle, data) :]
@@ -76,3 +80,14 @@ class Diary:
         if handle >= 0:
             os.close(handle)
         self._done.set()
+
+
+def _hold(handle: int) -> None:
+    """Lock the diary for as long as this process lives: so says a record that its guardian is still at work."""
+    for _ in range(_HOLD_TRIES):  # somebody may be looking at it
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return

@@ -2,6 +2,7 @@
 
 ```
 2026-11-22T084500Z-RACK-0001-3f9a/
+  run.lock         which run of the data folder it is; locked while it goes on
   journal.db       everything, as it happened
   plan.yaml ...    copies of the files the run was made from
   result.json      what it came to
@@ -23,14 +24,14 @@ from pathlib import Path, PurePosixPath
 from harness.errors import ConfigError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
-from harness.record import manifest
+from harness.record import claim, manifest
 from harness.record.result import Result
 from harness.telemetry.files import atomic_write, sync_directory
 from harness.telemetry.reading import open_for_reading
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
 RUN_ID = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{6}Z)-([A-Za-z0-9._-]{1,64})-([0-9a-f]{4})")
-"""Time (UTC), serial, four random hexadecimal digits: sorts by time, safe as a file name."""
+"""Time (UTC), serial, four random hexadecimal digits: safe as a file name. Sorts by time where the clock was right."""
 
 _SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -68,14 +69,16 @@ class RunFolder:
         runs = data_dir / "runs"
         try:
             runs.mkdir(parents=True, exist_ok=True)
-            for _ in range(64):
-                path = runs / run_id(serial, when_ns, secrets.token_hex(2))
-                try:
-                    path.mkdir()
-                except FileExistsError:
-                    continue
-                sync_directory(runs)
-                return cls(path)
+            with claim.numbering(runs) as number:
+                for _ in range(64):
+                    path = runs / run_id(serial, when_ns, secrets.token_hex(2))
+                    try:
+                        path.mkdir()
+                    except FileExistsError:
+                        continue
+                    sync_directory(runs)
+                    claim.write_number(path, number)
+                    return cls(path)
         except OSError as error:
             raise TelemetryError(f"cannot make a run folder: {error}", where=str(runs)) from error
         raise TelemetryError("no free name for a run folder", where=str(runs))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from harness.errors import ConfigError, TelemetryError
 from harness.record import manifest
+from harness.record.aftermath import aftermath
+from harness.record.claim import in_order, is_running
 from harness.record.folder import RUN_ID
 from harness.record.result import Result
 from harness.telemetry.reading import open_for_reading
@@ -16,7 +18,7 @@ from harness.telemetry.reading import open_for_reading
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One line of `harness runs`. A run without a sealed result is INTERRUPTED (or still going)."""
+    """One line of `harness runs`. Without a sealed result: RUNNING while somebody holds it, else INTERRUPTED."""
 
     run: str
     path: Path
@@ -31,14 +33,19 @@ class RunSummary:
 
 
 def list_runs(data_dir: Path) -> list[RunSummary]:
-    """Every run below a data folder, oldest first. Damaged ones are listed too, with the reason."""
+    """Every run below a data folder, in the order of making. Damaged ones are listed too, with the reason."""
+    return [summarise(folder) for folder in run_folders(data_dir)]
+
+
+def run_folders(data_dir: Path) -> list[Path]:
+    """The folders of all runs, the last made last, whatever the clocks said that named them."""
     try:
-        names = sorted(entry.name for entry in os.scandir(data_dir / "runs") if entry.is_dir(follow_symlinks=False))
+        folders = [Path(entry.path) for entry in os.scandir(data_dir / "runs") if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ConfigError(f"cannot list runs: {error}") from error
-    return [summarise(data_dir / "runs" / name) for name in names if RUN_ID.fullmatch(name)]
+    return in_order(folder for folder in folders if RUN_ID.fullmatch(folder.name))
 
 
 def summarise(folder: Path) -> RunSummary:
@@ -51,7 +58,10 @@ def summarise(folder: Path) -> RunSummary:
     if not (folder / manifest.MANIFEST).is_file():
         with open_for_reading(folder / manifest.JOURNAL) as reader:
             plan, station = (str(reader.meta.get(key) or "") for key in ("plan", "station"))
-            reason = "no sealed result" if reader.is_open else "; ".join(reader.damage)
+            damage = "" if reader.is_open else "; ".join(reader.damage)
+        if is_running(folder):
+            return RunSummary(folder.name, folder, serial, started, plan, station, "RUNNING", damage)
+        reason = "; ".join(part for part in ("no sealed result", damage, aftermath(folder)) if part)
         return RunSummary(folder.name, folder, serial, started, plan, station, reason=reason)
     try:
         result = Result.from_bytes((folder / manifest.RESULT).read_bytes())
@@ -64,16 +74,13 @@ def summarise(folder: Path) -> RunSummary:
 
 
 def find_run(data_dir: Path, wanted: str) -> Path:
-    """The folder of a run, named by a path, its id, an unambiguous part of it, or `last`. ConfigError when none is."""
+    """The folder of a run: by a path, its id, an unambiguous part of it, or `last` (made). ConfigError when none is."""
     if os.sep in wanted or wanted in (".", ".."):
         path = Path(wanted)
         if (path / manifest.JOURNAL).exists() or (path / manifest.RESULT).exists():
             return path
         raise ConfigError(f"{wanted} is not a run folder")
-    try:
-        names = sorted(name for name in os.listdir(data_dir / "runs") if RUN_ID.fullmatch(name))
-    except OSError:
-        names = []
+    names = [folder.name for folder in run_folders(data_dir)]
     if wanted == "last" and names:
         return data_dir / "runs" / names[-1]
     found = [name for name in names if name == wanted] or [name for name in names if wanted and wanted in name]

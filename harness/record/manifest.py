@@ -17,6 +17,8 @@ from typing import Any
 MANIFEST = "manifest.json"
 RESULT = "result.json"
 JOURNAL = "journal.db"
+INPUTS = "inputs/"
+"""Where the copies of the files lie that a run was made from."""
 NOT_EVIDENCE = ("outbox.json", "exports", "journal.db-shm")
 """What may appear or change beside a sealed record: copies' bookkeeping, exports, SQLite's shared memory."""
 

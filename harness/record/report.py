@@ -106,7 +106,9 @@ def _interrupted(folder: Path) -> Iterator[str]:
     with open_for_reading(folder / manifest.JOURNAL) as reader:
         if not reader.is_open:
             raise TelemetryError("; ".join(reader.damage), where=str(folder), hint="is this a run folder?")
-        yield f"INTERRUPTED  {summary.serial}  no sealed result: the run is still going, or ended without a word"
+        yield f"{summary.verdict}  {summary.serial}  " + (
+            summary.reason or "the run goes on; its verdict comes at its end"
+        )
         yield ""
         for key in ("plan", "station", "operator"):
             if reader.meta.get(key):

@@ -40,11 +40,15 @@ class Header(_Part):
 
 
 class InputFile(_Part):
-    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes."""
+    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes.
+
+    `kept_as` is the name of its copy inside the record ('' in records of before it was written down).
+    """
 
     role: str
     name: str
     sha256: str
+    kept_as: str = ""
 
 
 class ClockInfo(_Part):

@@ -9,6 +9,8 @@ from typing import Any
 from harness.errors import TelemetryError
 from harness.limits.verdict import Verdict
 from harness.record import manifest
+from harness.record.aftermath import aftermath
+from harness.record.claim import is_running
 from harness.record.result import Measurement, Result, StepResult, measurement_event
 from harness.telemetry.reading import JournalReader, open_for_reading
 
@@ -21,7 +23,11 @@ def verify(folder: Path) -> list[str]:
     Missing, altered and extra files; damage inside the journal; measurements of result.json that the journal does not
     hold, or holds otherwise; a verdict that does not follow.
     """
+    if is_running(folder):
+        return ["RUNNING: the run goes on, its record is sealed at its end"]
     problems = manifest.check(folder)
+    if not (folder / manifest.MANIFEST).exists():
+        problems.append(f"INTERRUPTED: {aftermath(folder)}")
     try:
         result = Result.from_bytes((folder / manifest.RESULT).read_bytes())
     except (OSError, TelemetryError) as error:
@@ -39,19 +45,36 @@ def verify(folder: Path) -> list[str]:
 
 def _against_copies(result: Result, folder: Path) -> Iterator[str]:
     """The copies of plan, limits and profiles in the record must be the files that result.json names."""
-    present = set(manifest.evidence(folder))
+    kept = [name for name in manifest.evidence(folder) if not name.startswith((manifest.RESULT, manifest.JOURNAL))]
+    digests = {}
+    for name in kept:
+        try:
+            _, digests[name] = manifest.file_digest(folder / name)
+        except OSError as error:
+            yield f"{name} cannot be read: {error}"
+    owners: dict[str, str] = {}
     for file in result.inputs:
-        if file.name in present:
-            try:
-                _, digest = manifest.file_digest(folder / file.name)
-            except OSError as error:
-                yield f"{file.name} cannot be read: {error}"
-            else:
-                if digest != file.sha256:
-                    yield f"{file.name} is not the {file.role} file that the run was made from"
+        what = f"the {file.role} file {file.name} that the run was made from"
+        if not file.kept_as:  # written before copies had names: any of them may be it
+            if file.sha256 not in digests.values():
+                yield f"the record holds no copy of {what}"
+        elif file.kept_as in owners:
+            yield f"{file.kept_as} is said to be the copy of both {owners[file.kept_as]} and {file.name}"
+        elif digests.get(file.kept_as) != file.sha256:
+            yield f"{file.kept_as} is {'not' if file.kept_as in digests else 'missing, the copy of'} {what}"
+        owners[file.kept_as] = file.name
+    if result.inputs and all(file.kept_as for file in result.inputs):
+        strangers = [name for name in kept if name.startswith(manifest.INPUTS) and name not in owners]
+        yield from (f"{name} is no file that result.json names" for name in strangers)
 
 
 def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
+    begun = reader.meta.get("hashes")
+    if isinstance(begun, Mapping):
+        named = {file.name: file.sha256 for file in result.inputs}
+        for name in sorted({*begun, *named}):
+            if begun.get(name) != named.get(name):
+                yield f"{name}: result.json names another file than the journal, which was begun with the run's own"
     journalled: dict[Any, list[Mapping[str, Any]]] = {}
     for event in reader.events("measurement"):
         journalled.setdefault(event.data.get("name"), []).append(event.data)

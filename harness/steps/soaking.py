@@ -150,15 +150,15 @@ def _credited(ctx: StepContext, p: Soak) -> float:
         return 0.0
     if p.on_interruption == "fail":
         raise StepFailedError(
-            f"the soak was interrupted for {interruption.gap_s:.0f} s, and the plan allows no interruption",
+            f"the soak was interrupted for {interruption.gap}, and the plan allows no interruption",
             hint="start a new run",
         )
     spent = min(p.for_, float(interruption.checkpoint.get("credited_s", 0.0)))
     if p.on_interruption == "restart" or interruption.gap_s > p.longest_gap:
         why = "the plan says so" if p.on_interruption == "restart" else f"the longest gap is {p.longest_gap:g} s"
-        ctx.tell(f"interrupted for {interruption.gap_s:.0f} s after {spent:.0f} s: the soak starts again ({why})")
+        ctx.tell(f"interrupted for {interruption.gap} after {spent:.0f} s: the soak starts again ({why})")
         return 0.0
-    ctx.tell(f"interrupted for {interruption.gap_s:.0f} s: {spent:.0f} s of the soak are credited", credited_s=spent)
+    ctx.tell(f"interrupted for {interruption.gap}: {spent:.0f} s of the soak are credited", credited_s=spent)
     return spent
 
 

@@ -101,6 +101,7 @@ def test_a_sealed_record_stands(tmp_path):
         "limits/nvl72.yaml",
         "plan.yaml",
         "result.json",
+        "run.lock",
     ]
     (folder.path / "outbox.json").write_text("{}")
     (folder.path / "exports").mkdir()
@@ -134,7 +135,10 @@ def test_a_manifest_made_to_fit_has_another_record_id(tmp_path):
     document["files"] = [entry for entry in document["files"] if entry["name"] != "plan.yaml"]
     (folder.path / "plan.yaml").unlink()
     path.write_text(json.dumps(document))
-    assert verify(folder.path) == ["manifest.json was altered: its record id does not match its list of files"]
+    assert verify(folder.path) == [
+        "manifest.json was altered: its record id does not match its list of files",
+        "the record holds no copy of the plan file plan.yaml that the run was made from",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_a_manifest_made_to_fit_has_another_record_id(tmp_path):
         ({"measurement": measured(value=None)}, "PASS without a value"),
         ({"measurement": measured(value=float("nan"))}, "PASS without a value"),
         ({"measurement": measured(verdict="FAIL")}, "PASS does not follow"),
-        ({"inputs": (InputFile(role="plan", name="plan.yaml", sha256="0" * 64),)}, "is not the plan file"),
+        ({"inputs": (InputFile(role="plan", name="plan.yaml", sha256="0" * 64),)}, "no copy of the plan file"),
         ({"verdict": "FAIL"}, "result.json says PASS, the journal FAIL"),
         ({"steps": ()}, "no step was executed"),
         ({"safe_state": SafeState(confirmed=False)}, "the safe state is not confirmed"),

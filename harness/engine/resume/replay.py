@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.clock import iso
+from harness.clock import Clock, iso
 from harness.engine.project import PlannedStep
+from harness.engine.resume.gap import Gap, measure_gap
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.record.aftermath import aftermath
 from harness.record.folder import RunFolder
 from harness.record.result import DeviceCoverage, Measurement, StepResult
 from harness.telemetry.reading import JournalReader, open_for_reading
@@ -60,7 +63,12 @@ class Past:
     stop: str = ""
     """What it had decided to stop for, if it had."""
     damage: list[str] = field(default_factory=list)
-    gap_s: float = 0.0
+    boot: Mapping[str, Any] = field(default_factory=dict)
+    boot_ns: int = 0
+    """What its last life noted of the boot of its computer, and when."""
+    gap: Gap = field(default_factory=Gap)
+    aftermath: str = ""
+    """What its guardian did of it."""
     redo: set[str] = field(default_factory=set)
     """Completed steps that are done again, because what they had set no longer holds."""
     restore: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
@@ -72,14 +80,14 @@ class Past:
         return self.folder.name
 
 
-def read_past(folder: Path, now_ns: int) -> Past:
-    """Read what a dead run left; `now_ns` is the UTC time.
+def read_past(folder: Path, clock: Clock) -> Past:
+    """Read what a dead run left, and for how long it has been dead.
 
     RunError when it was sealed, is no run, or its journal cannot be read.
     """
     if RunFolder(folder).is_sealed:
         raise RunError(f"{folder.name} ended and is sealed: there is nothing to resume", hint="start a new run")
-    past = Past(folder)
+    past = Past(folder, aftermath=aftermath(folder))
     with open_for_reading(folder / "journal.db") as reader:
         if not reader.is_open or not reader.meta:
             raise RunError(f"the journal of {folder.name} cannot be read: {'; '.join(reader.damage)}")
@@ -88,7 +96,7 @@ def read_past(folder: Path, now_ns: int) -> Past:
         for frame in _last_frames(reader):
             past.last_wall_ns = max(past.last_wall_ns, frame)
         past.damage = list(reader.damage)
-    past.gap_s = max(0.0, (now_ns - past.last_wall_ns) / 1e9)
+    past.gap = measure_gap(past.boot, past.boot_ns, past.last_wall_ns, clock)
     return past
 
 
@@ -132,6 +140,9 @@ class _Story:
     def _on_resume(self, _: StoredEvent) -> None:
         self._die()
         self._past.resumed += 1
+
+    def _on_boot(self, event: StoredEvent) -> None:
+        self._past.boot, self._past.boot_ns = event.data, event.wall_ns
 
     def _on_stop(self, event: StoredEvent) -> None:
         self._past.stop = str(event.data.get("text", ""))
