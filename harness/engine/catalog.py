@@ -25,6 +25,8 @@ class Catalog:
     derived: dict[str, Derived] = field(default_factory=dict)
     owner: dict[str, str] = field(default_factory=dict)
     """signal -> device; derived signals belong to `derived`."""
+    polls: dict[str, float] = field(default_factory=dict)
+    """device -> seconds between its frames."""
     unknown: set[str] = field(default_factory=set)
     """Devices that stand in the station file but could not be loaded."""
 
@@ -33,6 +35,7 @@ class Catalog:
         expansion = expand(profile, entry.counts)
         self.expansions[name] = expansion
         self.profiles[name] = profile
+        self.polls[name] = entry.poll
         for point in expansion.signals.values():
             info = point.info(name)
             self.signals[info.name] = info
@@ -66,13 +69,21 @@ class Catalog:
         self.derived[name] = derived
         self.owner[name] = "derived"
         result = derived.unit or function.unit or own
-        self.signals[name] = SignalInfo(name, result, description=derived.description or function.description)
+        description = derived.description or function.description
+        self.signals[name] = SignalInfo(name, result, valid=function.valid_in(result), description=description)
 
     def find_signals(self, reference: str) -> tuple[str, ...]:
         """The signals that a reference stands for: itself, or a bank; () when unknown."""
         if reference in self.signals:
             return (reference,)
         return self.banks.get(reference, ())
+
+    def period(self, signal: str) -> float:
+        """Seconds between samples; derived signals come with the slowest device that any of them is made from."""
+        if self.owner[signal] != "derived":
+            return self.polls[self.owner[signal]]
+        inputs = {each for derived in self.derived.values() for each in derived.inputs.values()}
+        return max(self.polls[self.owner[each]] for each in inputs if self.owner[each] != "derived")
 
     def find_controls(self, reference: str) -> tuple[tuple[str, ControlPoint], ...]:
         """(device, control) pairs that a reference stands for; () when unknown."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from harness.engine.catalog import Catalog, did_you_mean
-from harness.engine.checks import attempt
+from harness.engine.checks import Place, attempt
+from harness.engine.hazards import guards
 from harness.limits.check import compile_check
+from harness.limits.rate import RATE_OVER_S, rate_per_second, rate_window
+from harness.limits.span import can_violate, shown_span, span
+from harness.quantity import SignalInfo, difference_unit
+from harness.schema.conditions import Bounds
 from harness.schema.document import Source
+from harness.schema.fields import LocatedError
 from harness.schema.problems import Problems
-from harness.schema.station import Interlock, Station
+from harness.schema.station import ArmedWhen, Interlock, Station
 
 
 def check_interlocks(
@@ -27,13 +34,25 @@ def check_interlocks(
         if interlock.name in seen:
             found.add(source.problem(loc, "HX-1311", f"two interlocks are named {interlock.name!r}"))
         seen.add(interlock.name)
+        before = len(found.found)
         for signal in interlock.all_signals:
+            if signal in catalog.banks:
+                message = f"{signal} is {len(catalog.banks[signal])} signals, an interlock watches one"
+                found.add(source.problem(loc, "HX-1375", message, f"write {catalog.banks[signal][0]}"))
             info = catalog.signals.get(signal)
             if info is not None and (interlock.quantities() or interlock.words):
                 attempt(found, source, loc, "HX-1312", lambda i=interlock, s=info: compile_check(i, s))
-        armed = interlock.armed_when
-        if armed is not None and (info := catalog.signals.get(armed.signal)) is not None:
-            attempt(found, source, (*loc, "armed_when"), "HX-1312", lambda a=armed, s=info: compile_check(a, s))
+                attempt(found, source, loc, "HX-1371", lambda i=interlock, s=info: check_bounds(i, s))
+            if info is not None and interlock.max_rate is not None:
+                poll = catalog.period(signal)
+                attempt(found, source, loc, "HX-1373", lambda i=interlock, s=info, p=poll: check_rate(i, s, p))
+        if interlock.for_ > station.longest_for:
+            message = f"{interlock.for_:g} s is longer than the {station.longest_for:g} s that this station allows"
+            hint = "what may be bad for so long guards nothing; `longest_for` of the station says how long is allowed"
+            found.add(source.problem((*loc, "for"), "HX-1372", message, hint))
+        _check_arming(catalog, source, loc, interlock.armed_when, found)
+        if len(found.found) == before:
+            _check_leak(catalog, source, loc, station, interlock, found)
         if interlock.on_trip not in station.safe_state:
             hint = did_you_mean(interlock.on_trip, station.safe_state)
             message = f"on_trip names {interlock.on_trip!r}, which is no safe_state sequence of the station{hint}"
@@ -42,6 +61,70 @@ def check_interlocks(
             if titles and title not in titles:
                 hint = did_you_mean(title, titles)
                 found.add(source.problem((*loc, "armed_in"), "HX-1314", f"no step is named {title!r}{hint}"))
+
+
+def check_bounds(bounds: Bounds, info: SignalInfo) -> None:
+    """LocatedError when a bound can never be violated by what the signal can show."""
+    try:
+        check = compile_check(bounds, info)
+    except ValueError:
+        return  # said already
+    if bounds.words:
+        if not can_violate(check, info):
+            key = "equals" if bounds.equals is not None else "one_of"
+            raise LocatedError(f"{info.name} shows no other word: this can never trip", key)
+        return
+    low, high = span(info)
+    for key, quantity in bounds.quantities():
+        value = quantity.to(info.unit)
+        if not low < value < high:
+            message = f"{info.name} shows {shown_span(info)}: a bound at {value:g} {info.unit}".rstrip()
+            raise LocatedError(f"{message} can never trip", key)
+
+
+def check_rate(interlock: Interlock, info: SignalInfo, poll: float) -> None:
+    """LocatedError when no sensor with this span, read every `poll` seconds, can show a change faster than allowed."""
+    if info.labels or info.flags or info.is_text or interlock.max_rate is None:
+        raise LocatedError(f"{info.name} is no number that could change at a rate", "max_rate")
+    try:
+        rate = rate_per_second(interlock.max_rate, info)
+    except ValueError as error:
+        raise LocatedError(str(error), "max_rate") from None
+    if rate_window(poll) > RATE_OVER_S:
+        raise LocatedError(f"{info.name} is read every {poll:g} s, a rate is seen over {RATE_OVER_S:g} s", "max_rate")
+    low, high = span(info)
+    lasts = rate_window(poll) + interlock.for_
+    if rate * lasts >= high - low:
+        shown = f"{rate:g} {difference_unit(info.unit)}/s for {lasts:g} s".strip()
+        raise LocatedError(f"{info.name} shows {shown_span(info)}: it cannot change by more than {shown}", "max_rate")
+
+
+def _check_arming(catalog: Catalog, source: Source, loc: Place, armed: ArmedWhen | None, found: Problems) -> None:
+    info = catalog.signals.get(armed.signal) if armed is not None else None
+    if armed is None or info is None:
+        return
+    place = (*loc, "armed_when")
+    attempt(found, source, place, "HX-1312", lambda: compile_check(armed, info))
+    low, high = span(info)
+    for key, quantity in armed.quantities():
+        with contextlib.suppress(ValueError):
+            value = quantity.to(info.unit)
+            if (key == "min" and value >= high) or (key == "max" and value <= low):
+                message = f"{info.name} shows {shown_span(info)}: this never arms the interlock"
+                found.add(source.problem((*place, key), "HX-1371", message))
+
+
+def _check_leak(
+    catalog: Catalog, source: Source, loc: Place, station: Station, interlock: Interlock, found: Problems
+) -> None:
+    """A leak is dealt with by a sequence that deals with the coolant too."""
+    sequence = station.sequences.get(interlock.on_trip)
+    if sequence is None or sequence.kind == "leak" or not guards(catalog, interlock, "leak"):
+        return
+    message = f"a leak leads to {interlock.on_trip!r}, which is no sequence of kind leak: the coolant would go on"
+    hint = "name a sequence of kind leak in on_trip"
+    place = (*loc, "on_trip") if "on_trip" in interlock.model_fields_set else loc
+    found.add(source.problem(place, "HX-1374", message, hint))
 
 
 def check_names(source: Source, station: Station, added: Mapping[int, Interlock], found: Problems) -> None:

@@ -22,13 +22,13 @@ from harness.engine.signals import SignalStore
 from harness.errors import RunError
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
-from harness.quantity import Quality, convert, difference_unit
+from harness.limits.rate import RATE_OVER_S, rate_per_second
+from harness.quantity import Quality, difference_unit
 from harness.safety.precedence import DEFAULT, Trip
 from harness.schema.conditions import Bounds
 from harness.schema.station import Interlock
 
 _NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
-_RATE_OVER_S = 5.0
 
 
 @dataclass(slots=True)
@@ -58,10 +58,10 @@ class _Channel:
 
     def _is_too_fast(self, mono: float, value: float) -> bool:
         self.history.append((mono, value))
-        while mono - self.history[0][0] > _RATE_OVER_S:
+        while mono - self.history[0][0] > RATE_OVER_S:
             self.history.pop(0)
         then, old = self.history[0]
-        return mono - then >= _RATE_OVER_S / 2 and abs(value - old) / (mono - then) > self.max_rate
+        return mono - then >= RATE_OVER_S / 2 and abs(value - old) / (mono - then) > self.max_rate
 
     def is_silent(self, now: float) -> bool:
         """Whether there has been no GOOD value for too long."""
@@ -90,10 +90,7 @@ class _Guard:
         self.channels = []
         for signal in spec.all_signals:
             info = store.info(signal)
-            rate = math.inf
-            if spec.max_rate is not None:
-                change, per = spec.max_rate
-                rate = convert(change.value, change.unit, difference_unit(info.unit)) / per
+            rate = rate_per_second(spec.max_rate, info) if spec.max_rate is not None else math.inf
             check = compile_check(spec, info) if has_bounds else None
             self.channels.append(_Channel(signal, check, max_age(signal), Debounce(spec.for_), rate))
         self.armed_when: tuple[str, Check] | None = None

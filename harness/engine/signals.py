@@ -101,7 +101,12 @@ class SignalStore:
         for name, entry in derived.items():
             formula = _Formula(name, entry, self._places, self._infos)
             self._places[name] = (DERIVED, len(self._formulas))
-            self._infos[name] = SignalInfo(name, formula.unit, description=entry.description)
+            self._infos[name] = SignalInfo(
+                name,
+                formula.unit,
+                valid=FUNCTIONS[entry.function].valid_in(formula.unit),
+                description=entry.description,
+            )
             self._formulas.append(formula)
         if self._formulas:
             self.schemas[DERIVED] = [self._infos[formula.name] for formula in self._formulas]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.quantity import convert
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -15,6 +17,13 @@ class Function:
     unit: str
     compute: Callable[..., float]
     description: str
+    valid: tuple[float, float] = (-math.inf, math.inf)
+    """Between what values the result can lie, in `unit`, where its kind does not say so."""
+
+    def valid_in(self, target: str) -> tuple[float, float]:
+        """`valid` in another unit of the same kind."""
+        own = self.unit or target
+        return convert(self.valid[0], own, target), convert(self.valid[1], own, target)
 
 
 def rho_cp(temperature: float) -> float:
@@ -88,7 +97,11 @@ FUNCTIONS: Mapping[str, Function] = {
         "coolant flow for each kW, L/min/kW",
     ),
     "phase_unbalance": Function(
-        {"a": "A", "b": "A", "c": "A"}, "%", lambda **i: unbalance(i["a"], i["b"], i["c"]), "unbalance of three phases"
+        {"a": "A", "b": "A", "c": "A"},
+        "%",
+        lambda **i: unbalance(i["a"], i["b"], i["c"]),
+        "unbalance of three phases",
+        valid=(0.0, 200.0),
     ),
     "flow_resistance": Function(
         {"pressure_drop": "kPa", "flow": "L/min"},

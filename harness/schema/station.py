@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness.quantity import Quantity
 from harness.schema.conditions import Bounds, Condition
@@ -19,6 +19,14 @@ from harness.schema.fields import (
     SignalRef,
     StrictText,
 )
+
+LONGEST_FOR_S = 300.0
+
+
+def _is_short(seconds: float) -> float:
+    if seconds > LONGEST_FOR_S:
+        raise ValueError(f"{seconds:g} s is longer than the {LONGEST_FOR_S:g} s that any interlock may wait")
+    return seconds
 
 
 class FileRef(Model):
@@ -60,6 +68,10 @@ class DeviceEntry(Model):
     """Accepted firmware versions; empty: any, recorded."""
 
 
+Hazard = Literal["coolant", "temperature", "leak", "emergency_stop", "door"]
+"""What must be watched on a station that energises."""
+
+
 class ArmedWhen(Bounds):
     """An interlock is armed only while this holds (bad data arms it: silence is not safety)."""
 
@@ -83,6 +95,8 @@ class Interlock(Bounds):
     armed_in: tuple[str, ...] = ()
     """Names of the steps during which the interlock is armed; empty: always."""
     on_trip: StrictText = "default"
+    guards: Hazard | None = None
+    """What it watches, where the names of its signals do not say so (a contact at a digital input)."""
 
     @model_validator(mode="after")
     def _complete(self) -> Interlock:
@@ -262,6 +276,9 @@ class Station(Model):
     devices: dict[str, DeviceEntry]
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
+    longest_for: Annotated[Duration, AfterValidator(_is_short)] = 30.0
+    """The longest `for` of any interlock, the plan's own included; at most 5 min: what may be bad for longer guards
+    nothing."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     de_energised: DeEnergised | None = None

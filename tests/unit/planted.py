@@ -12,7 +12,7 @@ show:
 interlocks:
   - {name: hot, signal: cdu.supply_temperature, max: 300 kPa}            # HX-1312 pressure
   - {name: wet, signal: cdu.leak, equals: moist}                         # HX-1312 dry
-  - {name: leak, signal: cdu.leak, equals: dry}                          # HX-1315 already
+  - {name: leak, signal: cdu.leak, equals: dry, on_trip: leak}           # HX-1315 already
 steps:
   - step: power_onn                     # HX-1351 did you mean 'power_on'
     outlets: pdu.outlet

@@ -1,0 +1,78 @@
+"""What can go wrong with a rack under power, and by which signals an interlock watches it.
+
+A signal is known by its canonical name and unit, which every profile shares; a derived signal counts as what it is
+computed from. A contact whose name says nothing (`io.input[3]`) counts as what the interlock says it `guards`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import get_args
+
+from harness.engine.catalog import Catalog
+from harness.limits.check import compile_check
+from harness.quantity import unit
+from harness.schema.station import Hazard, Interlock
+
+HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
+WORDS: Mapping[Hazard, str] = {
+    "coolant": "flow or level of the coolant",
+    "temperature": "temperature of rack or coolant",
+    "leak": "leak",
+    "emergency_stop": "emergency stop",
+    "door": "door contact",
+}
+_ELSEWHERE = ("facility", "ambient", "dew_point")
+"""How names of signals begin that are not about the rack's own loop."""
+
+
+def leaves(catalog: Catalog, signal: str) -> frozenset[str]:
+    """The measured signals behind a signal: itself, or what it is derived from."""
+    derived = catalog.derived.get(signal)
+    if derived is None:
+        return frozenset((signal,))
+    return frozenset(leaf for each in derived.inputs.values() for leaf in leaves(catalog, each))
+
+
+def guarded(catalog: Catalog, interlocks: Iterable[Interlock]) -> set[Hazard]:
+    """The hazards that interlocks watch at all times."""
+    always = [interlock for interlock in interlocks if not interlock.armed_in]
+    return {hazard for hazard in HAZARDS if any(guards(catalog, interlock, hazard) for interlock in always)}
+
+
+def guards(catalog: Catalog, interlock: Interlock, hazard: Hazard) -> bool:
+    """Whether an interlock watches a hazard: as its signals are named, or as it says itself."""
+    behind = {leaf for signal in interlock.all_signals for leaf in leaves(catalog, signal)}
+    return interlock.guards == hazard or any(_shows(catalog, interlock, leaf, hazard) for leaf in behind)
+
+
+def _shows(catalog: Catalog, interlock: Interlock, signal: str, hazard: Hazard) -> bool:
+    info = catalog.signals.get(signal)
+    name = signal.partition(".")[2]
+    if info is None or name.startswith(_ELSEWHERE):
+        return False
+    column = name.rpartition("].")[2]
+    kind = unit(info.unit).kind
+    if hazard == "coolant":
+        is_level = column in ("level", "level_percent") and (interlock.min is not None or bool(interlock.words))
+        return is_level or (kind == "flow" and interlock.min is not None)
+    if hazard == "temperature":
+        return kind == "temperature" and (interlock.max is not None or interlock.max_rate is not None)
+    if hazard == "leak":
+        return name.startswith("leak") and not name.startswith("leak_sensor") and bool(interlock.words)
+    if hazard in column:
+        return bool(interlock.words)
+    return _minds_flag(catalog, interlock, signal, hazard)
+
+
+def _minds_flag(catalog: Catalog, interlock: Interlock, signal: str, hazard: Hazard) -> bool:
+    """Whether a word of alarms has the hazard as a flag, and the interlock does not put up with it."""
+    info = catalog.signals[signal]
+    bits = [bit for bit, word in info.flags.items() if hazard in word]
+    if not bits or not interlock.words:
+        return False
+    try:
+        mask = compile_check(interlock, info).mask
+    except ValueError:
+        return False  # said already
+    return mask is not None and not any(mask >> bit & 1 for bit in bits)
