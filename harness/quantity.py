@@ -147,6 +147,18 @@ def parse_duration(text: str) -> float:
     return total
 
 
+def canonical(text: str | float) -> tuple[str, float]:
+    """(kind, value in the canonical unit) of a quantity or a duration like `1 h 30 min`; ValueError for others."""
+    try:
+        quantity = parse_quantity(text)
+    except ValueError:
+        if not isinstance(text, str) or _DURATION_PART.match(text) is None:
+            raise
+        return "time", parse_duration(text)
+    found = UNITS[quantity.unit]
+    return found.kind, quantity.value * found.factor + found.offset
+
+
 def difference_unit(name: str) -> str:
     """The unit of a difference of two values in `name`: K for temperatures, the unit itself otherwise."""
     return "K" if unit(name).kind == "temperature" else name

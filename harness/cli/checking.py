@@ -56,7 +56,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any]) -> str:
         on = load_station(find_station(station, simulate=True))
         project = load_project(path, on, values)
         count = sum(1 for _ in project.steps)
-        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}"
+        engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
+        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
     if kind == "station":
         from harness.engine.project import load_station
 

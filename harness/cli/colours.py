@@ -10,6 +10,9 @@ ORANGE = "#e69f00"
 YELLOW = "#f0e442"
 SKY = "#56b4e9"
 PURPLE = "#cc79a7"
+BLUE = "#0072b2"
+RED = "#9b0000"
+"""Darker than any other band, with white on it: only for a rack that is not known to be safe."""
 
 OF_VERDICT = {
     Verdict.PASS: GREEN,
@@ -42,6 +45,9 @@ MEANING = {
     Verdict.INTERRUPTED: "the run broke off",
     Verdict.INCONCLUSIVE: "not enough valid data to say",
 }
+
+NOT_SAFE = "NOT SAFE"
+"""The word for the end that is worse than any verdict."""
 
 TO_DO = {
     Verdict.FAIL: "repair the rack, then run the plan again",

@@ -208,6 +208,8 @@ class LiveScreen(Screen):
             for line in text.split("\n"):
                 self.output.line(line)
         print_block(self._console, outcome)
+        if not outcome.is_safe:
+            self.output.write("\a")
 
     def last(self, outcome: RunOutcome) -> None:
         """What to do next."""

@@ -167,7 +167,7 @@ class LiveView:
         left, is_known = remaining(project, done, running, elapsed, steps)
         title = one_line(project.plan.title or project.plan.plan)
         where = one_line(f"{runner.options.serial} on {project.on.station.station}")
-        mode = " SIMULATED" if runner.options.is_simulated else ""
+        mode = (" ENGINEERING" if project.engineering else "") + (" SIMULATED" if runner.options.is_simulated else "")
         yield Text.assemble((f" {title} ", "bold reverse"), ("  " + where, "bold"), (mode, f"bold {SKY}"))
         total = clock_text(now - runner.started)
         about = f"{'about' if is_known else 'at least'} {clock_text(left)} left" if left else "almost done"

@@ -36,14 +36,17 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
                         "reason": one.reason,
                         "duration_s": one.duration_s,
                         "sealed": one.is_sealed,
+                        "engineering": list(one.engineering),
+                        "told": list(one.told),
                         "path": str(one.path),
                     }
                 )
             )
             continue
         took = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
-        reason = "" if one.verdict == "PASS" else f"  {one.reason}"
-        say(f"{one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
+        told = ([] if one.verdict == "PASS" else [one.reason]) + list(one.told)
+        reason = f"  {'; '.join(told)}" if told else ""
+        say(f"{one.word or one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
     if not found and not as_json:
         say(f"no runs in {_folder(data)}")
     return 0

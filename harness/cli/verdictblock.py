@@ -9,12 +9,33 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.colours import MEANING, OF_VERDICT, SYMBOL, TO_DO
+from harness.cli.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, RED, SYMBOL, TO_DO
 from harness.cli.letters import big
 from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
 from harness.schema.problems import one_line
+
+LOOK = "go and look at the rack: power or heat may still be on; take it off by hand"
+
+
+_STRIPES = "▞"
+
+
+def headline(outcome: RunOutcome) -> tuple[str, str]:
+    """(the word that is read from three metres away, what it means): the rack first, then the verdict."""
+    result, verdict = outcome.result, outcome.verdict
+    if not outcome.is_safe:
+        return NOT_SAFE, f"{verdict}, and the rack is not known to be safe"
+    if result.engineering and verdict is Verdict.PASS:
+        return result.word, f"within limits, but no certificate of {result.plan}"
+    return str(verdict), MEANING[verdict]
+
+
+def engineering_line(outcome: RunOutcome) -> str:
+    """Why the run can prove nothing to a customer; '' when it may."""
+    reasons = outcome.result.engineering
+    return f"ENGINEERING RUN, no certificate: {'; '.join(reasons)}" if reasons else ""
 
 
 def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
@@ -22,7 +43,7 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     result = outcome.result
     yield "serial", result.serial
     yield "reason", outcome.reason
-    to_do = "go and look at the rack" if not outcome.is_safe else outcome.hint or TO_DO.get(outcome.verdict, "")
+    to_do = LOOK if not outcome.is_safe else outcome.hint or TO_DO.get(outcome.verdict, "")
     if to_do:
         yield "do", to_do
     if result.clock.is_simulated:
@@ -30,6 +51,8 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     if result.clock.mode == "fast" and result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         yield "note", f"--speed {result.clock.speed:g} may be more than this machine can do; try less, or --virtual"
     yield "plan", f"{result.plan} on {result.station}"
+    for index, line in enumerate(result.changes):
+        yield "set" if index == 0 else "", line
     for index, line in enumerate(worst_measurements(outcome)):
         yield "values" if index == 0 else "", line
     yield "record", f"{outcome.folder}" + ("" if outcome.is_sealed else "  (NOT SEALED: it proves nothing)")
@@ -73,9 +96,10 @@ def safe_line(outcome: RunOutcome) -> str:
 
 def plain_block(outcome: RunOutcome, width: int = 78) -> str:
     """The block as plain text."""
-    verdict = outcome.verdict
+    word, meaning = headline(outcome)
     rule = ("=" if outcome.is_safe else "!") * width
-    lines = [rule, f"{verdict}  {outcome.result.serial}  ({MEANING[verdict]})", safe_line(outcome)]
+    lines = [rule, f"{word}  {outcome.result.serial}  ({meaning})", safe_line(outcome)]
+    lines += [line] if (line := engineering_line(outcome)) else []
     for label, text in facts(outcome):
         if label != "serial":
             lines.append(f"{label:<8}{text}")
@@ -86,23 +110,34 @@ def plain_block(outcome: RunOutcome, width: int = 78) -> str:
 def print_block(console: Console, outcome: RunOutcome) -> None:
     """The block over the full width of the terminal, in colour."""
     width = console.width
-    verdict = outcome.verdict
-    band = f"bold black on {OF_VERDICT[verdict]}"
-    rows = big(verdict, width - 8)
+    word, meaning = headline(outcome)
+    band, symbol = _look_of(outcome)
+    rows = big(word, width - 8)
     console.print()
-    _band(console, "", band, width)
+    edge = "" if outcome.is_safe else _STRIPES * width
+    _band(console, edge, band, width)
     for index, row in enumerate(rows):
-        mark = SYMBOL[verdict] if index == len(rows) // 2 else " "
+        mark = symbol if index == len(rows) // 2 else " "
         _band(console, f" {mark}  {row}", band, width)
-    _band(console, "", band, width)
-    _band(console, f"  {verdict}: {MEANING[verdict]}    {outcome.result.serial}", band, width)
-    safe = "bold black on #009e73" if outcome.is_safe else "bold white on #d55e00"
-    for line in textwrap.wrap(one_line(safe_line(outcome)), width - 4) or [""]:
-        _band(console, f"  {line}", safe, width)
+    _band(console, edge, band, width)
+    _band(console, f"  {word}: {meaning}    {outcome.result.serial}", band, width)
+    safe = "bold black on #009e73" if outcome.is_safe else band
+    for text, style in ((safe_line(outcome), safe), (engineering_line(outcome), f"bold white on {BLUE}")):
+        for line in textwrap.wrap(one_line(text), width - 4):
+            _band(console, f"  {line}", style, width)
     for label, text in facts(outcome):
         if label != "serial":
             _fact(console, label, one_line(text), width)
     console.print()
+
+
+def _look_of(outcome: RunOutcome) -> tuple[str, str]:
+    """(style of the band, symbol): a rack that is not known to be safe looks like no verdict at all."""
+    if not outcome.is_safe:
+        return f"bold white on {RED}", "⚠"
+    if outcome.result.engineering and outcome.verdict is Verdict.PASS:
+        return f"bold white on {BLUE}", "≠"
+    return f"bold black on {OF_VERDICT[outcome.verdict]}", SYMBOL[outcome.verdict]
 
 
 def _band(console: Console, text: str, style: str, width: int) -> None:
@@ -131,6 +166,8 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
         "safe_confirmed": outcome.is_safe,
         "unsafe": outcome.unsafe,
         "sealed": outcome.is_sealed,
+        "engineering": list(outcome.result.engineering),
+        "replaced": outcome.result.replaced,
         "record": str(outcome.folder),
         "simulated": outcome.result.clock.is_simulated,
     }

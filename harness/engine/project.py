@@ -13,6 +13,7 @@ from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_interlocks, check_names
+from harness.engine.parameters import outside_bounds, replaced
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
 from harness.engine.step import Params, StepDefinition, known_steps
@@ -78,6 +79,10 @@ class Project:
     limits: dict[str, NamedLimit]
     interlocks: list[Interlock]
     parameters: dict[str, Any]
+    replaced: dict[str, Any] = field(default_factory=dict)
+    """The plan's own value of each parameter that was given another one."""
+    engineering: list[str] = field(default_factory=list)
+    """Why a run of it can prove nothing to a customer; empty: it may have the certificate of the plan."""
 
     @property
     def catalog(self) -> Catalog:
@@ -184,10 +189,12 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     check_interlocks(on.catalog, source, on.station, added, titles, found)
     check_names(source, on.station, added, found)
     check_guarded(source, on, steps, interlocks, found)
+    engineering = outside_bounds(head.parameters, values, source, found) if head is not None else []
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
-    return Project(head, source, on, steps, limits, interlocks, dict(values))
+    own = replaced(head.parameters, values)
+    return Project(head, source, on, steps, limits, interlocks, dict(values), own, engineering)
 
 
 def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:

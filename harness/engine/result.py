@@ -49,6 +49,8 @@ def build_result(
         harness_version=__version__,
         inputs=inputs_of(project),
         parameters=project.parameters,
+        replaced=project.replaced,
+        engineering=tuple(project.engineering),
         clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
         started=started,
         ended=iso(clock.wall_ns()),

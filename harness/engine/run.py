@@ -31,7 +31,7 @@ from harness.record.aftermath import DIARY
 from harness.record.claim import claimed
 from harness.record.folder import RunFolder
 from harness.record.index import interrupted_runs
-from harness.record.result import Header
+from harness.record.result import Header, in_words
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
@@ -123,7 +123,7 @@ async def _execute(
         runner.outbox = outbox
     started = iso(past.started_ns if past is not None else clock.wall_ns())
     began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
-    log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {options.serial}")
+    _announce(project, options.serial, log)
     if past is not None:
         text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap} ago; the run goes on"
         past.damage += journal.damage
@@ -177,6 +177,15 @@ async def _execute(
         hint="; ".join(dict.fromkeys(hints)),
         by_signal=found.stop.by_signal if found.stop is not None else "",
     )
+
+
+def _announce(project: Project, serial: str, log: RunLog) -> None:
+    """What runs, with what is not the plan's own and what that makes of it."""
+    log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
+    for line in in_words(project.parameters, project.replaced):
+        log.tell("set", line)
+    for why in project.engineering:
+        log.tell("engineering", f"no certificate of {project.plan.plan}: {why}")
 
 
 async def _conduct(runner: Runner) -> None:

@@ -30,6 +30,11 @@ class RunSummary:
     reason: str = ""
     duration_s: float | None = None
     is_sealed: bool = False
+    word: str = ""
+    """The verdict as it is shown; '' when it is shown as it is."""
+    engineering: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    """What people changed of the run."""
 
 
 def list_runs(data_dir: Path) -> list[RunSummary]:
@@ -69,7 +74,7 @@ def summarise(folder: Path) -> RunSummary:
         return RunSummary(folder.name, folder, serial, started, verdict="ERROR", reason=f"damaged record: {error}")
     return RunSummary(
         folder.name, folder, result.serial, started, result.plan, result.station, result.verdict, result.reason,
-        result.duration_s, is_sealed=True,
+        result.duration_s, is_sealed=True, word=result.word, engineering=result.engineering, told=tuple(result.changes),
     )  # fmt: skip
 
 

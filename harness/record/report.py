@@ -35,9 +35,10 @@ def _plain(text: str) -> str:
 
 def _finished(folder: Path, result: Result) -> Iterator[str]:
     sealed = (folder / manifest.MANIFEST).is_file()
-    yield f"{result.verdict}  {result.serial}" + (f"  {result.reason}" if result.reason else "")
+    yield f"{result.word}  {result.serial}" + (f"  {result.reason}" if result.reason else "")
     if not sealed:
         yield "NOT SEALED: this run has no manifest, its verdict counts for nothing"
+    yield from (f"ENGINEERING RUN, no certificate of {result.plan}: {why}" for why in result.engineering)
     yield ""
     facts = [
         ("run", result.header.run),
@@ -49,6 +50,7 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
         ("harness", result.harness_version),
     ]
     yield from (f"{name:<10}{text}" for name, text in facts if text)
+    yield from (f"{'set':<10}{line}" for line in result.changes)
     yield from _outcome(result)
     if result.devices:
         yield from _section("Devices")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -22,6 +23,9 @@ SCHEMA_VERSION = 1
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
+
+ENGINEERING = "ENGINEERING"
+"""The word for the PASS of a run that can have no certificate."""
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
 """A finite float, or None where there is no number."""
@@ -161,6 +165,10 @@ class Result(_Part):
     harness_version: str = ""
     inputs: tuple[InputFile, ...] = ()
     parameters: dict[str, Any] = {}
+    replaced: dict[str, Any] = {}
+    """The plan's own value of each parameter that was given another one."""
+    engineering: tuple[str, ...] = ()
+    """Why the run can prove nothing to a customer; empty: it may have the certificate of its plan."""
     clock: ClockInfo = ClockInfo()
     started: str
     ended: str
@@ -175,6 +183,16 @@ class Result(_Part):
     coverage: tuple[DeviceCoverage, ...] = ()
     events: tuple[EventEntry, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """What is shown of the verdict: a PASS of an engineering run is not called one."""
+        return ENGINEERING if self.engineering and self.verdict is Verdict.PASS else str(self.verdict)
+
+    @property
+    def changes(self) -> list[str]:
+        """The parameters that are not the plan's own, in words: `soak_time 2 min, plan 24 h`."""
+        return in_words(self.parameters, self.replaced)
 
     def to_bytes(self) -> bytes:
         """The file's content: UTF-8 JSON, the same bytes for the same result."""
@@ -201,6 +219,11 @@ def _all_finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_all_finite(item) for item in value]
     return _finite(value)
+
+
+def in_words(parameters: Mapping[str, Any], replaced: Mapping[str, Any]) -> list[str]:
+    """A line for each parameter that is not the plan's own."""
+    return [f"{name} {parameters.get(name)}, plan {own}" for name, own in replaced.items()]
 
 
 def result_schema() -> dict[str, Any]:

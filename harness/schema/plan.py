@@ -8,17 +8,64 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
-from harness.schema.fields import Coverage, Model, SignalRef, StrictText
+from harness.quantity import canonical
+from harness.schema.fields import Coverage, LocatedError, Model, SignalRef, StrictText
 from harness.schema.station import Derived, Interlock
+
+
+def _bound(value: Any) -> str | float:
+    canonical(value)
+    assert isinstance(value, str | int | float)
+    return value
+
+
+Bound = Annotated[
+    str | float,
+    PlainValidator(_bound),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["24 h", "100 %"]}),
+]
+"""A quantity or a duration as it is written in the file."""
 
 
 class Parameter(Model):
     """A named value that the plan uses as `${name}`, and that `--set` may replace."""
 
     default: Any
+    min: Bound | None = None
+    """With less than this the run is an engineering run: it never has the certificate of this plan."""
+    max: Bound | None = None
+    """With more than this the run is an engineering run."""
     description: str = ""
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Parameter:
+        bounds = {key: bound for key in ("min", "max") if (bound := getattr(self, key)) is not None}
+        for key, bound in bounds.items():
+            try:
+                kind, _ = canonical(self.default)
+            except ValueError as error:
+                raise LocatedError(f"the default has no bounds: {error}", "default") from None
+            if canonical(bound)[0] != kind:
+                raise LocatedError(f"{bound} is a {canonical(bound)[0]}, the default {self.default} a {kind}", key)
+        if self.min is not None and self.max is not None and canonical(self.min)[1] > canonical(self.max)[1]:
+            raise LocatedError(f"the bounds cross: {self.min} is more than {self.max}", "max")
+        if bounds and (outside := self.outside(self.default)):
+            raise LocatedError(f"the default is out of bounds: {outside}", "default")
+        return self
+
+    def outside(self, value: Any) -> str:
+        """How a value is out of bounds, in words; '' when it is not. ValueError when they cannot be compared."""
+        for bound, is_least in ((self.min, True), (self.max, False)):
+            if bound is None:
+                continue
+            (kind, found), (needed, edge) = canonical(value), canonical(bound)
+            if kind != needed:
+                raise ValueError(f"{value} is a {kind}, a {needed} like {bound} is needed")
+            if found < edge if is_least else found > edge:
+                return f"{value}, {'at least' if is_least else 'at most'} {bound} is needed"
+        return ""
 
 
 class StepEntry(Model):

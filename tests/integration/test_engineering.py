@@ -1,0 +1,145 @@
+"""A run whose parameters are not the plan's own says so wherever its verdict is told, and never as the plan's PASS."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from cli_tools import harness
+from plan_runs import PLANS, STATION, run_plan
+
+from harness.cli.verdictblock import plain_block, result_json
+from harness.engine.project import load_project, load_station
+from harness.limits.verdict import Verdict
+from harness.record.index import list_runs
+from harness.record.report import render_text
+from harness.record.result import Result
+from harness.record.verification import verify
+from harness.schema.problems import ProblemsError
+
+PLAN = """\
+schema: 1
+plan: burnt
+coverage: 90 %
+parameters:
+  soak_time: {{default: 30 s, {bounds}}}
+  note: {{default: first}}
+steps:
+  - {{step: measure, name: flow, signal: cdu.flow, over: 3 s, limit: {{min: 100 L/min}}}}
+  - {{step: hold, name: soak, for: "${{soak_time}}"}}
+"""
+
+
+def plan(folder, bounds="min: 30 s"):
+    path = folder / "plan.yaml"
+    path.write_text(PLAN.format(bounds=bounds))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bounds", "given", "reason"),
+    [
+        ("min: 30 s", "5 s", "soak_time is 5 s, at least 30 s is needed"),
+        ("min: 0.5 min", "29.9 s", "soak_time is 29.9 s, at least 0.5 min is needed"),
+        ("min: 30 s", "30 s", ""),
+        ("min: 30 s", "0.5 min", ""),
+        ("min: 30 s", "1 h 10 s", ""),
+        ("max: 30 s", "31 s", "soak_time is 31 s, at most 30 s is needed"),
+        ("min: 20 s, max: 40 s", "0 h 50 s", "soak_time is 0 h 50 s, at most 40 s is needed"),
+        ("description: free", "1 s", ""),
+    ],
+)
+def test_out_of_bounds_is_an_engineering_run(tmp_path, bounds, given, reason):
+    project = load_project(plan(tmp_path, bounds), load_station(STATION), {"soak_time": given})
+    assert project.engineering == ([reason] if reason else [])
+
+
+def test_the_same_value_in_another_unit_is_the_plans_own(tmp_path):
+    on = load_station(STATION)
+    assert load_project(plan(tmp_path), on, {"soak_time": "0.5 min"}).replaced == {}
+    assert load_project(plan(tmp_path), on, {"soak_time": "31 s"}).replaced == {"soak_time": "30 s"}
+    assert load_project(plan(tmp_path), on, {"note": "second"}).replaced == {"note": "first"}
+
+
+@pytest.mark.parametrize(
+    ("bounds", "where", "words"),
+    [
+        ("min: 1 min", "5:24", "the default is out of bounds: 30 s, at least 1 min is needed"),
+        ("min: 10 kPa", "5:35", "10 kPa is a pressure, the default 30 s a time"),
+        ("min: 20 s, max: 10 s", "5:46", "the bounds cross"),
+        ("min: soon", "5:35", "'soon' is not a quantity"),
+    ],
+)
+def test_bounds_that_do_not_fit_are_refused_at_their_place(tmp_path, bounds, where, words):
+    with pytest.raises(ProblemsError) as error:
+        load_project(plan(tmp_path, bounds), load_station(STATION))
+    (found,) = error.value.problems
+    assert words in found.message
+    assert f"{found.line}:{found.column}" == where
+
+
+def test_a_value_that_no_bound_can_be_compared_with_is_refused(tmp_path):
+    with pytest.raises(ProblemsError) as error:
+        load_project(plan(tmp_path), load_station(STATION), {"soak_time": "5 kPa"})
+    assert "HX-1332 --set soak_time: 5 kPa is a pressure, a time like 30 s is needed" in str(error.value)
+
+
+def test_an_engineering_pass_is_nowhere_called_a_pass(tmp_path):
+    ran = run_plan(plan(tmp_path), tmp_path, settings={"soak_time": "5 s"})
+    assert ran.exit_code == 0, ran.reason
+    why = "soak_time is 5 s, at least 30 s is needed"
+    stored = Result.from_bytes((ran.outcome.folder / "result.json").read_bytes())
+    assert (stored.verdict, stored.engineering, stored.replaced) == (Verdict.PASS, (why,), {"soak_time": "30 s"})
+    block = plain_block(ran.outcome)
+    report = render_text(ran.outcome.folder)
+    listed = harness("runs", data=tmp_path).stdout
+    for shown in (block.splitlines()[1], report.splitlines()[0], listed):
+        assert shown.startswith("ENGINEERING")
+        assert not re.search(r"\bPASS\b", shown)
+    for shown in (block, report):
+        assert "ENGINEERING RUN, no certificate" in shown
+        assert why in shown
+    for shown in (block, report, listed):
+        assert "soak_time 5 s, plan 30 s" in shown
+    assert result_json(ran.outcome)["engineering"] == [why]
+    (line,) = harness("runs", "--json", data=tmp_path).stdout.splitlines()
+    assert json.loads(line)["engineering"] == [why]
+    assert verify(ran.outcome.folder) == []
+
+
+def test_a_parameter_without_bounds_is_told_and_costs_nothing(tmp_path):
+    ran = run_plan(plan(tmp_path, "description: free"), tmp_path, settings={"soak_time": "5 s"})
+    assert plain_block(ran.outcome).splitlines()[1].startswith("PASS  ")
+    assert "soak_time 5 s, plan 30 s" in plain_block(ran.outcome)
+    assert "soak_time 5 s, plan 30 s" in render_text(ran.outcome.folder)
+    (one,) = list_runs(tmp_path)
+    assert (one.word, one.told) == ("PASS", ("soak_time 5 s, plan 30 s",))
+
+
+def test_a_failed_engineering_run_is_a_fail_and_an_engineering_run(tmp_path):
+    path = plan(tmp_path)
+    path.write_text(path.read_text().replace("100 L/min", "300 L/min"))
+    ran = run_plan(path, tmp_path, settings={"soak_time": "5 s"})
+    assert ran.exit_code == 1
+    block = plain_block(ran.outcome).splitlines()
+    assert block[1].startswith("FAIL  ")
+    assert "ENGINEERING RUN" in block[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("burn_in_24h", {"soak_time": "23 h"}),
+        ("burn_in_24h", {"load": "0 %"}),
+        ("burn_in_24h", {"low_load": "100 %"}),
+        ("burn_in_24h", {"cycle_every": "24 h"}),
+        ("burn_in_24h", {"cycle_low": "1 s"}),
+        ("acceptance", {"load": "50 %"}),
+        ("acceptance", {"soak_time": "1 s"}),
+    ],
+)
+def test_what_makes_the_shipped_plans_easier_costs_their_certificate(name, settings):
+    on = load_station(STATION)
+    assert load_project(PLANS / f"{name}.yaml", on, settings).engineering
+    assert load_project(PLANS / f"{name}.yaml", load_station(STATION)).engineering == []
