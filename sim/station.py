@@ -182,8 +182,11 @@ async def start(
     faults: Sequence[str] = (),
     ports: Mapping[str, int] | None = None,
     direct: bool = True,
+    lot: str = "",
 ) -> Simulation:
     """Start the simulated devices of a station in the running loop; `profiles` by name, `ports` by device.
+
+    `lot` goes into the serial numbers: devices that other processes reach are not those of another simulation.
 
     In virtual time, `direct` lets clients read healthy devices beneath the codecs.
 
@@ -199,7 +202,8 @@ async def start(
             profile = profiles.get(entry.profile)
             if profile is None:
                 raise ConfigError(f"device {name}: no profile {entry.profile!r}", where=station.station)
-            twin = Twin(name, profile, sources, entry.parameters, entry.counts, entry.serial)
+            serial = entry.serial or (f"SIM-{lot}-{name}" if lot else "")
+            twin = Twin(name, profile, sources, entry.parameters, entry.counts, serial)
             simulation.devices[name] = await serve(twin, entry, host, (ports or {}).get(name, 0))
         for fault in faults:
             simulation.inject(fault)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.inputs import data_option, records_folder
 from harness.cli.terminal import say
 
+if TYPE_CHECKING:
+    from harness.safety.lock import Holder
+
 ACTIONS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip")
+_WITHIN_S = 5.0
+_TEXTS = ("run", "station", "plan", "serial", "verdict", "reason", "step", "held_after", "text")
+_NUMBERS = ("held_s", "step_s", "progress", "steps_done", "steps")
 
 
 @click.command(short_help="Control a run that goes on.")
@@ -26,53 +31,152 @@ def ctl(action: str, name: str, run_id: str | None, *, yes: bool, as_json: bool,
 
     pause holds the steps where they are (their clocks stop, interlocks stay live), continue lets them go on, skip ends
     the present step (the run can then no longer PASS), retry begins it again, abort makes the rack safe, reset-trip
-    NAME lets a trip go whose cause is gone.
+    NAME lets a trip go whose cause is gone. Everybody may see the status of every run of this machine; a run obeys its
+    own user and root. With --data only runs count whose records are in that folder.
     """
-    from harness.engine.control import ask
-    from harness.errors import ConfigError, RunError
+    from harness.errors import ConfigError
 
     if (action == "reset-trip") != bool(name):
         raise ConfigError(
             "reset-trip needs the name of the interlock" if not name else f"{action} takes no name",
             hint="`harness ctl status` lists the trips",
         )
-    path = _find(data, run_id)
+    found = _find(data, run_id)
+    if action == "status":
+        return _show_all(found, as_json=as_json)
+    holder = _one(found)
     if action == "abort" and not yes and not as_json:
         click.confirm("Abort the run and make the rack safe?", abort=True)
-    answer = ask(path, {"do": action, "name": name})
+    return _command(holder, {"do": action, "name": name}, as_json=as_json)
+
+
+def _find(data: str | None, wanted: str | None) -> list[Holder]:
+    from harness.errors import RunError
+    from harness.safety.lock import runs_on_this_machine
+
+    records = records_folder(data) / "runs" if data is not None else None
+    found = [
+        holder
+        for holder in runs_on_this_machine()
+        if (wanted is None or wanted in holder.run) and (records is None or (records / holder.run).is_dir())
+    ]
+    if not found:
+        raise RunError(
+            "no run goes on here" if wanted is None else f"no run {wanted!r} goes on here",
+            hint="`harness ctl` reaches the runs in real time of this machine",
+        )
+    return found
+
+
+def _one(found: list[Holder]) -> Holder:
+    """The run that a command is meant for: the only one that would obey, else the only one at all."""
+    from harness.errors import RunError
+    from harness.safety.names import may_command
+
+    for fitting in ([each for each in found if may_command(each.peer)], found):
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            names = "; ".join(_in_a_line(each) for each in fitting)
+            raise RunError(f"{len(fitting)} runs go on: {names}", hint="name one with --run")
+    raise AssertionError("nobody was found")
+
+
+def _in_a_line(holder: Holder) -> str:
+    said = holder.said
+    plan = f"{said['plan']}, " if said.get("plan") else ""
+    doing = "its guardian acts" if holder.doing == "guardian" else said.get("step") or "starts"
+    return f"{holder.run} ({plan}{doing}; {holder.who})" if said else f"{holder.run}: {holder}"
+
+
+def _command(holder: Holder, command: dict[str, str], *, as_json: bool) -> int:
+    from harness.errors import RunError
+
+    answer = _ask(holder, command)
     if as_json:
         say(json.dumps(answer))
-        return 0 if answer.get("ok") else 6
-    if not answer.get("ok"):
-        raise RunError(str(answer.get("said", "refused")))
-    if answer.get("said"):
-        say(str(answer["said"]))
-    if action == "status":
-        _show(answer["status"])
+        return 0 if answer["ok"] else 6
+    if not answer["ok"]:
+        raise RunError(answer["said"] or "refused")
+    if answer["said"]:
+        say(answer["said"])
     return 0
 
 
-def _find(data: str | None, wanted: str | None) -> Path:
-    from harness.engine.control import live_runs
-    from harness.engine.lock import runtime_dir
+def _show_all(found: list[Holder], *, as_json: bool) -> int:
+    """The status of every run that was found; 6 when none of them answers."""
     from harness.errors import RunError
 
-    runs = live_runs(runtime_dir(records_folder(data)))
-    fitting = [(path, status) for path, status in runs if wanted is None or wanted in status["run"]]
-    if len(fitting) == 1:
-        return fitting[0][0]
-    if not fitting:
-        raise RunError(
-            "no run goes on here" if wanted is None else f"no run {wanted!r} goes on here",
-            hint="`harness ctl` reaches runs of the same user, runtime folder and data folder",
-        )
-    names = ", ".join(status["run"] for _, status in fitting)
-    raise RunError(f"{len(fitting)} runs go on: {names}", hint="name one with --run")
+    code = 6
+    for holder in found:
+        try:
+            answer = _ask(holder, {"do": "status"})
+        except RunError as error:
+            click.echo(str(error), err=True)
+            continue
+        if not answer["ok"] and not answer["status"]:
+            click.echo(f"{holder.run}: {answer['said']}", err=True)
+            continue
+        code = 0
+        if as_json:
+            say(json.dumps(answer))
+        else:
+            _show(answer["status"], holder)
+    return code
 
 
-def _show(status: dict[str, Any]) -> None:
+def _ask(holder: Holder, command: dict[str, str]) -> dict[str, Any]:
+    """A run's answer, as far as it has the shape of one. RunError when nobody answers, or somebody who is no run."""
+    from harness.errors import RunError
+    from harness.safety.names import ask
+
+    found = ask(holder.name, command, _WITHIN_S)
+    if found is None:
+        raise RunError(f"{holder.run} has ended")
+    peer, answer = found
+    if answer is None and not holder.said:
+        raise RunError(f"{holder.run}: {holder}", hint=holder.hint)
+    shaped = _shaped(answer)
+    if shaped is None or peer.uid != holder.peer.uid:
+        raise RunError(f"{holder.run}: {peer} does not answer like a run", hint="ask that user what it is")
+    return shaped
+
+
+def _shaped(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An answer with what is known of it, every text on one line; None when it is none of a run."""
+    if answer is None or not isinstance(answer.get("ok"), bool) or not isinstance(answer.get("said", ""), str):
+        return None
+    status = answer.get("status")
+    if status is not None and not _is_status(status):
+        return None
+    shown = {key: _plain(value) for key, value in status.items()} if status else None
+    return {"ok": answer["ok"], "said": _plain(answer.get("said", "")), "status": shown}
+
+
+def _is_status(status: Any) -> bool:
+    return (
+        isinstance(status, dict)
+        and all(isinstance(status.get(key), str) for key in _TEXTS)
+        and all(isinstance(status.get(key), int | float) for key in _NUMBERS)
+        and isinstance(status.get("is_paused"), bool)
+        and isinstance(status.get("trips"), list)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return "".join(char if char.isprintable() else "?" for char in value[:500])
+    if isinstance(value, list):
+        return [_plain(item) for item in value[:100]]
+    return value if isinstance(value, int | float | bool) else None
+
+
+def _show(status: dict[str, Any], holder: Holder) -> None:
+    from harness.safety.names import may_command
+
     held = " (held)" if status["is_paused"] else ""
-    say(f"{status['run']}  {status['plan']} on {status['station']}, serial {status['serial']}{held}")
+    owner = "" if may_command(holder.peer) else f", of {holder.peer.user}"
+    say(f"{status['run']}  {status['plan']} on {status['station']}, serial {status['serial']}{owner}{held}")
     if status["reason"]:
         say(f"{status['verdict']}: {status['reason']}")
     elif status["held_after"]:

@@ -43,6 +43,7 @@ async def _serve(
 ) -> int:
     import asyncio
     import json
+    import os
     import signal
 
     from harness.cli.simulator import start_simulation
@@ -55,7 +56,8 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     names = list(on.station.devices)
     ports = {name: port_base + DEVICE_PORTS + k for k, name in enumerate(names)} if port_base else None
-    simulation = await start_simulation(on, seed=seed, faults=faults, ports=ports)
+    lot = str(port_base or os.getpid())
+    simulation = await start_simulation(on, seed=seed, faults=faults, ports=ports, lot=lot)
     try:
         truth = await simulation.serve_truth(port_base or 0)
         try:

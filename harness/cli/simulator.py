@@ -48,14 +48,18 @@ async def start_simulation(
     seed: int | None = None,
     faults: Sequence[str] = (),
     ports: Mapping[str, int] | None = None,
+    lot: str = "",
 ) -> Simulation:
-    """Start the simulated devices of a station in the running loop. ConfigError when there is no simulator."""
+    """Start the simulated devices of a station in the running loop. ConfigError when there is no simulator.
+
+    `lot` goes into their serial numbers: what other processes reach is told apart from other simulations.
+    """
     found = sorted(entry_points(group=GROUP), key=lambda each: each.name)
     if not found:
         raise ConfigError("no simulator is installed", hint="install the whole package, or leave --simulate out")
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     simulation: Simulation = await found[0].load()(
-        on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports
+        on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports, lot=lot
     )
     return simulation
 

@@ -1,33 +1,22 @@
-"""Operator control of a run from another terminal: a socket in the runtime folder that only its owner may open.
+"""What an operator may ask of a run that goes on, at the keyboard or from another terminal (see `reception`).
 
-One line of JSON asks, one line answers: `{"do": "pause"}` -> `{"ok": true, "said": "...", "status": {...}}`. Who asks
-is what the kernel says of the peer (SO_PEERCRED), not what the peer says of itself. Every command is an event of the
-run, refused ones too.
+`{"do": "pause"}` -> `{"ok": true, "said": "...", "status": {...}}`. Every command is an event of the run, refused ones
+too.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 import os
-import pwd
-import socket
-import struct
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.engine.runner import Runner
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
 
+if TYPE_CHECKING:
+    from harness.engine.runner import Runner
+
 COMMANDS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip")
-_PREFIX = "run-"
-_SUFFIX = ".ctl"
-_LONGEST_LINE = 4096
-_IDLE_S = 30.0
-_MODE = 0o600
 
 
 def obey(runner: Runner, command: Mapping[str, Any], who: str) -> dict[str, Any]:
@@ -105,117 +94,3 @@ def status(runner: Runner) -> dict[str, Any]:
         "steps": len(project.steps),
         "trips": [trip.interlock for trip in runner.interlocks.trips] if runner.interlocks is not None else [],
     }
-
-
-class ControlSocket:
-    """Serves one run's commands; made by `serve`, ended by `close`."""
-
-    def __init__(self, runner: Runner, path: Path) -> None:
-        self.path = path
-        self._runner = runner
-        self._server: asyncio.Server | None = None
-
-    @classmethod
-    async def serve(cls, runner: Runner, folder: Path) -> ControlSocket:
-        """Listen in `folder`, mode 0600 from the first moment on. RunError when that cannot be."""
-        control = cls(runner, folder / f"{_PREFIX}{os.getpid()}{_SUFFIX}")
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:
-            os.fchmod(listener.fileno(), _MODE)  # Linux makes the file with the mode that the socket has
-            with contextlib.suppress(FileNotFoundError):
-                control.path.unlink()  # of a dead process that had the same number
-            with _reachable(control.path) as name:
-                listener.bind(name)
-            os.chmod(control.path, _MODE)
-            control._server = await asyncio.start_unix_server(control._talk, sock=listener, limit=_LONGEST_LINE)
-        except OSError as error:
-            listener.close()
-            raise RunError(f"no control socket at {control.path}: {error.strerror}") from error
-        return control
-
-    async def close(self) -> None:
-        """Stop listening and remove the file."""
-        if self._server is not None:
-            self._server.close()
-            with contextlib.suppress(FileNotFoundError):
-                self.path.unlink()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        who = peer(writer.get_extra_info("socket"))
-        try:
-            async with asyncio.timeout(_IDLE_S):
-                while line := await reader.readline():
-                    writer.write(json.dumps(self._answer(line, who)).encode() + b"\n")
-                    await writer.drain()
-        except (TimeoutError, ValueError, OSError):
-            return  # a peer that says nothing, too much, or is gone
-        finally:
-            writer.close()
-
-    def _answer(self, line: bytes, who: str) -> dict[str, Any]:
-        try:
-            command = json.loads(line)
-        except ValueError:
-            command = None
-        if not isinstance(command, dict):
-            return {"ok": False, "said": 'expected one line of JSON like {"do": "status"}'}
-        return obey(self._runner, command, who)
-
-
-def peer(connection: socket.socket) -> str:
-    """Who is at the other end of a unix socket: the user's name, as the kernel knows it."""
-    try:
-        _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return pwd.getpwuid(uid).pw_name
-    except (OSError, AttributeError):
-        return "unknown"
-    except KeyError:
-        return f"user {uid}"
-
-
-@contextlib.contextmanager
-def _reachable(path: Path) -> Any:
-    """A name of at most 107 bytes for a socket's path: longer ones go by the folder's descriptor."""
-    if len(os.fsencode(path)) <= 107:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def live_runs(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """(socket, status) of every run that answers in a runtime folder. Sockets of other users are passed over."""
-    found = []
-    for path in sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}")):
-        with contextlib.suppress(RunError):
-            found.append((path, ask(path, {"do": "status"})["status"]))
-    return found
-
-
-def ask(path: Path, command: Mapping[str, Any], timeout: float = 5.0) -> dict[str, Any]:
-    """Send one command to a run and return its answer; blocking. RunError when nobody answers within `timeout` s."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-        connection.settimeout(timeout)
-        try:
-            with _reachable(path) as name:
-                connection.connect(name)
-            connection.sendall(json.dumps(dict(command)).encode() + b"\n")
-            answer = json.loads(_line(connection))
-        except (OSError, ValueError) as error:
-            raise RunError(f"no run answers at {path}: {error}", hint="it may have ended") from error
-    if not isinstance(answer, dict):
-        raise RunError(f"{path} does not answer like a run")
-    return answer
-
-
-def _line(connection: socket.socket) -> bytes:
-    data = b""
-    while not data.endswith(b"\n") and len(data) < 1 << 20:
-        part = connection.recv(65536)
-        if not part:
-            break
-        data += part
-    return data

@@ -30,7 +30,8 @@ class Ending:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
         bench = self._run.bench
         if bench is None:
-            await self._look_at_switches()
+            if self._run.found.stop is None or not self._run.found.stop.is_refused:
+                await self._look_at_switches()
             await self._run.close()
             return
         self._run.found.coverage = self._run.coverage_now(bench)

@@ -28,3 +28,5 @@ class Findings:
     hints: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     """Switches of which a run that commanded nothing could not tell whether they are on."""
+    remarks: list[str] = field(default_factory=list)
+    """What stands beside the verdict in the record."""

@@ -27,6 +27,7 @@ from harness.engine.signals import SignalStore
 from harness.errors import SafetyError
 from harness.safety.compile import devices_of
 from harness.safety.connections import connection
+from harness.safety.lock import RackLock
 
 BEAT_S = 0.25
 """Time between beats of the control loop, seconds; three missing ones and the guardian acts."""
@@ -45,9 +46,10 @@ class Charge:
 
     station: str
     run: str
+    serial: str
     epoch: int
     diary: Path | None
-    lock: Path | None = None
+    lock: RackLock | None = None
     is_simulated: bool = False
     interval: float = BEAT_S
 
@@ -123,7 +125,7 @@ class Guard(asyncio.Protocol):
                 run=charge.run,
                 station=charge.station,
                 diary=str(charge.diary or ""),
-                lock=str(charge.lock or ""),
+                serial=charge.serial,
                 is_simulated=charge.is_simulated,
                 **plan,
             )
@@ -147,7 +149,7 @@ class Guard(asyncio.Protocol):
             lease.flush()
             self._lease = mmap.mmap(lease.fileno(), 1)
             try:
-                self._process = _spawn(theirs.fileno(), lease.fileno(), self._stderr)
+                self._process = _spawn(self.charge, theirs.fileno(), lease.fileno(), self._stderr)
             except BaseException:
                 ours.close()
                 raise
@@ -283,16 +285,21 @@ class Guard(asyncio.Protocol):
             self._ready.cancel()
 
 
-def _spawn(pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the process: in a session of its own, so that no terminal and no process group ends it with the runner."""
+def _spawn(charge: Charge, pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the process: in a session of its own, so that no terminal and no process group ends it with the runner.
+
+    It inherits the run's lock and holds it as long as it lives. Its run is named for those who find it in a list.
+    """
     root = str(Path(harness.__file__).resolve().parents[1])
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
+    locks = [each.fileno() for each in charge.lock.sockets] if charge.lock is not None else []
+    command = [sys.executable, "-P", "-m", "harness.guardian", "--pipe", str(pipe), "--lease", str(lease)]
     return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-        [sys.executable, "-P", "-m", "harness.guardian", "--pipe", str(pipe), "--lease", str(lease)],
+        [*command, "--run", charge.run, "--locks", ",".join(str(each) for each in locks)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        pass_fds=(pipe, lease),
+        pass_fds=(pipe, lease, *locks),
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": path},
     )

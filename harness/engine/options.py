@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.engine.context import Prompter
 from harness.engine.log import Observer
-from harness.limits.verdict import EXIT_CODES, EXIT_NOT_SAFE, EXIT_TERMINATED, Verdict
+from harness.limits.verdict import EXIT_CODES, EXIT_IN_USE, EXIT_NOT_SAFE, EXIT_TERMINATED, Verdict
 from harness.record.result import Result
 from harness.telemetry.influx import InfluxSettings
 from harness.transport.network import Network
@@ -49,10 +49,14 @@ class RunOutcome:
     is_sealed: bool
     hint: str = ""
     by_signal: str = ""
+    is_refused: bool = False
+    """The rack belongs to another run; found out when its devices were open."""
 
     @property
     def exit_code(self) -> int:
         """The exit code of `harness run`."""
+        if self.is_refused:
+            return EXIT_IN_USE
         if not self.is_safe:
             return EXIT_NOT_SAFE
         if self.verdict is Verdict.ABORTED and self.by_signal == "SIGTERM":

@@ -128,7 +128,7 @@ def _safe_state(found: Findings) -> SafeState:
 
 
 def _notes(runner: Runner) -> list[str]:
-    notes = []
+    notes = list(runner.found.remarks)
     if runner.past is not None:
         lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")

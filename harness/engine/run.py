@@ -9,22 +9,21 @@ from collections.abc import Callable
 
 from harness import RELEASED
 from harness.clock import Clock, iso
-from harness.device.address import parse_address
-from harness.engine.control import ControlSocket
+from harness.engine.bay import station_keys
 from harness.engine.decision import decide
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.inputs import read_inputs
-from harness.engine.lock import StationLock, runtime_dir
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
+from harness.engine.reception import Reception, twin_text
 from harness.engine.result import build_result
 from harness.engine.resume.gap import BOOT, boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
 from harness.engine.resume.replay import Past, read_past
 from harness.engine.runner import Runner
 from harness.engine.trapping import serve_traps
-from harness.errors import HarnessError, RunError, TelemetryError
+from harness.errors import HarnessError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record.aftermath import DIARY
@@ -32,6 +31,7 @@ from harness.record.claim import claimed
 from harness.record.folder import RunFolder
 from harness.record.index import interrupted_runs
 from harness.record.result import Header, in_words
+from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 
@@ -48,17 +48,28 @@ async def execute(
     """
     wall = time.time_ns()
     station = project.on.station.station
-    lock = None
-    if not options.is_simulated:
-        switches = _switch_addresses(project, options)
-        lock = StationLock.take(station, options.data_dir, serial=options.serial, switches=switches)
+    is_real = not options.is_simulated and options.network is None
+    keys = station_keys(project.on, options.addresses) if is_real else []
+    about = {
+        "station": station,
+        "plan": project.plan.plan,
+        "serial": options.serial,
+        "on": "rack" if is_real else "simulation",
+    }
+    lock = RackLock.take("run", keys, **about)
+    reception = Reception(lock)
     try:
         copies = read_inputs(project)
+        if not clock.is_virtual:
+            await reception.open()
         if options.resume is not None:
             folder = RunFolder(options.resume)
         else:
             folder = RunFolder.create(options.data_dir, options.serial, wall)
         with claimed(folder.path):
+            if not clock.is_virtual:
+                lock.take_name(folder.run)
+                await reception.open()
             past = None
             if options.resume is not None:
                 past = read_past(folder.path, clock)
@@ -66,21 +77,10 @@ async def execute(
             else:
                 for name, content in copies.items():
                     folder.write(name, content)
-            if lock is not None:
-                lock.describe(station, folder.run, options.serial)
-            return await _execute(project, options, clock, folder, wall, lock, past, on_start)
+            return await _execute(project, options, clock, folder, wall, lock, reception, past, on_start)
     finally:
-        if lock is not None:
-            lock.release()
-
-
-def _switch_addresses(project: Project, options: RunOptions) -> list[str]:
-    """The addresses of the devices that put power on the rack."""
-    return [
-        str(parse_address(options.addresses.get(name) or entry.address))
-        for name, entry in project.on.station.devices.items()
-        if any(point.spec.energises for point in project.on.catalog.expansions[name].controls.values())
-    ]
+        reception.close()
+        lock.release()
 
 
 async def _execute(
@@ -89,7 +89,8 @@ async def _execute(
     clock: Clock,
     folder: RunFolder,
     wall: int,
-    lock: StationLock | None,
+    lock: RackLock,
+    reception: Reception,
     past: Past | None,
     on_start: Callable[[Runner], None] | None,
 ) -> RunOutcome:
@@ -106,13 +107,15 @@ async def _execute(
     log.observers.extend(options.observers)
     runner = Runner(project, options, clock, journal, log)
     runner.past = past
+    runner.lock, runner.reception = lock, reception
     if not clock.is_virtual and options.network is None:
         runner.charge = Charge(
             station=project.on.station.station,
             run=folder.run,
-            epoch=lock.epoch if lock is not None else 1,
+            serial=options.serial,
+            epoch=wall // 1_000_000_000,
             diary=folder.path / DIARY,
-            lock=lock.guardian_path if lock is not None else None,
+            lock=lock,
             is_simulated=options.is_simulated,
             interval=BEAT_S * max(1.0, 1.0 / clock.rate),
         )
@@ -133,13 +136,16 @@ async def _execute(
         log.tell("clock", "the system's clock stands before the end of what was recorded; stamps go on behind it")
     if not clock.is_virtual and iso(wall)[:10] < RELEASED:
         log.tell("clock", f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
-    if past is None and lock is not None:
+    if past is None and not options.is_simulated:
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
                 log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
     if on_start is not None:
         on_start(runner)
+    reception.attach(runner)
+    await _tell_twins(runner)
     await _conduct(runner)
+    reception.detach()
     found = runner.found
     verdict, reason = decide(project, found, journal)
     log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
@@ -176,6 +182,7 @@ async def _execute(
         is_sealed=is_sealed,
         hint="; ".join(dict.fromkeys(hints)),
         by_signal=found.stop.by_signal if found.stop is not None else "",
+        is_refused=found.stop is not None and found.stop.is_refused,
     )
 
 
@@ -189,27 +196,23 @@ def _announce(project: Project, serial: str, log: RunLog) -> None:
 
 
 async def _conduct(runner: Runner) -> None:
-    """The run itself, with the operator's socket and the receiver of traps beside it."""
-    control = await _serve_control(runner)
+    """The run itself, with the receiver of traps beside it."""
     traps = await serve_traps(runner)
     try:
         await runner.conduct()
     finally:
         if traps is not None:
             await traps.close()
-        if control is not None:
-            await control.close()
 
 
-async def _serve_control(runner: Runner) -> ControlSocket | None:
-    """The operator's socket; a run without one goes on and says so. None in virtual time, which waits for nobody."""
-    if runner.clock.is_virtual:
-        return None
-    try:
-        return await ControlSocket.serve(runner, runtime_dir(runner.options.data_dir))
-    except RunError as error:
-        runner.log.tell("note", f"`harness ctl` cannot reach this run: {error}")
-        return None
+async def _tell_twins(runner: Runner) -> None:
+    """Say, here and in the other record, when this serial number is in another run of this machine right now."""
+    if runner.options.is_simulated or runner.clock.is_virtual or runner.lock is None:
+        return
+    about = {**runner.lock.about, "serial": runner.options.serial}
+    for twin in await runner.clock.blocking(None, tell_twins, about):
+        who = twin.said
+        runner.remark(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))
 
 
 async def _close(journal: Journal, verdict: Verdict, reason: str) -> tuple[Verdict, str]:

@@ -32,6 +32,7 @@ from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.project import PlannedStep, Project
+from harness.engine.reception import Reception
 from harness.engine.resume.replay import COVERAGE, Past, with_past
 from harness.engine.start import Start
 from harness.engine.stepping import Stepping
@@ -41,6 +42,7 @@ from harness.quantity import Frame
 from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan
+from harness.safety.lock import RackLock
 from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
@@ -71,6 +73,9 @@ class Runner:
         self.charge: Charge | None = None
         """What the run's guardian is told; None: there is none (virtual time)."""
         self.guard: Guard | None = None
+        self.lock: RackLock | None = None
+        """What this run has for itself."""
+        self.reception: Reception | None = None
         self.desk = Desk(clock)
         self.foreign: ForeignControl | None = None
         self.past: Past | None = None
@@ -169,6 +174,11 @@ class Runner:
         assert self.interlocks is not None
         self.interlocks.trips.append(trip)
         self.tripped(trip)
+
+    def remark(self, text: str) -> None:
+        """Tell something that stands beside the verdict in the record."""
+        self.found.remarks.append(text)
+        self.log.tell("remark", text)
 
     def attach(self, work: Coroutine[Any, Any, None]) -> None:
         """Let background work live as long as the run; its failure is the run's."""

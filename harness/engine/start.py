@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.device.device import Device
 from harness.device.opening import open_device, tree_report
 from harness.device.poller import Poller
+from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import energised_now, guard_run
@@ -18,7 +19,7 @@ from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import Past, key_of
 from harness.engine.signals import SignalStore
 from harness.engine.watch import Watch
-from harness.errors import HarnessError
+from harness.errors import HarnessError, RunError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
@@ -45,6 +46,8 @@ class Start:
         run.log.tell("note", f"opening {len(run.devices)} devices")
         results = await asyncio.gather(*(self._open_one(device) for device in run.devices.values()))
         failures = {name: error for name, error in zip(run.devices, results, strict=True) if error is not None}
+        if not await self._claim():
+            return False
         if failures:
             shown = {name: (run.address(name), error) for name, error in failures.items()}
             count = f"{len(failures)} of {len(run.devices)} devices"
@@ -54,6 +57,19 @@ class Start:
             reason = f"{count} cannot be used: {first} at {run.address(first)}: {failures[first]}"
             run.halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
         return not failures
+
+    async def _claim(self) -> bool:
+        """Lock the devices by their own serial numbers too; False when another run reaches one of them otherwise."""
+        run = self._run
+        if run.lock is None or run.reception is None or run.options.is_simulated or run.options.network is not None:
+            return True
+        try:
+            run.lock.add(serial_keys(run.devices))
+            await run.reception.open()
+        except RunError as error:
+            run.halt(Stop(Verdict.ERROR, error.message, error.hint, is_refused=True))
+            return False
+        return True
 
     async def _open_one(self, device: Device) -> Exception | None:
         run = self._run

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import gc
-import json
 import mmap
 import os
 import signal
@@ -19,8 +17,10 @@ from typing import Any
 
 from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands
+from harness.guardian.voice import Voice
 from harness.guardian.watch import Watch
 from harness.safety.actions import Sequences
+from harness.safety.names import inherited
 from harness.safety.sequence import SafeReport, energised, make_safe
 
 PERSIST_S = 600.0
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="harness.guardian", description="Started by the runner, never by hand.")
     parser.add_argument("--pipe", type=int, required=True)
     parser.add_argument("--lease", type=int, required=True)
+    parser.add_argument("--run", default="", help="for those who find it in a list of processes")
+    parser.add_argument("--locks", default="", help="inherited sockets of the run's lock")
     given = parser.parse_args(arguments)
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
@@ -48,34 +50,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Path("/proc/self/oom_score_adj").write_text("-900")
     pipe = socket.socket(fileno=given.pipe)
     pipe.setblocking(False)
+    locks = inherited([int(handle) for handle in given.locks.split(",") if handle])
     with mmap.mmap(given.lease, 1) as lease:
-        return asyncio.run(_guard(pipe, lease))
+        return asyncio.run(_guard(pipe, lease, locks))
 
 
-async def _guard(pipe: socket.socket, lease: mmap.mmap) -> int:
+async def _guard(pipe: socket.socket, lease: mmap.mmap, locks: Sequence[socket.socket]) -> int:
     watch = Watch()
     await asyncio.get_running_loop().create_connection(lambda: watch, sock=pipe)
     try:
         plan = await watch.hello
     except asyncio.CancelledError:
         return 0
-    with _locked(plan["lock"], plan) as is_locked:
-        if not is_locked:
-            watch.say("failed", reason=f"another guardian holds {plan['lock']}")
-            return 3
-        diary = Diary(Path(plan["diary"]) if plan["diary"] else None)
-        diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
-        try:
-            return await _serve(watch, plan, lease, diary)
-        except Exception as error:
-            diary.note("failed", error=repr(error))
-            watch.say("failed", reason=repr(error))
-            raise
-        finally:
-            await diary.close()
+    diary = Diary(Path(plan["diary"]) if plan["diary"] else None)
+    diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
+    voice = Voice(plan, locks, diary)
+    try:
+        return await _serve(watch, plan, lease, diary, voice)
+    except Exception as error:
+        diary.note("failed", error=repr(error))
+        watch.say("failed", reason=repr(error))
+        raise
+    finally:
+        voice.close()
+        await diary.close()
 
 
-async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary: Diary) -> int:
+async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary: Diary, voice: Voice) -> int:
     sequences = Sequences.of(plan)
     hands = Hands(plan["devices"])
     problems = await hands.open()
@@ -94,7 +95,7 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary:
     elif not watch.armed:
         diary.note("runner gone", cause=cause, armed=[])
     else:
-        return await _take_over(watch, plan, lease, diary, sequences, hands, cause)
+        return await _take_over(watch, plan, lease, diary, voice, sequences, hands, cause)
     await hands.close()
     return 0
 
@@ -127,6 +128,7 @@ async def _take_over(
     plan: Mapping[str, Any],
     lease: mmap.mmap,
     diary: Diary,
+    voice: Voice,
     sequences: Sequences,
     hands: Hands,
     cause: str,
@@ -135,6 +137,7 @@ async def _take_over(
     watch.say("revoked", cause=cause)
     started = time.monotonic()
     armed = watch.armed
+    voice.open()
     diary.note("takeover", cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
@@ -147,6 +150,7 @@ async def _take_over(
         seconds = round(time.monotonic() - started, 3)
         diary.note("safe" if not unconfirmed else "NOT CONFIRMED", seconds=seconds, unconfirmed=unconfirmed)
         watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
+        voice.is_safe = not unconfirmed
         if unconfirmed:
             if seconds >= persist:
                 break
@@ -181,24 +185,6 @@ async def _stays_off(watch: Watch, sequences: Sequences, armed: Sequence[str], h
             diary.note("energised again", switches=again)
             return False
     return True
-
-
-@contextlib.contextmanager
-def _locked(path: str, plan: Mapping[str, Any]) -> Any:
-    """Hold the station's guardian lock, so that no new run starts while this one makes the rack safe."""
-    if not path:
-        yield True
-        return
-    with open(path, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "run": plan["run"]}, file)
-        file.flush()
-        yield True
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ class Stop:
     hint: str = ""
     trip: Trip | None = None
     by_signal: str = ""
+    is_refused: bool = False
+    """The rack belongs to somebody else: nothing on it is this run's to command, not even to make it safe."""
 
     @property
     def sequence(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ async def main() -> None:
     if outlets > RACK_OUTLETS:
         plain = sim.station.parameters_of
         sim.station.parameters_of = lambda rack: replace(plain(rack), outlets=outlets)
-    simulation = await sim.start(station, profiles, faults=sys.argv[3:])
+    simulation = await sim.start(station, profiles, faults=sys.argv[3:], lot=str(os.getpid()))
     truth = await sim.serve_truth(simulation)
     content = json.dumps({"addresses": simulation.addresses, "truth": truth.port})
     out.with_suffix(".new").write_text(content)

@@ -65,7 +65,7 @@ class Bay:
         self.plan.write_text(PLAN)
         self.started: list[subprocess.Popen[str]] = []
         self.guardians: list[int] = []
-        self.env = {**os.environ, "PYTHONPATH": str(ROOT), "HARNESS_RUNTIME": str(folder / "locks")}
+        self.env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, str(HERE / script), *(str(each) for each in arguments)]

@@ -173,7 +173,7 @@ def test_no_secret_leaves_its_file(
         where = ["--serial", "S-1"] if real else ["--simulate"]
         command = [*COMMAND, "run", str(plan), "--station", str(station), *where, "--json"]
         process = subprocess.Popen(
-            command, env=environment(data) | {"HARNESS_RUNTIME": str(tmp_path / "locks")}, stdin=subprocess.DEVNULL,
+            command, env=environment(data), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         lines: list[bytes] = []
@@ -207,7 +207,7 @@ def test_no_secret_leaves_its_file(
         assert Echo.seen
         assert all(CANARIES["token"] in word for word in Echo.seen)  # it was used
         assert len(words) >= 2
-    kept = {path: path.read_bytes() for folder in (data, tmp_path / "locks") for path in folder.rglob("*")
+    kept = {path: path.read_bytes() for path in data.rglob("*")
             if path.is_file() and not path.is_socket()}  # fmt: skip
     assert code == 2 or kept
     kept[Path("output")] = b"".join(lines)

@@ -1,64 +1,103 @@
-"""One run a station: races between processes, locks of the dead, and what the second one is told."""
+"""One rack, one run: races between processes, locks of the dead, what the second one is told, and who may hold what."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.engine.lock import StationLock, file_name, runtime_dir
+from harness.device.address import parse_address
 from harness.errors import RunError
+from harness.safety.keys import Key, address_keys, resolved, serial_key
+from harness.safety.lock import RackLock, cleaned, digest, find, runs_on_this_machine, users_of
+from harness.safety.names import ask, bind, listed, own_peer, processes_behind, state_of
+from tests.integration.guarded_tools import until
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
-import sys, time
+import asyncio, os, sys, time
 from pathlib import Path
-from harness.engine.lock import StationLock
+from harness.safety.keys import Key
+from harness.safety.lock import RackLock
+from harness.safety.names import Doors
 from harness.errors import RunError
-go, data, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-rounds = int(sys.argv[4])
-print("up", flush=True)
-for k in range(rounds):
+go, device, name, doing = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+rounds = int(sys.argv[5])
+async def one(k):
     while not (go / f"go{k}").exists():
         time.sleep(0.0005)
     try:
-        lock = StationLock.take("race", data, run=name)
+        lock = RackLock.take(doing, [Key(device, "pdu at " + device)], run=name, serial="S-1")
     except RunError as error:
         print(f"lost {error}", flush=True)
         lock = None
     else:
-        print(f"won {lock.epoch}", flush=True)
+        doors = Doors(lambda command, peer: {"ok": True, **lock.about, "pid": os.getpid()})
+        await doors.add(lock.sockets)
+        print("won", flush=True)
     while not (go / f"end{k}").exists():
-        time.sleep(0.002)
+        await asyncio.sleep(0.002)
     if lock is not None:
+        doors.close()
         lock.release()
     print("done", flush=True)
+print("up", flush=True)
+for k in range(rounds):
+    asyncio.run(one(k))
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_RUNTIME", str(tmp_path / "locks"))
+def start_holder(folder: Path, device: str, name: str, doing: str = "run", rounds: int = 1) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(folder), device, name, doing, str(rounds)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+def end(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@pytest.fixture
+def device() -> str:
+    """A device that no other test of this machine has."""
+    return f"tcp 192.0.2.1 {secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def held(tmp_path: Path, device: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the device."""
+    (tmp_path / "go0").touch()
+    holder = start_holder(tmp_path, device, "2026-11-22T084500Z-R7-3f9a")
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "won\n"
+    yield holder
+    end(holder)
 
 
 def race(folder: Path, starters: int, rounds: int) -> list[list[str]]:
     """What each of `starters` processes said in each of `rounds` races."""
-    command = [sys.executable, "-c", HOLD, str(folder), str(folder)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    processes = [
-        subprocess.Popen([*command, f"run-{k}", str(rounds)], stdout=subprocess.PIPE, text=True, env=env)
-        for k in range(starters)
-    ]
+    where = f"race {folder}"
+    processes = [start_holder(folder, where, f"run-{k}", rounds=rounds) for k in range(starters)]
     try:
         outs = [process.stdout for process in processes if process.stdout is not None]
-        for out in outs:
-            assert out.readline() == "up\n"
         results = []
         for k in range(rounds):
             (folder / f"go{k}").touch()
@@ -68,139 +107,288 @@ def race(folder: Path, starters: int, rounds: int) -> list[list[str]]:
                 assert out.readline() == "done\n"
         return results
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        end(*processes)
+
+
+def take(device: str, doing: str = "run", **about: str) -> RackLock:
+    return RackLock.take(doing, [Key(device, f"pdu at {device}")], **about)
 
 
 def test_of_twenty_starters_exactly_one_wins(tmp_path: Path) -> None:
-    for number, said in enumerate(race(tmp_path, 20, 10), 1):
-        won = [line for line in said if line.startswith("won")]
-        assert won == [f"won {number}"], "exactly one, and every run has an epoch of its own"
-        assert sum("station race is in use by" in line for line in said) == 19
+    for said in race(tmp_path, 20, 10):
+        assert sum(line == "won" for line in said) == 1, said
+        assert sum("is in use by run-" in line for line in said) == 19, said
 
 
-def test_the_loser_is_told_who_holds_the_station(tmp_path: Path) -> None:
-    lock = StationLock.take("line-3-bay-2", tmp_path, run="2026-11-22T084500Z-R7-3f9a", serial="R7")
-    content = json.loads(lock.path.read_text())
+def test_the_loser_is_told_who_holds_the_rack(held: subprocess.Popen[str], device: str) -> None:
     with pytest.raises(RunError) as refused:
-        StationLock.take("line-3-bay-2", tmp_path)
+        take(device)
     text = str(refused.value)
-    for part in ("2026-11-22T084500Z-R7-3f9a", "R7", content["started"], socket.gethostname(), str(os.getpid())):
+    for part in (device, "2026-11-22T084500Z-R7-3f9a", "S-1", "started 20", f"process {held.pid}", own_peer().user):
         assert part in text
-    StationLock.take("line-3-bay-3", tmp_path).release()
-    lock.release()
-    again = StationLock.take("line-3-bay-2", tmp_path)
-    assert again.epoch == 2
-    again.release()
+    take(f"{device} of another").release()
 
 
-def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path), str(tmp_path), "first", "1"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert holder.stdout is not None
-    (tmp_path / "go0").touch()
-    assert holder.stdout.readline() == "up\n"
-    assert holder.stdout.readline() == "won 1\n"
-    with pytest.raises(RunError, match="first"):
-        StationLock.take("race", tmp_path)
-    holder.kill()
+def test_a_lock_dies_with_its_holder(held: subprocess.Popen[str], device: str) -> None:
+    held.kill()
     killed = time.monotonic()
-    holder.wait()
-    lock = StationLock.take("race", tmp_path)
+    held.wait()
+    take(device).release()
     assert time.monotonic() - killed < 1.0
-    assert lock.epoch == 2
-    lock.release()
-    holder.stdout.close()
 
 
-def test_children_do_not_inherit_the_lock(tmp_path: Path) -> None:
-    lock = StationLock.take("race", tmp_path)
+def test_what_was_taken_before_a_refusal_is_given_back(held: subprocess.Popen[str], device: str) -> None:
+    free = f"{device} free"
+    with pytest.raises(RunError):
+        RackLock.take("run", [Key(free, "a"), Key(device, "b")])
+    take(free).release()
+
+
+def test_children_do_not_inherit_the_lock_unless_it_is_left_to_them(device: str) -> None:
+    lock = take(device)
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     try:
         lock.release()
-        StationLock.take("race", tmp_path).release()
+        take(device).release()
     finally:
         child.communicate(b"")
-
-
-def test_a_damaged_lock_file_is_no_obstacle(tmp_path: Path) -> None:
-    folder = runtime_dir(tmp_path)
-    for content in (b"", b"\0\0\0", b'{"pid": 1, "epoch": "x"}', b"[1, 2]", b'{"epoch": -4}', b"\xff" * 70_000):
-        (folder / "race.lock").write_bytes(content)
-        lock = StationLock.take("race", tmp_path, run="r")
-        assert lock.epoch == 1
-        assert json.loads(lock.path.read_text())["run"] == "r"
-        lock.release()
-
-
-def test_while_a_guardian_works_nobody_starts(tmp_path: Path) -> None:
-    import fcntl
-
-    lock = StationLock.take("race", tmp_path)
-    lock.release()
-    with lock.guardian_path.open("w") as file:
-        file.write('{"pid": 7, "run": "run-of-the-dead"}')
-        file.flush()
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match="guardian of run-of-the-dead is still making the rack safe"):
-            StationLock.take("race", tmp_path)
-        with pytest.raises(RunError, match="guardian"):
-            StationLock.take("race", tmp_path)
-    StationLock.take("race", tmp_path).release()
-
-
-def test_names_of_stations_are_safe_and_distinct() -> None:
-    names = ["line-3", "line.3", "line/3", "../x", "", "ä", "a" * 300, "a" * 301, "Line-3", "line 3", "line.2e.3"]
-    files = [file_name(name) for name in names]
-    assert len(set(files)) == len(names)
-    assert all("/" not in name and not name.startswith("..") and len(name) < 250 for name in files)
-
-
-def test_where_locks_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert runtime_dir(tmp_path) == tmp_path / "locks"
-    monkeypatch.setattr("harness.engine.lock.SHARED", tmp_path / "nowhere")
-    monkeypatch.delenv("HARNESS_RUNTIME")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert runtime_dir(tmp_path / "data") == tmp_path / "harness"
-    monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert runtime_dir(tmp_path / "data") == tmp_path / "data" / "locks"
-    blocked = tmp_path / "file"
-    blocked.touch()
-    monkeypatch.setenv("HARNESS_RUNTIME", str(blocked / "deeper"))
-    with pytest.raises(RunError, match="folder for locks"):
-        runtime_dir(tmp_path)
-
-
-def test_everybody_of_the_folders_group_can_use_the_locks(tmp_path):
-    folder = tmp_path / "locks"
-    folder.mkdir()
-    before = os.umask(0o077)
+    lock = take(device)
+    heir = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        pass_fds=[each.fileno() for each in lock.sockets],
+    )
     try:
-        lock = StationLock.take("line 3", tmp_path)
-    finally:
-        os.umask(before)
-    try:
-        for path in (lock.path, lock.guardian_path):
-            assert path.stat().st_mode & 0o777 == 0o664
-            assert path.stat().st_gid == folder.stat().st_gid
-    finally:
+        name = f"harness.bay.{digest(device)}"
         lock.release()
+        with pytest.raises(RunError):
+            take(device)
+        assert processes_behind(name) == [heir.pid]
+    finally:
+        heir.communicate(b"")
+    take(device).release()
 
 
-def test_two_stations_that_name_one_switch_do_not_run_together(tmp_path):
-    lock = StationLock.take("line 3", tmp_path, run="2026-11-22T084500Z-R7-3f9a", switches=["snmp://10.0.0.11:161"])
-    both = ["snmp://10.0.0.9:161", "snmp://10.0.0.11:161"]
-    with pytest.raises(
-        RunError, match=r"snmp://10\.0\.0\.11:161 of station line 4 is in use by 2026-11-22T084500Z-R7-3f9a"
-    ):
-        StationLock.take("line 4", tmp_path, switches=both)
-    StationLock.take("line 4", tmp_path, switches=both[:1]).release()
+def test_a_stopped_holder_is_said_to_be_stopped_and_what_to_do(held: subprocess.Popen[str], device: str) -> None:
+    os.kill(held.pid, signal.SIGSTOP)
+    until(lambda: state_of(held.pid) == "T", 5)
+    started = time.monotonic()
+    with pytest.raises(RunError) as refused:
+        take(device)
+    assert time.monotonic() - started < 4
+    text = str(refused.value)
+    assert f"process {held.pid}) is frozen (state T, stopped)" in text or f"process {held.pid} is frozen" in text, text
+    assert f"kill -9 {held.pid}" in text
+    assert "harness safe" in text
+    os.kill(held.pid, signal.SIGCONT)
+
+
+def test_while_somebody_makes_the_rack_safe_no_run_begins_and_he_waits_for_nobody(tmp_path: Path, device: str) -> None:
+    (tmp_path / "go0").touch()
+    first, second = (start_holder(tmp_path, device, "", "safe") for _ in range(2))
+    try:
+        for holder in (first, second):
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "won\n"
+        for doing in ("run", "set"):
+            with pytest.raises(RunError, match="in use by `harness safe`"):
+                take(device, doing)
+        end(first)
+        with pytest.raises(RunError, match="in use by `harness safe`"):
+            take(device)
+        take(device, "safe").release()
+    finally:
+        end(first, second)
+    take(device).release()
+
+
+def test_safe_gets_in_beside_a_run(held: subprocess.Popen[str], device: str) -> None:
+    key = Key(device, "pdu")
+    lock = RackLock.take("safe", [key])
+    (holder,) = users_of([key])
+    assert (holder.doing, holder.pid, holder.said["serial"]) == ("run", held.pid, "S-1")
     lock.release()
-    StationLock.take("line 4", tmp_path, switches=both).release()
+
+
+def test_runs_share_what_does_not_energise_and_nobody_sets_it_meanwhile(device: str) -> None:
+    shared, alone = Key(device, "cdu", alone=False), Key(device, "cdu")
+    first = RackLock.take("run", [shared])
+    second = RackLock.take("run", [shared])
+    with pytest.raises(RunError, match=r"cdu.*in use by"):
+        _answered(lambda: RackLock.take("set", [alone]), first)
+    first.release()
+    with pytest.raises(RunError):
+        RackLock.take("set", [alone])
+    second.release()
+    setting = RackLock.take("set", [alone], text="cdu.pump to off")
+    with pytest.raises(RunError, match=r"in use by `harness set` cdu\.pump to off"):
+        _answered(lambda: RackLock.take("run", [shared]), setting)
+    setting.release()
+
+
+def _answered(act, lock: RackLock) -> None:
+    """Do something in this thread while another one answers for the lock."""
+    import asyncio
+    import threading
+
+    from harness.safety.names import Doors
+
+    loop = asyncio.new_event_loop()
+    doors = Doors(lambda command, peer: {"ok": True, **lock.about})
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(doors.add(lock.sockets), loop).result(5)
+    try:
+        act()
+    finally:
+        loop.call_soon_threadsafe(doors.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+
+def keys_of(address: str, unit: int | None = None) -> set[str]:
+    return set(address_keys(parse_address(address), unit))
+
+
+def test_one_device_under_several_names_has_a_key_in_common() -> None:
+    here = keys_of("snmp://127.0.0.1:161")
+    for host in ("localhost", "[::1]", "[::ffff:127.0.0.1]"):
+        assert keys_of(f"snmp://{host}:161") & here, host
+    assert keys_of("snmp://127.0.0.1") == here
+    assert not keys_of("snmp://127.0.0.1:162") & here
+    assert not keys_of("snmp://127.0.0.2:161") & here, "another loopback address may be a tunnel to another device"
+    assert not keys_of("snmp://192.0.2.7:161") & here
+    assert keys_of("modbus+tcp://192.0.2.7:502/12") == keys_of("modbus+rtutcp://192.0.2.7", 12)
+    assert not keys_of("modbus+tcp://192.0.2.7:502/12") & keys_of("modbus+tcp://192.0.2.7:502/13")
+    assert keys_of("TCPIP0::192.0.2.7::5025::SOCKET") == keys_of("tcpip::192.0.2.7::5025::socket")
+    assert keys_of("TCPIP::192.0.2.7::INSTR") == keys_of("TCPIP0::192.0.2.7::inst0::INSTR")
+    assert resolved("no-such-host.invalid.") == ["no-such-host.invalid"]
+
+
+def test_an_address_of_this_machine_is_this_machine() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        own = probe.getsockname()[0]
+    if own.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    assert resolved(own) == ["127.0.0.1"]
+
+
+def test_a_serial_port_is_what_it_is_and_not_what_its_link_is_called(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    try:
+        path = os.ttyname(slave)
+        found = keys_of(f"ASRL{path}::INSTR")
+        link = Path("/dev/shm") / f"usb-adapter-{os.getpid()}"
+        link.symlink_to(path)
+        try:
+            assert keys_of(f"ASRL{link}::INSTR") == found
+            assert keys_of(f"modbus+rtu://{link}?baud=19200/7") == keys_of(f"modbus+rtu://{path}?baud=9600/7")
+        finally:
+            link.unlink()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize(
+    "serial",
+    ["", "  ", "0", "00000000", "FFFFFFFFFFFF", "N/A", "unknown", "None", "Not set", "123456", "a1", "\0\0\0\0"],
+)
+def test_what_is_no_serial_number_locks_nothing(serial: str) -> None:
+    assert serial_key(serial) == ""
+
+
+def test_a_serial_number_is_one_however_it_is_written() -> None:
+    assert serial_key("5A1234E56789") == serial_key(" 5a1234e56789 ") == serial_key("5A1234-E56789") != ""
+
+
+def test_what_others_say_is_short_printable_text_or_nothing() -> None:
+    said = {"doing": "run\n\x1b[31m", "run": 7, "serial": "x" * 999, "station": ["y"], "plan": "", "evil": "z"}
+    assert cleaned(said) == {"doing": "run??[31m", "serial": "x" * 160}
+
+
+ANSWERS = [b"", b"\n", b"[1]\n", b"{}\n", b"\xff\xfe\n", b'{"ok": true}\n', b'{"doing": 1, "pid": "x"}\n']
+
+
+@pytest.mark.parametrize("answer", [*ANSWERS, b"[" * 100_000 + b"\n", b"x" * 200_000])
+def test_a_stranger_at_the_name_of_a_lock_is_named_by_the_kernel(device: str, answer: bytes) -> None:
+    import threading
+
+    stranger = bind(f"harness.bay.{digest(device)}")
+
+    def talk() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = stranger.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.recv(4096)
+                    connection.sendall(answer)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    with pytest.raises(RunError) as refused:
+        take(device)
+    stranger.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    assert f"process {os.getpid()}" in str(refused.value)
+    assert str(refused.value).isprintable()
+    stranger.close()
+
+
+def test_a_stranger_who_drips_is_given_up_in_time(device: str) -> None:
+    import threading
+
+    stranger = bind(f"harness.bay.{digest(device)}")
+
+    def drip() -> None:
+        connection, _ = stranger.accept()
+        try:
+            while True:
+                connection.send(b" ")
+                time.sleep(0.05)
+        except OSError:
+            connection.close()
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    started = time.monotonic()
+    found = ask(f"harness.bay.{digest(device)}", {"do": "who"}, 0.5)
+    assert time.monotonic() - started < 1.5
+    assert found is not None
+    assert found[1] is None
+    thread.join()
+    stranger.close()
+
+
+def test_nobody_at_a_name_is_nobody(device: str) -> None:
+    assert find(f"harness.bay.{digest(device)}") is None
+    assert users_of([Key(device, "x")]) == []
+
+
+def test_names_are_listed_only_while_somebody_listens(device: str) -> None:
+    lock = take(device)
+    name = f"harness.bay.{digest(device)}"
+    assert listed("harness.bay.").count(name) == 1
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(f"\0{name}")
+        accepted, _ = lock.sockets[0].accept()
+        lock.release()
+        assert name not in listed("harness.bay."), "a connection that outlives the lock is none"
+        accepted.close()
+
+
+def test_runs_are_found_by_their_name(tmp_path: Path) -> None:
+    run = f"2026-11-22T084500Z-{secrets.token_hex(6)}-3f9a"
+    lock = RackLock("run", {"serial": "S-2"})
+    lock.take_name(run)
+    found: list[str] = []
+    _answered(lambda: found.extend(each.run for each in runs_on_this_machine()), lock)
+    assert run in found
+    lock.release()
+    assert json.dumps(listed("harness.run.")).count(run) == 0

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import stat
 
 import pytest
 
 from harness.clock import Clock, run
-from harness.engine.control import ControlSocket, ask, live_runs, obey
+from harness.engine.control import obey
 from harness.engine.pausing import Gate, StepClock
-from harness.errors import RunError
 from harness.limits.verdict import Verdict
 from harness.record.verification import verify
+from harness.safety.names import ask, listed, own_peer
 from tests.chaos.rig import HEAD, SOAK, Scene, play
 
 HOLD = "{schema: 1, plan: hold, coverage: 50 %, steps: [{step: hold, for: 60 s}]}"
@@ -226,40 +223,28 @@ def test_a_trip_is_reset_by_name_only_when_its_cause_is_gone(tmp_path):
     virtual(main)
 
 
-def test_socket_is_private_and_answers_lines(tmp_path):
+def test_a_run_is_reached_by_its_name_and_answers_lines(tmp_path):
     async def main() -> None:
         async def talking(scene: Scene) -> None:
             await scene.running("hold")
             loop = asyncio.get_running_loop()
-            long = tmp_path / ("x" * 120)
-            long.mkdir()
-            control = await ControlSocket.serve(scene.runner, long)
-            assert stat.S_IMODE(os.stat(control.path).st_mode) == 0o600
-            answer = await loop.run_in_executor(None, ask, control.path, {"do": "status"})
-            assert answer["status"]["step"] == "hold"
-            runs = await loop.run_in_executor(None, live_runs, long)
-            assert [path for path, _ in runs] == [control.path]
-            refused = await loop.run_in_executor(None, ask, control.path, {"do": "explode"})
-            assert not refused["ok"]
-            done = await loop.run_in_executor(None, ask, control.path, {"do": "skip"})
-            assert done["ok"]
-            await control.close()
-            assert not control.path.exists()
+            name = f"harness.run.{scene.runner.journal.path.parent.name}"
+
+            async def asked(command):
+                peer, answer = await loop.run_in_executor(None, ask, name, command)
+                assert peer.uid == own_peer().uid, "the kernel names the guardian, who has the socket too"
+                return answer
+
+            assert name in listed("harness.run.")
+            assert (await asked({"do": "status"}))["status"]["step"] == "hold"
+            assert (await asked({"do": "who"}))["doing"] == "run"
+            for nonsense in ({"do": "explode"}, {"do": ["x"]}, {}):
+                assert not (await asked(nonsense))["ok"]
+            assert (await asked({"do": "skip"}))["ok"]
 
         outcome, scene = await play(HOLD, tmp_path, talking)
         assert outcome.verdict is Verdict.INCONCLUSIVE
-        user = scene.of("operator")[-1].data["who"]
-        assert user
-        assert user != "unknown"
+        assert scene.of("operator")[-1].data["who"] == own_peer().user
+        assert f"harness.run.{outcome.folder.name}" not in listed("harness.run.")
 
     run(main, rate=2)
-
-
-def test_nobody_at_the_socket_is_said(tmp_path):
-    with pytest.raises(RunError):
-        ask(tmp_path / "none.ctl", {"do": "status"})
-    with socket.socket(socket.AF_UNIX) as deaf:
-        deaf.bind(str(tmp_path / "run-1.ctl"))
-        deaf.listen()
-        with pytest.raises(RunError):
-            ask(tmp_path / "run-1.ctl", {"do": "status"}, timeout=0.1)

@@ -321,8 +321,6 @@ def test_a_full_disk_keeps_nobody_from_reading_records_or_reaching_a_run(tmp_pat
     from harness.cli.records import runs
     from harness.errors import ConfigError, RunError
 
-    monkeypatch.setenv("HARNESS_RUNTIME", str(tmp_path / "locks"))
-
     class Full:
         free = 0
 

@@ -1,0 +1,42 @@
+"""What a station's runs and commands need for themselves: see `harness.safety.keys`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from harness.device.address import parse_address
+from harness.device.device import Device
+from harness.engine.project import StationProject
+from harness.safety.keys import Key, address_keys, serial_key
+from harness.schema.profile import ModbusProfile
+
+
+def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collection[str] = ()) -> list[Key]:
+    """A key for every way to reach each device that can be commanded.
+
+    What puts power on the rack is for one run alone, and so are the devices named in `alone`. A coolant distribution
+    unit may serve several racks: their runs share it. `addresses` replace those of the station file.
+    """
+    keys = []
+    for name, entry in on.station.devices.items():
+        controls = on.catalog.expansions[name].controls.values()
+        if not controls:
+            continue
+        is_alone = name in alone or any(control.spec.energises for control in controls)
+        profile = on.catalog.profiles[name]
+        unit = profile.modbus.unit if isinstance(profile, ModbusProfile) else None
+        where = parse_address(addresses.get(name) or entry.address)
+        shown = f"{name} at {where} of station {on.station.station}"
+        keys += [Key(what, shown, is_alone) for what in address_keys(where, unit)]
+    return keys
+
+
+def serial_keys(devices: Mapping[str, Device]) -> list[Key]:
+    """A key for the serial number of every open device that puts power on the rack: it may be reached otherwise too."""
+    keys = []
+    for name, device in devices.items():
+        serial = device.identity.get("serial", "")
+        what = serial_key(serial)
+        if what and any(control.spec.energises for control in device.expansion.controls.values()):
+            keys.append(Key(what, f"the device with serial number {serial.strip()} ({name} here)"))
+    return keys

@@ -1,0 +1,110 @@
+"""What a run has for itself: the devices it switches, by what they are and not by what a station file calls them.
+
+Two spellings of one device have a key in common: names of one host, a host's own name and loopback, a serial port and
+the link that udev made to it. Two routes to one device have its serial number in common.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from harness.device.address import Address
+
+RESOLVES_WITHIN_S = 3.0
+"""Longest wait for a name server, seconds; a name that it does not know is taken as it stands."""
+_HERE = "127.0.0.1"
+_SHORTEST_SERIAL = 5
+_NO_SERIALS = ("unknown", "none", "null", "default", "notset", "notavailable", "tobefilledbyoem", "123456", "12345678")
+"""What stands in the place of a serial number that nobody has set, letters and digits only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing to lock. `shown` is what people are told it is; `alone`: no other run may use it at the same time."""
+
+    what: str
+    shown: str
+    alone: bool = True
+
+
+def address_keys(where: Address, unit: int | None) -> list[str]:
+    """What is reached at an address, a name for every address that its host has. `unit` is the profile's own unit."""
+    if where.scheme == "visa":
+        return _visa(where.resource)
+    tail = f"/{where.unit if where.unit is not None else unit}" if where.protocol == "modbus" else ""
+    if where.scheme == "modbus+rtu":
+        return [f"line {_line(where.host)}{tail}"]
+    wire = "udp" if where.protocol == "snmp" else "tcp"
+    return [f"{wire} {host} {where.port}{tail}" for host in resolved(where.host)]
+
+
+def _visa(resource: str) -> list[str]:
+    parts = resource.split("::")
+    kind = parts[0].upper()
+    if kind.startswith("TCPIP") and len(parts) > 2:
+        tail = parts[2] if parts[-1].upper() == "SOCKET" else "instrument"
+        return [f"tcp {host} {tail}" for host in resolved(parts[1])]
+    if kind.startswith("ASRL/"):
+        return [f"line {_line(parts[0][4:])}"]
+    return [f"visa {resource.upper()}"]
+
+
+def _line(path: str) -> str:
+    """A serial port by what it is: every name of a device file has the same numbers."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    if stat.S_ISCHR(found.st_mode):
+        return f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+    return os.path.realpath(path)
+
+
+def resolved(host: str) -> list[str]:
+    """Every address of a host, each in one spelling; the name itself when it does not resolve."""
+    found: list[str] = []
+
+    def look() -> None:
+        try:
+            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
+        except (OSError, UnicodeError):
+            return
+
+    # in a thread of its own: a name server that does not answer keeps the resolver for a long time
+    worker = threading.Thread(target=look, daemon=True)
+    worker.start()
+    worker.join(RESOLVES_WITHIN_S)
+    return sorted({_canonical(each) for each in list(found)}) or [host.rstrip(".").lower()]
+
+
+def _canonical(text: str) -> str:
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if str(address) in (_HERE, "::1") or (not address.is_loopback and _is_own(str(address), address.version)):
+        return _HERE
+    return str(address)
+
+
+def _is_own(address: str, version: int) -> bool:
+    """Whether an address is one of this machine's: to those, and only to those, it would send from the same one."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))  # of a datagram socket: nothing is sent
+            return str(probe.getsockname()[0]).partition("%")[0] == address
+    except OSError:
+        return False
+
+
+def serial_key(serial: str) -> str:
+    """The key of a device's own serial number; '' when it is none that tells two devices apart."""
+    bare = "".join(char for char in serial.casefold() if char.isalnum())
+    if len(bare) < _SHORTEST_SERIAL or len(set(bare)) < 3 or bare in _NO_SERIALS:
+        return ""
+    return f"serial {bare}"
