@@ -14,7 +14,7 @@ from sim.physics import Plant
 def powered(load: float = 100.0) -> Plant:
     """A plant with all outlets on and a settled load."""
     plant = Plant()
-    for index in range(1, plant.parameters.outlets + 1):
+    for index in range(1, plant.parameters.shelves + 1):
         plant.command(f"outlet[{index}]", 1)
     plant.command("load", load)
     plant.advance(900.0)

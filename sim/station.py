@@ -18,7 +18,8 @@ from harness.quantity import convert
 from harness.schema.profile import Profile
 from harness.schema.station import Station
 from sim.network import MemoryNetwork
-from sim.physics import Plant, RackParameters
+from sim.physics import Plant
+from sim.rack import feeds_of, make_sources, parameters_of, scope_of
 from sim.servers.host import Host, Listener, MemoryHost, PacedProtocol, SocketHost
 from sim.station_faults import (
     DEVICE_FAULTS,
@@ -109,7 +110,7 @@ class Simulation:
         """
         signal, equals, amount = fault.argument.partition("=")
         device, _, name = signal.strip().partition(".")
-        if signal in self.plant.names() or device not in self.devices:
+        if device not in self.devices or (signal in self.plant.names() and not self.devices[device].twin.pdu):
             return fault.argument
         twin = self.devices[device].twin
         point = points(twin).get(name)
@@ -148,31 +149,6 @@ class Simulation:
             await device.close()
 
 
-def parameters_of(rack: str) -> RackParameters:
-    """The parameters of a rack class such as `132kW`; ConfigError when it is none."""
-    try:
-        return RackParameters.for_power(float(rack.removesuffix("kW")))
-    except ValueError:
-        raise ConfigError(f"{rack!r} is not a rack class", hint="write it like '132kW'") from None
-
-
-def make_sources(plant: Plant) -> Sources:
-    """What twins see of a plant, with the settings that its controls have at the start."""
-    p = plant.parameters
-    defaults = {
-        "pump.run": 1.0,
-        "pump.mode": 1.0,
-        "flow.setpoint": p.design_flow,
-        "supply_temperature.setpoint": p.supply_setpoint,
-    }
-    for name in plant.commands():
-        if name.endswith(".voltage_setpoint"):
-            defaults[name] = p.bus_voltage
-        elif name.endswith(".admin"):
-            defaults[name] = 1.0
-    return Sources(plant, plant.commands(), defaults)
-
-
 async def start(
     station: Station,
     profiles: Mapping[str, Profile],
@@ -192,7 +168,9 @@ async def start(
 
     ConfigError when a profile is missing, a port is taken or a fault makes no sense; nothing is left running then.
     """
-    plant = Plant(parameters_of(station.simulation.rack), station.simulation.seed if seed is None else seed)
+    parameters = parameters_of(station.simulation.rack)
+    feeds = feeds_of(station, profiles, parameters.shelves)
+    plant = Plant(parameters, station.simulation.seed if seed is None else seed, feeds)
     sources = make_sources(plant)
     network = MemoryNetwork(direct=direct) if virtual else None
     host: Host = SocketHost() if network is None else MemoryHost(network)
@@ -203,7 +181,7 @@ async def start(
             if profile is None:
                 raise ConfigError(f"device {name}: no profile {entry.profile!r}", where=station.station)
             serial = entry.serial or (f"SIM-{lot}-{name}" if lot else "")
-            twin = Twin(name, profile, sources, entry.parameters, entry.counts, serial)
+            twin = Twin(name, profile, sources, entry.parameters, entry.counts, serial, scope_of(name, feeds))
             simulation.devices[name] = await serve(twin, entry, host, (ports or {}).get(name, 0))
         for fault in faults:
             simulation.inject(fault)

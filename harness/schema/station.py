@@ -265,6 +265,10 @@ class Simulation(Model):
 
     rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW"] = "132kW"
     seed: int = 1
+    feeds: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
+    """PDU: the shelf (1 to 8) on each of its outlets, in their order; 0: nothing, as on outlets beyond the list. Left
+    out, PDUs with no more outlets together than the rack has shelves share these out in the order of the station's
+    devices; else outlet n of each PDU feeds shelf n, and a shelf hangs on all feeds."""
 
 
 class Station(Model):
@@ -288,6 +292,13 @@ class Station(Model):
     show: tuple[SignalRef, ...] = ()
     """The signals that matter to the operator, in the order of the screen."""
     simulation: Simulation = Simulation()
+
+    @model_validator(mode="after")
+    def _feeds_are_devices(self) -> Station:
+        for name in self.simulation.feeds:
+            if name not in self.devices:
+                raise ValueError(f"simulation.feeds: {name!r} is no device of the station")
+        return self
 
     @property
     def sequences(self) -> dict[str, SafeSequence]:

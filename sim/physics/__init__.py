@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sim.physics.faults import CATALOGUE as FAULTS
-from sim.physics.faults import parse as parse_fault
+from sim.physics.faults.catalogue import CATALOGUE as FAULTS
+from sim.physics.faults.catalogue import parse as parse_fault
 from sim.physics.parameters import RackParameters
 from sim.physics.plant import Plant
 

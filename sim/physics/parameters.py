@@ -61,7 +61,7 @@ class RackParameters:
     valve_minimum: float = 0.02
     valve_stroke: float = 30.0  # s from closed to open
     # electrical
-    outlets: int = 8  # each feeds the shelf of the same number; half of the shelves carry full load (N+N)
+    shelves: int = 8  # half of them carry full load (N+N)
     psus: int = 6  # per shelf
     line_voltage: float = 240.0  # V phase to neutral
     line_frequency: float = 50.0  # Hz

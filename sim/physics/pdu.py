@@ -1,4 +1,4 @@
-"""The rack PDU: outlets that switch with a latency, breakers, phases and energy. Phases take turns."""
+"""A rack PDU: outlets that switch with a latency, breakers, phases and energy. Phases take turns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from sim.physics.feeds import Feed, scoped
 from sim.physics.parameters import RackParameters
 from sim.physics.rack import Rack
 from sim.physics.variables import Input, Schedule, Variable, interpolate
@@ -20,32 +21,45 @@ PHASES = 3
 
 
 class Pdu:
-    """Outlets are counted from 0 here and from 1 in names. `share` is what each outlet carries of the rack's power."""
+    """Outlets are counted from 0 here and from 1 in names. `share` is what each outlet carries of the rack's power.
 
-    def __init__(self, parameters: RackParameters, seed: int, schedule: Schedule, now: Callable[[], float]) -> None:
-        p = parameters
-        n = p.outlets
-        self.parameters = p
+    The first PDU of a rack has `place` 0. One that is alone carries all of the rack's power and has plain names.
+    """
+
+    def __init__(
+        self,
+        parameters: RackParameters,
+        seed: int,
+        schedule: Schedule,
+        now: Callable[[], float],
+        feed: Feed,
+        place: int,
+    ) -> None:
+        n = len(feed.shelves)
+        self.parameters = parameters
+        self.name = feed.name
+        self.scope = ""
+        """What the names of its variables begin with: nothing, or its own name when there are several."""
         self._schedule = schedule
         self._now = now
-        self._random = random.Random(f"{seed}/pdu")
+        self._random = random.Random(f"{seed}/pdu{place + 1 if place else ''}")
         self.wanted = [False] * n
         self.relay = [False] * n
         self.pending = [False] * n
         self.stuck = [False] * n
         self.tripped = [False] * n
         self.heat = [0.0] * n  # s, what an overloaded breaker has collected
-        self.phase_ok = [True] * PHASES
+        self.phase_lost = [0] * PHASES  # by how many faults
         self.closed_at = [-math.inf] * n
         self.share = [0.0] * n
-        self.energy = 0.0  # J, integral of the total power
+        self.rating = [0.0] * n  # W that what hangs on an outlet takes at full load, 0 for nothing
         self._energy = [0.0] * n  # J up to _mark
         self._mark = 0.0
         self._latest = [0] * n
         self.changed: Callable[[], None] = lambda: None
-        self.total: Callable[[], float] = lambda: 0.0  # W AC
-        self.present_energy: Callable[[], float] = lambda: self.energy  # J including the running step
-        self._full = p.maximum_power / (n / 2)  # W that one outlet carries at full load on half of them
+        self.total: Callable[[], float] = lambda: 0.0  # W AC of the whole rack
+        self.settled: Callable[[], float] = lambda: 0.0  # J, integral of it up to the last computed state
+        self.energy: Callable[[], float] = lambda: 0.0  # J, the same up to now
         self._metered_at = (-math.inf, 0.0)  # plant time and total power that `_metered` is of
         self._metered: tuple[list[float], list[float]] = ([], [])  # power factors, A
 
@@ -79,9 +93,9 @@ class Pdu:
         self.tripped[index] = tripped
         self._forget()
 
-    def set_phase(self, phase: int, *, alive: bool) -> None:
-        """Lose or restore one supply phase (0..2)."""
-        self.phase_ok[phase] = alive
+    def lose_phase(self, phase: int, faults: int) -> None:
+        """So many faults more (or fewer) take a supply phase (0..2) away."""
+        self.phase_lost[phase] += faults
         self._forget()
 
     def _forget(self) -> None:
@@ -90,13 +104,14 @@ class Pdu:
 
     def is_energised(self, index: int) -> bool:
         """Whether there is voltage at the outlet."""
-        return self.relay[index] and not self.tripped[index] and self.phase_ok[index % PHASES]
+        return self.relay[index] and not self.tripped[index] and not self.phase_lost[index % PHASES]
 
     def redistribute(self, share: list[float]) -> None:
         """The outlets carry other shares of the power from now on (their energies so far are kept)."""
-        passed = self.energy - self._mark
+        energy = self.settled()
+        passed = energy - self._mark
         self._energy = [joule + passed * part for joule, part in zip(self._energy, self.share, strict=True)]
-        self._mark = self.energy
+        self._mark = energy
         self.share = share
         self._metered_at = (-math.inf, 0.0)
 
@@ -132,7 +147,10 @@ class Pdu:
         moment = (self._now(), total)
         if moment != self._metered_at:
             powers = [total * share for share in self.share]
-            factors = [interpolate(POWER_FACTOR, power / self._full) if power > 0.0 else 1.0 for power in powers]
+            factors = [
+                interpolate(POWER_FACTOR, power / full) if power > 0.0 else 1.0
+                for power, full in zip(powers, self.rating, strict=True)
+            ]
             self._metered = (
                 factors,
                 [
@@ -149,13 +167,13 @@ class Pdu:
             return 0.0
         current = power / (voltage * factor)
         since = self._now() - self.closed_at[index]
-        if 0.0 <= since < 20 * INRUSH_TAU:
+        if 0.0 <= since < 20 * INRUSH_TAU and self.rating[index] > 0.0:
             current += INRUSH_PEAK * self.parameters.breaker_current * math.exp(-since / INRUSH_TAU)
         return current
 
     def outlet_energy(self, index: int) -> float:
         """Energy in kWh delivered through one outlet since the start."""
-        return (self._energy[index] + (self.present_energy() - self._mark) * self.share[index]) / 3.6e6
+        return (self._energy[index] + (self.energy() - self._mark) * self.share[index]) / 3.6e6
 
     def phase_current(self, phase: int) -> float:
         """A in one phase."""
@@ -167,17 +185,31 @@ class Pdu:
 
     def phase_voltage(self, phase: int) -> float:
         """V of one phase to neutral."""
-        return self.parameters.line_voltage if self.phase_ok[phase] else 0.0
+        return 0.0 if self.phase_lost[phase] else self.parameters.line_voltage
+
+    def carried(self) -> float:
+        """W of the whole PDU."""
+        return self.total() * sum(self.share) if self.scope else self.total()
+
+    def delivered(self) -> float:
+        """KWh of the whole PDU since the start."""
+        if not self.scope:
+            return self.energy() / 3.6e6
+        return sum(self.outlet_energy(i) for i in range(len(self.share)))
+
+    def apparent_power(self) -> float:
+        """VA of all outlets."""
+        return sum(self.power(i) / self.power_factor(i) for i in range(len(self.share)))
 
     def total_power_factor(self) -> float:
         """Power over apparent power of all outlets."""
-        apparent = sum(self.power(i) / self.power_factor(i) for i in range(len(self.share)))
-        return self.total() / apparent if apparent > 0.0 else 1.0
+        apparent = self.apparent_power()
+        return self.carried() / apparent if apparent > 0.0 else 1.0
 
     def variables(self) -> Iterator[Variable]:
         """What the PDU measures."""
         for i in range(len(self.share)):
-            name = f"outlet[{i + 1}]"
+            name = scoped(self.scope, f"outlet[{i + 1}]")
             yield Variable(f"{name}.state", "", partial(lambda k: float(self.relay[k]), i))
             yield Variable(f"{name}.pending", "", partial(lambda k: float(self.pending[k]), i))
             yield Variable(f"{name}.power", "W", partial(self.power, i))
@@ -186,20 +218,26 @@ class Pdu:
             yield Variable(f"{name}.energy", "kWh", partial(self.outlet_energy, i))
             yield Variable(f"{name}.power_factor", "", partial(self.power_factor, i))
         for i in range(PHASES):
-            yield Variable(f"phase[{i + 1}].current", "A", partial(self.phase_current, i))
-            yield Variable(f"phase[{i + 1}].voltage", "V", partial(self.phase_voltage, i))
-            yield Variable(f"phase[{i + 1}].power", "W", partial(self.phase_power, i))
-        yield Variable("pdu.power", "W", self.total)
-        yield Variable("pdu.energy", "kWh", lambda: self.present_energy() / 3.6e6)
-        yield Variable("pdu.frequency", "Hz", lambda: self.parameters.line_frequency)
-        yield Variable("pdu.power_factor", "", self.total_power_factor)
+            name = scoped(self.scope, f"phase[{i + 1}]")
+            yield Variable(f"{name}.current", "A", partial(self.phase_current, i))
+            yield Variable(f"{name}.voltage", "V", partial(self.phase_voltage, i))
+            yield Variable(f"{name}.power", "W", partial(self.phase_power, i))
+        whole = partial(scoped, self.scope)
+        yield Variable(whole("pdu.power"), "W", self.carried)
+        yield Variable(whole("pdu.energy"), "kWh", self.delivered)
+        yield Variable(whole("pdu.frequency"), "Hz", lambda: self.parameters.line_frequency)
+        yield Variable(whole("pdu.power_factor"), "", self.total_power_factor)
+
+    def metered(self) -> list[str]:
+        """The names of what its meter measures."""
+        return [each.name for each in self.variables() if each.name.rpartition(".")[2] not in ("state", "pending")]
 
     def inputs(self) -> Iterator[Input]:
         """What can be commanded."""
         for i in range(len(self.share)):
-            yield Input(f"outlet[{i + 1}]", "", partial(self.command, i))
+            yield Input(scoped(self.scope, f"outlet[{i + 1}]"), "", partial(self.command, i))
 
 
 def total_power(rack: Rack) -> float:
-    """W AC of everything behind the PDU."""
+    """W AC of everything behind the PDUs."""
     return rack.power + rack.extra

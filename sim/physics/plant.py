@@ -7,7 +7,6 @@ computed state (at most 1 s old, and only while nothing moves); counters run on.
 
 from __future__ import annotations
 
-import difflib
 import heapq
 import itertools
 import math
@@ -17,9 +16,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics import faults as catalogue
 from sim.physics.ambient import Ambient
 from sim.physics.coolant import pg25_density
+from sim.physics.faults import catalogue
+from sim.physics.feeds import ALL, Feed, letter, together, wired
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
 from sim.physics.network import Switch
@@ -27,9 +27,9 @@ from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu, total_power
 from sim.physics.rack import Rack
 from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_variables
-from sim.physics.sensors import FLOW_TAU, METER_TAU, RTD_TAU, Sensors, is_metered
+from sim.physics.sensors import FLOW_TAU, METER_TAU, RTD_TAU, Sensors
 from sim.physics.shelf import Shelves
-from sim.physics.variables import Input, Variable
+from sim.physics.variables import Input, Variable, nearest
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
@@ -37,19 +37,19 @@ _UNREPORTED = ("port[", "daq[")
 _LAGGED = {"loop.supply_temperature": 0, "loop.return_temperature": 1, "facility.return_temperature": 2}
 
 
-def nearest(word: str, known: Mapping[str, object]) -> str:
-    """A hint with the known words most like `word`."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
-
-
 class Plant:
-    """A liquid-cooled rack, its coolant unit, PDU, shelves, switch and instruments, from a parameter set and a seed.
+    """A liquid-cooled rack, its coolant unit, PDUs, shelves, switch and instruments, from a parameter set and a seed.
 
-    At plant time 0 all outlets are off, there is no load, and the coolant unit circulates at its design flow.
+    At plant time 0 all outlets are off, there is no load, and the coolant unit circulates at its design flow. Without
+    `feeds` there is one PDU with an outlet for each shelf.
     """
 
-    def __init__(self, parameters: RackParameters = RackParameters(), seed: int = 1) -> None:  # noqa: B008 frozen
+    def __init__(
+        self,
+        parameters: RackParameters = RackParameters(),  # noqa: B008 frozen
+        seed: int = 1,
+        feeds: Sequence[Feed] = (),
+    ) -> None:
         self.parameters = parameters
         self.seed = seed
         self.time: float = 0.0
@@ -63,13 +63,19 @@ class Plant:
         self.loop = Loop(parameters, seed)
         self.rack = Rack(parameters, self.loop.supply)
         self.ambient = Ambient(parameters, self._now)
-        self.pdu = Pdu(parameters, seed, self.schedule, self._now)
-        self.shelves = Shelves(parameters, seed, self.pdu, self.rack, self.schedule, self._now)
+        self.energy = 0.0  # J, integral of the total power
+        feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
+        self.pdus = [Pdu(parameters, seed, self.schedule, self._now, feed, k) for k, feed in enumerate(feeds)]
+        wiring = list(zip(self.pdus, feeds, strict=True))
+        self.shelves = Shelves(parameters, seed, wiring, self.rack, self.schedule, self._now)
         self.switch = Switch(parameters, seed, self.schedule, self._now)
         self.eload = ElectronicLoad(parameters, self.shelves)
-        self.pdu.changed = self.shelves.refresh
-        self.pdu.total = lambda: total_power(self.rack)
-        self.pdu.present_energy = lambda: self.pdu.energy + total_power(self.rack) * (self.time - self._t)
+        for pdu in self.pdus:
+            pdu.scope = pdu.name if len(self.pdus) > 1 else ""
+            pdu.changed = self.shelves.refresh
+            pdu.total = self._total
+            pdu.settled = lambda: self.energy
+            pdu.energy = self._energy_now
         self._traffic = 0.0
         self.switch.traffic = lambda: self._traffic + self.rack.running * (self.time - self._t)
         self.switch.load = lambda: self.rack.running
@@ -78,6 +84,7 @@ class Plant:
         self._air_energy = 0.0
         self._meter = 0.0  # W, the PDU's meter lags the power
         self._lags = [self.loop.supply, self.loop.back, self.loop.facility_return, self.loop.flow]
+        self._metered = {name for pdu in self.pdus for name in pdu.metered()} | {f"{ALL}.power"}
         self._variables = {variable.name: variable for variable in self._all_variables()}
         self._inputs = {item.name: item for item in self._all_inputs()}
         self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
@@ -88,12 +95,20 @@ class Plant:
     def _now(self) -> float:
         return self.time
 
+    def _total(self) -> float:
+        return total_power(self.rack)
+
+    def _energy_now(self) -> float:
+        return self.energy + total_power(self.rack) * (self.time - self._t)
+
     def _all_variables(self) -> list[Variable]:
         return [
             *loop_variables(self.loop, self.parameters),
             *rack_variables(self.rack, self.parameters, self._uptime),
             *self.ambient.variables(),
-            *self.pdu.variables(),
+            *(variable for pdu in self.pdus for variable in pdu.variables()),
+            *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
+            Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
             *self.shelves.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
@@ -104,7 +119,7 @@ class Plant:
         return [
             *loop_inputs(self.loop, self.parameters),
             *rack_inputs(self.rack),
-            *self.pdu.inputs(),
+            *(item for pdu in self.pdus for item in pdu.inputs()),
             *self.shelves.inputs(),
             *self.switch.inputs(),
             *self.eload.inputs(),
@@ -170,7 +185,7 @@ class Plant:
         power = rack.electrical(h)
         loop.step(self._t, h, rack, power)
         extra = rack.extra
-        self.pdu.energy += (power + extra) * h
+        self.energy += (power + extra) * h
         self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
         self._measure(h, power + extra)
@@ -181,7 +196,8 @@ class Plant:
             self.switch.set_alive(alive=alive)
         p = self.parameters
         if (power + extra) * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
-            self.pdu.overload(h)
+            for pdu in self.pdus:
+                pdu.overload(h)
         change = max(
             100.0 * abs(loop.speeds[0] - s1),
             100.0 * abs(loop.speeds[1] - s2),
@@ -257,9 +273,9 @@ class Plant:
             raise ValueError(f"no variable {name!r}{nearest(name, self._variables)}")
         sensors = self.sensors
         shown = sensors.prepare(name, self._lagged(variable), lambda: self.loop.total_air)
-        if not is_metered(name):
+        if name not in self._metered:
             return shown
-        return lambda: shown() if sensors.frozen_meter is None else sensors.frozen_meter(name)
+        return lambda: sensors.frozen[name] if name in sensors.frozen else shown()
 
     def _lagged(self, variable: Variable) -> Callable[[], float]:
         """How a variable reads behind the lag of its sensor."""
@@ -269,7 +285,7 @@ class Plant:
             return lambda: lags[place]
         if name == "loop.flow":
             return lambda: read() * lags[3] / self.loop.flow if self.loop.flow > 0.0 else lags[3] * 60000.0
-        if is_metered(name) and name.endswith(".power"):
+        if name in self._metered and name.endswith(".power"):
 
             def metered() -> float:
                 power = total_power(self.rack)
@@ -290,6 +306,13 @@ class Plant:
         self._level = 0
 
     # ---- faults
+
+    def pdu(self, which: str) -> Pdu:
+        """A PDU by its name, its letter (A, B) or its number; the first when nothing is said. ValueError for others."""
+        for index, pdu in enumerate(self.pdus):
+            if which in (pdu.name, letter(index), str(index + 1)) or not which:
+                return pdu
+        raise ValueError(f"PDU must be one of {', '.join(pdu.name for pdu in self.pdus)}, got {which!r}")
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -339,12 +362,12 @@ class Plant:
         density = pg25_density(self.parameters.facility_temperature)
         present = (inventory.reservoir + inventory.loop_volume) * density * 1e-3
         return {
-            "balance.electrical": self.pdu.energy,
+            "balance.electrical": self.energy,
             "balance.friction": loop.friction_in,
             "balance.air": self._air_energy,
             "balance.facility": loop.heat_out,
             "balance.stored": stored,
-            "balance.energy_residual": self.pdu.energy + loop.friction_in - gone - stored,
+            "balance.energy_residual": self.energy + loop.friction_in - gone - stored,
             "balance.mass_initial": inventory.initial_mass,
             "balance.mass_present": present,
             "balance.mass_lost": inventory.lost_mass,

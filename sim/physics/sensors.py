@@ -41,7 +41,6 @@ _BY_NAME = {
     "coolant.conductivity": Spec(0.0, 0.003, 1.0),
 }
 _EXACT = Spec(0.0, 0.0, 0.0)
-METERED = ("outlet", "phase", "pdu")
 AIR_NOISE = 0.08  # relative deviation added to a flow meter that sees nothing but froth
 
 
@@ -53,7 +52,7 @@ class Sensors:
         self._units = units
         self._specs: dict[str, tuple[Spec, int]] = {}
         self.faults: dict[str, list[tuple[str, float]]] = {}
-        self.frozen_meter: Callable[[str], float] | None = None
+        self.frozen: dict[str, float] = {}  # what meters that stand still show
         self._rows: dict[str, int] = {}
         self._keys = np.empty(0, np.uint64)
         self._slot = 0
@@ -135,7 +134,7 @@ class Sensors:
         rows = np.array([self._rows[name] for name in names], np.intp)
 
         def shown() -> NDArray[np.float64]:
-            if self._faulty or self.frozen_meter is not None:
+            if self._faulty or self.frozen:
                 return np.array([each() for each in single])
             drawn = self._draw_array()
             value = np.array([read() for read in reads])
@@ -163,11 +162,6 @@ class Sensors:
             self._faulty -= 1
 
         return undo
-
-
-def is_metered(name: str) -> bool:
-    """Whether a variable is measured by the PDU's meter."""
-    return name.startswith(METERED) and name.rpartition(".")[2] not in ("state", "pending")
 
 
 def _faulty(value: float, faults: list[tuple[str, float]]) -> float:

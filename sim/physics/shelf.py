@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
+from sim.physics.feeds import Feed
 from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu
 from sim.physics.rack import Rack
@@ -17,55 +19,101 @@ FAN_IDLE, FAN_FULL = 3000.0, 15000.0  # RPM
 AIR_RISE = 14.0  # K through a shelf at full load
 
 
+@dataclass
+class Inlet:
+    """One cord of a shelf, and the rectifiers behind it."""
+
+    shelf: int
+    pdu: Pdu
+    outlet: int
+    part: float = 1.0  # of the shelf's rectifiers
+    on: bool = False
+    starting: int = 0  # order of the start that is under way, 0 for none
+    share: float = 0.0  # of the rack's power
+
+
 class Shelves:
-    """All shelves and the bus. Shelf i hangs on outlet i; counted from 0 here and from 1 in names."""
+    """All shelves and the bus. A shelf hangs on the outlets of the PDUs; counted from 0 here and from 1 in names.
+
+    The rectifiers of a shelf with several cords are shared out between them: one that loses a cord goes on with the
+    rest.
+    """
 
     def __init__(
-        self, parameters: RackParameters, seed: int, pdu: Pdu, rack: Rack, schedule: Schedule, now: Callable[[], float]
+        self,
+        parameters: RackParameters,
+        seed: int,
+        wiring: Sequence[tuple[Pdu, Feed]],
+        rack: Rack,
+        schedule: Schedule,
+        now: Callable[[], float],
     ) -> None:
-        n = parameters.outlets
+        n = parameters.shelves
         self.parameters = parameters
-        self._pdu = pdu
+        self._pdus = [pdu for pdu, _ in wiring]
         self._rack = rack
         self._schedule = schedule
         self._now = now
         self._random = random.Random(f"{seed}/shelf")
-        self.on = [False] * n
+        self._full = parameters.maximum_power / (n / 2)
+        self.inlets = [
+            Inlet(shelf - 1, pdu, outlet)
+            for pdu, feed in wiring
+            for outlet, shelf in enumerate(feed.shelves)
+            if 0 < shelf <= n
+        ]
+        self.cords = [[inlet for inlet in self.inlets if inlet.shelf == i] for i in range(n)]
+        for inlet in self.inlets:
+            inlet.part = 1.0 / len(self.cords[inlet.shelf])
+            inlet.pdu.rating[inlet.outlet] = self._full * inlet.part
         self.psu_ok = [parameters.psus] * n
         self.ac_loss = [False] * n
         self.setpoint = [parameters.bus_voltage] * n
         self.ambient: Callable[[], float] = lambda: parameters.ambient_temperature
-        self._starting = [0] * n  # order of the start that is under way, 0 for none
         self._order = 0
-        self._full = parameters.maximum_power / (n / 2)
         self.peak = 0.0  # largest share of one outlet
 
+    def is_on(self, index: int) -> bool:
+        """Whether a shelf feeds the bus."""
+        return any(inlet.on for inlet in self.cords[index])
+
     def refresh(self) -> None:
-        """Follow the AC side: start shelves that got power, drop those that lost it, share the load anew."""
-        for i in range(len(self.on)):
-            if not (self._pdu.is_energised(i) and not self.ac_loss[i] and self.psu_ok[i] > 0):
-                self.on[i] = False
-                self._starting[i] = 0
-            elif not self.on[i] and not self._starting[i]:
+        """Follow the AC side: start what got power, drop what lost it, share the load anew."""
+        for inlet in self.inlets:
+            if not self._is_supplied(inlet):
+                inlet.on = False
+                inlet.starting = 0
+            elif not inlet.on and not inlet.starting:
                 self._order += 1
-                self._starting[i] = self._order
+                inlet.starting = self._order
                 at = self._now() + self._random.uniform(*START_DELAY)
-                self._schedule(at, partial(self._start, i, self._order))
+                self._schedule(at, partial(self._start, inlet, self._order))
         self._balance()
 
-    def _start(self, index: int, order: int) -> None:
-        if self._starting[index] == order:
-            self._starting[index] = 0
-            self.on[index] = True
+    def _is_supplied(self, inlet: Inlet) -> bool:
+        lost = self.ac_loss[inlet.shelf] or self.psu_ok[inlet.shelf] <= 0
+        return not lost and inlet.pdu.is_energised(inlet.outlet)
+
+    def _start(self, inlet: Inlet, order: int) -> None:
+        if inlet.starting == order:
+            inlet.starting = 0
+            inlet.on = True
             self._balance()
 
     def _balance(self) -> None:
-        weights = [ok / self.parameters.psus if on else 0.0 for on, ok in zip(self.on, self.psu_ok, strict=True)]
+        psus = self.parameters.psus
+        weights = [self.psu_ok[each.shelf] / psus * each.part if each.on else 0.0 for each in self.inlets]
         total = sum(weights)
-        share = [weight / total for weight in weights] if total > 0.0 else [0.0] * len(weights)
-        self._pdu.redistribute(share)
-        self.peak = max(share)
-        self._rack.capacity = total / (len(weights) / 2)
+        for inlet, weight in zip(self.inlets, weights, strict=True):
+            inlet.share = weight / total if total > 0.0 else 0.0
+        for pdu in self._pdus:
+            carried = [0.0] * len(pdu.share)
+            for inlet in self.inlets:
+                if inlet.pdu is pdu:
+                    carried[inlet.outlet] = inlet.share
+            pdu.redistribute(carried)
+        self.peak = max((inlet.share for inlet in self.inlets), default=0.0)
+        self._rack.capacity = total / (self.parameters.shelves / 2)
         if total == 0.0:
             self._rack.tripped = False  # without bus power the trays forget that they tripped
 
@@ -83,10 +131,16 @@ class Shelves:
         """Change the output voltage setpoint [V] of a shelf."""
         self.setpoint[index] = value
 
+    def input_power(self, index: int) -> float:
+        """W AC into a shelf."""
+        return sum(inlet.pdu.power(inlet.outlet) for inlet in self.cords[index])
+
     def loading(self, index: int) -> float:
-        """Load of a shelf relative to its rating, 0..1."""
-        good = self.psu_ok[index] / self.parameters.psus
-        return self._pdu.power(index) / (self._full * good) if good > 0.0 else 0.0
+        """Load of the rectifiers of a shelf that work, relative to their rating, 0..1."""
+        cords = self.cords[index]
+        alive = sum(inlet.part for inlet in cords if inlet.on) if len(cords) > 1 else 1.0
+        good = self.psu_ok[index] / self.parameters.psus * alive
+        return self.input_power(index) / (self._full * good) if good > 0.0 else 0.0
 
     def efficiency(self, index: int) -> float:
         """DC out over AC in, by load."""
@@ -94,20 +148,19 @@ class Shelves:
 
     def bus_voltage(self) -> float:
         """V on the bus: the mean setpoint of the shelves that are on, less droop; 0 when none is."""
-        share = self._pdu.share
-        setpoint = sum(volt * part for volt, part in zip(self.setpoint, share, strict=True))
+        setpoint = sum(self.setpoint[inlet.shelf] * inlet.share for inlet in self.inlets)
         if setpoint == 0.0:
             return 0.0
-        best = max(self.loading(i) for i in range(len(share)))
+        best = max(self.loading(i) for i in range(self.parameters.shelves))
         return setpoint - self.parameters.bus_droop * best
 
     def output_voltage(self, index: int) -> float:
         """V at the output of a shelf, 0 when it is off."""
-        return self.bus_voltage() if self.on[index] else 0.0
+        return self.bus_voltage() if self.is_on(index) else 0.0
 
     def output_power(self, index: int) -> float:
         """W DC of a shelf."""
-        return self._pdu.power(index) * self.efficiency(index)
+        return self.input_power(index) * self.efficiency(index)
 
     def output_current(self, index: int) -> float:
         """A DC of a shelf."""
@@ -116,15 +169,17 @@ class Shelves:
 
     def bus_current(self) -> float:
         """A DC on the bus."""
-        return sum(self.output_current(i) for i in range(len(self.on)))
+        return sum(self.output_current(i) for i in range(self.parameters.shelves))
 
     def input_voltage(self, index: int) -> float:
         """V AC at the input of a shelf."""
-        return 0.0 if self.ac_loss[index] else self._pdu.voltage(index)
+        if self.ac_loss[index]:
+            return 0.0
+        return max((inlet.pdu.voltage(inlet.outlet) for inlet in self.cords[index]), default=0.0)
 
     def input_current(self, index: int) -> float:
         """A AC into a shelf."""
-        return 0.0 if self.ac_loss[index] else self._pdu.current(index)
+        return 0.0 if self.ac_loss[index] else sum(inlet.pdu.current(inlet.outlet) for inlet in self.cords[index])
 
     def outlet_temperature(self, index: int) -> float:
         """Air leaving a shelf, degC."""
@@ -132,15 +187,15 @@ class Shelves:
 
     def fan_speed(self, index: int) -> float:
         """RPM of the fans of a shelf."""
-        return FAN_IDLE + (FAN_FULL - FAN_IDLE) * self.loading(index) if self.on[index] else 0.0
+        return FAN_IDLE + (FAN_FULL - FAN_IDLE) * self.loading(index) if self.is_on(index) else 0.0
 
     def variables(self) -> Iterator[Variable]:
         """What the shelves and the bus measure."""
-        for i in range(len(self.on)):
+        for i in range(self.parameters.shelves):
             name = f"shelf[{i + 1}]"
-            yield Variable(f"{name}.on", "", partial(lambda k: float(self.on[k]), i))
+            yield Variable(f"{name}.on", "", partial(lambda k: float(self.is_on(k)), i))
             yield Variable(f"{name}.psu_ok", "", partial(lambda k: float(self.psu_ok[k]), i))
-            yield Variable(f"{name}.input_power", "W", partial(self._pdu.power, i))
+            yield Variable(f"{name}.input_power", "W", partial(self.input_power, i))
             yield Variable(f"{name}.input_voltage", "V", partial(self.input_voltage, i))
             yield Variable(f"{name}.input_current", "A", partial(self.input_current, i))
             yield Variable(f"{name}.output_voltage", "V", partial(self.output_voltage, i))
@@ -154,6 +209,6 @@ class Shelves:
 
     def inputs(self) -> Iterator[Input]:
         """What can be commanded."""
-        for i in range(len(self.on)):
+        for i in range(self.parameters.shelves):
             yield Input(f"shelf[{i + 1}].force_ac_loss", "", partial(self.set_ac_loss, i))
             yield Input(f"shelf[{i + 1}].voltage_setpoint", "V", partial(self.set_voltage, i), 40.0, 59.5)

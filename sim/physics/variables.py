@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 
@@ -41,3 +42,9 @@ def interpolate(points: tuple[tuple[float, float], ...], x: float) -> float:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
         x0, y0 = x1, y1
     return y0
+
+
+def nearest(word: str, known: Mapping[str, object]) -> str:
+    """A hint with the known words most like `word`."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

@@ -134,7 +134,7 @@ class ModbusBank:
         self._mapped[table][address : address + length] = True
         for write in spec.unlock:
             self._mapped[TABLES[write.table]][write.address - self._base] = True
-        return _Target(name, spec, address, length, mask, self.twin.fill(spec.sim, index))
+        return _Target(name, spec, address, length, mask, self.twin.variable(spec.sim, index))
 
     def _tended(self, profile: ModbusProfile) -> set[int]:
         """Registers that the harness writes again and again: the clock and the watchdog. They take any value."""

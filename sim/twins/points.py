@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.quantity import unit as unit_of
 from harness.schema.profile import Control, Match, Profile, Signal, SimFlag
+from sim.physics.feeds import scoped
 from sim.twins.sources import Read, Sources
 
 PLAUSIBLE = {
@@ -36,6 +37,8 @@ class Twin:
     parameters: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     serial: str = ""
+    pdu: str = ""
+    """The PDU of the plant that this device is, by its name; `mains` for what sees all of them, "" for the only one."""
     booted_at: float = 0.0
     reboots: int = 0
     refuses: bool = False
@@ -55,6 +58,10 @@ class Twin:
         for name, value in self.parameters.items():
             text = text.replace(f"{{{name}}}", str(value))
         return text
+
+    def variable(self, template: str, index: int | None) -> str:
+        """What a binding of the profile is called in the plant."""
+        return scoped(self.pdu, self.fill(template, index))
 
     def command(self, name: str, value: float, unit: str) -> None:
         """Move an input of the plant, or a state of the device's own; ValueError when it is out of range."""
@@ -93,7 +100,7 @@ class Twin:
         return f"{repeat}[{(index or 0) - first + 1}]"
 
     def _is_there(self, template: str, index: int) -> bool:
-        return self.sources.knows(self.fill(template, index))
+        return self.sources.knows(self.variable(template, index))
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def points(twin: Twin) -> dict[str, Point]:
 
 
 def _point(twin: Twin, name: str, key: str, spec: Signal, index: int | None) -> Point:
-    of = twin.fill(spec.sim.of, index) if spec.sim else ""
+    of = twin.variable(spec.sim.of, index) if spec.sim else ""
     if of.startswith(OWN) and spec.sim is not None:
         twin.memory.setdefault(of, spec.sim.value or 0.0)
     if spec.is_text:
@@ -255,7 +262,7 @@ def _flags(twin: Twin, name: str, spec: Signal, index: int | None) -> Read:
 
 
 def _is_set(twin: Twin, name: str, rule: SimFlag, index: int | None) -> Callable[[], bool]:
-    read = _variable(twin, twin.fill(rule.of, index), "", name)
+    read = _variable(twin, twin.variable(rule.of, index), "", name)
     above, below = rule.above, rule.below
     if above is None and below is None:
         return lambda: read() != 0.0

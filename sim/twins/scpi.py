@@ -194,7 +194,7 @@ def _reply(twin: Twin, query: str, parts: dict[int, _Field]) -> Callable[[Call],
 
 
 def _add_control(device: Instrument, twin: Twin, control: ScpiControl, index: int | None) -> None:
-    plant = twin.fill(control.sim, index)
+    plant = twin.variable(control.sim, index)
     if control.set:
         line = twin.fill(control.set, index)
         device.declare(line, _setter(twin, control, plant, line))

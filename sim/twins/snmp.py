@@ -210,7 +210,7 @@ class SnmpObjects:
     # ---- controls
 
     def _add_control(self, index: int | None, spec: SnmpControl, repeat: str) -> None:
-        plant = self.twin.fill(spec.sim, index)
+        plant = self.twin.variable(spec.sim, index)
         if spec.oid or spec.at_signal:
             template = spec.oid or self._places.get(spec.at_signal) or self._profile.signals[spec.at_signal].oid
             oid = oid_of(self._fill(template, repeat, index))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.errors import ConfigError
 from harness.quantity import convert
+from sim.physics.feeds import scoped
 
 MAX_AGE_S = 0.05
 """Plant time by which a reading may lag: what is read within 50 ms comes from one state of the plant."""
@@ -57,7 +58,13 @@ class PlantLike(Protocol):
 class Sources:
     """The variables of one plant as the twins see them. `now` gives plant time in seconds."""
 
-    def __init__(self, plant: PlantLike, commands: Mapping[str, str], defaults: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        plant: PlantLike,
+        commands: Mapping[str, str],
+        defaults: Mapping[str, float],
+        pdus: Sequence[str] = ("",),
+    ) -> None:
         self.plant = plant
         self.commands = dict(commands)
         self.now: Callable[[], float] = lambda: 0.0
@@ -68,8 +75,12 @@ class Sources:
         self._own: dict[str, tuple[str, Read]] = {
             "pump.speed": ("%", lambda: self._over_pumps("speed", max)),
             "pump.power": ("W", lambda: self._over_pumps("power", sum)),
-            "pdu.apparent_power": ("VA", self._apparent_power),
-            **{f"phase[{i}].apparent_power": ("VA", partial(self._phase_apparent, i)) for i in (1, 2, 3)},
+            **{scoped(pdu, "pdu.apparent_power"): ("VA", partial(self._apparent_power, pdu)) for pdu in pdus},
+            **{
+                scoped(pdu, f"phase[{i}].apparent_power"): ("VA", partial(self._phase_apparent, pdu, i))
+                for pdu in pdus
+                for i in (1, 2, 3)
+            },
             "leak.zone[1]": ("", lambda: plant.sensed("leak.rack")),
             "leak.zone[2]": ("", lambda: plant.sensed("leak.cdu")),
             "eload.current_setpoint": ("A", lambda: self._memory.get("eload.current", 0.0)),
@@ -86,12 +97,13 @@ class Sources:
         names = [f"pump[{i}].{what}" for i in range(1, 9)]
         return how([self.plant.sensed(name) for name in names if name in self._units])
 
-    def _phase_apparent(self, phase: int) -> float:
-        return self.plant.sensed(f"phase[{phase}].voltage") * self.plant.sensed(f"phase[{phase}].current")
+    def _phase_apparent(self, pdu: str, phase: int) -> float:
+        name = scoped(pdu, f"phase[{phase}]")
+        return self.plant.sensed(f"{name}.voltage") * self.plant.sensed(f"{name}.current")
 
-    def _apparent_power(self) -> float:
-        factor = self.plant.sensed("pdu.power_factor")
-        return self.plant.sensed("pdu.power") / factor if factor > 0.0 else 0.0
+    def _apparent_power(self, pdu: str) -> float:
+        factor = self.plant.sensed(scoped(pdu, "pdu.power_factor"))
+        return self.plant.sensed(scoped(pdu, "pdu.power")) / factor if factor > 0.0 else 0.0
 
     def knows(self, name: str) -> bool:
         """Whether the variable exists in this plant."""

@@ -22,12 +22,12 @@ from harness.quantity import Frame
 from sim.faults.byzantine import modbus_lies, rtu_lies, scpi_lies
 from sim.network import MemoryNetwork
 from sim.physics.plant import Plant
+from sim.rack import make_sources, parameters_of
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
 from sim.servers.modbus_rtu import RtuProtocol
 from sim.servers.scpi import ScpiServer
 from sim.servers.snmp.lies import Lie, LyingResponder
-from sim.station import make_sources, parameters_of
 from sim.twins.modbus import ModbusBank
 from sim.twins.points import Twin
 from sim.twins.scpi import instrument

@@ -9,27 +9,19 @@ import asyncio
 import json
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import sim
-import sim.station
 from harness.clock import run
 from harness.device.registry import known_profiles, load_profile
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
-
-RACK_OUTLETS = 8
 
 
 async def main() -> None:
     out, station_file = Path(sys.argv[1]), Path(sys.argv[2])
     station = validate(read_source(station_file), Station)
     profiles = {e.profile: load_profile(known_profiles()[e.profile])[0] for e in station.devices.values()}
-    outlets = station.devices["pdu"].counts["outlet"]
-    if outlets > RACK_OUTLETS:
-        plain = sim.station.parameters_of
-        sim.station.parameters_of = lambda rack: replace(plain(rack), outlets=outlets)
     simulation = await sim.start(station, profiles, faults=sys.argv[3:], lot=str(os.getpid()))
     truth = await sim.serve_truth(simulation)
     content = json.dumps({"addresses": simulation.addresses, "truth": truth.port})

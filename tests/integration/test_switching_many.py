@@ -17,9 +17,9 @@ from harness.device.registry import known_profiles, load_profile
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.physics.plant import Plant
+from sim.rack import make_sources, parameters_of
 from sim.servers.host import MemoryHost
 from sim.servers.snmp import pdu
-from sim.station import make_sources, parameters_of
 from sim.twins.points import Twin
 from sim.twins.snmp import SnmpObjects, TwinResponder
 from tests.integration.guarded_tools import Bay, diary, until, wanted
@@ -82,7 +82,7 @@ class Agent(TwinResponder):
 async def switched_off(awkward: str = "", delay: float = 0.0, to: str = "off"):
     """(agent, notes, outcomes, seconds, outlets on in the truth) of switching a PDU of 24 outlets that is all on."""
     profile = load_profile(known_profiles()[PROFILE])[0]
-    sources = make_sources(Plant(replace(parameters_of("132kW"), outlets=OUTLETS), 3))
+    sources = make_sources(Plant(replace(parameters_of("132kW"), shelves=OUTLETS), 3))
     sources.refresh(force=True)
     entry = DeviceEntry(profile=PROFILE, address="snmp://pdu:161", counts={"outlet": OUTLETS})
     twin = Twin("pdu", profile, sources, {}, entry.counts, "SN-24")

@@ -13,9 +13,9 @@ from harness.errors import ConfigError
 from harness.schema.profile import PROFILES, ModbusSignal
 from harness.schema.source import parse_source, validate
 from sim.physics import Plant
+from sim.rack import make_sources
 from sim.servers.modbus_bank import ModbusFault
 from sim.servers.snmp.values import COUNTER64, INTEGER, OCTETS, Value
-from sim.station import make_sources
 from sim.station_faults import StationFault, fault_names, parse_fault
 from sim.twin import unit_of
 from sim.twins.image import Column, from_words, string_words, to_words

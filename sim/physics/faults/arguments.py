@@ -1,0 +1,63 @@
+"""What faults are made of: their arguments, and changes that can be taken back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from sim.physics.plant import Plant
+
+T = TypeVar("T")
+Undo = Callable[[], None]
+Apply = Callable[[], Undo]
+Maker = Callable[["Plant", str], Apply]
+"""Checks the argument of a fault (ValueError) and gives what applies it."""
+
+
+def index_of(arg: str, count: int, what: str) -> int:
+    """A number 1..count as an index 0..count-1; empty means 1."""
+    try:
+        number = int(arg or "1")
+    except ValueError:
+        number = 0
+    if not 1 <= number <= count:
+        raise ValueError(f"{what} must be 1 to {count}, got {arg!r}")
+    return number - 1
+
+
+def number_of(arg: str, default: float, low: float, high: float, what: str) -> float:
+    """A number low..high; empty means the default."""
+    try:
+        value = float(arg) if arg else default
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise ValueError(f"{what} must be {low:g} to {high:g}, got {arg!r}")
+    return value
+
+
+def put(target: object, name: str, value: object) -> Undo:
+    """Set an attribute and return what sets it back."""
+    before = getattr(target, name)
+    setattr(target, name, value)
+    return lambda: setattr(target, name, before)
+
+
+def put_item(values: list[T], index: int, value: T) -> Undo:
+    """Set an element of a list and return what sets it back."""
+    before = values[index]
+    values[index] = value
+
+    def undo() -> None:
+        values[index] = before
+
+    return undo
+
+
+def without_argument(arg: str, apply: Apply) -> Apply:
+    """`apply`; ValueError when an argument is given."""
+    if arg:
+        raise ValueError(f"takes no argument, got {arg!r}")
+    return apply

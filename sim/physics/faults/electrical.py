@@ -1,0 +1,90 @@
+"""Faults of the PDUs and the shelves. `pdu_b.3` is outlet 3 of that PDU, `3` that of the first one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, put_item
+
+if TYPE_CHECKING:
+    from sim.physics.pdu import Pdu
+    from sim.physics.plant import Plant
+
+
+def _of_pdu(plant: Plant, arg: str) -> tuple[Pdu, str]:
+    """The PDU that `pdu_b.3` means and the rest, of the first one when only the rest is given."""
+    which, dot, rest = arg.rpartition(".")
+    return plant.pdu(which if dot else ""), rest
+
+
+def _outlet(plant: Plant, arg: str) -> tuple[Pdu, int]:
+    pdu, number = _of_pdu(plant, arg)
+    return pdu, index_of(number, len(pdu.relay), f"outlet of {pdu.name}")
+
+
+def _outlet_stuck(plant: Plant, arg: str) -> Apply:
+    pdu, index = _outlet(plant, arg)
+    return lambda: put_item(pdu.stuck, index, True)
+
+
+def _outlet_off(plant: Plant, arg: str) -> Apply:
+    pdu, index = _outlet(plant, arg)
+
+    def apply() -> Undo:
+        closed = pdu.relay[index]
+        pdu.set_relay(index, closed=False)
+        return lambda: pdu.set_relay(index, closed=closed)
+
+    return apply
+
+
+def _breaker_trip(plant: Plant, arg: str) -> Apply:
+    pdu, index = _outlet(plant, arg)
+
+    def apply() -> Undo:
+        pdu.set_tripped(index, tripped=True)
+        return lambda: pdu.set_tripped(index, tripped=False)
+
+    return apply
+
+
+def _lose_phases(pdu: Pdu, *phases: int) -> Undo:
+    for phase in phases:
+        pdu.lose_phase(phase, 1)
+
+    def undo() -> None:
+        for phase in phases:
+            pdu.lose_phase(phase, -1)
+
+    return undo
+
+
+def _phase_loss(plant: Plant, arg: str) -> Apply:
+    pdu, number = _of_pdu(plant, arg)
+    phase = index_of(number, len(pdu.phase_lost), f"phase of {pdu.name}")
+    return lambda: _lose_phases(pdu, phase)
+
+
+def _feed_loss(plant: Plant, arg: str) -> Apply:
+    pdu = plant.pdu(arg)
+    return lambda: _lose_phases(pdu, *range(len(pdu.phase_lost)))
+
+
+def _psu_fail(plant: Plant, arg: str) -> Apply:
+    index = index_of(arg, plant.parameters.shelves, "shelf")
+
+    def apply() -> Undo:
+        plant.shelves.set_psus(index, plant.shelves.psu_ok[index] - 1)
+        return lambda: plant.shelves.set_psus(index, plant.shelves.psu_ok[index] + 1)
+
+    return apply
+
+
+FAULTS: dict[str, Maker] = {
+    "outlet_stuck": _outlet_stuck,
+    "outlet_off": _outlet_off,
+    "breaker_trip": _breaker_trip,
+    "phase_loss": _phase_loss,
+    "feed_loss": _feed_loss,
+    "psu_fail": _psu_fail,
+}
