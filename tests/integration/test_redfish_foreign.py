@@ -117,7 +117,7 @@ def test_the_guardian_reads_the_same():
                 assert await hands.open() == {}
                 names = ["flow", "leak", "mode", "serial", "pump_speed"]
                 reads = [device.link.reading(device.expansion.signals[name]) for name in names]
-                flow, leak, mode, serial, speed = await hands.look("cdu", reads, 2.0)
+                flow, leak, mode, serial, speed = await hands.look("cdu", reads)
                 shown = await device.read(names)
                 assert flow == pytest.approx(shown[0].value, rel=0.05)
                 assert [leak, mode] == [shown[1].value, shown[2].value]
