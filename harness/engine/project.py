@@ -217,7 +217,8 @@ def _parameter_values(source: Source, settings: Mapping[str, Any], found: Proble
 
 def _load_limits(source: Source, base: Path, on: StationProject, found: Problems) -> dict[str, NamedLimit]:
     named = source.data.get("limits") if isinstance(source.data, dict) else None
-    files = [named] if isinstance(named, str) else [each for each in named or [] if isinstance(each, str)]
+    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
+    files = [each for each in names if isinstance(each, str)]  # of anything else the plan's own model tells
     limits: dict[str, NamedLimit] = {}
     for name in files:
         path = (base / name).resolve()
