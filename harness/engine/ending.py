@@ -55,7 +55,7 @@ class Ending:
 
     async def _look_at_switches(self) -> None:
         """A run that never began commands nothing, but what it finds switched on (a run before it died) it puts off."""
-        found = await read_switches(self._run.devices, self._run.clock)
+        found = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
         self._run.found.unread = found.unknown
         if found.on:
             self._run.log.tell("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
@@ -87,7 +87,7 @@ class Ending:
             report = await self._apply_safe_state(stop)
         if report.is_confirmed:
             # a wait for the coolant may lie between the confirmation and this moment: look once more
-            again = await read_switches(self._run.devices, self._run.clock)
+            again = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
             report.actions += [ActionReport(f"{name} off", False, "it is on again") for name in again.on]
         left_at = self._run.log.first_command_at
         self._run.found.safe_latency_s = left_at - decided if left_at is not None else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.engine.hazards import HAZARDS, WORDS, guarded
+from harness.engine.references import references
 from harness.schema.document import Source
 from harness.schema.problems import Problems
 from harness.schema.station import Interlock
@@ -16,20 +18,56 @@ if TYPE_CHECKING:
 def check_guarded(
     source: Source, on: StationProject, steps: Sequence[PlannedStep], interlocks: Sequence[Interlock], found: Problems
 ) -> None:
-    """A plan must not energise what no interlock would switch off."""
-    covered: set[str] = set()
-    for interlock in interlocks:
-        if interlock.armed_in:
-            continue  # it watches some steps only; what is on stays on between and after them
-        for action in on.station.actions_of(interlock.on_trip):
-            if action.set is not None and action.to == "off":
-                covered.update(f"{device}.{point.name}" for device, point in on.catalog.find_controls(action.set))
+    """A plan must not energise what nothing watches, what no interlock would switch off, or what a run leaves alone.
+
+    Whoever wrote a step: what it is given to command, it may switch on.
+    """
+    covered = _covered(on, interlocks)
+    first = True
     for step in steps:
-        energised = getattr(step.params, "energises", None)
-        for reference in energised() if energised is not None else ():
+        for place, name in energised_by(source, on, step):
+            if first:
+                first = False
+                _check_minimum(source, on, step, interlocks, found)
+            if name in on.stays_on:
+                message = f"{name} stays on ({on.stays_on[name]}): no run touches it"
+                found.add(source.problem(place, "HX-1382", message, "name the others, one step each"))
+                break
+            if name not in covered:
+                message = f"{name} is energised, but no interlock would switch it off"
+                hint = "add an interlock whose on_trip sequence sets it to off"
+                found.add(source.problem((step.section, step.index), "HX-1361", message, hint))
+                return
+
+
+def energised_by(source: Source, on: StationProject, step: PlannedStep) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(place in the file, `device.control`) of what a step is given to command and could put power on the rack."""
+    loc = (step.section, step.index)
+    raw = source.data[step.section][step.index]
+    for place, kind, reference in references(step.definition.params, raw, loc):
+        if kind == "control":
             for device, point in on.catalog.find_controls(reference):
-                if point.spec.energises and f"{device}.{point.name}" not in covered:
-                    message = f"{device}.{point.name} is energised, but no interlock would switch it off"
-                    hint = "add an interlock whose on_trip sequence sets it to off"
-                    found.add(source.problem((step.section, step.index), "HX-1361", message, hint))
-                    return
+                if point.spec.energises:
+                    yield place, f"{device}.{point.name}"
+
+
+def _covered(on: StationProject, interlocks: Sequence[Interlock]) -> set[str]:
+    """What interlocks that are always armed would switch off."""
+    covered: set[str] = set()
+    for sequence in {interlock.on_trip for interlock in interlocks if not interlock.armed_in}:
+        covered |= on.switched_off_by(sequence)
+    return covered
+
+
+def _check_minimum(
+    source: Source, on: StationProject, step: PlannedStep, interlocks: Sequence[Interlock], found: Problems
+) -> None:
+    """Nothing is energised that is not watched for every hazard, or the station says why not."""
+    watched = guarded(on.catalog, interlocks)
+    missing = [hazard for hazard in HAZARDS if hazard not in watched and hazard not in on.station.unguarded]
+    if missing:
+        words = ", ".join(WORDS[hazard] for hazard in missing)
+        message = f"this energises the rack, but no interlock that is always armed watches: {words}"
+        reasons = ", ".join(f"{hazard}: ..." for hazard in missing)
+        hint = f"add interlocks, or say in the station why not: unguarded: {{{reasons}}}"
+        found.add(source.problem((step.section, step.index), "HX-1381", message, hint))

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -67,7 +67,7 @@ async def guard_run(
     return await Guard.start(charge, {"devices": reached, **plan}, on_loss)
 
 
-def energised_now(devices: Mapping[str, Device], store: SignalStore) -> list[str]:
+def energised_now(devices: Mapping[str, Device], store: SignalStore, stays_on: Container[str]) -> list[str]:
     """The switches that are on as a run begins: from now on it answers for them, although it did not put them on."""
     found = []
     for name, device in devices.items():
@@ -76,7 +76,8 @@ def energised_now(devices: Mapping[str, Device], store: SignalStore) -> list[str
             signal = f"{name}.{control.confirm_by}"
             if control.spec.energises and confirm is not None and store.has(signal):
                 reading = store.latest(signal)
-                if reading.is_good and reading.text == confirm.words.get("on", "on"):
+                is_on = reading.is_good and reading.text == confirm.words.get("on", "on")
+                if is_on and f"{name}.{control.name}" not in stays_on:
                     found.append(f"{name}.{control.name}")
     return found
 

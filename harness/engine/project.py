@@ -17,6 +17,7 @@ from harness.engine.parameters import outside_bounds, replaced
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
 from harness.engine.step import Params, StepDefinition, known_steps
+from harness.engine.switch_checks import check_addresses, check_switches
 from harness.errors import ConfigError
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.document import Source
@@ -66,6 +67,24 @@ class StationProject:
     def base(self) -> Path:
         """The folder of the station file: credentials are found there."""
         return self.source.path.parent if self.source.path else Path.cwd()
+
+    @property
+    def stays_on(self) -> dict[str, str]:
+        """The switches that no sequence puts off (`device.control`), and why."""
+        return {
+            f"{device}.{point.name}": reason
+            for reference, reason in self.station.stays_on.items()
+            for device, point in self.catalog.find_controls(reference)
+        }
+
+    def switched_off_by(self, sequence: str) -> set[str]:
+        """What a safe-state sequence sets to off, by `device.control`."""
+        return {
+            f"{device}.{point.name}"
+            for action in self.station.actions_of(sequence)
+            if action.set is not None and action.to == "off"
+            for device, point in self.catalog.find_controls(action.set)
+        }
 
 
 @dataclass(slots=True)
@@ -121,6 +140,9 @@ def load_station(path: Path | str) -> StationProject:
     interlocks: dict[int, Interlock] = parts(source, ("interlocks",), Interlock, whole, Problems())
     check_interlocks(on.catalog, source, on.station, interlocks, (), found)
     check_safe_state(on.catalog, source, station, found, is_whole=whole is not None)
+    if whole is not None and not on.catalog.unknown:
+        check_switches(on, found)
+        check_addresses(on, found)
     found.raise_if_any()
     return on
 

@@ -168,7 +168,9 @@ class Runner:
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
 
     def foreign_hand(self, control: str, reason: str, mono: float) -> None:
-        """Somebody else energised the rack: it is made safe."""
+        """Somebody else energised the rack: it is made safe. What stays on anyway is only told."""
+        if control in self.project.on.stays_on:
+            return
         self.answer_for(control)
         trip = Trip(FOREIGN, DEFAULT, reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
         assert self.interlocks is not None

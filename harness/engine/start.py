@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
     from harness.engine.runner import Runner
 
 _FIRST_FRAMES_S = 5.0
+_NO_SERIAL = ("", "unknown", "none", "n/a", "not available", "default string", "to be filled by o.e.m.")
+
+
+def same_unit(devices: Mapping[str, Device]) -> tuple[str, str] | None:
+    """Two entries behind which one unit answers: of one model (or profile), with one serial number.
+
+    What units say that were never given a number does not count.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for name, device in devices.items():
+        serial = device.identity.get("serial", "").strip()
+        if serial.lower() in _NO_SERIAL or len(set(serial)) == 1:
+            continue
+        for kind in {device.profile.profile, device.identity.get("model", "").strip()} - {""}:
+            other = seen.setdefault((kind, serial), name)
+            if other != name:
+                return other, name
+    return None
 
 
 class Start:
@@ -56,7 +75,15 @@ class Start:
             first = next(iter(failures))
             reason = f"{count} cannot be used: {first} at {run.address(first)}: {failures[first]}"
             run.halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
-        return not failures
+            return False
+        pair = same_unit(run.devices)
+        if pair is not None:
+            one, other = pair
+            serial = run.devices[one].identity["serial"]
+            reason = f"{one} and {other} are one device: both answer with the serial number {serial}"
+            addresses = f"{run.address(one)} and {run.address(other)}"
+            run.halt(Stop(Verdict.ERROR, reason, f"correct one of the addresses: {addresses}"))
+        return pair is None
 
     async def _claim(self) -> bool:
         """Lock the devices by their own serial numbers too; False when another run reaches one of them otherwise."""
@@ -127,7 +154,7 @@ class Start:
         await self._first_frames(store)
         store.restart_coverage()
         run.found.armed_at = run.clock.monotonic()
-        run.answer_for(*energised_now(run.devices, store))
+        run.answer_for(*energised_now(run.devices, store, run.project.on.stays_on))
         run.notifier.ready()
         self._prove_interlocks()
         names = run.interlocks.names

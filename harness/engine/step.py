@@ -40,7 +40,7 @@ class StepFailedError(HarnessError):
 
 @dataclass(frozen=True, slots=True)
 class StepDefinition:
-    """A step as plans know it. `energises` says whether it may put power on the rack, given its parameters."""
+    """A step as plans know it."""
 
     name: str
     version: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from harness.clock import Clock
@@ -37,11 +37,12 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
-async def read_switches(devices: Mapping[str, Device], clock: Clock) -> Switches:
-    """Read every switch that puts power on the rack; never raises for what devices do."""
+async def read_switches(devices: Mapping[str, Device], clock: Clock, stays_on: Container[str] = ()) -> Switches:
+    """Read every switch that puts power on the rack but those that stay on; never raises for what devices do."""
     parts = await asyncio.gather(*(_of(device, clock) for device in devices.values()))
     return Switches(
-        tuple(name for part in parts for name in part.on), tuple(name for part in parts for name in part.unknown)
+        tuple(name for part in parts for name in part.on if name not in stays_on),
+        tuple(name for part in parts for name in part.unknown if name not in stays_on),
     )
 
 

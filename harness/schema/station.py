@@ -18,6 +18,7 @@ from harness.schema.fields import (
     Rate,
     SignalRef,
     StrictText,
+    Title,
 )
 
 LONGEST_FOR_S = 300.0
@@ -285,6 +286,12 @@ class Station(Model):
     nothing."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
+    stays_on: dict[ControlRef, Title] = Field(default_factory=dict)
+    """Switches that no sequence puts off, with the reason, e.g. `"pdu.outlet[8]": feeds the CDU`. No run touches
+    them."""
+    unguarded: dict[Hazard, Title] = Field(default_factory=dict)
+    """Hazards that no interlock watches on this station, with the reason, e.g. `door: the bay has none`. Without it
+    nothing is energised that is not watched for all of them."""
     de_energised: DeEnergised | None = None
     """Where the station sees the rack's busbar: what proves that the rack is dead."""
     telemetry: Telemetry = Telemetry()

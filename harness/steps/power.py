@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
+from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.step import Params, step
-from harness.schema.fields import ControlRef, Duration, DurationOrZero
+from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError
+
+
+def _switches(catalog: Catalog, reference: str) -> None:
+    if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
+        raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
 
 
 class PowerOn(Params):
@@ -18,9 +25,9 @@ class PowerOn(Params):
     """Pause between two outlets, so that inrush currents do not add up."""
     confirm_within: Duration = 10.0
 
-    def energises(self) -> Sequence[str]:
-        """What this step puts power on."""
-        return (self.outlets,)
+    def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
+        """Only what puts power on the rack is switched on by this step."""
+        _switches(catalog, self.outlets)
 
 
 @step("power_on", version=1)
@@ -39,6 +46,10 @@ class PowerOff(Params):
 
     outlets: ControlRef
     confirm_within: Duration = 10.0
+
+    def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
+        """Only what puts power on the rack is switched off by this step."""
+        _switches(catalog, self.outlets)
 
 
 @step("power_off", version=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -32,10 +32,6 @@ class Set(Params):
     to: StrictText | float
     """A word of the control (`on`, `auto_flow`), or a quantity with its unit."""
     confirm_within: Duration | None = None
-
-    def energises(self) -> Sequence[str]:
-        """What this step puts power on."""
-        return (self.control,) if isinstance(self.to, str) and self.to != "off" else ()
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""

@@ -32,6 +32,8 @@ derived:
 interlocks:
   - {{name: leak, signal: cdu.leak, equals: dry, on_trip: leak}}
   - {{name: no flow, signal: cdu.flow, min: 5 L/min, for: 30 s, armed_when: {{signal: pdu.power, min: 1 kW}}}}
+  - {{name: too hot, signal: cdu.supply_temperature, max: 90 degC}}
+unguarded: {{emergency_stop: simulated, door: simulated}}
 safe_state:
   default:
     - {{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {{signal: pdu.power, max: 500 W}}}}

@@ -94,6 +94,9 @@ devices:
   cdu: {{profile: cdu/meta_rpu, address: "modbus+tcp://127.0.0.1:9/12"}}
 interlocks:
   - {{name: leak, signal: cdu.leak, equals: dry, on_trip: leak}}
+  - {{name: no flow, signal: cdu.flow, min: 5 L/min, for: 30 s, armed_when: {{signal: pdu.power, min: 1 kW}}}}
+  - {{name: too hot, signal: cdu.supply_temperature, max: 90 degC}}
+unguarded: {{emergency_stop: simulated, door: simulated}}
 safe_state:
   default:
     - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}

@@ -32,10 +32,7 @@ async def tried(*arguments: str) -> tuple[int, str, str]:
 def station_with(folder: Path, profile: str, address: str) -> Path:
     """A station of one device."""
     path = folder / "station.yaml"
-    path.write_text(
-        f'schema: 1\nstation: trial\ndevices:\n  it: {{profile: {profile}, address: "{address}"}}\n'
-        "safe_state: {default: []}\n"
-    )
+    path.write_text(f'schema: 1\nstation: trial\ndevices:\n  it: {{profile: {profile}, address: "{address}"}}\n')
     return path
 
 

@@ -102,7 +102,7 @@ async def refuse_unfit(past: Past, project: Project, options: RunOptions, clock:
                 raise RunError(f"{past.run} cannot be resumed now:\n  {text}", hint="check the devices")
             _refuse_other_units(past, devices)
         except RunError as error:
-            found: Switches = await read_switches(devices, clock)
+            found: Switches = await read_switches(devices, clock, project.on.stays_on)
             if not found.on and not found.unknown:
                 raise
             hint = f"nobody watches the rack: `harness safe STATION` makes it safe; {error.hint}"
