@@ -33,6 +33,9 @@ interlocks:
   - {name: leak, signal: cdu.leak, equals: dry, on_trip: wet}
   - {name: flow, signal: cdu.flow, min: 1 L/min, for: 29 s}
   - {name: hot, signal: cdu.supply_temperature, max: 55 degC, for: 2 s}
+unguarded:
+  emergency_stop: a simulated bay has no emergency stop
+  door: a simulated bay has no door
 safe_state:
   default: DEFAULT
   wet:
@@ -120,7 +123,7 @@ class TwoFeeds(Bay):
         process = self.start_run()
         folder = Path(said(process)["folder"])
         until(lambda: self.on() == 6, 60)
-        time.sleep(2.0)  # every command is confirmed, and every device has been polled since
+        time.sleep(1.2)  # every command is confirmed, and every device has been polled since
         self.guardians.append(next(line["pid"] for line in diary(folder) if line["kind"] == "start"))
         return process, folder
 
@@ -191,6 +194,7 @@ def compare(actions: list[dict[str, Any]], fault: str) -> None:
 MUTE_FIRST = [off("feed_a.outlet"), off("feed_b.outlet"), {"set": "cdu.pump", "to": "off"}]
 
 
+@pytest.mark.timeout(300)
 @example(MUTE_FIRST, "device_silent:feed_a")
 @settings(max_examples=2, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequences(), FAULTS)
@@ -199,6 +203,7 @@ def test_runner_and_guardian_do_the_same(actions: list[dict[str, Any]], fault: s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequences(), FAULTS)
 def test_runner_and_guardian_do_the_same_in_many_cases(actions: list[dict[str, Any]], fault: str) -> None:
