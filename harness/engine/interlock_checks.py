@@ -9,7 +9,7 @@ from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import Place, attempt
 from harness.engine.hazards import guards
 from harness.limits.check import compile_check
-from harness.limits.rate import RATE_OVER_S, rate_per_second, rate_window
+from harness.limits.rate import RATE_OVER_S, change_needed, rate_per_second
 from harness.limits.span import can_violate, shown_span, span
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.conditions import Bounds
@@ -90,13 +90,13 @@ def check_rate(interlock: Interlock, info: SignalInfo, poll: float) -> None:
         rate = rate_per_second(interlock.max_rate, info)
     except ValueError as error:
         raise LocatedError(str(error), "max_rate") from None
-    if rate_window(poll) > RATE_OVER_S:
+    if poll > RATE_OVER_S:
         raise LocatedError(f"{info.name} is read every {poll:g} s, a rate is seen over {RATE_OVER_S:g} s", "max_rate")
     low, high = span(info)
-    lasts = rate_window(poll) + interlock.for_
-    if rate * lasts >= high - low:
-        shown = f"{rate:g} {difference_unit(info.unit)}/s for {lasts:g} s".strip()
-        raise LocatedError(f"{info.name} shows {shown_span(info)}: it cannot change by more than {shown}", "max_rate")
+    if change_needed(rate, interlock.for_, poll) >= high - low:
+        lasts = f"for the {RATE_OVER_S + interlock.for_:g} s that it is looked at"
+        shown = f"{rate:g} {difference_unit(info.unit)}/s".strip()
+        raise LocatedError(f"{info.name} shows {shown_span(info)}: it cannot change by {shown} {lasts}", "max_rate")
 
 
 def _check_arming(catalog: Catalog, source: Source, loc: Place, armed: ArmedWhen | None, found: Problems) -> None:

@@ -28,7 +28,8 @@ from harness.safety.precedence import DEFAULT, Trip
 from harness.schema.conditions import Bounds
 from harness.schema.station import Interlock
 
-_NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
+NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
+"""How many of an interlock's signals must be bad, by its vote."""
 
 
 @dataclass(slots=True)
@@ -167,7 +168,7 @@ class Interlocks:
             raise RunError(f"no trip of an interlock {name!r}", hint=f"tripped: {tripped or 'none'}")
         now = self._clock.monotonic()
         bad = guard.bad_channels(now)
-        if len(bad) >= _NEEDED[guard.spec.vote]:
+        if len(bad) >= NEEDED[guard.spec.vote]:
             reasons = "; ".join(channel.why(now, self._store) for channel in bad)
             raise RunError(f"the cause of {name!r} is not gone: {reasons}")
         guard.trip = None
@@ -210,7 +211,7 @@ class Interlocks:
             return
         now = self._clock.monotonic()
         bad = guard.bad_channels(now)
-        if len(bad) < _NEEDED[guard.spec.vote] or not guard.is_armed(self._store):
+        if len(bad) < NEEDED[guard.spec.vote] or not guard.is_armed(self._store):
             return
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)

@@ -24,7 +24,7 @@ from harness.schema.document import Source
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
-from harness.schema.station import Derived, DeviceEntry, Interlock, SafeAction, Station
+from harness.schema.station import Derived, DeviceEntry, Interlock, SafeAction, SafeSequence, Station
 
 _COMMON = ("step", "name", "on_fail")
 SECTIONS = ("setup", "steps", "cleanup")
@@ -156,11 +156,17 @@ def _right_parts(source: Source) -> Station:
         devices=right(source, ("devices",), DeviceEntry, told),
         derived=right(source, ("derived",), Derived, told),
         interlocks=tuple(right(source, ("interlocks",), Interlock, told).values()),
-        safe_state={
-            name: tuple(right(source, actions_at(source, name), SafeAction, told).values())
-            for name in keys_of(source, "safe_state")
-        },
+        safe_state={name: _right_sequence(source, name) for name in keys_of(source, "safe_state")},
     )
+
+
+def _right_sequence(source: Source, name: str) -> SafeSequence:
+    told = Problems()
+    whole: SafeSequence | None = validated(told, source, SafeSequence, ("safe_state", name))
+    if whole is not None:
+        return whole
+    actions = tuple(right(source, actions_at(source, name), SafeAction, told).values())
+    return SafeSequence.model_construct(kind="heat", on_live_parts=False, actions=actions)
 
 
 def _load_device(on: StationProject, name: str, found: Problems) -> None:

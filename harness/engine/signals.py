@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from harness.clock import Clock
-from harness.device.device import Device
 from harness.errors import HarnessError
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import Frame, Quality, Reading, SignalInfo, convert
@@ -19,6 +19,31 @@ Listener = Callable[[float, float, int], None]
 """Called with (monotonic time, value, quality) for every sample of a signal."""
 
 DERIVED = "derived"
+
+
+class _Entry(Protocol):
+    @property
+    def poll(self) -> float: ...
+
+
+class Source(Protocol):
+    """What brings frames: a device, or as much of one as a proof test needs."""
+
+    @property
+    def name(self) -> str:
+        """By this its frames are known."""
+
+    @property
+    def max_age(self) -> float:
+        """Seconds after which a reading is STALE."""
+
+    @property
+    def entry(self) -> _Entry:
+        """How often it is polled."""
+
+    @property
+    def signals(self) -> Sequence[SignalInfo]:
+        """What its frames hold."""
 
 
 @dataclass(slots=True)
@@ -80,7 +105,7 @@ class _Formula:
 class SignalStore:
     """Takes frames in, computes derived signals once per round, and tells listeners."""
 
-    def __init__(self, devices: Sequence[Device], derived: Mapping[str, Derived], clock: Clock) -> None:
+    def __init__(self, devices: Sequence[Source], derived: Mapping[str, Derived], clock: Clock) -> None:
         self._clock = clock
         self._frames: dict[str, Frame] = {}
         self._places: dict[str, tuple[str, int]] = {}
@@ -135,11 +160,6 @@ class SignalStore:
             return self._derive(frame)
         return None
 
-    def take_derived(self, frame: Frame) -> None:
-        """Take in a frame of derived signals as if it had been computed (the proof test of interlocks)."""
-        self._frames[DERIVED] = frame
-        self._tell(frame)
-
     def _derive(self, pacer: Frame) -> Frame:
         count = len(self._formulas)
         values, qualities = np.full(count, math.nan), np.zeros(count, dtype=np.uint8)
@@ -188,6 +208,10 @@ class SignalStore:
     def device_of(self, signal: str) -> str:
         """The device whose frames bring the signal; `derived` for derived ones."""
         return self._places[signal][0]
+
+    def max_age(self, device: str) -> float:
+        """Seconds after which a reading of a device (or a derived one) is STALE."""
+        return self._max_age[device]
 
     def fresh_until(self, signal: str) -> float:
         """When the latest reading becomes STALE if no other comes; in the past when there is none."""

@@ -15,7 +15,7 @@ from harness.engine.context import Bench
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
-from harness.engine.proving import prove
+from harness.engine.proof_test import prove
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import Past, key_of
 from harness.engine.signals import SignalStore
@@ -137,7 +137,7 @@ class Start:
         run.bench = Bench(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
         run.bench.gate = run.desk.gate
         run.bench.step_clock = run.desk.step_clock
-        ages = {name: device.max_age for name, device in run.devices.items()}
+        ages = {name: store.max_age(name) for name in store.schemas}
         for interlock in run.project.interlocks:
             for signal in interlock.all_signals:
                 if not store.has(signal):
@@ -156,17 +156,18 @@ class Start:
         run.found.armed_at = run.clock.monotonic()
         run.answer_for(*energised_now(run.devices, store, run.project.on.stays_on))
         run.notifier.ready()
-        self._prove_interlocks()
+        await self._prove_interlocks(store)
+        await self._fresh_frames(store)
         names = run.interlocks.names
         run.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         fault_point("armed")
         run.interlocks.arm()
         return run.found.stop is None
 
-    def _prove_interlocks(self) -> None:
+    async def _prove_interlocks(self, store: SignalStore) -> None:
         """Make every interlock trip once, beside the run; one that does not would not protect it."""
         run = self._run
-        proofs = prove(run.project.interlocks, list(run.devices.values()), run.project.catalog.derived)
+        proofs = await prove(run.project.interlocks, store)
         failed = [f"{proof.interlock!r}: {proof.failure}" for proof in proofs if proof.failure]
         if failed:
             raise HarnessError(f"interlocks failed their proof test: {'; '.join(failed)}", hint="nothing was energised")
@@ -175,6 +176,16 @@ class Start:
         took = "" if run.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
         if proofs:
             run.log.tell("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
+
+    async def _fresh_frames(self, store: SignalStore) -> None:
+        """Wait until every signal that interlocks look at is fresh, or has had the time that makes it silent."""
+        run = self._run
+        signals = {signal for interlock in run.project.interlocks for signal in interlock.all_signals}
+        ages = {signal: store.max_age(store.device_of(signal)) for signal in signals}
+        deadline = run.clock.monotonic() + max(ages.values(), default=0.0)
+        for signal, age in ages.items():
+            while (now := run.clock.monotonic()) < deadline and store.fresh_until(signal) - now < age / 2:
+                await run.clock.sleep(0.05)
 
     async def _take_up(self, past: Past) -> None:
         """Show what the hardware is like after the interruption, and decide what is done again."""

@@ -11,9 +11,16 @@ RATE_OVER_S = 5.0
 """A rate is seen over this long at most, and over half of it at least."""
 
 
-def rate_window(poll: float) -> float:
-    """The shortest time over which samples that come every `poll` seconds show a rate, seconds."""
-    return math.ceil(RATE_OVER_S / 2 / poll - 1e-9) * poll
+STEEPER = 1.05
+"""By how much a change is steeper than a rate, to be told from it."""
+
+
+def change_needed(rate: float, lasts: float, poll: float) -> float:
+    """How far a signal must move at least to break a rate for `lasts` seconds, when it is read every `poll` seconds.
+
+    Infinite when it is read too rarely for any rate to be seen.
+    """
+    return math.inf if poll > RATE_OVER_S else STEEPER * rate * (RATE_OVER_S + lasts + 2 * poll)
 
 
 def rate_per_second(rate: Rate, info: SignalInfo) -> float:

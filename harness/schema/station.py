@@ -161,6 +161,9 @@ class SafeAction(Model):
         return self
 
 
+NO_TIME = "only a sequence of kind end has time to stagger"
+
+
 class SafeSequence(Model):
     """A safe-state sequence that says of what kind it is. A plain list of actions is one of kind `heat`."""
 
@@ -180,7 +183,7 @@ class SafeSequence(Model):
         if self.kind != "end":
             for index, action in enumerate(self.actions):
                 if action.stagger:
-                    raise LocatedError("only a sequence of kind end has time to stagger", "actions", index, "stagger")
+                    raise LocatedError(NO_TIME, "actions", index, "stagger")
         return self
 
 
@@ -307,11 +310,21 @@ class Station(Model):
                 raise ValueError(f"simulation.feeds: {name!r} is no device of the station")
         return self
 
+    @model_validator(mode="after")
+    def _plain_lists_do_not_stagger(self) -> Station:
+        for name, given in self.safe_state.items():
+            for index, action in enumerate(() if isinstance(given, SafeSequence) else given):
+                if action.stagger:
+                    raise LocatedError(NO_TIME, "safe_state", name, index, "stagger")
+        return self
+
     @property
     def sequences(self) -> dict[str, SafeSequence]:
         """The safe-state sequences by name, each with its kind."""
         return {
-            name: given if isinstance(given, SafeSequence) else SafeSequence(actions=given)
+            name: given
+            if isinstance(given, SafeSequence)
+            else SafeSequence.model_construct(kind="heat", on_live_parts=False, actions=given)
             for name, given in self.safe_state.items()
         }
 

@@ -157,7 +157,7 @@ def test_a_safe_state_that_stops_the_coolant_first_is_refused(tmp_path):
     (tmp_path / "station.yaml").write_text(text.replace(head, head + pump))
     with pytest.raises(ProblemsError, match=r"HX-1323 cdu.pump stops the coolant before pdu.outlet takes the heat off"):
         load_station(tmp_path / "station.yaml")
-    last = text.replace("at_most: 2 min}\n", "at_most: 2 min}\n" + pump)
+    last = text.replace("at_most: 2 min}\n", "at_most: 2 min}\n" + pump, 1)
     assert last.index(heat) < last.index(pump)
     (tmp_path / "station.yaml").write_text(last)
     assert len(load_station(tmp_path / "station.yaml").station.safe_state["default"]) == 3
@@ -246,3 +246,17 @@ def test_every_mistake_of_a_station_is_reported_at_once(tmp_path):
         (4, "HX-1304"), (5, "HX-1301"), (6, "HX-1206"), (9, "HX-1306"), (10, "HX-1312"), (11, "HX-1206"),
         (15, "HX-1203"), (16, "HX-1321"),
     ]  # fmt: skip
+
+
+def test_a_plain_list_of_actions_cannot_stagger(tmp_path):
+    text = STATION.read_text().replace("confirm_within: 5 s, confirm_by", "stagger: 1 s, confirm_by", 1)
+    (tmp_path / "station.yaml").write_text(text)
+    with pytest.raises(ProblemsError, match="HX-1206 only a sequence of kind end has time to stagger"):
+        load_station(tmp_path / "station.yaml")
+
+
+def test_a_mistake_elsewhere_does_not_spoil_a_sequence_that_says_its_kind(tmp_path):
+    (tmp_path / "station.yaml").write_text(STATION.read_text().replace("title:", "tittle:", 1))
+    with pytest.raises(ProblemsError) as error:
+        load_station(tmp_path / "station.yaml")
+    assert [problem.code for problem in error.value.problems] == ["HX-1203"]
