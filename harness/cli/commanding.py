@@ -1,14 +1,21 @@
-"""`harness read`, `set`, `safe`: by hand, one thing at a time, with the same confirmation as in a run."""
+"""`harness read` and `set`: by hand, one thing at a time, with the same confirmation as in a run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument, station_option
+from harness.cli.inputs import find_station, need_simulate, simulation_options, station_option
+from harness.cli.spoken import SpokenNotes, aside
 from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.device.device import Device
+    from harness.engine.project import StationProject
+    from harness.errors import RunError
+    from harness.safety.keys import Key
+    from harness.safety.lock import RackLock
 
 
 @click.command()
@@ -50,6 +57,7 @@ def read(signal: str, station: str | None, simulate: bool, faults: tuple[str, ..
 @station_option
 @simulation_options
 @click.option("--yes", is_flag=True, help="Do not ask before something dangerous.")
+@click.option("--force", is_flag=True, help="Set it although a run goes on, and end that run.")
 def set_(
     control: str,
     value: str,
@@ -58,8 +66,13 @@ def set_(
     faults: tuple[str, ...],
     seed: int | None,
     yes: bool,
+    force: bool,
 ) -> int:
-    """Set DEVICE.CONTROL (or a bank such as pdu.outlet) to VALUE and see it confirmed; exit 3 when it is not."""
+    """Set DEVICE.CONTROL (or a bank such as pdu.outlet) to VALUE and see it confirmed; exit 3 when it is not.
+
+    Refused (exit 6) while a run has the rack, or a guardian still makes it safe. With --force it is set all the same,
+    and the run ends as ABORTED in the name of who typed it.
+    """
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
@@ -67,6 +80,7 @@ def set_(
     from harness.device.actuate import actuate
     from harness.device.device import resolve_setting
     from harness.engine.project import load_station
+    from harness.safety.names import Doors
 
     on = load_station(path)
     pairs = on.catalog.find_controls(control)
@@ -79,10 +93,24 @@ def set_(
     device_name = pairs[0][0]
     if any(point.spec.danger or point.spec.energises for point, _ in wanted) and not yes:
         _ask(f"{control} to {value} on station {on.station.station}")
+    lock = None if simulate else _take(on, device_name, f"{control} to {value}", force=force)
 
     async def work() -> int:
+        if lock is None:
+            return await setting_it()
+        doors = Doors(lock.answer)
+        await doors.add(lock.sockets)
+        try:
+            return await setting_it()
+        finally:
+            doors.close()
+            lock.release()
+
+    async def setting_it() -> int:
         async with opened(on, {device_name}, simulate=simulate, seed=seed, faults=faults) as session:
             device = session.need(device_name)
+            if lock is not None:
+                _claim(lock, device, force=force)
             found = {point.name for _, point in on.catalog.find_controls(control)}  # rows that the device has
             meant = [pair for pair in wanted if pair[0].name in found]
             outcomes = await actuate(device, meant, session.clock, SpokenNotes())
@@ -97,6 +125,50 @@ def set_(
     return run_session(work)
 
 
+def _take(on: StationProject, device: str, text: str, *, force: bool) -> RackLock | None:
+    """Have the rack for one setting. With `force`, who has it is told, and his run ends; None: he has it still."""
+    from harness.engine.bay import station_keys
+    from harness.errors import RunError
+    from harness.safety.lock import RackLock
+
+    keys = [key for key in station_keys(on, {}, {device}) if key.alone]
+    try:
+        return RackLock.take("set", keys, station=on.station.station, text=text)
+    except RunError as error:
+        _refuse(error, force=force)
+    _tell(keys, text)
+    return None
+
+
+def _claim(lock: RackLock, device: Device, *, force: bool) -> None:
+    """Have the open device by its own serial number too: it may be reached by another way than that of the run."""
+    from harness.engine.bay import serial_keys
+    from harness.errors import RunError
+
+    keys = serial_keys({device.name: device})
+    try:
+        lock.add(keys)
+    except RunError as error:
+        _refuse(error, force=force)
+        _tell(keys, lock.about["text"])
+
+
+def _refuse(error: RunError, *, force: bool) -> None:
+    from harness.errors import RunError
+
+    if not force:
+        hint = f"{error.hint}; --force sets it all the same, and ends the run".removeprefix("; ")
+        raise RunError(error.message, hint=hint)
+    aside(error.message)
+
+
+def _tell(keys: list[Key], text: str) -> None:
+    from harness.safety.lock import tell_users
+
+    for holder in tell_users(keys, "set", text):
+        aside(f"{holder.said.get('run') or holder.who} was told")
+
+
 def _ask(what: str) -> None:
     from harness.cli.terminal import can_ask
 
@@ -104,68 +176,3 @@ def _ask(what: str) -> None:
         raise ConfigError(f"{what} is dangerous, and there is no terminal to ask at", hint="add --yes if it is meant")
     if not click.confirm(f"Set {what}? It energises something, or stops cooling.", default=False):
         raise click.Abort
-
-
-@click.command()
-@station_argument
-@click.option("--sequence", default="default", show_default=True, help="Which safe-state sequence.")
-@simulation_options
-def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, ...], seed: int | None) -> int:
-    """Bring STATION to its safe state now; exit 0 when confirmed, 5 when not. Never asks first."""
-    need_simulate(simulate=simulate, fault=faults, seed=seed)
-    path = find_station(station, simulate=simulate)
-    from harness.cli.session import opened, run_session
-    from harness.cli.terminal import say
-    from harness.engine.catalog import did_you_mean
-    from harness.engine.project import load_station
-    from harness.safety.actions import Sequences
-    from harness.safety.compile import compile_plan
-    from harness.safety.device_reach import DeviceReach
-    from harness.safety.sequence import cool_down, make_safe
-
-    on = load_station(path)
-    if sequence not in on.station.sequences:
-        hint = did_you_mean(sequence, on.station.safe_state)
-        raise ConfigError(f"station {on.station.station} has no safe_state sequence {sequence!r}{hint}")
-
-    async def work() -> int:
-        async with opened(on, simulate=simulate, seed=seed, faults=faults) as session:
-            for name, error in session.failures.items():
-                say(f"{name} at {session.addresses[name]}: {error}")
-            plan = Sequences.of(await compile_plan(on.station, session.devices, on.catalog.derived))
-            reach, notes = DeviceReach(session.devices), SpokenNotes()
-            report = await make_safe(plan.by_name[sequence], "asked for by hand", reach, notes)
-            await cool_down(plan.by_name[sequence], reach, notes, report)
-            if report.is_confirmed:
-                say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")
-                return 0
-            say(f"SAFE NOT CONFIRMED - LOOK AT THE RACK  {on.station.station}")
-            for line in report.unconfirmed:
-                say(f"  {line}")
-            return 5
-
-    return run_session(work, goes_on="the safe state goes on: it does not end half-way")
-
-
-class SpokenNotes:
-    """Commands by hand have no journal: what happens is said on stderr."""
-
-    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
-        """Said before anything is sent."""
-        shown = ", ".join(f"{name} {setting}" for name, setting in commands.items())
-        self._say(f"sending {device}: {shown}")
-
-    def note(self, kind: str, /, **data: Any) -> None:
-        """What came of it, as far as it is out of the ordinary."""
-        if kind in ("refused", "unclear", "safe action", "not confirmed"):
-            from harness.engine.log import spoken
-
-            self._say(f"{kind}: {spoken(data)}")
-
-    def _say(self, text: str) -> None:
-        import contextlib
-
-        from harness.schema.problems import one_line
-
-        with contextlib.suppress(OSError, ValueError):
-            click.echo(one_line(text), err=True)

@@ -114,8 +114,9 @@ def _show_all(found: list[Holder], *, as_json: bool) -> int:
         except RunError as error:
             click.echo(str(error), err=True)
             continue
-        if not answer["ok"] and not answer["status"]:
-            click.echo(f"{holder.run}: {answer['said']}", err=True)
+        if not answer["status"]:
+            said = answer["said"] or f"{holder.who} does not answer like a run"
+            click.echo(f"{holder.run}: {said}", err=True)
             continue
         code = 0
         if as_json:
@@ -147,7 +148,7 @@ def _shaped(answer: dict[str, Any] | None) -> dict[str, Any] | None:
     if answer is None or not isinstance(answer.get("ok"), bool) or not isinstance(answer.get("said", ""), str):
         return None
     status = answer.get("status")
-    if status is not None and not _is_status(status):
+    if not _is_status(status) and (status is not None or answer["ok"]):
         return None
     shown = {key: _plain(value) for key, value in status.items()} if status else None
     return {"ok": answer["ok"], "said": _plain(answer.get("said", "")), "status": shown}

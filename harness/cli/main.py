@@ -20,7 +20,7 @@ COMMANDS = {
     "watch": ("harness.cli.watching:watch", "Live table of a station's signals. Read-only."),
     "read": ("harness.cli.commanding:read", "Read one signal (or a bank of them) now."),
     "set": ("harness.cli.commanding:set_", "Set one control (or a bank of them), confirmed by read-back."),
-    "safe": ("harness.cli.commanding:safe", "Bring a station to its safe state, confirmed."),
+    "safe": ("harness.cli.safe:safe", "Bring a station to its safe state, confirmed."),
     "ctl": ("harness.cli.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
     "runs": ("harness.cli.records:runs", "List the runs in the data folder."),
     "report": ("harness.cli.records:report", "Show the record of a run."),

@@ -7,28 +7,28 @@ from collections.abc import Collection, Mapping
 from harness.device.address import parse_address
 from harness.device.device import Device
 from harness.engine.project import StationProject
-from harness.safety.keys import Key, address_keys, serial_key
+from harness.safety.keys import Key, all_address_keys, serial_key
 from harness.schema.profile import ModbusProfile
 
 
 def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collection[str] = ()) -> list[Key]:
-    """A key for every way to reach each device that can be commanded.
+    """A key for every way to reach each device that can be commanded. Looks up the names of hosts; blocking.
 
     What puts power on the rack is for one run alone, and so are the devices named in `alone`. A coolant distribution
     unit may serve several racks: their runs share it. `addresses` replace those of the station file.
     """
-    keys = []
+    places, whose = [], []
     for name, entry in on.station.devices.items():
         controls = on.catalog.expansions[name].controls.values()
         if not controls:
             continue
         is_alone = name in alone or any(control.spec.energises for control in controls)
         profile = on.catalog.profiles[name]
-        unit = profile.modbus.unit if isinstance(profile, ModbusProfile) else None
         where = parse_address(addresses.get(name) or entry.address)
-        shown = f"{name} at {where} of station {on.station.station}"
-        keys += [Key(what, shown, is_alone) for what in address_keys(where, unit)]
-    return keys
+        places.append((where, profile.modbus.unit if isinstance(profile, ModbusProfile) else None))
+        whose.append((f"{name} at {where} of station {on.station.station}", is_alone))
+    found = zip(whose, all_address_keys(places), strict=True)
+    return [Key(what, shown, is_alone) for (shown, is_alone), keys in found for what in keys]
 
 
 def serial_keys(devices: Mapping[str, Device]) -> list[Key]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.engine.control import obey, status
+from harness.engine.control import COMMANDS, obey, status
 from harness.limits.verdict import Verdict
 from harness.safety.lock import RackLock, cleaned
 from harness.safety.names import Doors, Peer, is_own, own_peer
@@ -114,7 +114,7 @@ class Reception:
         may = owner if owner == "root" else f"{owner} and root"
         about = self._lock.about
         where = f"{about.get('run', '')}, station {about.get('station', '')}"
-        text = f"a run of {owner} goes on ({where}); only {may} may {do if do.isalpha() else 'do that'}"
+        text = f"a run of {owner} goes on ({where}); only {may} may {do if do in COMMANDS else 'do that'}"
         if (peer.uid, do) not in self._turned_away and len(self._turned_away) < 64:
             self._turned_away.add((peer.uid, do))
             runner.log.tell("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)

@@ -6,10 +6,13 @@ the link that udev made to it. Two routes to one device have its serial number i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
 import threading
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
@@ -34,24 +37,39 @@ class Key:
 
 def address_keys(where: Address, unit: int | None) -> list[str]:
     """What is reached at an address, a name for every address that its host has. `unit` is the profile's own unit."""
-    if where.scheme == "visa":
-        return _visa(where.resource)
+    (found,) = all_address_keys([(where, unit)])
+    return found
+
+
+def all_address_keys(places: Sequence[tuple[Address, int | None]]) -> list[list[str]]:
+    """The same for several devices, their hosts looked up together: a name server that is gone is waited for once."""
+    hosts = {_host(where) for where, _ in places} - {""}
+    known = resolved(hosts)
+    return [_keys(where, unit, known.get(_host(where), [])) for where, unit in places]
+
+
+def _host(where: Address) -> str:
+    """The host behind an address; '' for one that is none on a network."""
+    if where.scheme != "visa":
+        return where.host if where.scheme != "modbus+rtu" else ""
+    parts = where.resource.split("::")
+    return parts[1] if parts[0].upper().startswith("TCPIP") and len(parts) > 2 else ""
+
+
+def _keys(where: Address, unit: int | None, hosts: Sequence[str]) -> list[str]:
     tail = f"/{where.unit if where.unit is not None else unit}" if where.protocol == "modbus" else ""
     if where.scheme == "modbus+rtu":
         return [f"line {_line(where.host)}{tail}"]
-    wire = "udp" if where.protocol == "snmp" else "tcp"
-    return [f"{wire} {host} {where.port}{tail}" for host in resolved(where.host)]
-
-
-def _visa(resource: str) -> list[str]:
-    parts = resource.split("::")
-    kind = parts[0].upper()
-    if kind.startswith("TCPIP") and len(parts) > 2:
+    if where.scheme != "visa":
+        wire = "udp" if where.protocol == "snmp" else "tcp"
+        return [f"{wire} {host} {where.port}{tail}" for host in hosts]
+    parts = where.resource.split("::")
+    if hosts:
         tail = parts[2] if parts[-1].upper() == "SOCKET" else "instrument"
-        return [f"tcp {host} {tail}" for host in resolved(parts[1])]
-    if kind.startswith("ASRL/"):
+        return [f"tcp {host} {tail}" for host in hosts]
+    if parts[0].upper().startswith("ASRL/"):
         return [f"line {_line(parts[0][4:])}"]
-    return [f"visa {resource.upper()}"]
+    return [f"visa {where.resource.upper()}"]
 
 
 def _line(path: str) -> str:
@@ -65,21 +83,27 @@ def _line(path: str) -> str:
     return os.path.realpath(path)
 
 
-def resolved(host: str) -> list[str]:
-    """Every address of a host, each in one spelling; the name itself when it does not resolve."""
-    found: list[str] = []
+def resolved(hosts: Iterable[str]) -> dict[str, list[str]]:
+    """Every address of each host, in one spelling; the name itself when it does not resolve."""
+    found: dict[str, list[str]] = {}
 
-    def look() -> None:
-        try:
-            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM))
-        except (OSError, UnicodeError):
-            return
+    def look(host: str) -> None:
+        with contextlib.suppress(OSError, UnicodeError):
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            found[host] = [str(entry[4][0]) for entry in answers]
 
-    # in a thread of its own: a name server that does not answer keeps the resolver for a long time
-    worker = threading.Thread(target=look, daemon=True)
-    worker.start()
-    worker.join(RESOLVES_WITHIN_S)
-    return sorted({_canonical(each) for each in list(found)}) or [host.rstrip(".").lower()]
+    # in threads: a name server that does not answer keeps the resolver for a long time
+    names = sorted(set(hosts))
+    workers = [threading.Thread(target=look, args=(name,), daemon=True) for name in names]
+    deadline = time.monotonic() + RESOLVES_WITHIN_S
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+    known = dict(found)
+    return {
+        name: sorted({_canonical(each) for each in known.get(name, [])}) or [name.rstrip(".").lower()] for name in names
+    }
 
 
 def _canonical(text: str) -> str:

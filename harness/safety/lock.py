@@ -45,6 +45,7 @@ _GUARDIAN = "harness.guardian"
 _ASK_AGAIN = 2
 _GONE_WITHIN_S = 0.3
 _TWIN_WITHIN_S = 0.3
+_TOLD_WITHIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _silent(holder: Holder) -> tuple[str, str]:
     """What is known of somebody who does not answer, and what to do."""
     pid = holder.peer.pid
     shown = str(holder.peer)
-    if pid and not state_of(pid):  # it has ended, and somebody whom it left its sockets holds them
+    if pid and state_of(pid) in ("", "Z"):  # it has ended, and somebody whom it left its sockets holds them
         others = [each for each in processes_behind(holder.name) if each != os.getpid()]
         pid = others[0] if others else 0
         shown = f"{holder.peer.user}, process {pid}" if pid else f"what process {holder.peer.pid} left behind"
@@ -188,6 +189,10 @@ class RackLock:
                 found.append((name, key))
         return found
 
+    def answer(self, command: Mapping[str, Any], peer: Peer) -> Mapping[str, Any]:  # noqa: ARG002
+        """What a process that only holds the lock says to whoever asks: who it is."""
+        return {"ok": True, **self.about, "pid": os.getpid()}
+
     def take_name(self, run: str) -> None:
         """Take the name at which `harness ctl` finds the run. RunError while its guardian still has it."""
         self.about["run"] = run
@@ -234,15 +239,22 @@ def cleaned(answer: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def users_of(keys: Iterable[Key]) -> list[Holder]:
-    """Everybody who runs or sets what the keys name, guardians too; one entry a process."""
-    marks = [digest(key.what) for key in keys]
-    names = listed(*(f"harness.{kind}.{mark}" for mark in marks for kind in ("bay", "use")))
+def tell_users(keys: Iterable[Key], do: Literal["safe", "set"], text: str) -> list[Holder]:
+    """Tell everybody who runs or sets what the keys name, guardians too, that it is made safe or set by force.
+
+    Blocking; one entry for each process that was told. A run ends in the name of who tells it.
+    """
+    marks = {digest(key.what) for key in keys}
+    names = [name for name in listed("harness.bay.", "harness.use.") if name.split(".")[2] in marks]
     found: dict[tuple[int, str], Holder] = {}
     for name in names:
-        holder = find(name)
-        if holder is not None and holder.peer != own_peer():
-            found.setdefault((holder.pid, holder.said.get("run", "")), holder)
+        holder = find(name, _TOLD_WITHIN_S)
+        if holder is None or holder.peer == own_peer():
+            continue
+        key = holder.pid, holder.said.get("run", "")
+        if key not in found:
+            ask(name, {"do": do, "text": text}, _TOLD_WITHIN_S)
+            found[key] = holder
     return list(found.values())
 
 

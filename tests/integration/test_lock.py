@@ -20,7 +20,7 @@ import pytest
 from harness.device.address import parse_address
 from harness.errors import RunError
 from harness.safety.keys import Key, address_keys, resolved, serial_key
-from harness.safety.lock import RackLock, cleaned, digest, find, runs_on_this_machine, users_of
+from harness.safety.lock import RackLock, cleaned, digest, find, runs_on_this_machine, tell_users
 from harness.safety.names import ask, bind, listed, own_peer, processes_behind, state_of
 from tests.integration.guarded_tools import until
 
@@ -205,7 +205,7 @@ def test_while_somebody_makes_the_rack_safe_no_run_begins_and_he_waits_for_nobod
 def test_safe_gets_in_beside_a_run(held: subprocess.Popen[str], device: str) -> None:
     key = Key(device, "pdu")
     lock = RackLock.take("safe", [key])
-    (holder,) = users_of([key])
+    (holder,) = tell_users([key], "safe", "default")
     assert (holder.doing, holder.pid, holder.said["serial"]) == ("run", held.pid, "S-1")
     lock.release()
 
@@ -264,7 +264,7 @@ def test_one_device_under_several_names_has_a_key_in_common() -> None:
     assert not keys_of("modbus+tcp://192.0.2.7:502/12") & keys_of("modbus+tcp://192.0.2.7:502/13")
     assert keys_of("TCPIP0::192.0.2.7::5025::SOCKET") == keys_of("tcpip::192.0.2.7::5025::socket")
     assert keys_of("TCPIP::192.0.2.7::INSTR") == keys_of("TCPIP0::192.0.2.7::inst0::INSTR")
-    assert resolved("no-such-host.invalid.") == ["no-such-host.invalid"]
+    assert resolved(["No-Such-Host.invalid."]) == {"No-Such-Host.invalid.": ["no-such-host.invalid"]}
 
 
 def test_an_address_of_this_machine_is_this_machine() -> None:
@@ -276,7 +276,7 @@ def test_an_address_of_this_machine_is_this_machine() -> None:
         own = probe.getsockname()[0]
     if own.startswith("127."):
         pytest.skip("this machine has no address but loopback")
-    assert resolved(own) == ["127.0.0.1"]
+    assert resolved([own]) == {own: ["127.0.0.1"]}
 
 
 def test_a_serial_port_is_what_it_is_and_not_what_its_link_is_called(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_stranger_who_drips_is_given_up_in_time(device: str) -> None:
 
 def test_nobody_at_a_name_is_nobody(device: str) -> None:
     assert find(f"harness.bay.{digest(device)}") is None
-    assert users_of([Key(device, "x")]) == []
+    assert tell_users([Key(device, "x")], "safe", "default") == []
 
 
 def test_names_are_listed_only_while_somebody_listens(device: str) -> None:

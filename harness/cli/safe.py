@@ -1,0 +1,110 @@
+"""`harness safe`: the button for everybody. It makes the rack safe, and judges the rack, not the file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
+from harness.cli.spoken import SpokenNotes, aside
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.cli.session import Session
+    from harness.engine.project import StationProject
+
+TOLD_WITHIN_S = 1.0
+"""Longest wait for the run that goes on to hear of it, seconds; it is told all the same."""
+
+
+@click.command()
+@station_argument
+@click.option("--sequence", default="default", show_default=True, help="Which safe-state sequence.")
+@simulation_options
+def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, ...], seed: int | None) -> int:
+    """Bring STATION to its safe state now; exit 0 when confirmed, 5 when not. Never asks first.
+
+    A run that goes on there is told and ends as ABORTED, in the name of who typed this; no run begins meanwhile. Then
+    every switch of the station is read: one that is on, or that does not tell, is not safe, whatever the sequence says.
+    """
+    need_simulate(simulate=simulate, fault=faults, seed=seed)
+    path = find_station(station, simulate=simulate)
+    from harness.cli.hold import Hold
+    from harness.cli.session import opened, run_session
+    from harness.cli.terminal import say
+    from harness.engine.catalog import did_you_mean
+    from harness.engine.project import load_station
+    from harness.safety.actions import Sequences
+    from harness.safety.compile import compile_plan
+    from harness.safety.device_reach import DeviceReach
+    from harness.safety.sequence import cool_down, make_safe
+
+    on = load_station(path)
+    if sequence not in on.station.sequences:
+        hint = did_you_mean(sequence, on.station.safe_state)
+        raise ConfigError(f"station {on.station.station} has no safe_state sequence {sequence!r}{hint}")
+    _refuse_energising(on, sequence)
+
+    async def work() -> int:
+        hold = Hold(on, sequence)
+        telling = None if simulate else hold.begin()
+        try:
+            async with opened(on, simulate=simulate, seed=seed, faults=faults) as session:
+                for name, error in session.failures.items():
+                    say(f"{name} at {session.addresses[name]}: {error}")
+                plan = Sequences.of(await compile_plan(on.station, session.devices, on.catalog.derived))
+                if telling is not None:
+                    await asyncio.wait({telling, hold.extend(session.devices)}, timeout=TOLD_WITHIN_S)
+                reach, notes = DeviceReach(session.devices), SpokenNotes()
+                report = await make_safe(plan.by_name[sequence], "asked for by hand", reach, notes)
+                for line in (await _left(session))[0]:
+                    aside(line)
+                await cool_down(plan.by_name[sequence], reach, notes, report)
+                wrong, kept = await _left(session)
+        finally:
+            await hold.release()
+        for line in kept:
+            say(line)
+        if report.is_confirmed and not wrong:
+            say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")
+            return 0
+        say(f"SAFE NOT CONFIRMED - LOOK AT THE RACK  {on.station.station}")
+        for line in [*report.unconfirmed, *wrong]:
+            say(f"  {line}")
+        return 5
+
+    return run_session(work, goes_on="the safe state goes on: it does not end half-way")
+
+
+def _refuse_energising(on: StationProject, sequence: str) -> None:
+    """ConfigError for a sequence that puts power on: whoever presses this button must not switch a rack on."""
+    from harness.device.device import puts_power_on, resolve_setting
+
+    for action in on.station.sequences[sequence].actions:
+        for device, point in on.catalog.find_controls(action.set or ""):
+            if action.to is not None and puts_power_on(point, resolve_setting(point, action.to)):
+                raise ConfigError(
+                    f"sequence {sequence!r} of station {on.station.station} sets {device}.{point.name} to {action.to}: "
+                    "that puts power on, and nothing was sent",
+                    hint="take it out of the sequence; `harness set` switches on",
+                )
+
+
+async def _left(session: Session) -> tuple[list[str], list[str]]:
+    """What is not safe on the whole station, whatever the sequence names; and what stays on as it must."""
+    from harness.engine.switches import read_switches
+
+    found = await read_switches(session.devices, session.clock)
+    blind = [
+        f"{name}.{point.name}"
+        for name, device in session.devices.items()
+        for point in device.expansion.controls.values()
+        if point.spec.energises and point.spec.confirm is None
+    ]
+    kept: Mapping[str, str] = {}
+    wrong = [f"{name} is on" for name in found.on if name not in kept]
+    wrong += [f"{name} cannot be read" for name in (*found.unknown, *blind)]
+    return wrong, [f"stays on: {name} is on ({kept[name]})" for name in found.on if name in kept]

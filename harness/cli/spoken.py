@@ -1,0 +1,33 @@
+"""Commands by hand have no journal: what happens is said on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class SpokenNotes:
+    """Says what is sent, and what came of it as far as it is out of the ordinary."""
+
+    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
+        """Said before anything is sent."""
+        shown = ", ".join(f"{name} {setting}" for name, setting in commands.items())
+        aside(f"sending {device}: {shown}")
+
+    def note(self, kind: str, /, **data: Any) -> None:
+        """What came of it, as far as it is out of the ordinary."""
+        if kind in ("refused", "unclear", "safe action", "not confirmed"):
+            from harness.engine.log import spoken
+
+            aside(f"{kind}: {spoken(data)}")
+
+
+def aside(text: str) -> None:
+    """One line on stderr, whatever state stderr is in."""
+    from harness.schema.problems import one_line
+
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(one_line(text), err=True)

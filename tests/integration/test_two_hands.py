@@ -1,0 +1,484 @@
+"""Two hands on one rack: what each of them may do and is told, judged by the truth of the simulated devices.
+
+Runs, commands and guardians are processes of their own, some of them another user's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.record.index import summarise
+from harness.safety.lock import digest
+from harness.safety.names import listed, state_of
+from tests.integration.guarded_tools import OUTLETS, ROOT, Bay, diary, is_alive, kinds, until
+
+MAIN = "from harness.cli.main import main; main()"
+NOBODY = 65534
+AS_NOBODY = f"""
+import ctypes, os
+os.setgroups([])
+os.setresgid({NOBODY}, {NOBODY}, 0)
+os.setresuid({NOBODY}, {NOBODY}, 0)
+ctypes.CDLL(None).setfsuid(0)  # files as root: the interpreter may lie where nobody else can read
+{MAIN}
+"""
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="another user's processes need root to be started")
+
+
+@pytest.fixture
+def bay(tmp_path: Path) -> Iterator[Bay]:
+    made = Bay(tmp_path)
+    try:
+        made.start_devices()
+        write_station(made, "a.yaml")
+        yield made
+    finally:
+        made.close()
+
+
+def write_station(bay: Bay, file: str, *, host: str = "127.0.0.1", name: str = "bay-7", **replaced: str) -> Path:
+    """A station file of the bay's devices; `replaced` gives a device another address."""
+    text = bay.station.read_text().replace("station: bay-7", f"station: {name}")
+    for device, address in {**json.loads(bay.addresses.read_text())["addresses"], **replaced}.items():
+        text = re.sub(rf"({device}: {{[^}}]*address: )\"[^\"]*\"", rf'\g<1>"{address}"', text)
+    path = bay.folder / file
+    path.write_text(text.replace("127.0.0.1", host))
+    return path
+
+
+class Done:
+    """What a command came to."""
+
+    def __init__(self, code: int, said: str) -> None:
+        self.code = code
+        self.said = said
+
+
+def harness(bay: Bay, *arguments: object, user: str = MAIN, **environment: str) -> Done:
+    """Carry a command out."""
+    command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'harness'; {user}" if user is MAIN else user]
+    done = subprocess.run(
+        [*command, *(str(each) for each in arguments)],
+        check=False, capture_output=True, text=True, cwd=ROOT, env={**bay.env, **environment}, timeout=90,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout + done.stderr)
+
+
+def run_again(bay: Bay, station: Path, data: str = "data-2", **environment: str) -> Done:
+    return harness(
+        bay, "run", bay.plan, "--station", station, "--serial", "OTHER-1", "--data", bay.folder / data, **environment
+    )
+
+
+def set_(bay: Bay, station: Path, control: str, value: str, *more: str, user: str = MAIN) -> Done:
+    return harness(bay, "set", control, value, "--yes", "--station", station, *more, user=user)
+
+
+def said_last(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The last line of a runner that has ended."""
+    assert process.stdout is not None
+    lines = process.stdout.read().splitlines()
+    process.wait(60)
+    return dict(json.loads(lines[-1]))
+
+
+def verdict_of(folder: Path) -> tuple[str, str]:
+    found = summarise(folder)
+    return str(found.verdict), found.reason
+
+
+# --- who comes second ------------------------------------------------------------------------------------------------
+
+
+def test_no_login_no_folder_no_name_and_no_file_gets_a_second_run_in(bay: Bay, tmp_path: Path) -> None:
+    runner, folder, _ = bay.power_up()
+    same = bay.folder / "a.yaml"
+    other = write_station(bay, "b.yaml", host="localhost", name="another name")
+    for done in (
+        run_again(bay, same, XDG_RUNTIME_DIR=str(tmp_path)),
+        run_again(bay, same, data="data"),
+        run_again(bay, other),
+        run_again(bay, other, HOME=str(tmp_path), HARNESS_RUNTIME=str(tmp_path)),
+    ):
+        assert done.code == 6, done.said
+        assert folder.name in done.said
+        assert f"process {runner.pid}" in done.said
+    assert bay.outlets_on() == OUTLETS
+    assert not (bay.folder / "data-2" / "runs").exists(), "nothing was begun"
+
+
+@needs_root
+def test_another_users_start_is_refused_and_told_whose_the_rack_is(bay: Bay) -> None:
+    bay.power_up()
+    done = harness(
+        bay, "run", bay.plan, "--station", bay.folder / "a.yaml", "--serial", "X", "--data", bay.folder / "data-2",
+        user=AS_NOBODY,
+    )  # fmt: skip
+    assert done.code == 6
+    assert "by root, process" in done.said
+
+
+class Relay:
+    """Another way to a device that speaks datagrams: its own port, the same device behind it."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as onward:
+            onward.settimeout(1.0)
+            while True:
+                data, sender = self._socket.recvfrom(65536)
+                if not data:
+                    return
+                onward.sendto(data, self._target)
+                with contextlib.suppress(TimeoutError):
+                    self._socket.sendto(onward.recv(65536), sender)
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def relay(bay: Bay) -> Iterator[Relay]:
+    address = json.loads(bay.addresses.read_text())["addresses"]["pdu"]
+    made = Relay(int(address.rpartition(":")[2]))
+    yield made
+    made.close()
+
+
+def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches_nothing(
+    bay: Bay, relay: Relay
+) -> None:
+    runner, folder, _ = bay.power_up()
+    other = write_station(bay, "route.yaml", name="by another route", pdu=f"snmp://127.0.0.1:{relay.port}")
+    text = other.read_text()
+    other.write_text(text)
+    for broken in (False, True):
+        if broken:  # a start that fails puts off what it finds on, but not what another run has put on
+            other.write_text(re.sub(r"(cdu: {[^}]*address: )\"[^\"]*\"", r'\1"modbus+tcp://127.0.0.1:9/12"', text))
+        done = run_again(bay, other)
+        assert done.code == 6, done.said
+        assert "serial number SIM-" in done.said
+        assert folder.name in done.said
+        assert bay.outlets_on() == OUTLETS
+    assert set_(bay, other, "pdu.outlet[1]", "off").code == 6
+    assert bay.outlets_on() == OUTLETS
+    assert runner.poll() is None
+    done = harness(bay, "safe", other)
+    assert done.code == 0, done.said
+    assert bay.outlets_on() == 0
+    assert said_last(runner)["verdict"] == "ABORTED"
+
+
+# --- set -------------------------------------------------------------------------------------------------------------
+
+
+def test_set_is_refused_while_a_run_has_the_rack(bay: Bay) -> None:
+    runner, folder, _ = bay.power_up()
+    other = write_station(bay, "b.yaml", host="localhost", name="b")
+    for station in (bay.folder / "a.yaml", other):
+        for control, value in (("pdu.outlet[3]", "off"), ("pdu.outlet", "on"), ("cdu.pump", "off")):
+            done = set_(bay, station, control, value)
+            assert done.code == 6, done.said
+            assert folder.name in done.said
+            assert "--force" in done.said
+    assert bay.outlets_on() == OUTLETS
+    assert bay.truth()["loop.flow"] > 5
+    assert runner.poll() is None
+
+
+def test_set_of_a_shared_unit_is_refused_although_the_file_names_no_switch(bay: Bay) -> None:
+    bay.power_up()
+    only = bay.folder / "cdu.yaml"
+    address = json.loads(bay.addresses.read_text())["addresses"]["cdu"]
+    only.write_text(
+        f'{{schema: 1, station: plant, devices: {{cdu: {{profile: cdu/meta_rpu, address: "{address}", '
+        "counts: {pump: 2}}}}\n"
+    )
+    done = set_(bay, only, "cdu.pump", "off")
+    assert done.code == 6, done.said
+    assert bay.truth()["loop.flow"] > 5
+
+
+@needs_root
+def test_set_by_force_goes_through_and_ends_the_run_in_the_name_of_who_typed_it(bay: Bay) -> None:
+    runner, folder, _ = bay.power_up()
+    done = set_(bay, bay.folder / "a.yaml", "pdu.outlet[3]", "off", "--force", user=AS_NOBODY)
+    assert done.code == 0, done.said
+    assert "pdu.outlet[3] = off  confirmed" in done.said
+    end = said_last(runner)
+    assert runner.returncode == 130
+    assert end["verdict"] == "ABORTED"
+    assert "nobody set pdu.outlet[3] to off by force" in end["reason"]
+    assert verdict_of(folder)[0] == "ABORTED"
+    assert bay.outlets_on() == 0
+    assert set_(bay, bay.folder / "a.yaml", "pdu.outlet[1]", "on").code == 0, "the rack is free again"
+    assert bay.outlets_on() == 1
+
+
+# --- safe ------------------------------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_safe_by_another_user_ends_the_run_as_aborted_in_his_name(bay: Bay) -> None:
+    runner, folder, _ = bay.power_up()
+    other = write_station(bay, "b.yaml", host="localhost", name="b")
+    done = harness(bay, "safe", other, user=AS_NOBODY)
+    assert done.code == 0, done.said
+    assert "SAFE CONFIRMED" in done.said
+    assert f"a run goes on and ends as ABORTED: it is in use by {folder.name}" in done.said
+    assert bay.outlets_on() == 0
+    end = said_last(runner)
+    assert runner.returncode == 130
+    assert (end["verdict"], end["safe"], end["sealed"]) == ("ABORTED", True, True)
+    assert re.search(r"nobody made the rack safe with `harness safe` \(process \d+\)", end["reason"])
+
+
+def test_while_safe_acts_nobody_begins_and_nobody_sets(bay: Bay) -> None:
+    bay.ask("inject device_slow:pdu=1.5s")
+    station = bay.folder / "a.yaml"
+    command = [sys.executable, "-c", MAIN, "safe", str(station)]
+    safe = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=bay.env)
+    try:
+        port = json.loads(bay.addresses.read_text())["addresses"]["pdu"].rpartition(":")[2]
+        until(lambda: listed(f"harness.safe.{digest(f'udp 127.0.0.1 {port}')}."), 10)
+        for done in (run_again(bay, station), set_(bay, station, "pdu.outlet", "on")):
+            assert done.code == 6, done.said
+            assert "in use by `harness safe`" in done.said
+        assert bay.outlets_on() == 0
+    finally:
+        out, _ = safe.communicate(timeout=90)
+    assert safe.returncode == 0, out
+
+
+def test_safe_judges_the_rack_and_not_the_file(bay: Bay) -> None:
+    station = bay.folder / "a.yaml"
+    assert set_(bay, station, "pdu.outlet", "on").code == 0
+    part = bay.folder / "part.yaml"
+    sets = '{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {signal: pdu.power, max: 500 W}}'
+    assert sets in station.read_text()
+    part.write_text(station.read_text().replace(sets, '{set: "pdu.outlet[2]", to: "off", confirm_within: 3 s}'))
+    done = harness(bay, "safe", part)
+    if done.code == 2:  # the check of files has found it already
+        assert bay.outlets_on() == OUTLETS
+    else:
+        assert done.code == 5, done.said
+        assert "SAFE CONFIRMED" not in done.said
+        for number in (1, 3, 4):
+            assert f"pdu.outlet[{number}] is on" in done.said
+        assert bay.outlets_on() == OUTLETS - 1
+    done = harness(bay, "safe", station)
+    assert done.code == 0, done.said
+    assert bay.outlets_on() == 0
+
+
+def test_safe_never_switches_on(bay: Bay) -> None:
+    station = bay.folder / "on.yaml"
+    text = (bay.folder / "a.yaml").read_text()
+    station.write_text(text + '  press me: [{set: pdu.outlet, to: "on", confirm_within: 3 s}]\n')
+    done = harness(bay, "safe", station, "--sequence", "press me")
+    assert done.code == 2, done.said
+    time.sleep(0.5)
+    assert bay.outlets_on() == 0
+
+
+def test_safe_says_of_a_switch_that_does_not_tell_that_it_is_not_safe(bay: Bay) -> None:
+    bay.ask("inject device_silent:pdu")
+    done = harness(bay, "safe", bay.folder / "a.yaml")
+    assert done.code == 5, done.said
+    assert "pdu.outlet[1] cannot be read" in done.said
+
+
+# --- a rack whose run is dead ----------------------------------------------------------------------------------------
+
+
+def test_until_a_dead_runs_rack_is_safe_it_belongs_to_its_guardian_by_every_name(bay: Bay) -> None:
+    runner, folder, guardian = bay.power_up()
+    bay.ask("inject outlet_stuck:1")
+    runner.kill()
+    runner.wait()
+    until(lambda: "takeover" in kinds(folder), 10)
+    other = write_station(bay, "b.yaml", host="localhost", name="b")
+    for station in (bay.folder / "a.yaml", other):
+        done = run_again(bay, station)
+        assert done.code == 6, done.said
+        assert f"the guardian of {folder.name} is still making the rack safe" in done.said
+        assert str(guardian) in done.said
+        done = set_(bay, station, "pdu.outlet", "on")
+        assert done.code == 6, done.said
+        assert "guardian" in done.said
+    until(lambda: bay.outlets_on() == 1, 10)
+    done = harness(bay, "safe", other)
+    assert done.code == 5, "the outlet is stuck, whoever switches it off"
+    assert is_alive(guardian)
+    assert any("harness safe" in json.dumps(line) or line.get("do") == "safe" for line in diary(folder)), diary(folder)
+
+
+def test_when_the_guardian_has_done_its_work_the_rack_is_free(bay: Bay) -> None:
+    runner, _, guardian = bay.power_up()
+    runner.kill()
+    runner.wait()
+    until(lambda: not is_alive(guardian), 20)
+    assert bay.outlets_on() == 0
+    assert set_(bay, bay.folder / "a.yaml", "pdu.outlet[1]", "on").code == 0
+
+
+def test_a_frozen_guardian_is_said_to_be_frozen_and_its_rack_is_nobodys_but_safes(bay: Bay) -> None:
+    runner, folder, guardian = bay.power_up()
+    os.kill(guardian, signal.SIGSTOP)
+    until(lambda: state_of(guardian) == "T", 5)
+    runner.kill()
+    runner.wait()
+    other = write_station(bay, "b.yaml", host="localhost", name="b")
+    for done in (run_again(bay, bay.folder / "a.yaml"), run_again(bay, other), set_(bay, other, "pdu.outlet", "on")):
+        assert done.code == 6, done.said
+        assert f"the guardian of {folder.name}" in done.said
+        assert f"process {guardian}) is frozen (state T, stopped): it makes nothing safe" in done.said
+        assert f"kill -9 {guardian}" in done.said
+    assert bay.outlets_on() == OUTLETS, "nobody is left who could help"
+    done = harness(bay, "safe", other)
+    assert done.code == 0, done.said
+    assert f"process {guardian}) is frozen" in done.said
+    assert bay.outlets_on() == 0
+    os.kill(guardian, signal.SIGKILL)
+    until(lambda: not is_alive(guardian), 5)
+    assert set_(bay, other, "pdu.outlet[1]", "on").code == 0
+    assert bay.outlets_on() == 1
+
+
+def test_a_rack_with_a_frozen_runner_and_a_dead_guardian_is_locked_and_says_who(bay: Bay) -> None:
+    runner, _, guardian = bay.power_up()
+    os.kill(runner.pid, signal.SIGSTOP)
+    until(lambda: state_of(runner.pid) == "T", 5)
+    os.kill(guardian, signal.SIGKILL)
+    until(lambda: not is_alive(guardian), 5)
+    done = set_(bay, bay.folder / "a.yaml", "pdu.outlet", "off")
+    assert done.code == 6, done.said
+    assert f"process {runner.pid} is frozen (state T, stopped)" in done.said
+    os.kill(runner.pid, signal.SIGKILL)
+
+
+# --- ctl -------------------------------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_ctl_tells_other_users_the_truth(bay: Bay) -> None:
+    runner, folder, _ = bay.power_up()
+    status = harness(bay, "ctl", "status", "--run", folder.name, user=AS_NOBODY)
+    assert status.code == 0, status.said
+    assert f"{folder.name}  hold on bay-7, serial RACK-0042, of root" in status.said
+    for action in (["pause"], ["abort", "--yes"], ["skip"], ["reset-trip", "leak"]):
+        done = harness(bay, "ctl", *action, "--run", folder.name, user=AS_NOBODY)
+        assert done.code == 6, done.said
+        assert f"a run of root goes on ({folder.name}, station bay-7); only root may {action[0]}" in done.said
+    assert runner.poll() is None
+    assert bay.outlets_on() == OUTLETS
+    assert harness(bay, "ctl", "abort", "--yes", "--run", folder.name).code == 0
+    assert said_last(runner)["verdict"] == "ABORTED"
+
+
+FAKE = """
+import os, socket, sys, time
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+fake = socket.socket(socket.AF_UNIX)
+fake.bind("\\0harness.run." + sys.argv[1])
+fake.listen(64)
+print("up", flush=True)
+while True:
+    connection, _ = fake.accept()
+    try:
+        connection.recv(4096)
+        answer = eval(sys.argv[2])
+        if answer is None:
+            while True:
+                connection.send(b" ")
+                time.sleep(0.05)
+        connection.sendall(answer)
+    except OSError:
+        pass
+    connection.close()
+"""
+
+
+ANSWERS = ["b'{\"ok\": true}\\n'", "b'nonsense\\n'", "None", 'b\'{"ok": true, "status": 7}\\n\'']
+
+
+@needs_root
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_what_only_pretends_to_be_a_run_is_named_and_holds_ctl_for_no_long(tmp_path: Path, answer: str) -> None:
+    run = f"2026-11-22T084500Z-FAKE-{os.getpid() % 10000:04d}"
+    fake = subprocess.Popen([sys.executable, "-c", FAKE, run, answer], stdout=subprocess.PIPE, text=True)
+    try:
+        assert fake.stdout is not None
+        assert fake.stdout.readline() == "up\n"
+        bay = Bay(tmp_path)
+        for action in (["status"], ["pause"]):
+            started = time.monotonic()
+            done = harness(bay, "ctl", *action, "--run", run)
+            assert time.monotonic() - started < 12
+            assert done.code == 6, done.said
+            assert f"process {fake.pid}" in done.said
+    finally:
+        fake.kill()
+        fake.communicate()
+
+
+def test_several_runs_are_listed_with_plan_and_step(bay: Bay, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    other = Bay(second)
+    try:
+        other.start_devices()
+        _, first_folder, _ = bay.power_up()
+        _, second_folder, _ = other.power_up()
+        done = harness(bay, "ctl", "status")
+        assert done.code == 0
+        for folder in (first_folder, second_folder):
+            assert f"{folder.name}  hold on bay-7" in done.said
+        done = harness(bay, "ctl", "pause", "--run", "RACK-0042")
+        assert done.code == 6
+        assert f"{first_folder.name} (hold, hold; root, process" in done.said
+        assert "name one with --run" in done.said
+        # the same serial number in two runs: both records say so
+        events = [json.dumps(said_of(folder)) for folder in (first_folder, second_folder)]
+        assert f"serial RACK-0042 is in another run at the same time: {second_folder.name}" in events[0]
+        assert f"serial RACK-0042 is in another run at the same time: {first_folder.name}" in events[1]
+        for place, folder in ((bay, first_folder), (other, second_folder)):
+            assert harness(place, "ctl", "abort", "--yes", "--run", folder.name).code == 0
+            until((folder / "manifest.json").exists, 30)
+            notes = json.loads((folder / "result.json").read_text())["notes"]
+            assert any("in another run at the same time" in note for note in notes)
+    finally:
+        other.close()
+
+
+def said_of(folder: Path) -> list[str]:
+    """What a run that goes on has told so far."""
+    from harness.telemetry.reading import open_for_reading
+
+    with open_for_reading(folder / "journal.db") as reader:
+        return [str(event.data.get("text", "")) for event in reader.events("remark")]
