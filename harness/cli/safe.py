@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +12,10 @@ from harness.cli.spoken import SpokenNotes, aside
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.cli.session import Session
     from harness.engine.project import StationProject
-
 TOLD_WITHIN_S = 1.0
 """Longest wait for the run that goes on to hear of it, seconds; it is told all the same."""
 
@@ -36,13 +36,12 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
     from harness.engine.catalog import did_you_mean
-    from harness.engine.project import load_station
     from harness.safety.actions import Sequences
     from harness.safety.compile import compile_plan
     from harness.safety.device_reach import DeviceReach
     from harness.safety.sequence import cool_down, make_safe
 
-    on = load_station(path)
+    on = _load(path)
     if sequence not in on.station.sequences:
         hint = did_you_mean(sequence, on.station.safe_state)
         raise ConfigError(f"station {on.station.station} has no safe_state sequence {sequence!r}{hint}")
@@ -79,11 +78,24 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     return run_session(work, goes_on="the safe state goes on: it does not end half-way")
 
 
+def _load(path: Path) -> StationProject:
+    """The station; one that a run would refuse (an interlock that cannot trip) is good enough to switch it off."""
+    from harness.engine.project import load_station
+    from harness.schema.problems import ProblemsError
+
+    try:
+        return load_station(path)
+    except ProblemsError as error:
+        on = load_station(path, only_to_make_safe=True)
+        aside(f"{error.problems[0]}; the rack is made safe all the same, `harness check {path}` tells the rest")
+        return on
+
+
 def _refuse_energising(on: StationProject, sequence: str) -> None:
     """ConfigError for a sequence that puts power on: whoever presses this button must not switch a rack on."""
     from harness.device.device import puts_power_on, resolve_setting
 
-    for action in on.station.sequences[sequence].actions:
+    for action in on.station.actions_of(sequence):
         for device, point in on.catalog.find_controls(action.set or ""):
             if action.to is not None and puts_power_on(point, resolve_setting(point, action.to)):
                 raise ConfigError(
@@ -104,7 +116,8 @@ async def _left(session: Session) -> tuple[list[str], list[str]]:
         for point in device.expansion.controls.values()
         if point.spec.energises and point.spec.confirm is None
     ]
-    kept: Mapping[str, str] = {}
+    kept = session.on.stays_on
     wrong = [f"{name} is on" for name in found.on if name not in kept]
-    wrong += [f"{name} cannot be read" for name in (*found.unknown, *blind)]
-    return wrong, [f"stays on: {name} is on ({kept[name]})" for name in found.on if name in kept]
+    wrong += [f"{name} cannot be read" for name in (*found.unknown, *blind) if name not in kept]
+    now = {**dict.fromkeys(found.on, "is on"), **dict.fromkeys((*found.unknown, *blind), "cannot be read")}
+    return wrong, [f"stays on: {name} {now.get(name, 'is OFF')} ({why})" for name, why in kept.items()]

@@ -282,27 +282,60 @@ def test_safe_judges_the_rack_and_not_the_file(bay: Bay) -> None:
     sets = '{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {signal: pdu.power, max: 500 W}}'
     assert sets in station.read_text()
     part.write_text(station.read_text().replace(sets, '{set: "pdu.outlet[2]", to: "off", confirm_within: 3 s}'))
+    assert run_again(bay, part).code == 2, "no run begins with such a file"
     done = harness(bay, "safe", part)
-    if done.code == 2:  # the check of files has found it already
-        assert bay.outlets_on() == OUTLETS
-    else:
-        assert done.code == 5, done.said
-        assert "SAFE CONFIRMED" not in done.said
-        for number in (1, 3, 4):
-            assert f"pdu.outlet[{number}] is on" in done.said
-        assert bay.outlets_on() == OUTLETS - 1
+    assert done.code == 5, done.said
+    assert "SAFE CONFIRMED" not in done.said
+    for number in (1, 3, 4):
+        assert f"pdu.outlet[{number}] is on" in done.said
+    assert bay.outlets_on() == OUTLETS - 1
     done = harness(bay, "safe", station)
     assert done.code == 0, done.said
     assert bay.outlets_on() == 0
 
 
-def test_safe_never_switches_on(bay: Bay) -> None:
+def test_what_must_stay_on_is_read_back_and_shown(bay: Bay) -> None:
+    station = bay.folder / "a.yaml"
+    assert set_(bay, station, "pdu.outlet", "on").code == 0
+    off = [f'{{set: "pdu.outlet[{number}]", to: "off", confirm_within: 3 s}}' for number in (1, 2, 3)]
+    text = station.read_text().partition("safe_state:")[0]
+    text += f"safe_state:\n  default: [{', '.join(off)}]\n"
+    text += f"  leak: {{kind: leak, actions: [{', '.join(off)}, {{set: cdu.pump, to: 'off', confirm_within: 5 s}}]}}\n"
+    station.write_text(text + 'stays_on: {"pdu.outlet[4]": feeds the CDU}\n')
+    done = harness(bay, "safe", station)
+    assert done.code == 0, done.said
+    assert "stays on: pdu.outlet[4] is on (feeds the CDU)" in done.said
+    assert bay.truth()["outlet[4].state"] > 0.5
+    assert bay.outlets_on() == 1
+    assert set_(bay, station, "pdu.outlet[4]", "off").code == 0
+    done = harness(bay, "safe", station)
+    assert done.code == 0, done.said
+    assert "stays on: pdu.outlet[4] is OFF (feeds the CDU)" in done.said
+
+
+@pytest.mark.parametrize("name", ["press me", "default"])
+def test_safe_never_switches_on(bay: Bay, name: str) -> None:
     station = bay.folder / "on.yaml"
     text = (bay.folder / "a.yaml").read_text()
-    station.write_text(text + '  press me: [{set: pdu.outlet, to: "on", confirm_within: 3 s}]\n')
-    done = harness(bay, "safe", station, "--sequence", "press me")
+    text = text.replace("safe_state:", f'safe_state:\n  {name}: [{{set: pdu.outlet, to: "on", confirm_within: 3 s}}]')
+    if name == "default":
+        text = text.replace("\n  default:\n", "\n  other:\n")
+    station.write_text(text)
+    done = harness(bay, "safe", station, "--sequence", name)
     assert done.code == 2, done.said
+    assert "puts power on, and nothing was sent" in done.said
     time.sleep(0.5)
+    assert bay.outlets_on() == 0
+
+
+def test_a_mistake_that_would_keep_a_run_back_keeps_nobody_from_switching_off(bay: Bay) -> None:
+    station = bay.folder / "a.yaml"
+    assert set_(bay, station, "pdu.outlet", "on").code == 0
+    station.write_text(station.read_text().replace("for: 30 s", "for: 14 d"))
+    assert run_again(bay, station).code == 2
+    done = harness(bay, "safe", station)
+    assert done.code == 0, done.said
+    assert "harness check" in done.said
     assert bay.outlets_on() == 0
 
 
