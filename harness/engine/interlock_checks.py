@@ -57,6 +57,9 @@ def check_interlocks(
             hint = did_you_mean(interlock.on_trip, station.safe_state)
             message = f"on_trip names {interlock.on_trip!r}, which is no safe_state sequence of the station{hint}"
             found.add(source.problem((*loc, "on_trip"), "HX-1313", message))
+        elif station.sequences[interlock.on_trip].kind == "end":
+            message = f"on_trip names {interlock.on_trip!r}, the calm end of a run: it takes its time"
+            found.add(source.problem((*loc, "on_trip"), "HX-1313", message, "name a sequence of kind heat or leak"))
         for title in interlock.armed_in:
             if titles and title not in titles:
                 hint = did_you_mean(title, titles)

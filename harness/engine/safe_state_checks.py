@@ -8,9 +8,10 @@ from harness.device.device import resolve_setting
 from harness.engine.catalog import Catalog
 from harness.engine.checks import Place, attempt, right
 from harness.limits.check import compile_check
+from harness.schema.conditions import Condition
 from harness.schema.document import Source
 from harness.schema.problems import Problems
-from harness.schema.station import SafeAction, Station
+from harness.schema.station import DeEnergised, SafeAction, Station
 
 
 def check_safe_state(catalog: Catalog, source: Source, station: Station, found: Problems, *, is_whole: bool) -> None:
@@ -26,6 +27,40 @@ def check_safe_state(catalog: Catalog, source: Source, station: Station, found: 
         if name == "default":
             _check_order(catalog, source, place, actions, found)
     _check_kinds(source, station, found)
+    if station.de_energised is not None:
+        _check_proof(catalog, source, station.de_energised, found)
+
+
+def _check_proof(catalog: Catalog, source: Source, proof: DeEnergised, found: Problems) -> None:
+    """What proves that the rack is dead: one signal each, with bounds in its unit that it can show."""
+    bounds = [("bus", k, signal, "under_voltage", proof.under_voltage) for k, signal in enumerate(proof.bus)]
+    bounds += [("bus", k, signal, "below", proof.below) for k, signal in enumerate(proof.bus)]
+    bounds += [
+        ("battery_current", k, signal, "battery_idle", proof.battery_idle)
+        for k, signal in enumerate(proof.battery_current)
+    ]
+    for key, k, signal, bound, quantity in bounds:
+        loc: Place = ("de_energised", key, k)
+        if not _is_one(catalog, source, loc, signal, found):
+            continue
+        limit = Condition(signal=signal, max=quantity)
+        info = catalog.signals[signal]
+        attempt(found, source, ("de_energised", bound), "HX-1312", lambda c=limit, s=info: compile_check(c, s))
+    attempt(found, source, ("de_energised", "below"), "HX-1325", lambda: _check_levels(proof))
+
+
+def _check_levels(proof: DeEnergised) -> None:
+    if proof.below.to(proof.under_voltage.unit) >= proof.under_voltage.value:
+        raise ValueError(f"below {proof.below} is not below the trays' under_voltage {proof.under_voltage}")
+
+
+def _is_one(catalog: Catalog, source: Source, loc: Place, signal: str, found: Problems) -> bool:
+    """Whether a reference names one signal; several cannot be one condition."""
+    names = catalog.find_signals(signal)
+    if names and signal not in catalog.signals:
+        message = f"{signal} stands for {len(names)} signals; a safe state looks at one"
+        found.add(source.problem(loc, "HX-1326", message, f"name it, like {names[0]}"))
+    return signal in catalog.signals
 
 
 def _check_kinds(source: Source, station: Station, found: Problems) -> None:
@@ -47,8 +82,8 @@ def _check_action(catalog: Catalog, source: Source, loc: Place, action: SafeActi
             attempt(found, source, (*loc, "to"), "HX-1321", lambda p=point, t=to: resolve_setting(p, t))
     for key in ("until", "confirm_by"):
         condition = getattr(action, key)
-        info = catalog.signals.get(condition.signal) if condition is not None else None
-        if info is not None:
+        if condition is not None and _is_one(catalog, source, (*loc, key, "signal"), condition.signal, found):
+            info = catalog.signals[condition.signal]
             attempt(found, source, (*loc, key), "HX-1312", lambda c=condition, s=info: compile_check(c, s))
 
 

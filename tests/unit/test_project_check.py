@@ -260,3 +260,53 @@ def test_a_mistake_elsewhere_does_not_spoil_a_sequence_that_says_its_kind(tmp_pa
     with pytest.raises(ProblemsError) as error:
         load_station(tmp_path / "station.yaml")
     assert [problem.code for problem in error.value.problems] == ["HX-1203"]
+
+
+PROVED = """
+schema: 1
+station: s
+devices:
+  pdu: {profile: pdu/apc_rpdu2, address: "snmp://10.0.0.1:161"}
+  shelf: {profile: shelf/orv3_hpr_psu, address: "modbus+tcp://10.0.0.2:502/200", role: uut}
+interlocks:
+  - {name: hot, signal: shelf.output_voltage, max: 52 V, on_trip: ON_TRIP}
+safe_state:
+  default:
+    - {set: pdu.outlet, to: "off", confirm_by: {signal: CONFIRM, max: 500 W}}
+  calm: {kind: KIND, actions: [{set: pdu.outlet, to: "off", stagger: 1 s}]}
+de_energised: PROOF
+"""
+GOOD_PROOF = "{bus: [shelf.output_voltage], under_voltage: 40 V}"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ({}, "", ""),
+        ({"PROOF": "{bus: [shelf.output_voltage], under_voltage: 40 A}"}, "HX-1312", "'A'"),
+        ({"PROOF": "{bus: [shelf.output_voltage], under_voltage: 1 V}"}, "HX-1325", "under_voltage 1 V"),
+        ({"PROOF": "{bus: [shelf.no_such], under_voltage: 40 V}"}, "HX-1306", "no_such"),
+        ({"PROOF": "{bus: [pdu.outlet.power], under_voltage: 40 V}"}, "HX-1326", "signals"),
+        ({"CONFIRM": "pdu.outlet.power"}, "HX-1326", "pdu.outlet[1].power"),
+        ({"ON_TRIP": "calm"}, "HX-1313", "takes its time"),
+        ({"KIND": "heat"}, "HX-1206", "stagger"),
+    ],
+)
+def test_what_proves_a_dead_rack_is_checked(tmp_path, words, code, said):
+    text = PROVED
+    for key, value in {
+        "ON_TRIP": "default",
+        "CONFIRM": "pdu.power",
+        "KIND": "end",
+        "PROOF": GOOD_PROOF,
+        **words,
+    }.items():
+        text = text.replace(key, value)
+    path = tmp_path / "station.yaml"
+    path.write_text(text)
+    if not code:
+        assert load_station(path).station.de_energised is not None
+        return
+    with pytest.raises(ProblemsError) as caught:
+        load_station(path)
+    assert [problem for problem in caught.value.problems if problem.code == code and said in str(problem)], caught.value
