@@ -7,7 +7,9 @@ import re
 from harness.errors import ConfigError
 from harness.schema.canonical import CONTROLS, SIGNALS
 
-CLASSES = (*("pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"),)
+CLASSES = (
+    *("pdu", "relay", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"),
+)
 _NAME = re.compile(r"([a-z]+)/([a-z0-9][a-z0-9_]*)")
 
 _HEAD = """\

@@ -14,6 +14,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from harness.errors import DeviceError, IdentityError, ProtocolViolationError, R
 from harness.quantity import Frame, Quality, Reading, SignalInfo, parse_quantity
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
+
+if TYPE_CHECKING:
+    from harness.device.dead_man import DeadMan
 
 _FROZEN_AFTER_S = 5.0
 _BUS_TRIES = 2
@@ -104,6 +108,8 @@ class Device:
         """Asked as the last thing before a command leaves; raises SafetyError to stop it."""
         self.is_doubted = False
         """Whether a message to several controls has failed once: from then on they are told one by one."""
+        self.dead_man: DeadMan | None = None
+        """The device's own dead-man, where the station asks for it; set by the run once the device is open."""
         self._clock = clock
         self._points: list[SignalPoint] = []
         self._index: dict[str, int] = {}
@@ -223,6 +229,8 @@ class Device:
                 if self._must_prove:
                     await self._prove_again()
                 await self.link.tend(self._clock.wall_ns(), now)
+                if self.dead_man is not None:
+                    await self.dead_man.tend(now)
                 await self._refresh(now)
             except DeviceError as error:
                 return self._failed(error)
@@ -318,6 +326,20 @@ class Device:
 
     async def read(self, names: Sequence[str]) -> list[Reading]:
         """Read some signals now (for confirmation and by hand). DeviceError when the device fails as a whole."""
+        async with self.alone():
+            return await self.read_alone(names)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Have the device for several requests in a row; its errors are named."""
+        async with self._busy:
+            try:
+                yield
+            except DeviceError as error:
+                raise self._named(error) from error
+
+    async def read_alone(self, names: Sequence[str]) -> list[Reading]:
+        """As `read`, for who has the device already."""
         key = tuple(names)
         if key not in self._plans:
             missing = [name for name in names if name not in self._index]
@@ -326,11 +348,7 @@ class Device:
             points = [self._points[self._index[name]] for name in names]
             self._plans[key] = (self.link.plan(points), Scaling([point.spec for point in points]))
         plan, scaling = self._plans[key]
-        async with self._busy:
-            try:
-                reply = await plan.read()
-            except DeviceError as error:
-                raise self._named(error) from error
+        reply = await plan.read()
         values = np.empty(len(key))
         qualities = np.empty(len(key), dtype=np.uint8)
         scaling.apply(reply.raw, values, qualities, reply.gain, reply.shift)
@@ -376,25 +394,21 @@ class Device:
 
     async def look(self, reads: Sequence[Read]) -> list[float | str]:
         """Read what was compiled, now; NaN is what is no measurement. DeviceError when the device does not answer."""
-        async with self._busy:
-            try:
-                return await look(self.link.channel, reads)
-            except DeviceError as error:
-                raise self._named(error) from error
+        async with self.alone():
+            return await look(self.link.channel, reads)
 
     @asynccontextmanager
     async def _writing(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> AsyncIterator[None]:
         """The way to the wire: one at a time, the identity proven, the gate asked last."""
-        async with self._busy:
-            try:
-                if self._must_prove and self._is_open:
-                    await self._prove_again()
-                if self.gate is not None:
-                    for control, setting in wanted:
-                        self.gate(control, setting)
-                yield
-            except DeviceError as error:
-                raise self._named(error) from error
+        async with self.alone():
+            if self._must_prove and self._is_open:
+                await self._prove_again()
+            if self.gate is not None:
+                for control, setting in wanted:
+                    self.gate(control, setting)
+            yield
+            if self.dead_man is not None:
+                await self.dead_man.commanded(wanted)
 
     @property
     def is_open(self) -> bool:

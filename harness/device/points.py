@@ -99,6 +99,15 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
     return Expansion(signals, controls)
 
 
+def targets(controls: Mapping[str, ControlPoint], reference: str) -> list[ControlPoint]:
+    """The controls of a device that `heartbeat`, `outlet` (a whole repetition) or `outlet.lease` (a column) mean."""
+    if reference in controls:
+        return [controls[reference]]
+    group, _, column = reference.partition(".")
+    tail = f".{column}" if column else ""
+    return [point for point in controls.values() if point.row and point.name == f"{group}[{point.row}]{tail}"]
+
+
 def _confirming(control: Control, group: str, row: int, columns: Mapping[str, Any]) -> str:
     if control.confirm is None:
         return ""

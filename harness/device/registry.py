@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from harness.device.dead_man import dead_man_problems
 from harness.device.points import profile_problems
 from harness.device.templates import template_problems
 from harness.schema.document import Source
@@ -79,7 +80,8 @@ def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
         problem = source.problem(("protocol",), "HX-1205", f"protocol must be one of {shown}, not {protocol!r}")
         raise ProblemsError([problem])
     profile = validate(source, model)
-    problems = [_at(source, loc, message) for loc, message in profile_problems(profile) + template_problems(profile)]
+    found = profile_problems(profile) + template_problems(profile) + dead_man_problems(profile)
+    problems = [_at(source, loc, message) for loc, message in found]
     if problems:
         raise ProblemsError(problems)
     return profile, source

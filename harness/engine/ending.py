@@ -32,6 +32,7 @@ class Ending:
         if bench is None:
             if self._run.found.stop is None or not self._run.found.stop.is_refused:
                 await self._look_at_switches()
+            await self._run.layers.disarm()
             await self._run.close()
             return
         self._run.found.coverage = self._run.coverage_now(bench)
@@ -51,6 +52,7 @@ class Ending:
             self._run.interlocks.close()
         if self._run.found.armed_at is not None:
             self._run.found.armed_s = self._run.clock.monotonic() - self._run.found.armed_at
+        await self._run.layers.disarm()
         await self._run.close()
 
     async def _look_at_switches(self) -> None:

@@ -11,6 +11,7 @@ from harness.device.address import parse_address
 from harness.device.registry import ancestors, find_profile, known_profiles, load_profile
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
+from harness.engine.dead_man_checks import check_dead_men
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_interlocks, check_names
 from harness.engine.parameters import outside_bounds, replaced
@@ -150,6 +151,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     if whole is not None and not on.catalog.unknown:
         check_switches(on, found)
         check_addresses(on, found)
+        check_dead_men(on.catalog, source, station, found)
     found.raise_if_any()
     return on
 

@@ -28,6 +28,7 @@ from harness.engine.findings import Findings
 from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard
 from harness.engine.interlocks import Interlocks
+from harness.engine.layers import Layers
 from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
@@ -76,6 +77,7 @@ class Runner:
         self.lock: RackLock | None = None
         """What this run has for itself."""
         self.reception: Reception | None = None
+        self.layers = Layers(self)
         self.desk = Desk(clock)
         self.foreign: ForeignControl | None = None
         self.past: Past | None = None

@@ -124,6 +124,8 @@ class Start:
             for name, problem in run.guard.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
                 run.log.tell("guardian", text, device=name)
+        await run.layers.arm()
+        run.layers.say()
         return True
 
     async def _begin(self) -> bool:
@@ -154,7 +156,9 @@ class Start:
         await self._first_frames(store)
         store.restart_coverage()
         run.found.armed_at = run.clock.monotonic()
-        run.answer_for(*energised_now(run.devices, store, run.project.on.stays_on))
+        on = energised_now(run.devices, store, run.project.on.stays_on)
+        run.answer_for(*on)
+        await run.layers.hold(on)
         run.notifier.ready()
         await self._prove_interlocks(store)
         await self._fresh_frames(store)

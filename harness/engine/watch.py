@@ -45,6 +45,7 @@ class Watch:
             if run.interlocks is not None:
                 run.interlocks.evaluate()
             now = run.clock.monotonic()
+            run.layers.tick(now)
             for device in run.devices.values():
                 for event in device.events:
                     run.log.tell("device", f"{device.name}: {event}", device=device.name)

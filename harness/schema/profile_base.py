@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness.quantity import parse_quantity, unit
-from harness.schema.fields import Duration, DurationOrZero, Model, StrictText
+from harness.schema.dead_man import DeadMan
+from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model, StrictText
 
 SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
@@ -238,7 +239,20 @@ class ProfileBase(Model):
     and `null` takes a key away."""
     title: StrictText
     class_: Annotated[
-        Literal["pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"],
+        Literal[
+            "pdu",
+            "cdu",
+            "cooling",
+            "shelf",
+            "switch",
+            "load",
+            "meter",
+            "daq",
+            "hipot",
+            "chamber",
+            "environment",
+            "relay",
+        ],
         Field(alias="class"),
     ]
     source: StrictText
@@ -248,6 +262,8 @@ class ProfileBase(Model):
     heartbeat: str = ""
     """A signal that must change while the device lives (uptime); unchanged means STALE."""
     health: Health = Health()
+    dead_man: DeadMan | None = None
+    """What the device itself does when the run is dead; see docs/how-to/run-as-a-service.md."""
     timeout: Duration = 1.0
     parameters: dict[str, int] = Field(default_factory=dict)
     """Named integers that addresses and OIDs may use as {name}; a station may override them."""
@@ -256,4 +272,14 @@ class ProfileBase(Model):
     def _is_honest(self) -> ProfileBase:
         if bool(self.unverified) == bool(self.verified_on):
             raise ValueError("give either verified_on (model, firmware, date) or unverified (why)")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_cooling(self) -> ProfileBase:
+        if self.dead_man is not None and self.dead_man.acts == "off" and self.class_ in ("cdu", "cooling"):
+            raise LocatedError(
+                "a device that cools must not be told to switch itself off: whatever is hot behind it stays hot",
+                "dead_man",
+                "acts",
+            )
         return self

@@ -58,6 +58,9 @@ class DeviceEntry(Model):
     """How long the device may be silent before the run gives it up."""
     needed: Literal["control", "monitor"] = "control"
     """What silence beyond grace means: control = the run ends with ERROR; monitor = a gap in the data."""
+    dead_man: Duration | None = None
+    """Arm the device's own dead-man, where its profile has one: after this time without a word of the run the device
+    acts by itself. It is fed four times in this time. Without it nothing is armed."""
     credentials: FileRef | None = None
     parameters: dict[str, int] = Field(default_factory=dict)
     counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)

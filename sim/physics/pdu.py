@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from sim.physics.dead_man import Countdown
 from sim.physics.feeds import Feed, scoped
 from sim.physics.parameters import RackParameters
 from sim.physics.rack import Rack
@@ -18,6 +19,7 @@ INRUSH_PEAK = 6.0  # times the breaker's rated current
 BREAKER_HEAT = 60.0  # s of (I/In)^2 - 1
 POWER_FACTOR = ((0.0, 0.60), (0.10, 0.90), (0.20, 0.97), (0.40, 0.99))
 PHASES = 3
+LONGEST_DELAY = 7200.0  # s that an outlet can be told to wait
 
 
 class Pdu:
@@ -56,6 +58,8 @@ class Pdu:
         self._energy = [0.0] * n  # J up to _mark
         self._mark = 0.0
         self._latest = [0] * n
+        self.countdown = [Countdown(schedule, now, partial(self.command, i, 0.0)) for i in range(n)]
+        """What opens an outlet by itself."""
         self.changed: Callable[[], None] = lambda: None
         self.total: Callable[[], float] = lambda: 0.0  # W AC of the whole rack
         self.settled: Callable[[], float] = lambda: 0.0  # J, integral of it up to the last computed state
@@ -73,6 +77,12 @@ class Pdu:
         self._latest[index] += 1
         at = self._now() + self._random.uniform(*SWITCH_LATENCY)
         self._schedule(at, partial(self._follow, index, self._latest[index]))
+
+    def hold(self, index: int, seconds: float) -> None:
+        """Close outlet `index` and open it by itself after `seconds`; 0 opens it now, -1 leaves the timer as it is."""
+        if seconds >= 0.0:
+            self.countdown[index].begin(seconds)
+        self.command(index, 1.0 if seconds else 0.0)
 
     def _follow(self, index: int, order: int) -> None:
         if order != self._latest[index]:
@@ -211,7 +221,9 @@ class Pdu:
         for i in range(len(self.share)):
             name = scoped(self.scope, f"outlet[{i + 1}]")
             yield Variable(f"{name}.state", "", partial(lambda k: float(self.relay[k]), i))
-            yield Variable(f"{name}.pending", "", partial(lambda k: float(self.pending[k]), i))
+            yield Variable(
+                f"{name}.pending", "", partial(lambda k: float(self.pending[k] or self.countdown[k].is_running), i)
+            )
             yield Variable(f"{name}.power", "W", partial(self.power, i))
             yield Variable(f"{name}.current", "A", partial(self.current, i))
             yield Variable(f"{name}.voltage", "V", partial(self.voltage, i))
@@ -235,7 +247,10 @@ class Pdu:
     def inputs(self) -> Iterator[Input]:
         """What can be commanded."""
         for i in range(len(self.share)):
-            yield Input(scoped(self.scope, f"outlet[{i + 1}]"), "", partial(self.command, i))
+            name = scoped(self.scope, f"outlet[{i + 1}]")
+            yield Input(name, "", partial(self.command, i))
+            yield Input(f"{name}.off_in", "s", self.countdown[i].begin, 0.0, LONGEST_DELAY)
+            yield Input(f"{name}.on_for", "s", partial(self.hold, i), -1.0, LONGEST_DELAY)
 
 
 def total_power(rack: Rack) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
 from sim.physics.coolant import pg25_density
+from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
 from sim.physics.feeds import ALL, Feed, letter, together, wired
 from sim.physics.instruments import ElectronicLoad, scanner_variables
@@ -61,6 +62,7 @@ class Plant:
         self._boot = 0.0
         self._alive = False
         self.loop = Loop(parameters, seed)
+        self.remote = RemoteControl(self.loop, self.schedule, self._now)
         self.rack = Rack(parameters, self.loop.supply)
         self.ambient = Ambient(parameters, self._now)
         self.energy = 0.0  # J, integral of the total power
@@ -104,6 +106,7 @@ class Plant:
     def _all_variables(self) -> list[Variable]:
         return [
             *loop_variables(self.loop, self.parameters),
+            *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
             *self.ambient.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
@@ -118,6 +121,7 @@ class Plant:
     def _all_inputs(self) -> list[Input]:
         return [
             *loop_inputs(self.loop, self.parameters),
+            *self.remote.inputs(),
             *rack_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
             *self.shelves.inputs(),

@@ -316,6 +316,8 @@ class ModbusBank:
     def _moves(self, table: int, before: dict[int, int], after: dict[int, int]) -> list[tuple[_Target, float, str]]:
         known: set[int] = set(self._upkeep) if table == HOLDING else set()
         moves: list[tuple[_Target, float, str]] = []
+        refused: dict[int, ModbusFault] = {}
+        taken: set[int] = set()
         for target in self._targets:
             mine = range(target.address, target.address + target.length)
             for write in target.spec.unlock:
@@ -327,9 +329,17 @@ class ModbusBank:
             if not all(at in after for at in mine):
                 raise ModbusFault(ILLEGAL_VALUE)  # half of a number
             known.update(mine)
-            move = self._move(target, [before[at] for at in mine], [after[at] for at in mine])
+            try:
+                move = self._move(target, [before[at] for at in mine], [after[at] for at in mine])
+            except ModbusFault as fault:
+                refused.setdefault(target.address, fault)
+                continue
+            taken.add(target.address)
             if move is not None:
                 moves.append(move)
+        for address, reason in refused.items():
+            if address not in taken:  # of several controls of one register, one must know the value
+                raise reason
         if any(at not in known for at in after):
             raise ModbusFault(ILLEGAL_ADDRESS)
         return moves

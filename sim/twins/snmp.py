@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
@@ -61,6 +61,7 @@ class SnmpObjects:
         self._profile = profile
         self._found: dict[tuple[str, int], int] = {}
         self._places: dict[str, str] = {}
+        self._takers: dict[Oid, list[tuple[SnmpControl, str]]] = {}
         for oid, text in SYSTEM.items():
             self.view.put(oid, OCTETS, text.encode())
         self.view.put((1, 3, 6, 1, 2, 1, 1, 5, 0), OCTETS, twin.name.encode())
@@ -216,7 +217,9 @@ class SnmpObjects:
             oid = oid_of(self._fill(template, repeat, index))
             if self.view.get(oid) is None:
                 self.view.put(oid, _CONTROL_TAGS[spec.type], self._read_back(spec, repeat, index))
-            self.view.on_set(oid, lambda value: self._obey(spec, plant, value), lambda value: self._check(spec, value))
+            takers = self._takers.setdefault(oid, [])
+            takers.append((spec, plant))  # several controls may write one object (switch it, or in a while)
+            self.view.on_set(oid, lambda value: self._take(takers, value), lambda value: self._admit(takers, value))
         for word, command in spec.command_oids.items():
             oid = oid_of(self._fill(command.oid, repeat, index))
             if self.view.get(oid) is None:
@@ -240,6 +243,16 @@ class SnmpObjects:
             return round((value - spec.offset) * 2.0**spec.precision / spec.scale)
 
         return state
+
+    def _admit(self, takers: Sequence[tuple[SnmpControl, str]], value: Value) -> int:
+        found = [self._check(spec, value) for spec, _ in takers]
+        return OK if OK in found else found[0]
+
+    def _take(self, takers: Sequence[tuple[SnmpControl, str]], value: Value) -> int:
+        for spec, plant in takers:
+            if self._check(spec, value) == OK:
+                return self._obey(spec, plant, value)
+        return WRONG_VALUE
 
     def _check(self, spec: SnmpControl, value: Value) -> int:
         """Phase one of a SET: whether the value is one that the device takes."""

@@ -175,7 +175,8 @@ def test_every_outlet_switches_by_the_vendors_numbers(profile, monkeypatch):
 
     async def main():
         async with pdu(profile, monkeypatch) as (simulation, device, wire):
-            assert list(device.expansion.controls) == [f"outlet[{n}]" for n in range(1, OUTLETS + 1)]
+            outlets = [f"outlet[{n}]" for n in range(1, OUTLETS + 1)]
+            assert [control.name for control in device.expansion.bank("outlet")] == outlets
             for to, (oid, number), shown in (
                 ("on", vendor.on, vendor.is_on),
                 ("off", vendor.off, vendor.is_off),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sim
 from harness.clock import run
-from harness.device.registry import known_profiles, load_profile
+from harness.device.registry import find_profile, load_profile
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
 
@@ -21,7 +21,11 @@ from harness.schema.station import Station
 async def main() -> None:
     out, station_file = Path(sys.argv[1]), Path(sys.argv[2])
     station = validate(read_source(station_file), Station)
-    profiles = {e.profile: load_profile(known_profiles()[e.profile])[0] for e in station.devices.values()}
+    profiles = {}
+    for entry in station.devices.values():
+        path = find_profile(entry.profile, station_file.parent)
+        assert path is not None
+        profiles[entry.profile] = load_profile(path)[0]
     simulation = await sim.start(station, profiles, faults=sys.argv[3:], lot=str(os.getpid()))
     truth = await sim.serve_truth(simulation)
     content = json.dumps({"addresses": simulation.addresses, "truth": truth.port})
