@@ -78,6 +78,9 @@ class HarnessLoop(asyncio.SelectorEventLoop):
     def __init__(self, rate: float = 1.0) -> None:
         self.rate = rate
         self.is_virtual = math.isinf(rate)
+        self.on_exit: Callable[[BaseException], None] | None = None
+        """Told of SystemExit and KeyboardInterrupt out of tasks and callbacks, which then go no further; None: they
+        end the loop. Set only while what `run_until_complete` waits for cannot end with one of them."""
         self._start = time.monotonic()
         self._virtual = 0.0
         self._timers = 0
@@ -105,6 +108,17 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    def run_forever(self) -> None:
+        """As asyncio's; but with `on_exit` set, nothing that runs in the loop ends the process."""
+        while True:
+            try:
+                super().run_forever()
+                return
+            except (SystemExit, KeyboardInterrupt) as error:
+                if self.on_exit is None:
+                    raise
+                self.on_exit(error)
 
     def jump(self, seconds: float) -> None:
         """Advance virtual time. Lands a hair late so that the timer it jumps to is due."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.inputs import find_station, settings, station_option
+from harness.cli.inputs import find_station, settings, station_option, tell_broken
 from harness.errors import ConfigError, HarnessError
 
 KINDS = ("plan", "station", "profile", "limit_set")
@@ -35,6 +35,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
             found.extend(error)
         except HarnessError as error:
             found.add(Problem(name, 0, 0, error.code, error.message, error.hint))
+    tell_broken()
     for problem in found.found:
         click.echo(str(problem), err=True)
     for line in fine:

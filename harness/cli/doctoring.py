@@ -66,15 +66,21 @@ def _packages() -> list[tuple[str, str]]:
 def _entries() -> list[tuple[str, str]]:
     from importlib.metadata import entry_points
 
+    from harness.device.registry import known_profiles
+    from harness.engine.step import known_steps
+    from harness.plugins import broken, installed
+
+    known_steps()
+    known_profiles()
     found = []
     for group in GROUPS:
-        for entry in entry_points(group=group):
-            try:
-                entry.load()
-                found.append(("ok", f"{group}: {entry.name} = {entry.value}"))
-            except Exception as error:
-                found.append(("WRONG", f"{group}: {entry.name} = {entry.value} cannot be loaded: {error!r}"))
-        if not entry_points(group=group):
+        names = installed(group, lambda named: named)
+        failed = broken(group)
+        fine = names.keys() - {each.entry for each in failed}
+        entries = entry_points(group=group)
+        found += [("ok", f"{group}: {entry.name} = {entry.value}") for entry in entries if entry.name in fine]
+        found += [("WRONG", str(each)) for each in failed]
+        if not entries:
             word = "note" if group == "harness.simulators" else "WRONG"
             found.append((word, f"{group}: nothing is installed"))
     return found

@@ -7,13 +7,13 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.errors import ConfigError
+from harness.plugins import broken, installed
 
 PLANS = "harness.plans"
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
@@ -25,7 +25,13 @@ _OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 @cache
 def plan_roots() -> tuple[Path, ...]:
     """The folders of installed plans, in the order of their entry points."""
-    return tuple(Path(entry.load()()) for entry in sorted(entry_points(group=PLANS), key=lambda each: each.name))
+    return tuple(installed(PLANS, lambda root: Path(root())).values())
+
+
+def tell_broken() -> None:
+    """Name on stderr what other packages add and could not be loaded: what does not need it goes on without."""
+    for each in broken():
+        click.echo(f"note: {each}", err=True)
 
 
 def find_plan(text: str) -> Path:

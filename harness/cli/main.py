@@ -41,7 +41,14 @@ Exit codes
 
 
 class HarnessGroup(click.Group):
-    """Loads a command when it is used, and turns every end of it into one line and an exit code."""
+    """Loads a command when it is used, and turns every end of it into one line and an exit code.
+
+    The exit codes 0 and 1 of `run` come out of `RunOutcome.exit_code` only, which has seen a sealed result: nothing
+    that code of others raises gives one of them.
+    """
+
+    asked_for = ""
+    """The command that was asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """The commands in the order of a working day, not of the alphabet."""
@@ -51,6 +58,7 @@ class HarnessGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
+        self.asked_for = cmd_name
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
@@ -73,10 +81,21 @@ class HarnessGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _say("aborted")
             code = 130
-        except Exception as error:
+        except BrokenPipeError as error:
+            code = _explain(error) if self.asked_for == "run" else 0
+        except SystemExit as error:
+            if _is_completion(extra["prog_name"]):
+                raise
+            code = _explain(error)
+        except BaseException as error:
             code = _explain(error)
         _flush()
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_completion(program: str) -> bool:
+    """Whether a shell asks for completions: click answers it by exiting."""
+    return f"_{program}_COMPLETE".replace("-", "_").upper() in os.environ
 
 
 def _refuse(error: click.ClickException) -> int:
@@ -93,14 +112,13 @@ def _refuse(error: click.ClickException) -> int:
     return error.exit_code
 
 
-def _explain(error: Exception) -> int:
+def _explain(error: BaseException) -> int:
     """One line for what the harness raised on purpose (several for a file with several mistakes), and its exit code."""
     from harness.errors import ConfigError, HarnessError, RunError, SafetyError
 
-    if isinstance(error, BrokenPipeError):
-        return 0
     if not isinstance(error, HarnessError):
-        _say(f"bug in the harness: {type(error).__name__}: {error}, details in {_keep_traceback(error)}")
+        said = "ended without a word" if isinstance(error, SystemExit) else type(error).__name__
+        _say(f"bug in the harness: {said}: {_text(error)}, details in {_keep_traceback(error)}")
         return 70
     for line in str(error).splitlines() or [type(error).__name__]:
         _say(line)
@@ -108,7 +126,14 @@ def _explain(error: Exception) -> int:
     return next((code for kind, code in codes if isinstance(error, kind)), 3)
 
 
-def _keep_traceback(error: Exception) -> str:
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "its text cannot be read"
+
+
+def _keep_traceback(error: BaseException) -> str:
     """Write the traceback into the data folder, or where there is room for it; returns the file's name."""
     import tempfile
     from datetime import UTC, datetime

@@ -18,6 +18,7 @@ from harness.cli.inputs import (
     settings,
     simulation_options,
     station_option,
+    tell_broken,
 )
 from harness.errors import ConfigError
 
@@ -82,6 +83,7 @@ def run(
 
     on = load_station(station_path)
     project = load_project(plan_path, on, values)
+    tell_broken()
     rate = float("inf") if virtual else speed or 1.0
     return conduct(
         Wanted(

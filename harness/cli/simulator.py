@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from harness.engine.project import StationProject
 from harness.errors import ConfigError
+from harness.plugins import broken, installed
 from harness.transport.network import Network
 
 GROUP = "harness.simulators"
@@ -54,11 +54,12 @@ async def start_simulation(
 
     `lot` goes into their serial numbers: what other processes reach is told apart from other simulations.
     """
-    found = sorted(entry_points(group=GROUP), key=lambda each: each.name)
+    found = list(installed(GROUP, lambda start: start).values())
     if not found:
-        raise ConfigError("no simulator is installed", hint="install the whole package, or leave --simulate out")
+        why = "; ".join(map(str, broken(GROUP))) or "install the whole package, or leave --simulate out"
+        raise ConfigError("no simulator is installed", hint=why)
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
-    simulation: Simulation = await found[0].load()(
+    simulation: Simulation = await found[0](
         on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports, lot=lot
     )
     return simulation

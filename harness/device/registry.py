@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from harness.device.dead_man import dead_man_problems
 from harness.device.points import profile_problems
 from harness.device.templates import template_problems
+from harness.plugins import installed
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.profile import PROFILES, Profile, ProfileBase
@@ -25,7 +25,7 @@ MAX_EXTENDS = 3
 @cache
 def profile_roots() -> tuple[Path, ...]:
     """The folders that hold `<class>/<vendor_model>/profile.yaml`, in the order of their entry points."""
-    return tuple(Path(entry.load()()) for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name))
+    return tuple(installed(GROUP, lambda root: Path(root())).values())
 
 
 @cache

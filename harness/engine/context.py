@@ -13,6 +13,7 @@ from harness.device.actuate import actuate
 from harness.device.confirm import Outcome
 from harness.device.device import Device, Setting, puts_power_on, resolve_setting
 from harness.device.points import ControlPoint
+from harness.engine.border import ours
 from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
 from harness.engine.project import NamedLimit, Project
@@ -116,7 +117,7 @@ class StepContext:
     """The bench as one step sees it."""
 
     def __init__(self, bench: Bench, title: str, attempt: int = 1) -> None:
-        self._bench = bench
+        self._at: Bench | None = bench
         self.title = title
         self.attempt = attempt
         self.clock = bench.step_clock or bench.clock
@@ -126,6 +127,16 @@ class StepContext:
         self.interruption: Interruption | None = None
         """Set when the run died in this step and is now resumed; a step that does not look at it begins anew."""
         self._checkpoint_at = -math.inf
+
+    @property
+    def _bench(self) -> Bench:
+        if self._at is None:
+            raise SafetyError(f"step {self.title!r} is over: what it left running can do nothing more")
+        return self._at
+
+    def close(self) -> None:
+        """The step is over."""
+        self._at = None
 
     # --- observing ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +168,7 @@ class StepContext:
         """Be told every sample of a signal for as long as the block lasts; samples of a pause only if asked for."""
 
         def unless_paused(mono: float, value: float, quality: int) -> None:
-            if not self.is_paused:
+            if self._at is not None and not self.is_paused:
                 listener(mono, value, quality)
 
         end = self._bench.store.listen(signal, listener if while_paused else unless_paused)
@@ -203,12 +214,13 @@ class StepContext:
     @contextmanager
     def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:
         """Put watched limits on the screen for as long as the block lasts."""
-        self._bench.watched.update(checks)
+        watched = self._bench.watched
+        watched.update(checks)
         try:
             yield
         finally:
             for signal in checks:
-                self._bench.watched.pop(signal, None)
+                watched.pop(signal, None)
 
     # --- commanding --------------------------------------------------------------------------------------------------
 
@@ -234,7 +246,8 @@ class StepContext:
         """Set resolved controls; see `act`. Controls that nothing confirms count as done when acknowledged."""
         if self._bench.gate is not None:
             await self._bench.gate.passed()
-        outcomes = await self._bench.act(pairs, within)
+        with ours():
+            outcomes = await self._bench.act(pairs, within)
         for device, control, setting in pairs:
             outcome = outcomes[f"{device}.{control.name}"]
             confirmable = control.spec.confirm is not None
@@ -342,6 +355,7 @@ class StepContext:
                 f"the plan asks the operator {question!r}, but there is no terminal to ask at",
                 hint="run it at a terminal, or leave prompts out of unattended plans",
             )
-        answer = await self._bench.prompter(question, answers)
+        with ours():
+            answer = await self._bench.prompter(question, answers)
         self._bench.log.tell("answer", f"{question} -> {answer}", step=self.title, question=question, answer=answer)
         return answer

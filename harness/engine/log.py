@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock, iso
+from harness.engine.border import shown
 from harness.errors import TelemetryError
 from harness.record.result import EventEntry
 from harness.telemetry.journal import Journal
@@ -43,15 +44,19 @@ class RunLog:
         self._left_at: float | None = None
 
     def tell(self, kind: str, text: str, /, **data: Any) -> None:
-        """Journal an event, keep it for the record, and tell the screens."""
+        """Journal an event, keep it for the record, and tell the screens. One that fails is told nothing more."""
         event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
         self.journal.add_event(kind, text=text, **data)
         if len(self.entries) < _KEPT:
             self.entries.append(EventEntry(at=iso(event.wall_ns), kind=kind, text=text))
         else:
             self.left_out += 1
-        for observer in self.observers:
-            observer(event)
+        for observer in tuple(self.observers):
+            try:
+                observer(event)
+            except BaseException as error:
+                self.observers.remove(observer)
+                self.tell("bug", f"a screen failed and shows nothing more of this run: {shown(error)}")
 
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """Make the intent durable before anything is sent.

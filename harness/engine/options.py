@@ -38,7 +38,7 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunOutcome:
-    """What a run came to. `is_sealed` is false when the record could not be saved: then the verdict is never PASS."""
+    """What a run came to. `is_sealed` is false when the record could not be saved: then the verdict is ERROR."""
 
     verdict: Verdict
     reason: str
@@ -54,11 +54,13 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of `harness run`."""
+        """The exit code of `harness run`: only a sealed result says anything about the rack."""
         if self.is_refused:
             return EXIT_IN_USE
         if not self.is_safe:
             return EXIT_NOT_SAFE
+        if not self.is_sealed:
+            return EXIT_CODES[Verdict.ERROR]
         if self.verdict is Verdict.ABORTED and self.by_signal == "SIGTERM":
             return EXIT_TERMINATED
         return EXIT_CODES[self.verdict]

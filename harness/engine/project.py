@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.address import parse_address
+from harness.device.registry import GROUP as DRIVERS
 from harness.device.registry import ancestors, find_profile, known_profiles, load_profile
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
@@ -17,9 +18,11 @@ from harness.engine.interlock_checks import check_interlocks, check_names
 from harness.engine.parameters import outside_bounds, replaced
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
+from harness.engine.step import GROUP as STEPS
 from harness.engine.step import Params, StepDefinition, known_steps
 from harness.engine.switch_checks import check_addresses, check_switches
 from harness.errors import ConfigError
+from harness.plugins import broken
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.document import Source
 from harness.schema.plan import Parameter, Plan, StepEntry
@@ -184,7 +187,8 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
     loc = ("devices", name, "profile")
     if path is None:
         hint = did_you_mean(entry.profile, known_profiles())
-        found.add(on.source.problem(loc, "HX-1304", f"unknown profile {entry.profile!r}{hint}"))
+        why = "; ".join(map(str, broken(DRIVERS)))
+        found.add(on.source.problem(loc, "HX-1304", f"unknown profile {entry.profile!r}{hint}", why))
         return
     try:
         profile, source = load_profile(path)
@@ -296,7 +300,8 @@ def _load_steps(
             definition = known.get(name)
             if definition is None:
                 message = f"unknown step {name!r}{did_you_mean(name, known)}"
-                found.add(source.problem((*loc, "step"), "HX-1351", message))
+                hint = "; ".join(map(str, broken(STEPS)))
+                found.add(source.problem((*loc, "step"), "HX-1351", message, hint))
                 continue
             for place, kind, text in references(definition.params, raw, loc):
                 check_reference(on.catalog, limits, source, place, kind, text, found)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from harness import __version__
-from harness.clock import Clock, iso
+from harness.clock import iso
 from harness.device.address import parse_address
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
-from harness.engine.options import RunOptions
 from harness.engine.project import Project
 from harness.engine.runner import Runner
 from harness.engine.switches import Switches
@@ -25,18 +24,10 @@ from harness.record.result import (
 
 
 def build_result(
-    project: Project,
-    options: RunOptions,
-    runner: Runner,
-    header: Header,
-    started: str,
-    clock: Clock,
-    verdict: Verdict,
-    reason: str,
-    duration: float,
+    runner: Runner, header: Header, started: str, verdict: Verdict, reason: str, duration: float
 ) -> Result:
-    """Everything that is known of a run, with its verdict."""
-    found = runner.found
+    """Everything that is known of a run, with its verdict. `duration` in seconds."""
+    project, options, clock, found = runner.project, runner.options, runner.clock, runner.found
     station = project.on.station
     mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
     return Result(
@@ -60,7 +51,7 @@ def build_result(
         devices=tuple(_devices(runner)),
         steps=tuple(found.steps) + tuple(_skipped(project, found)),
         interlocks=tuple(_interlocks(project, runner)),
-        safe_state=_safe_state(found),
+        safe_state=_safe_state(runner),
         coverage_required=project.plan.coverage / 100,
         coverage=tuple(found.coverage),
         events=tuple(runner.log.entries),
@@ -114,7 +105,15 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
     return results
 
 
-def _safe_state(found: Findings) -> SafeState:
+def is_safe(runner: Runner) -> bool:
+    """Whether the rack was made safe, confirmed; a run that commanded nothing has nothing to undo."""
+    return runner.found.safe.is_confirmed if runner.found.safe is not None else not runner.log.commands
+
+
+def _safe_state(runner: Runner) -> SafeState:
+    found = runner.found
+    if found.safe is None and runner.log.commands:
+        return SafeState(confirmed=False, name="the run ended before the safe state was applied")
     if found.safe is None:
         unread = f"; {Switches(unknown=found.unread)}" if found.unread else ""
         return SafeState(confirmed=True, name=f"nothing was commanded{unread}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -10,22 +10,20 @@ from collections.abc import Callable
 from harness import RELEASED
 from harness.clock import Clock, iso
 from harness.engine.bay import station_keys
-from harness.engine.decision import decide
+from harness.engine.border import Border
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.inputs import read_inputs
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
 from harness.engine.reception import Reception, twin_text
-from harness.engine.result import build_result
 from harness.engine.resume.gap import BOOT, boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
 from harness.engine.resume.replay import Past, read_past
 from harness.engine.runner import Runner
+from harness.engine.seal import Conducted, seal
 from harness.engine.trapping import serve_traps
-from harness.errors import HarnessError, TelemetryError
 from harness.faultpoint import fault_point
-from harness.limits.verdict import Verdict
 from harness.record.aftermath import DIARY
 from harness.record.claim import claimed
 from harness.record.folder import RunFolder
@@ -34,9 +32,6 @@ from harness.record.result import Header, in_words
 from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
-
-DRAIN_S = 10.0
-"""Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
 
 
 async def execute(
@@ -77,13 +72,36 @@ async def execute(
             else:
                 for name, content in copies.items():
                     folder.write(name, content)
-            return await _execute(project, options, clock, folder, wall, lock, reception, past, on_start)
+            run = await _prepare(project, options, clock, folder, wall, lock, reception, past)
+            return await _to_its_end(run, on_start)
     finally:
         reception.close()
         lock.release()
 
 
-async def _execute(
+async def _to_its_end(run: Conducted, on_start: Callable[[Runner], None] | None) -> RunOutcome:
+    """Wait for a run, whatever becomes of the task that waits: a cancelled one stops the run and does not lose it."""
+    work = asyncio.ensure_future(_carry_out(run, on_start))
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError as error:
+            run.runner.broken("the run was cut off", error)
+    return work.result()
+
+
+async def _carry_out(run: Conducted, on_start: Callable[[Runner], None] | None) -> RunOutcome:
+    with Border(run.runner.broken).around():
+        try:
+            if on_start is not None:
+                on_start(run.runner)
+        except BaseException as error:
+            run.runner.broken("the screen failed", error)
+        await _conduct(run.runner)
+        return await seal(run)
+
+
+async def _prepare(
     project: Project,
     options: RunOptions,
     clock: Clock,
@@ -92,8 +110,8 @@ async def _execute(
     lock: RackLock,
     reception: Reception,
     past: Past | None,
-    on_start: Callable[[Runner], None] | None,
-) -> RunOutcome:
+) -> Conducted:
+    """Open the record, and make the run that it is of. Nothing is contacted yet."""
     header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(past.started_ns if past else wall))
     meta = {"run": folder.run, "operator": options.operator, **run_meta(project, options.serial)}
     was_behind = past is not None and clock.go_on_behind(past.last_wall_ns)
@@ -119,11 +137,9 @@ async def _execute(
             is_simulated=options.is_simulated,
             interval=BEAT_S * max(1.0, 1.0 / clock.rate),
         )
-    outbox = None
     if options.influxdb is not None and not clock.is_virtual:
-        outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
-        runner.attach(outbox.run())
-        runner.outbox = outbox
+        runner.outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
+        runner.attach(runner.outbox.run())
     started = iso(past.started_ns if past is not None else clock.wall_ns())
     began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
     _announce(project, options.serial, log)
@@ -140,50 +156,7 @@ async def _execute(
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
                 log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
-    if on_start is not None:
-        on_start(runner)
-    reception.attach(runner)
-    await _tell_twins(runner)
-    await _conduct(runner)
-    reception.detach()
-    found = runner.found
-    verdict, reason = decide(project, found, journal)
-    log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
-    fault_point("verdict-told")
-    try:
-        await journal.commit()
-    except TelemetryError as error:
-        verdict, reason = _not_saved(verdict, reason, error)
-    if outbox is not None:
-        await outbox.drain(DRAIN_S)
-        await outbox.close()
-    result = build_result(project, options, runner, header, started, clock, verdict, reason, clock.monotonic() - began)
-    is_sealed = False
-    verdict, reason = await _close(journal, verdict, reason)
-    result = result.model_copy(update={"verdict": verdict, "reason": reason})
-    try:
-        fault_point("journal-closed")
-        await clock.blocking(None, folder.seal, result)
-        is_sealed = True
-        fault_point("sealed")
-    except TelemetryError as error:
-        verdict, reason = _not_saved(verdict, reason, error)
-        result = result.model_copy(update={"verdict": verdict, "reason": reason})
-        with contextlib.suppress(HarnessError, OSError):
-            folder.write("result.json", result.to_bytes())
-    hints = [found.stop.hint] if found.stop is not None and found.stop.hint else found.hints
-    return RunOutcome(
-        verdict=verdict,
-        reason=reason,
-        folder=folder.path,
-        result=result,
-        is_safe=result.safe_state.confirmed,
-        unsafe=found.safe.unconfirmed if found.safe is not None else [],
-        is_sealed=is_sealed,
-        hint="; ".join(dict.fromkeys(hints)),
-        by_signal=found.stop.by_signal if found.stop is not None else "",
-        is_refused=found.stop is not None and found.stop.is_refused,
-    )
+    return Conducted(runner, folder, header, started, began)
 
 
 def _announce(project: Project, serial: str, log: RunLog) -> None:
@@ -196,13 +169,23 @@ def _announce(project: Project, serial: str, log: RunLog) -> None:
 
 
 async def _conduct(runner: Runner) -> None:
-    """The run itself, with the receiver of traps beside it."""
-    traps = await serve_traps(runner)
+    """The run itself, with its reception and the receiver of traps beside it."""
+    traps = None
     try:
-        await runner.conduct()
-    finally:
+        if runner.reception is not None:
+            runner.reception.attach(runner)
+        await _tell_twins(runner)
+        traps = await serve_traps(runner)
+    except BaseException as error:
+        runner.broken("the run could not be begun", error)
+    await runner.conduct()
+    try:
         if traps is not None:
             await traps.close()
+    except BaseException as error:
+        runner.broken("the receiver of traps could not be closed", error)
+    if runner.reception is not None:
+        runner.reception.detach()
 
 
 async def _tell_twins(runner: Runner) -> None:
@@ -213,20 +196,3 @@ async def _tell_twins(runner: Runner) -> None:
     for twin in await runner.clock.blocking(None, tell_twins, about):
         who = twin.said
         runner.remark(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))
-
-
-async def _close(journal: Journal, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
-    """Close the journal. One that failed is sealed all the same, from the reserve: evidence, though never of a PASS."""
-    try:
-        await journal.close()
-    except TelemetryError as error:
-        if verdict is Verdict.PASS or not journal.is_failed:
-            return _not_saved(verdict, reason, error)
-    return verdict, reason
-
-
-def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Verdict, str]:
-    note = f"the record could not be saved: {error}"
-    if verdict is Verdict.PASS:
-        return Verdict.ERROR, note
-    return verdict, f"{reason}; {note}"

@@ -21,6 +21,7 @@ from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device, Setting, puts_power_on
 from harness.device.points import ControlPoint
+from harness.engine.border import origin, printable, shown, whose
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
 from harness.engine.ending import Ending
@@ -49,6 +50,8 @@ from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Jo
 from harness.telemetry.outbox import Outbox
 
 _COVERAGE_EVERY_S = 60.0
+_ENDS = 3
+"""How often the end of a run is begun at most when code that is not ours breaks it off."""
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
 
 
@@ -95,6 +98,7 @@ class Runner:
         self.sequences: Sequences | None = None
         """The station's safe state, compiled for the wire."""
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_closing = False
 
     # --- from outside ------------------------------------------------------------------------------------------------
 
@@ -126,7 +130,7 @@ class Runner:
     # --- the whole ---------------------------------------------------------------------------------------------------
 
     async def conduct(self) -> None:
-        """Carry the run out; what it found is in `found`."""
+        """Carry the run out; what it found is in `found`. Raises nothing, whatever anybody's code does."""
         builder = DeviceBuilder(self.clock, self.project.on.base, self.options.network)
         try:
             for name, entry in self.project.on.station.devices.items():
@@ -136,11 +140,29 @@ class Runner:
                 await self.stepping.work()
         except HarnessError as error:
             self.halt(Stop(Verdict.ERROR, str(error), error.hint))
-        except Exception as error:
-            self.log.tell("bug", "".join(traceback.format_exception(error)))
-            self.halt(Stop(Verdict.ERROR, f"the harness failed: {error!r}", "report this as a bug"))
-        finally:
-            await Ending(self).end()
+        except BaseException as error:
+            self.broken("the run failed", error)
+        await self._end()
+
+    async def _end(self) -> None:
+        """Make the rack safe and close everything; begun anew when that itself is broken off."""
+        for _ in range(_ENDS):
+            try:
+                await Ending(self).end()
+                return
+            except BaseException as error:
+                self.broken("the end of the run failed", error)
+        if self.guard is not None:
+            self.guard.hand_over()
+
+    def broken(self, what: str, error: BaseException) -> None:
+        """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
+        self.log.tell("bug", printable("".join(traceback.format_exception(error))))
+        if isinstance(error, asyncio.CancelledError):
+            text = f"{what}: cancelled, though nobody asked for that"
+        else:
+            text = f"{what}: {shown(error)}"
+        self.halt(Stop(Verdict.ERROR, text, whose(origin(error))))
 
     def guardian_lost(self, reason: str) -> None:
         """The guardian died, froze or took over."""
@@ -191,11 +213,9 @@ class Runner:
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            self.log.tell("bug", "".join(traceback.format_exception(error)))
-            self.halt(Stop(Verdict.ERROR, f"a part of the harness failed: {error!r}", "report this as a bug"))
+        except BaseException as error:
+            if not self._is_closing:
+                self.broken("a part of the run failed", error)
 
     # --- frames ------------------------------------------------------------------------------------------------------
 
@@ -274,6 +294,7 @@ class Runner:
             await self.guard.close()
         self.notifier.stopping()
         self.notifier.close()
+        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

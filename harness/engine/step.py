@@ -18,10 +18,10 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
+from harness.plugins import installed
 from harness.schema.fields import Model
 
 GROUP = "harness.steps"
@@ -65,7 +65,15 @@ def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[N
 def known_steps() -> Mapping[str, StepDefinition]:
     """Every installed step by name. An entry point of group `harness.steps` is a function that returns definitions."""
     found: dict[str, StepDefinition] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
-        for definition in entry.load()():
+    for definitions in installed(GROUP, _definitions).values():
+        for definition in definitions:
             found.setdefault(definition.name, definition)
     return found
+
+
+def _definitions(function: Any) -> list[StepDefinition]:
+    definitions = list(function())
+    for each in definitions:
+        if not isinstance(each, StepDefinition):
+            raise TypeError(f"{each!r} is no step; a function becomes one by the decorator `step`")
+    return definitions

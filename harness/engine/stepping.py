@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.clock import iso
 from harness.device.device import resolve_setting
+from harness.engine.border import Children, StrangeEndError, contained, end_tasks, printable, shown, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.project import PlannedStep
 from harness.engine.resume.replay import key_of
@@ -22,7 +24,6 @@ from harness.safety.precedence import Stop
 if TYPE_CHECKING:
     from harness.engine.runner import Runner
 
-_STEP_CANCEL_S = 2.0
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
 
@@ -65,14 +66,14 @@ class Stepping:
     async def _restore(self, step: PlannedStep) -> None:
         """Set again what a completed step had set; its time is not asked for again."""
         past, bench = self._run.past, self._run.bench
-        for device, name, shown in past.restore.get(key_of(step), ()) if past is not None else ():
+        for device, name, value in past.restore.get(key_of(step), ()) if past is not None else ():
             assert bench is not None
             control = bench.devices[device].expansion.controls[name]
-            self._run.log.tell("resume", f"{step.title} was completed; {device}.{name} is set to {shown} again")
-            outcomes = await bench.act([(device, control, resolve_setting(control, shown))])
+            self._run.log.tell("resume", f"{step.title} was completed; {device}.{name} is set to {value} again")
+            outcomes = await bench.act([(device, control, resolve_setting(control, value))])
             outcome = outcomes[f"{device}.{name}"]
             if not outcome.is_confirmed:
-                reason = f"{device}.{name} could not be set to {shown} again: {outcome}"
+                reason = f"{device}.{name} could not be set to {value} again: {outcome}"
                 self._run.halt(Stop(Verdict.ERROR, reason, f"check {device}"))
                 return
 
@@ -145,7 +146,9 @@ class Stepping:
         return goes_on
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
-        work = asyncio.ensure_future(step.definition.run(context, step.params))
+        children = Children()
+        run = partial(step.definition.run, context, step.params)
+        work = asyncio.ensure_future(contained(run, children))
         is_cleanup = step.section == "cleanup"
         halted = asyncio.ensure_future(self._run.hurrying.wait() if is_cleanup else self._run.stopping.wait())
         asked = asyncio.ensure_future(self._run.desk.asked.wait())
@@ -156,33 +159,55 @@ class Stepping:
         finally:
             halted.cancel()
             asked.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work}, timeout=_STEP_CANCEL_S)
-            stop = self._run.found.stop
-            if stop is None and not is_cleanup:
-                return self._run.desk.verdict()
-            if is_cleanup or stop is None:
-                return Verdict.ERROR, "cut short: the run was stopped"
-            return stop.verdict, stop.reason
-        return self._judge(step, context, work)
+        is_cut = not work.done()
+        if is_cut and await end_tasks([work]):
+            self._run.log.tell("note", f"{step.title} did not end although it was cancelled: it was broken off")
+        error = await self._end_of(step, context, work, children)
+        if not is_cut:
+            return self._judge(step, context, error)
+        stop = self._run.found.stop
+        if stop is None and not is_cleanup:
+            return self._run.desk.verdict()
+        if is_cleanup or stop is None:
+            return Verdict.ERROR, "cut short: the run was stopped"
+        return stop.verdict, stop.reason
 
-    def _judge(self, step: PlannedStep, context: StepContext, work: asyncio.Future[None]) -> tuple[Verdict, str]:
-        error = None if work.cancelled() else work.exception()
+    async def _end_of(
+        self, step: PlannedStep, context: StepContext, work: asyncio.Task[None], children: Children
+    ) -> BaseException | None:
+        """How a step ended; None when its coroutine returned. What it left running is ended and can do nothing more."""
+        error: BaseException | None = None
+        if work.cancelled():
+            error = StrangeEndError("it was cancelled, though nobody asked for that")
+        elif work.done():
+            error = work.exception()
+        try:
+            if left := await children.end():
+                self._run.log.tell("note", f"{step.title} left {left} of its tasks running: they were ended")
+        except StrangeEndError as lost:
+            error = error or lost
+        context.close()
+        return error
+
+    def _judge(self, step: PlannedStep, context: StepContext, error: BaseException | None) -> tuple[Verdict, str]:
+        """The verdict of a step that came to its end by itself. PASS only if its coroutine returned."""
         measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
         if error is None:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
             return verdict, "; ".join(m.reason for m in measured[:3])
         if isinstance(error, StepFailedError):
             if error.hint:
-                self._run.found.hints.append(error.hint)
-            return Verdict.FAIL, error.message
+                self._run.found.hints.append(printable(error.hint))
+            return Verdict.FAIL, printable(error.message)
         if isinstance(error, HarnessError):
-            self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {error}", error.hint))
-            return Verdict.ERROR, str(error)
-        self._run.log.tell("bug", "".join(traceback.format_exception(error)))
-        self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r} failed inside: {error!r}", "report this as a bug"))
-        return Verdict.ERROR, repr(error)
+            text = printable(str(error))
+            self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.hint)))
+            return Verdict.ERROR, text
+        self._run.log.tell("bug", printable("".join(traceback.format_exception(error))))
+        how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
+        reason = f"step {step.title!r} {how}: {shown(error)}"
+        self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
+        return Verdict.ERROR, shown(error)
 
 
 def _dump(result: StepResult) -> dict[str, object]:

@@ -256,7 +256,10 @@ class _Execution:
             return next(iter(values.values()))
         if any(isinstance(value, str) for value in values.values()):
             return None
-        computed = FUNCTIONS[condition.function].compute(**values)
+        try:
+            computed = FUNCTIONS[condition.function].compute(**values)
+        except BaseException:  # whatever it does: what cannot be computed cannot be read, and the sequence goes on
+            return None
         return None if math.isnan(computed) else computed
 
     def _tell(self, text: str, detail: str, began: float, *, is_wait: bool = False) -> None:

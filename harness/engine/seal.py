@@ -1,0 +1,120 @@
+"""From a run that was conducted to its verdict: decided, saved, sealed - and only then told."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from harness.engine.border import shown
+from harness.engine.decision import decide
+from harness.engine.options import RunOutcome
+from harness.engine.result import build_result, is_safe
+from harness.engine.runner import Runner
+from harness.errors import HarnessError, SafetyError, TelemetryError
+from harness.faultpoint import fault_point
+from harness.limits.verdict import Verdict
+from harness.record.folder import RunFolder
+from harness.record.result import Header, Result
+
+DRAIN_S = 10.0
+"""Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
+
+
+@dataclass(slots=True)
+class Conducted:
+    """A run whose steps and end are behind it, and where its record goes."""
+
+    runner: Runner
+    folder: RunFolder
+    header: Header
+    started: str
+    """UTC, of an interrupted run's first begin."""
+    began: float
+    """The same on the run's clock."""
+
+
+async def seal(run: Conducted) -> RunOutcome:
+    """Decide and seal. Without a sealed record there is no verdict about the rack: ERROR, whatever was found.
+
+    HarnessError when not even that can be told; a SafetyError when the rack is not known to be safe.
+    """
+    verdict, reason = decide(run.runner.project, run.runner.found, run.runner.journal)
+    try:
+        return await _saved(run, verdict, reason)
+    except BaseException as error:
+        return _unsealed(run, verdict, reason, error)
+
+
+async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
+    runner = run.runner
+    runner.log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
+    fault_point("verdict-told")
+    try:
+        await runner.journal.commit()
+    except TelemetryError as error:
+        verdict, reason = _not_saved(verdict, reason, error)
+    if runner.outbox is not None:
+        await runner.outbox.drain(DRAIN_S)
+        await runner.outbox.close()
+    result = _result(run, verdict, reason)
+    verdict, reason = await _close_journal(run, verdict, reason)
+    result = result.model_copy(update={"verdict": verdict, "reason": reason})
+    fault_point("journal-closed")
+    await runner.clock.blocking(None, run.folder.seal, result)
+    fault_point("sealed")
+    return _outcome(run, result, is_sealed=True)
+
+
+def _unsealed(run: Conducted, verdict: Verdict, reason: str, error: BaseException) -> RunOutcome:
+    """What is left to say when the record could not be sealed."""
+    why = str(error) if isinstance(error, TelemetryError) else shown(error)
+    before = "" if verdict is Verdict.PASS else f"; before that: {verdict}, {reason}"
+    try:
+        result = _result(run, Verdict.ERROR, f"the record could not be saved: {why}{before}")
+    except BaseException as bug:
+        if is_safe(run.runner):
+            raise HarnessError(f"the run ended without a record: {shown(bug)}") from error
+        raise SafetyError("the run ended without a record, and the rack is not known to be safe") from error
+    with contextlib.suppress(HarnessError, OSError):
+        run.folder.write("result.json", result.to_bytes())
+    return _outcome(run, result, is_sealed=False)
+
+
+def _result(run: Conducted, verdict: Verdict, reason: str) -> Result:
+    took = run.runner.clock.monotonic() - run.began
+    return build_result(run.runner, run.header, run.started, verdict, reason, took)
+
+
+def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
+    found = run.runner.found
+    hints = [found.stop.hint] if found.stop is not None and found.stop.hint else found.hints
+    return RunOutcome(
+        verdict=Verdict(result.verdict),
+        reason=result.reason,
+        folder=run.folder.path,
+        result=result,
+        is_safe=result.safe_state.confirmed,
+        unsafe=found.safe.unconfirmed if found.safe is not None else [],
+        is_sealed=is_sealed,
+        hint="; ".join(dict.fromkeys(hints)),
+        by_signal=found.stop.by_signal if found.stop is not None else "",
+        is_refused=found.stop is not None and found.stop.is_refused,
+    )
+
+
+async def _close_journal(run: Conducted, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Close the journal. One that failed is sealed all the same, from the reserve: evidence, though never of a PASS."""
+    journal = run.runner.journal
+    try:
+        await journal.close()
+    except TelemetryError as error:
+        if verdict is Verdict.PASS or not journal.is_failed:
+            return _not_saved(verdict, reason, error)
+    return verdict, reason
+
+
+def _not_saved(verdict: Verdict, reason: str, error: TelemetryError) -> tuple[Verdict, str]:
+    note = f"the record could not be saved: {error}"
+    if verdict is Verdict.PASS:
+        return Verdict.ERROR, note
+    return verdict, f"{reason}; {note}"
