@@ -144,7 +144,7 @@ def plan() -> Iterator[str]:
     yield from model_page(Plan)
     yield "## Steps"
     yield ""
-    yield "Beside their own keys all of them take `step`, `name` and `on_fail` (see StepEntry above)."
+    yield "Beside their own keys all of them take `step`, `name`, `attempts` and `on_fail` (see StepEntry above)."
     yield ""
     told = set(Plan.model_json_schema()["$defs"])
     for step in builtin():

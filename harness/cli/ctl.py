@@ -13,10 +13,14 @@ from harness.cli.terminal import say
 if TYPE_CHECKING:
     from harness.safety.lock import Holder
 
-ACTIONS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip")
+ACTIONS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip", "note")
+_TAKES = {
+    "reset-trip": ("the name of the interlock", "`harness ctl status` lists the trips"),
+    "note": ("your words", 'write it like `harness ctl note "hose 3 was changed"`'),
+}
 _WITHIN_S = 5.0
 _TEXTS = ("run", "station", "plan", "serial", "verdict", "reason", "step", "held_after", "text")
-_NUMBERS = ("held_s", "step_s", "progress", "steps_done", "steps")
+_NUMBERS = ("held_s", "step_s", "progress", "attempt", "steps_done", "steps")
 
 
 @click.command(short_help="Control a run that goes on.")
@@ -30,17 +34,17 @@ def ctl(action: str, name: str, run_id: str | None, *, yes: bool, as_json: bool,
     """Control a run from another terminal: what ACTION asks is in the run's record, with who and when.
 
     pause holds the steps where they are (their clocks stop, interlocks stay live), continue lets them go on, skip ends
-    the present step (the run can then no longer PASS), retry begins it again, abort makes the rack safe, reset-trip
-    NAME lets a trip go whose cause is gone. Everybody may see the status of every run of this machine; a run obeys its
+    the present step (the run can then no longer PASS), retry begins it again (a FAIL counts all the same unless the
+    plan allows more attempts), abort makes the rack safe, reset-trip NAME lets a trip go whose cause is gone, note
+    TEXT puts your words into the record. Everybody may see the status of every run of this machine; a run obeys its
     own user and root. With --data only runs count whose records are in that folder.
     """
     from harness.errors import ConfigError
 
-    if (action == "reset-trip") != bool(name):
-        raise ConfigError(
-            "reset-trip needs the name of the interlock" if not name else f"{action} takes no name",
-            hint="`harness ctl status` lists the trips",
-        )
+    if action in _TAKES and not name:
+        raise ConfigError(f"{action} needs {_TAKES[action][0]}", hint=_TAKES[action][1])
+    if name and action not in _TAKES:
+        raise ConfigError(f"{action} takes no name", hint=f"{' and '.join(_TAKES)} take one")
     found = _find(data, run_id)
     if action == "status":
         return _show_all(found, as_json=as_json)
@@ -185,6 +189,7 @@ def _show(status: dict[str, Any], holder: Holder) -> None:
     elif status["step"]:
         where = f"{status['steps_done'] + 1} of {status['steps']}"
         text = f", {status['text']}" if status["text"] else ""
-        say(f"step {where}: {status['step']}, {100 * status['progress']:.0f} %, {status['step_s']:.0f} s{text}")
+        again = f", attempt {status['attempt']}" if status["attempt"] > 1 else ""
+        say(f"step {where}: {status['step']}{again}, {100 * status['progress']:.0f} %, {status['step_s']:.0f} s{text}")
     for trip in status["trips"]:
         say(f"tripped: {trip}")

@@ -44,7 +44,8 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
             )
             continue
         took = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
-        told = ([] if one.verdict == "PASS" else [one.reason]) + list(one.told)
+        reasons = [] if one.verdict == "PASS" else [one.reason]
+        told = [*reasons, *(line for line in one.told if not any(line in reason for reason in reasons))]
         reason = f"  {'; '.join(told)}" if told else ""
         say(f"{one.word or one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
     if not found and not as_json:

@@ -14,11 +14,13 @@ from harness.cli.letters import big
 from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
+from harness.record.attempts import latest, notes_of, told_of
 from harness.schema.problems import one_line
 
 LOOK = "go and look at the rack: power or heat may still be on; take it off by hand"
 
 
+MOST_NOTES = 4
 _STRIPES = "▞"
 
 
@@ -51,8 +53,11 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     if result.clock.mode == "fast" and result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         yield "note", f"--speed {result.clock.speed:g} may be more than this machine can do; try less, or --virtual"
     yield "plan", f"{result.plan} on {result.station}"
-    for index, line in enumerate(result.changes):
-        yield "set" if index == 0 else "", line
+    lines = [line for line in told_of(result) if line not in outcome.reason]
+    for index, line in enumerate(lines):
+        yield "changed" if index == 0 else "", line
+    for index, line in enumerate(notes_of(result)[:MOST_NOTES]):
+        yield "said" if index == 0 else "", line
     for index, line in enumerate(worst_measurements(outcome)):
         yield "values" if index == 0 else "", line
     yield "record", f"{outcome.folder}" + ("" if outcome.is_sealed else "  (NOT SEALED: it proves nothing)")
@@ -60,7 +65,7 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
 
 def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
     """The measurements that decided: those that did not pass; of a PASS the ones with the least margin."""
-    measured = [(step.name, m) for step in outcome.result.steps for m in step.measurements]
+    measured = [(step.name, m) for step in latest(outcome.result.steps) for m in step.measurements]
     bad = [pair for pair in measured if pair[1].verdict != "PASS"]
 
     def tightness(pair: tuple[str, Any]) -> float:
@@ -168,6 +173,7 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
         "sealed": outcome.is_sealed,
         "engineering": list(outcome.result.engineering),
         "replaced": outcome.result.replaced,
+        "told": told_of(outcome.result),
         "record": str(outcome.folder),
         "simulated": outcome.result.clock.is_simulated,
     }

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.record.attempts import tried
 
 if TYPE_CHECKING:
+    from harness.engine.project import PlannedStep
     from harness.engine.runner import Runner
 
-COMMANDS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip")
+COMMANDS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip", "note")
 
 
 def obey(runner: Runner, command: Mapping[str, Any], who: str) -> dict[str, Any]:
@@ -32,6 +34,8 @@ def obey(runner: Runner, command: Mapping[str, Any], who: str) -> dict[str, Any]
             "operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False
         )
         return {"ok": False, "said": str(error), "status": status(runner)}
+    if do == "note":
+        return {"ok": True, "said": said, "status": status(runner)}  # the desk has told it
     about = f" {name}" if name else ""
     runner.log.tell("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
     return {"ok": True, "said": said, "status": status(runner)}
@@ -42,6 +46,9 @@ def _obey(runner: Runner, do: str, name: str, who: str) -> str:
         raise RunError(f"unknown command {do[:40]!r}", hint=f"one of {', '.join(COMMANDS)}")
     if do == "reset-trip":
         return _reset(runner, name)
+    if do == "note":
+        runner.desk.note(name, who, runner.running.title if runner.running is not None else "")
+        return "it is in the record"
     if runner.found.stop is not None:
         raise RunError("the run is already stopping, the safe state goes on")
     if do == "abort":
@@ -50,16 +57,26 @@ def _obey(runner: Runner, do: str, name: str, who: str) -> str:
     desk = runner.desk
     running = runner.running
     if do == "pause":
-        desk.gate.close()
+        desk.hold(who, running.title if running is not None else "")
         return f"{running.title if running is not None else 'the run'} is held; interlocks stay live"
     if do == "continue":
-        desk.gate.open()
+        desk.release()
         return "the steps go on"
     target = running or runner.held_after
     if target is None or target.section == "cleanup":
         raise RunError(f"there is no step to {do} now", hint="`harness ctl status` shows what the run does")
     desk.ask("skip" if do == "skip" else "retry", who)
-    return f"{target.title} is {'left' if do == 'skip' else 'begun again'}"
+    return f"{target.title} is {'left' if do == 'skip' else 'begun again'}{_all_the_same(runner, target, do)}"
+
+
+def _all_the_same(runner: Runner, target: PlannedStep, do: str) -> str:
+    """What does not change by leaving a step, or doing it again, that has failed as often as the plan allows."""
+    ended = [one for one in tried(runner.found.steps) if one.attempts[-1].name == target.title]
+    failed = len(ended[-1].failed) if ended else 0
+    allowed = runner.project.attempts_of(target)
+    if do == "skip":
+        return "; its FAIL stays" if failed else ""
+    return f" for the record: its FAIL stays, the plan allows {allowed} of them" if failed >= allowed else ""
 
 
 def _reset(runner: Runner, name: str) -> str:
@@ -90,7 +107,8 @@ def status(runner: Runner) -> dict[str, Any]:
         "step_s": round(runner.clock.monotonic() - runner.step_started, 3) if running is not None else 0.0,
         "progress": round(fraction, 4),
         "text": text,
-        "steps_done": len(found.steps),
+        "attempt": runner.attempt if running is not None else 0,
+        "steps_done": project.steps.index(running) if running is not None else len(tried(found.steps)),
         "steps": len(project.steps),
         "trips": [trip.interlock for trip in runner.interlocks.trips] if runner.interlocks is not None else [],
     }

@@ -5,13 +5,23 @@ from __future__ import annotations
 from harness.engine.findings import Findings
 from harness.engine.project import Project
 from harness.limits.verdict import Verdict, worst
+from harness.record.attempts import latest, told
 from harness.record.result import StepResult
-from harness.record.verification import latest
 from harness.telemetry.journal import Journal
+
+_MOST_TOLD = 3
 
 
 def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
-    """The verdict of a run. PASS needs every step, every measurement, the data, the record and a safe rack."""
+    """The verdict of a run, and why; a step that was done more than once is told there.
+
+    PASS needs every step, every measurement, the data, the record and a safe rack.
+    """
+    verdict, reason = _judged(project, found, journal)
+    return verdict, "; ".join([reason, *told(found.steps)[:_MOST_TOLD]])
+
+
+def _judged(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
     stop = found.stop
     counted = latest(found.steps)
     verdicts = [step.verdict for step in counted]

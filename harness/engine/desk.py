@@ -2,8 +2,10 @@
 
 ```
  pause     steps are held where they are; interlocks, polling and journal go on       continue: steps go on
- skip      the present step ends as SKIPPED; the run can no longer PASS
- retry     the present step (or the one that just ended, when the run is held after it) is done again, as attempt n + 1
+ skip      the present step ends as SKIPPED, or as the FAIL that it has measured; the run can no longer PASS
+ retry     the present step (or the one that just ended, when the run is held after it) is done again, as attempt n + 1:
+           a FAIL counts all the same unless the plan allows another attempt after it
+ note      words for the record
  abort     safe state, ABORTED
 ```
 
@@ -13,19 +15,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
-from harness.clock import Clock
+from harness.clock import Clock, iso
+from harness.engine.log import RunLog
 from harness.engine.pausing import Gate, StepClock
+from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.record.result import Intervention
 
 Wish = Literal["", "skip", "retry"]
 
 
-class Desk:
-    """Holds what the operator asked for until the runner has heard it."""
+LONGEST_NOTE = 300
+MOST_NOTES = 100
 
-    def __init__(self, clock: Clock) -> None:
+
+class Desk:
+    """Holds what the operator asked for until the runner has heard it, and what people did for the record."""
+
+    def __init__(self, clock: Clock, log: RunLog) -> None:
+        self._clock = clock
+        self._log = log
+        self._held: Intervention | None = None
+        self._held_before = 0.0
+        self.people: list[Intervention] = []
+        """Pauses that are over, and notes."""
         self.gate = Gate(clock)
         self.step_clock = StepClock(clock, self.gate)
         self.asked = asyncio.Event()
@@ -42,13 +58,45 @@ class Desk:
         """Leave a wish; the latest counts."""
         self._wish, self.who = wish, who
         self.asked.set()
-        self.gate.open()
+        self.release()
 
-    def verdict(self) -> tuple[Verdict, str]:
-        """What becomes of the attempt that was cut short by the wish."""
-        if self._wish == "retry":
-            return Verdict.ABORTED, f"begun again by {self.who}"
-        return Verdict.SKIPPED, f"skipped by {self.who}"
+    def hold(self, who: str, step: str) -> None:
+        """Hold the steps. The first who asks for it is the one who is told of; '' is the run itself."""
+        if self.gate.is_open:
+            self._held = Intervention(at=iso(self._clock.wall_ns()), who=who, did="pause", step=step)
+            self._held_before = self.gate.held_s()
+        self.gate.close()
+
+    def release(self) -> None:
+        """Let the steps go on; what held them, and for how long, stands in the record."""
+        self.gate.open()
+        held, self._held = self._held, None
+        if held is not None and held.who:
+            seconds = round(self.gate.held_s() - self._held_before, 3)
+            self._keep(held.model_copy(update={"held_s": seconds}), f"held for {seconds:.1f} s by {held.who}")
+
+    def note(self, words: str, who: str, step: str) -> None:
+        """Put a person's words into the record, on one line. RunError when there is nothing, or too much, to say."""
+        text = " ".join("".join(char if char.isprintable() else " " for char in words).split())
+        if not text:
+            raise RunError("a note needs words", hint='write it like `harness ctl note "hose 3 was changed"`')
+        if len(text) > LONGEST_NOTE:
+            raise RunError(f"the note has {len(text)} characters, {LONGEST_NOTE} are the most")
+        if sum(one.did == "note" for one in self.people) >= MOST_NOTES:
+            raise RunError(f"the run has {MOST_NOTES} notes, which is the most")
+        one = Intervention(at=iso(self._clock.wall_ns()), who=who, did="note", step=step, text=text)
+        self._keep(one, f"{who}: {text}")
+
+    def _keep(self, one: Intervention, shown: str) -> None:
+        self.people.append(one)
+        self._log.tell("person", shown, intervention=one.model_dump(mode="json"))
+
+    def verdict(self, bad: Sequence[str]) -> tuple[Verdict, str]:
+        """What becomes of the attempt that was cut short by the wish; what it had measured to be `bad` stays so."""
+        how = f"begun again by {self.who}" if self._wish == "retry" else f"skipped by {self.who}"
+        if bad:
+            return Verdict.FAIL, f"{'; '.join(bad[:3])} ({how})"
+        return (Verdict.ABORTED if self._wish == "retry" else Verdict.SKIPPED), how
 
     def hear(self) -> Wish:
         """Take the wish, once."""

@@ -28,6 +28,7 @@ class Ending:
 
     async def end(self) -> None:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
+        self._run.desk.release()
         bench = self._run.bench
         if bench is None:
             if self._run.found.stop is None or not self._run.found.stop.is_refused:

@@ -25,7 +25,6 @@ class Findings:
     """How late the control loop was at most."""
     proved: list[str] = field(default_factory=list)
     """Interlocks that tripped in their proof test at the start."""
-    hints: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     """Switches of which a run that commanded nothing could not tell whether they are on."""
     remarks: list[str] = field(default_factory=list)

@@ -30,7 +30,7 @@ from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
 from harness.schema.station import Derived, DeviceEntry, Interlock, SafeAction, SafeSequence, Station
 
-_COMMON = ("step", "name", "on_fail")
+_COMMON = ("step", "name", "attempts", "on_fail")
 SECTIONS = ("setup", "steps", "cleanup")
 
 
@@ -106,6 +106,10 @@ class Project:
     """The plan's own value of each parameter that was given another one."""
     engineering: list[str] = field(default_factory=list)
     """Why a run of it can prove nothing to a customer; empty: it may have the certificate of the plan."""
+
+    def attempts_of(self, step: PlannedStep) -> int:
+        """How often a step may be done before its FAIL counts."""
+        return step.entry.attempts or self.plan.attempts
 
     @property
     def catalog(self) -> Catalog:

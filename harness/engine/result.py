@@ -54,6 +54,7 @@ def build_result(
         safe_state=_safe_state(runner),
         coverage_required=project.plan.coverage / 100,
         coverage=tuple(found.coverage),
+        people=(*(runner.past.people if runner.past is not None else ()), *runner.desk.people),
         events=tuple(runner.log.entries),
         notes=tuple(_notes(runner)),
     )

@@ -72,6 +72,10 @@ class Runner:
         self.held_after: PlannedStep | None = None
         """The step that just ended, while the run is held before the next."""
         self.step_started = 0.0
+        self.attempt = 0
+        """Which attempt of it that is."""
+        self.trouble: Stop | None = None
+        """Why a step could not be judged, while people may mend it and have it done again."""
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
         self.charge: Charge | None = None
@@ -81,7 +85,7 @@ class Runner:
         """What this run has for itself."""
         self.reception: Reception | None = None
         self.layers = Layers(self)
-        self.desk = Desk(clock)
+        self.desk = Desk(clock, log)
         self.foreign: ForeignControl | None = None
         self.past: Past | None = None
         """The run that this one goes on with; None: a new run."""

@@ -13,6 +13,7 @@ from harness.engine.runner import Runner
 from harness.errors import HarnessError, SafetyError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
+from harness.record.attempts import latest
 from harness.record.folder import RunFolder
 from harness.record.result import Header, Result
 
@@ -87,7 +88,9 @@ def _result(run: Conducted, verdict: Verdict, reason: str) -> Result:
 
 def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
     found = run.runner.found
-    hints = [found.stop.hint] if found.stop is not None and found.stop.hint else found.hints
+    hints = [one.hint for one in latest(found.steps) if one.hint]
+    if found.stop is not None and found.stop.hint:
+        hints = [found.stop.hint]
     return RunOutcome(
         verdict=Verdict(result.verdict),
         reason=result.reason,

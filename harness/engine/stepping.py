@@ -13,9 +13,10 @@ from harness.device.device import resolve_setting
 from harness.engine.border import Children, StrangeEndError, contained, end_tasks, printable, shown, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.project import PlannedStep
+from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
 from harness.engine.step import StepFailedError
-from harness.errors import HarnessError
+from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.record.result import StepResult
@@ -24,6 +25,8 @@ from harness.safety.precedence import Stop
 if TYPE_CHECKING:
     from harness.engine.runner import Runner
 
+_MENDABLE = (BadValueError, UnreachableError, ProtocolViolationError)
+"""Troubles of reading, after which a held run can do a step again. What was commanded and is not confirmed is none."""
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
 
@@ -33,6 +36,9 @@ class Stepping:
 
     def __init__(self, run: Runner) -> None:
         self._run = run
+        self._repetition = Repetition(run)
+        self._hint = ""
+        """What to do about the failure of the attempt that just ended."""
 
     def _is_behind(self, step: PlannedStep) -> bool:
         """Whether the interrupted run had completed a step, and it still holds."""
@@ -59,7 +65,7 @@ class Stepping:
             if self._is_behind(step):
                 await self._restore(step)
                 continue
-            if not await self._carry_out(step):
+            if not await self._repetition.carry_out(step):
                 return False
         return not self._run.stopping.is_set()
 
@@ -77,26 +83,7 @@ class Stepping:
                 self._run.halt(Stop(Verdict.ERROR, reason, f"check {device}"))
                 return
 
-    async def _carry_out(self, step: PlannedStep) -> bool:
-        """One step, again as often as the operator asks for it; its attempts are recorded side by side."""
-        known = self._run.past.steps.get(key_of(step)) if self._run.past is not None else None
-        attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
-        while True:
-            goes_on = await self.run_step(step, attempt)
-            if not goes_on and self._run.options.hold_on_fail and not self._run.stopping.is_set():
-                self._run.desk.gate.close()
-                self._run.log.tell("operator", f"held: {step.title} failed; retry, skip or continue?", step=step.title)
-            self._run.held_after = step
-            await self._run.desk.pass_gate(self._run.stopping)
-            self._run.held_after = None
-            wish = self._run.desk.hear()
-            if self._run.stopping.is_set():
-                return False
-            if wish != "retry":
-                return goes_on or wish == "skip"
-            attempt += 1
-
-    async def run_step(self, step: PlannedStep, attempt: int = 1) -> bool:
+    async def run_step(self, step: PlannedStep, attempt: int = 1, asked_by: str = "") -> bool:
         """Carry out one attempt of a step and record it; False when the steps after it must not run."""
         assert self._run.bench is not None
         assert self._run.interlocks is not None
@@ -109,6 +96,8 @@ class Stepping:
             context.interruption = Interruption(self._run.past.gap.seconds, known.checkpoint, str(self._run.past.gap))
             known.is_open = False  # an attempt that the operator asks for begins anew
         self._run.running, self._run.step_started = step, self._run.clock.monotonic()
+        self._run.attempt = attempt
+        allowed = self._run.project.attempts_of(step)
         self._run.bench.progress = (0.0, "")
         began = iso(self._run.clock.wall_ns())
         self._run.log.tell(
@@ -119,19 +108,25 @@ class Stepping:
             section=step.section,
             key=key_of(step),
             attempt=attempt,
+            allowed=allowed,
+            asked_by=asked_by,
         )
         fault_point("step-begun")
         self._run.interlocks.enter_step(step.title)
+        self._hint = ""
         verdict, reason = await self._outcome(step, context)
         self._run.interlocks.enter_step("")
         result = StepResult(
             name=step.title,
             step=step.definition.name,
             attempt=context.attempt,
+            allowed=allowed,
+            asked_by=asked_by,
             verdict=verdict,
             started=began,
             ended=iso(self._run.clock.wall_ns()),
             reason=reason,
+            hint=self._hint,
             measurements=tuple(context.measurements),
         )
         self._run.found.steps.append(result)
@@ -167,7 +162,7 @@ class Stepping:
             return self._judge(step, context, error)
         stop = self._run.found.stop
         if stop is None and not is_cleanup:
-            return self._run.desk.verdict()
+            return self._run.desk.verdict([m.reason for m in context.measurements if m.verdict is Verdict.FAIL])
         if is_cleanup or stop is None:
             return Verdict.ERROR, "cut short: the run was stopped"
         return stop.verdict, stop.reason
@@ -196,12 +191,15 @@ class Stepping:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
             return verdict, "; ".join(m.reason for m in measured[:3])
         if isinstance(error, StepFailedError):
-            if error.hint:
-                self._run.found.hints.append(printable(error.hint))
+            self._hint = printable(error.hint)
             return Verdict.FAIL, printable(error.message)
         if isinstance(error, HarnessError):
             text = printable(str(error))
-            self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.hint)))
+            stop = Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.hint))
+            if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
+                self._run.trouble = stop
+            else:
+                self._run.halt(stop)
             return Verdict.ERROR, text
         self._run.log.tell("bug", printable("".join(traceback.format_exception(error))))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import ConfigError, TelemetryError
 from harness.record import manifest
 from harness.record.aftermath import aftermath
+from harness.record.attempts import told_of
 from harness.record.claim import in_order, is_running
 from harness.record.folder import RUN_ID
 from harness.record.result import Result
@@ -74,7 +75,8 @@ def summarise(folder: Path) -> RunSummary:
         return RunSummary(folder.name, folder, serial, started, verdict="ERROR", reason=f"damaged record: {error}")
     return RunSummary(
         folder.name, folder, result.serial, started, result.plan, result.station, result.verdict, result.reason,
-        result.duration_s, is_sealed=True, word=result.word, engineering=result.engineering, told=tuple(result.changes),
+        result.duration_s, is_sealed=True, word=result.word, engineering=result.engineering,
+        told=tuple(told_of(result)),
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from harness.clock import iso
 from harness.errors import TelemetryError
 from harness.record import manifest
+from harness.record.attempts import told_of
 from harness.record.index import summarise
-from harness.record.result import Measurement, Result, StepResult
+from harness.record.result import Intervention, Measurement, Result, StepResult
 from harness.telemetry.reading import open_for_reading
 
 LAST_EVENTS = 20
@@ -50,8 +51,11 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
         ("harness", result.harness_version),
     ]
     yield from (f"{name:<10}{text}" for name, text in facts if text)
-    yield from (f"{'set':<10}{line}" for line in result.changes)
+    yield from (f"{'changed':<10}{line}" for line in told_of(result))
     yield from _outcome(result)
+    if result.people:
+        yield from _section("People")
+        yield from (f"  {one.at}  {one.who:<16}{_did(one)}" for one in result.people)
     if result.devices:
         yield from _section("Devices")
         for one in result.devices:
@@ -96,6 +100,11 @@ def _outcome(result: Result) -> Iterator[str]:
             yield f"  {device.device:<24}{device.received} of {device.expected} frames{good}"
 
 
+def _did(one: Intervention) -> str:
+    during = f" ({one.step})" if one.step else ""
+    return (f"held the run{_took(one.held_s)}" if one.did == "pause" else one.text) + during
+
+
 def _record_id(folder: Path) -> str:
     try:
         return str(manifest.read(folder).get("record_id", ""))
@@ -128,7 +137,8 @@ def _section(title: str) -> Sequence[str]:
 
 
 def _step(step: StepResult) -> Iterator[str]:
-    again = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+    asked = f", asked for by {step.asked_by}" if step.asked_by else ""
+    again = f" (attempt {step.attempt}{asked})" if step.attempt > 1 else ""
     yield f"  {step.verdict:<14}{step.name}{again}" + (f"  {step.reason}" if step.reason else "")
     yield from (f"    {_measurement(one)}" for one in step.measurements)
 

@@ -93,15 +93,22 @@ class Measurement(_Part):
 
 
 class StepResult(_Part):
-    """A step as it went. `step` is its kind, `name` its title, `attempt` counts from 1; times in UTC."""
+    """A step as it went. `step` is its kind, `name` its title, `attempt` counts from 1; times in UTC.
+
+    `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the plan allows before a FAIL
+    counts; None in records from before that was said, in which the last attempt counts. `hint` is what to do.
+    """
 
     name: str
     step: str
     attempt: int = 1
+    allowed: int | None = None
+    asked_by: str = ""
     verdict: Verdict
     started: str = ""
     ended: str = ""
     reason: str = ""
+    hint: str = ""
     measurements: tuple[Measurement, ...] = ()
 
 
@@ -111,6 +118,17 @@ class EventEntry(_Part):
     at: str
     kind: str
     text: str = ""
+
+
+class Intervention(_Part):
+    """What a person did to a run: `pause` held the steps for `held_s`, `note` said `text`; `step` is what went on."""
+
+    at: str
+    who: str
+    did: Literal["pause", "note"]
+    step: str = ""
+    text: str = ""
+    held_s: Number = None
 
 
 class InterlockResult(_Part):
@@ -181,6 +199,7 @@ class Result(_Part):
     safe_state: SafeState
     coverage_required: Number = None
     coverage: tuple[DeviceCoverage, ...] = ()
+    people: tuple[Intervention, ...] = ()
     events: tuple[EventEntry, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from harness.errors import TelemetryError
 from harness.limits.verdict import Verdict
 from harness.record import manifest
 from harness.record.aftermath import aftermath
+from harness.record.attempts import latest
 from harness.record.claim import is_running
 from harness.record.result import Measurement, Result, StepResult, measurement_event
 from harness.telemetry.reading import JournalReader, open_for_reading
@@ -142,18 +143,5 @@ def _within(step: str, measurement: Measurement) -> Iterator[str]:
 
 
 def last_attempts(result: Result) -> list[StepResult]:
-    """The attempt of each step that counts: a later attempt (2, 3, ...) replaces the one before it."""
+    """The attempt of each step that counts."""
     return latest(result.steps)
-
-
-def latest(steps: Sequence[StepResult]) -> list[StepResult]:
-    """The attempts that count, of steps in the order in which they were carried out."""
-    counted: list[StepResult] = []
-    for step in steps:
-        if step.attempt > 1:
-            alike = [index for index, one in enumerate(counted) if (one.step, one.name) == (step.step, step.name)]
-            if alike:
-                counted[alike[-1]] = step
-                continue
-        counted.append(step)
-    return counted

@@ -68,6 +68,9 @@ class Parameter(Model):
         return ""
 
 
+Attempts = Annotated[int, Field(ge=1, le=10)]
+
+
 class StepEntry(Model):
     """What every step has; its own parameters stand beside these keys."""
 
@@ -75,6 +78,8 @@ class StepEntry(Model):
 
     step: StrictText
     name: str = ""
+    attempts: Attempts | None = None
+    """How often this step may be done before its FAIL counts; default: what the plan says."""
     on_fail: Literal["continue", "stop"] | None = None
     """What a FAIL of this step means for the steps after it. Default: what the failed limit says, else stop."""
 
@@ -95,6 +100,9 @@ class Plan(Model):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     coverage: Coverage = 99.0
     """Share of the expected samples that must have arrived GOOD for a PASS, per device, %."""
+    attempts: Attempts = 1
+    """How often a step may be done before its FAIL counts. An operator asks for each attempt after the first, and an
+    attempt that judged nothing (the station was at fault, data were missing) uses none up."""
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
     show: tuple[SignalRef, ...] = ()

@@ -55,7 +55,7 @@ async def wait_until(ctx: StepContext, p: WaitUntil) -> None:
         raise BadValueError(f"{p.signal} cannot be read: {reading.quality.word}", operation="wait_until")
     raise StepFailedError(
         f"{p.signal} is {reading} after {p.within:g} s, must be {check}",
-        hint=f"look at what drives {p.signal}; if it is only slow, allow more with `within`",
+        hint=f"look at what drives {p.signal}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -86,6 +87,8 @@ class Watching:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._ended = self._ctx.clock.monotonic()
         self._stack.close()
+        if kind is asyncio.CancelledError:  # cut short: what was bad by then is measured all the same
+            self._report([each for each in self.watched if each.failed])
 
     async def wait(
         self, seconds: float, each_tick: Callable[[float], float] | None = None, text: str = "", credited: float = 0.0
@@ -135,7 +138,10 @@ class Watching:
 
     def report(self) -> None:
         """Record one measurement for each watched limit: its worst value."""
-        for each in self.watched:
+        self._report(self.watched)
+
+    def _report(self, watched: Sequence[_Watched]) -> None:
+        for each in watched:
             share = min(1.0, each.good / each.expected(self._ended))
             worst = each.worst if each.good else math.nan
             self._ctx.measure(

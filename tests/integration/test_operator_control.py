@@ -159,7 +159,7 @@ def test_a_failed_step_is_held_and_done_again(tmp_path):
     plan = (
         HEAD
         + """
-  - {step: wait_until, name: warm, signal: cdu.supply_temperature, min: 50 degC, within: 20 s}
+  - {step: wait_until, name: warm, signal: cdu.supply_temperature, min: 50 degC, within: 20 s, attempts: 2}
 """
     )
 

@@ -14,7 +14,7 @@ from harness.errors import RunError
 from harness.limits.verdict import Verdict
 from harness.record.aftermath import aftermath
 from harness.record.folder import RunFolder
-from harness.record.result import DeviceCoverage, Measurement, StepResult
+from harness.record.result import DeviceCoverage, Intervention, Measurement, StepResult
 from harness.telemetry.reading import JournalReader, open_for_reading
 from harness.telemetry.rows import StoredEvent
 
@@ -62,6 +62,7 @@ class Past:
     """How often it has been resumed before."""
     stop: str = ""
     """What it had decided to stop for, if it had."""
+    people: list[Intervention] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     boot: Mapping[str, Any] = field(default_factory=dict)
     boot_ns: int = 0
@@ -151,6 +152,9 @@ class _Story:
         if isinstance(event.data.get("identity"), dict):
             self._past.identities[str(event.data["device"])] = dict(event.data["identity"])
 
+    def _on_person(self, event: StoredEvent) -> None:
+        self._past.people.append(Intervention.model_validate(event.data["intervention"]))
+
     def _on_coverage(self, event: StoredEvent) -> None:
         self._past.coverage = {name: list(counts) for name, counts in event.data["devices"].items()}
 
@@ -191,6 +195,8 @@ class _Story:
             name=str(self._begun["step"]),
             step=str(self._begun["kind"]),
             attempt=int(self._begun["attempt"]),
+            allowed=self._begun.get("allowed"),
+            asked_by=str(self._begun.get("asked_by", "")),
             verdict=verdict,
             started=str(self._begun["at"]),
             ended=iso(ended_ns),

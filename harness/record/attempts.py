@@ -1,0 +1,110 @@
+"""Which attempt of a step counts, and what is told of the others.
+
+A step that was done again has not passed as if nothing had been: a FAIL of any attempt counts unless the plan allows
+another one after it (`allowed`) and that one passed. Attempts that judged nothing (the station was at fault, data were
+missing, the operator began them again) use none of the allowed ones up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.limits.verdict import Verdict
+from harness.record.result import Intervention, Result, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The attempts of one step, in their order."""
+
+    attempts: tuple[StepResult, ...]
+
+    @property
+    def failed(self) -> list[StepResult]:
+        """The attempts in which something was found to be bad, however they ended."""
+        return [each for each in self.attempts if is_failed(each)]
+
+    @property
+    def counted(self) -> StepResult:
+        """The attempt that counts; one in which a limit was violated is a FAIL, also when it was cut short."""
+        last, failed = self.attempts[-1], self.failed
+        if not failed or last.allowed is None:
+            return last
+        if last.verdict is Verdict.PASS and len(failed) < last.allowed:
+            return last
+        return _as_fail(failed[min(len(failed), last.allowed) - 1])
+
+    @property
+    def told(self) -> str:
+        """What a reader of the verdict must know of a step that was done more than once; '' of any other."""
+        last, counted = self.attempts[-1], self.counted
+        if len(self.attempts) == 1:
+            return ""
+        names = list(dict.fromkeys(each.asked_by for each in self.attempts if each.asked_by))
+        who = f"asked for by {', '.join(names)}" if names else "after an interruption"
+        if counted.attempt == last.attempt:
+            free = len(self.attempts) - len(self.failed) - (not is_failed(last))
+            return f"{last.name} at attempt {last.attempt} of {free + (last.allowed or last.attempt)}, {who}"
+        after = sum(each.attempt > counted.attempt for each in self.attempts)
+        times = "once" if after == 1 else f"{after} times"
+        return f"{last.name} was done again {times}, {who}: the {counted.verdict} of attempt {counted.attempt} counts"
+
+
+def is_failed(attempt: StepResult) -> bool:
+    """Whether an attempt found the rack to be bad."""
+    return attempt.verdict is Verdict.FAIL or any(one.verdict is Verdict.FAIL for one in attempt.measurements)
+
+
+def _as_fail(attempt: StepResult) -> StepResult:
+    if attempt.verdict is Verdict.FAIL:
+        return attempt
+    bad = [one.reason or one.name for one in attempt.measurements if one.verdict is Verdict.FAIL]
+    ended = f" ({attempt.reason})" if attempt.reason else ""
+    return attempt.model_copy(update={"verdict": Verdict.FAIL, "reason": "; ".join(bad[:3]) + ended})
+
+
+def tried(steps: Sequence[StepResult]) -> list[Tried]:
+    """The steps in the order in which they were first carried out, each with its attempts."""
+    groups: list[list[StepResult]] = []
+    for step in steps:
+        alike = [each for each in groups if (each[-1].step, each[-1].name) == (step.step, step.name)]
+        if step.attempt > 1 and alike:
+            alike[-1].append(step)
+        else:
+            groups.append([step])
+    return [Tried(tuple(each)) for each in groups]
+
+
+def latest(steps: Sequence[StepResult]) -> list[StepResult]:
+    """The attempts that count, one of each step."""
+    return [each.counted for each in tried(steps)]
+
+
+def told(steps: Sequence[StepResult]) -> list[str]:
+    """A line for each step that was done more than once."""
+    return [each.told for each in tried(steps) if each.told]
+
+
+def told_of(result: Result) -> list[str]:
+    """What people changed of a run, a line each: parameters, attempts, steps left out, pauses."""
+    skipped = [
+        f"{step.name} {step.reason}" for step in result.steps if step.verdict is Verdict.SKIPPED and step.started
+    ]
+    return [*result.changes, *told(result.steps), *skipped, *_pauses(result.people)]
+
+
+def _pauses(people: Sequence[Intervention]) -> list[str]:
+    """One line a person and step, with the time of all pauses."""
+    held: dict[tuple[str, str], float] = {}
+    for one in people:
+        if one.did == "pause":
+            held[one.who, one.step] = held.get((one.who, one.step), 0.0) + (one.held_s or 0.0)
+    return [
+        f"held for {seconds:.0f} s by {who}{f' in {step}' if step else ''}" for (who, step), seconds in held.items()
+    ]
+
+
+def notes_of(result: Result) -> list[str]:
+    """What people wrote into a run: who and what."""
+    return [f"{one.who}: {one.text}" for one in result.people if one.did == "note"]
