@@ -3,7 +3,7 @@
 ```
  level:  last GOOD value violates the bound (for at least `for`)         -> bad
          no GOOD value for longer than the device's max_age              -> bad (silence)
- armed:  always, or while `armed_when` holds or cannot be known, and in the named steps
+ armed:  always, or while `armed_when` holds or cannot be known or something was commanded on, and in the named steps
  trip:   armed and enough of the signals bad; latched
 ```
 
@@ -100,11 +100,14 @@ class _Guard:
             signal = spec.armed_when.signal
             self.armed_when = (signal, compile_check(bounds, store.info(signal)))
 
-    def is_armed(self, store: SignalStore) -> bool:
-        """Whether the interlock counts now. Not knowing whether it is armed arms it."""
+    def is_armed(self, store: SignalStore, *, is_energised: bool) -> bool:
+        """Whether the interlock counts now. Not knowing whether it is armed arms it.
+
+        So does what was commanded on: the reading that arms it may be the one that has stopped telling the truth.
+        """
         if not self.is_in_step:
             return False
-        if self.armed_when is None:
+        if self.armed_when is None or is_energised:
             return True
         signal, check = self.armed_when
         reading = store.latest(signal)
@@ -133,6 +136,7 @@ class Interlocks:
         self._on_trip = on_trip
         self._leaks = frozenset(leaks)
         self._armed = False
+        self._on: set[str] = set()
         self._ends: list[Callable[[], None]] = []
         self.trips: list[Trip] = []
 
@@ -173,6 +177,13 @@ class Interlocks:
             raise RunError(f"the cause of {name!r} is not gone: {reasons}")
         guard.trip = None
 
+    def commanded(self, control: str, *, is_on: bool) -> None:
+        """Something that puts power on the rack is about to be commanded on or off."""
+        if is_on:
+            self._on.add(control)
+        else:
+            self._on.discard(control)
+
     def disarm(self) -> None:
         """Stop acting (the safe state is reached, or the run is over)."""
         self._armed = False
@@ -211,7 +222,7 @@ class Interlocks:
             return
         now = self._clock.monotonic()
         bad = guard.bad_channels(now)
-        if len(bad) < NEEDED[guard.spec.vote] or not guard.is_armed(self._store):
+        if len(bad) < NEEDED[guard.spec.vote] or not guard.is_armed(self._store, is_energised=bool(self._on)):
             return
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)

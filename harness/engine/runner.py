@@ -182,6 +182,8 @@ class Runner:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
             if self.guard is not None:
                 self.guard.check()
+        if self.interlocks is not None and control.spec.energises:
+            self.interlocks.commanded(f"{name}.{control.name}", is_on=puts_power_on(control, setting))
         if self.foreign is not None:
             self.foreign.commanded(name, control, setting)
 

@@ -353,3 +353,34 @@ def test_disarmed_and_closed_it_hears_nothing():
         assert not any(bay.store.listeners.values())
 
     go(main)
+
+
+def test_what_was_commanded_on_arms_whatever_the_meter_says():
+    async def main():
+        bay = Bay("{name: no flow, signal: cdu.flow, min: 20 L/min, armed_when: {signal: pdu.power, min: 1 kW}}")
+        bay.put("pdu.power", 0.0)
+        bay.put("cdu.flow", 0.0)
+        bay.locks.arm()
+        bay.put("cdu.flow", 0.0)
+        assert bay.fired == [], "nothing is on"
+        bay.locks.commanded("pdu.outlet[1]", is_on=True)
+        bay.locks.commanded("pdu.outlet[2]", is_on=True)
+        bay.locks.commanded("pdu.outlet[1]", is_on=False)
+        bay.put("cdu.flow", 0.0)
+        assert [trip.interlock for trip in bay.fired] == ["no flow"]
+
+    go(main)
+
+
+def test_what_was_commanded_off_again_arms_nothing():
+    async def main():
+        bay = Bay("{name: no flow, signal: cdu.flow, min: 20 L/min, armed_when: {signal: pdu.power, min: 1 kW}}")
+        bay.put("pdu.power", 0.0)
+        bay.put("cdu.flow", 100.0)
+        bay.locks.arm()
+        bay.locks.commanded("pdu.outlet[1]", is_on=True)
+        bay.locks.commanded("pdu.outlet[1]", is_on=False)
+        bay.put("cdu.flow", 0.0)
+        assert bay.fired == []
+
+    go(main)
