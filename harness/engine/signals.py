@@ -123,6 +123,8 @@ class SignalStore:
                 self._places[info.name] = (device.name, index)
                 self._infos[info.name] = info
         self._formulas: list[_Formula] = []
+        self._awaited: set[str] = set()
+        """Inputs of derived signals that have not come yet: nobody waits a round longer for what they complete."""
         for name, entry in derived.items():
             formula = _Formula(name, entry, self._places, self._infos)
             self._places[name] = (DERIVED, len(self._formulas))
@@ -136,6 +138,7 @@ class SignalStore:
         if self._formulas:
             self.schemas[DERIVED] = [self._infos[formula.name] for formula in self._formulas]
             inputs = [device for formula in self._formulas for _, device, *_ in formula.inputs if device != DERIVED]
+            self._awaited = set(inputs)
             self._pacer = max(inputs, key=lambda name: (self._period(name), name))
             self._max_age[DERIVED] = self._max_age[self._pacer]
 
@@ -156,7 +159,8 @@ class SignalStore:
         if _has_data(frame):
             coverage.good += 1
         self._tell(frame)
-        if self._formulas and frame.device == self._pacer:
+        if self._formulas and (frame.device == self._pacer or frame.device in self._awaited):
+            self._awaited.discard(frame.device)
             return self._derive(frame)
         return None
 

@@ -182,13 +182,15 @@ class Start:
             run.log.tell("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
 
     async def _fresh_frames(self, store: SignalStore) -> None:
-        """Wait until every signal that interlocks look at is fresh, or has had the time that makes it silent."""
+        """Wait until every signal that interlocks look at is good and fresh, or has had the time to become silent."""
         run = self._run
         signals = {signal for interlock in run.project.interlocks for signal in interlock.all_signals}
         ages = {signal: store.max_age(store.device_of(signal)) for signal in signals}
         deadline = run.clock.monotonic() + max(ages.values(), default=0.0)
         for signal, age in ages.items():
-            while (now := run.clock.monotonic()) < deadline and store.fresh_until(signal) - now < age / 2:
+            while (now := run.clock.monotonic()) < deadline:
+                if store.latest(signal).is_good and store.fresh_until(signal) - now > age / 2:
+                    break
                 await run.clock.sleep(0.05)
 
     async def _take_up(self, past: Past) -> None:

@@ -93,8 +93,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "flow_per_power": Function(
         {"flow": "L/min", "power": "kW"},
         "",
-        lambda **i: i["flow"] / i["power"] if i["power"] >= 1 else math.nan,
-        "coolant flow for each kW, L/min/kW",
+        lambda **i: i["flow"] / max(i["power"], 1.0),
+        "coolant flow for each kW (of 1 kW at least), L/min/kW",
     ),
     "phase_unbalance": Function(
         {"a": "A", "b": "A", "c": "A"},
