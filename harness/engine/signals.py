@@ -159,8 +159,9 @@ class SignalStore:
         if _has_data(frame):
             coverage.good += 1
         self._tell(frame)
-        if self._formulas and (frame.device == self._pacer or frame.device in self._awaited):
-            self._awaited.discard(frame.device)
+        is_complete = self._awaited == {frame.device}
+        self._awaited.discard(frame.device)
+        if self._formulas and (is_complete or frame.device == self._pacer):
             return self._derive(frame)
         return None
 

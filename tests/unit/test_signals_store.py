@@ -170,3 +170,16 @@ def test_coverage_counts_what_came_against_what_was_due():
         assert bench.store.coverage["pdu"].expected(now) == 5
 
     on_bench(check)
+
+
+def test_what_completes_the_inputs_of_derived_signals_is_not_waited_a_round_for():
+    def check(bench):
+        first = bench.pdu(115_000.0)
+        assert first is not None
+        assert not bench.store.latest("cdu.rise").is_good, "the coolant is not known yet"
+        completed = bench.cdu(172.0, 35.0, 113.0, 0.0)
+        assert completed is not None
+        assert bench.store.latest("cdu.rise").value == pytest.approx(10.0)
+        assert bench.cdu(172.0, 35.0, 113.0, 0.0) is None, "from now on they come with the slower one"
+
+    on_bench(check)
