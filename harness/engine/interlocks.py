@@ -72,7 +72,8 @@ class _Channel:
         """What is wrong, in words."""
         if self.is_silent(now):
             age = "ever" if self.last_good == -math.inf else f"for {now - self.last_good:.1f} s"
-            return f"no good reading of {self.signal} {age} ({store.latest(self.signal).quality.word})"
+            why = store.missing_input(self.signal) or store.latest(self.signal).quality.word
+            return f"no good reading of {self.signal} {age} ({why})"
         info = store.info(self.signal)
         shown = info.word(self.value) or f"{self.value:.6g} {info.unit}".rstrip()
         if self.check is not None and not self.check.holds(self.value):
@@ -141,7 +142,7 @@ class Interlocks:
         self.trips: list[Trip] = []
 
         def age(signal: str) -> float:
-            return max_age.get(store.device_of(signal), max(max_age.values(), default=3.0))
+            return max_age.get(signal) or max_age.get(store.device_of(signal), max(max_age.values(), default=3.0))
 
         self._guards = [_Guard(spec, store, age) for spec in specs]
         self._by_device: dict[str, list[_Guard]] = {}

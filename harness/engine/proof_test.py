@@ -84,7 +84,7 @@ class _Trial:
         for signal in dict.fromkeys(named):
             signals.setdefault(store.device_of(signal), []).append(store.info(signal))
         parts = [
-            _Part(name, store.max_age(name), _Entry(store.period(infos[0].name)), infos)
+            _Part(name, max(store.max_age(info.name) for info in infos), _Entry(store.period(infos[0].name)), infos)
             for name, infos in signals.items()
         ]
         self.poll = max(part.entry.poll for part in parts)

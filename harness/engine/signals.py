@@ -19,6 +19,8 @@ Listener = Callable[[float, float, int], None]
 """Called with (monotonic time, value, quality) for every sample of a signal."""
 
 DERIVED = "derived"
+_MUTE_PERIODS = 1.5
+"""After so many of its periods without a frame a device does not set the pace of derived signals any more."""
 
 
 class _Entry(Protocol):
@@ -73,6 +75,7 @@ class _Formula:
     ) -> None:
         function = FUNCTIONS[derived.function]
         self.name = name
+        self.references = tuple(derived.inputs.values())
         self.compute = function.compute
         first = next(iter(derived.inputs.values()))
         own_unit = infos[first].unit if first in infos else ""
@@ -110,6 +113,7 @@ class SignalStore:
         self._frames: dict[str, Frame] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._infos: dict[str, SignalInfo] = {}
+        self._ages: dict[str, float] = {}
         self._listeners: dict[str, dict[int, list[Listener]]] = {}
         self._max_age: dict[str, float] = {DERIVED: math.inf}
         self.coverage: dict[str, Coverage] = {}
@@ -123,10 +127,13 @@ class SignalStore:
                 self._places[info.name] = (device.name, index)
                 self._infos[info.name] = info
         self._formulas: list[_Formula] = []
+        self._pacers: list[str] = []
+        """Inputs of derived signals, the slowest first."""
         self._awaited: set[str] = set()
         """Inputs of derived signals that have not come yet: nobody waits a round longer for what they complete."""
         for name, entry in derived.items():
             formula = _Formula(name, entry, self._places, self._infos)
+            self._ages[name] = max(self.max_age(reference) for reference in entry.inputs.values())
             self._places[name] = (DERIVED, len(self._formulas))
             self._infos[name] = SignalInfo(
                 name,
@@ -139,8 +146,8 @@ class SignalStore:
             self.schemas[DERIVED] = [self._infos[formula.name] for formula in self._formulas]
             inputs = [device for formula in self._formulas for _, device, *_ in formula.inputs if device != DERIVED]
             self._awaited = set(inputs)
-            self._pacer = max(inputs, key=lambda name: (self._period(name), name))
-            self._max_age[DERIVED] = self._max_age[self._pacer]
+            self._pacers = sorted(set(inputs), key=lambda name: (self._period(name), name), reverse=True)
+            self._max_age[DERIVED] = max(self._max_age[name] for name in self._pacers)
 
     def _period(self, device: str) -> float:
         return self.coverage[device].period
@@ -161,9 +168,22 @@ class SignalStore:
         self._tell(frame)
         is_complete = self._awaited == {frame.device}
         self._awaited.discard(frame.device)
-        if self._formulas and (is_complete or frame.device == self._pacer):
+        if self._formulas and (is_complete or self._paces(frame)):
             return self._derive(frame)
         return None
+
+    def _paces(self, frame: Frame) -> bool:
+        """Whether derived signals come with this frame: with the slowest input's, or the next one's while that is mute.
+
+        So a device that falls silent takes away what is derived from it, and nothing else.
+        """
+        for name in self._pacers:
+            if name == frame.device:
+                return True
+            last = self._frames.get(name)
+            if last is None or frame.mono - last.mono < _MUTE_PERIODS * self._period(name):
+                return False
+        return False
 
     def _derive(self, pacer: Frame) -> Frame:
         count = len(self._formulas)
@@ -208,21 +228,29 @@ class SignalStore:
     def period(self, signal: str) -> float:
         """Seconds between samples of a signal."""
         device = self._places[signal][0]
-        return self._period(self._pacer if device == DERIVED else device)
+        return self._period(self._pacers[0] if device == DERIVED and self._pacers else device)
 
     def device_of(self, signal: str) -> str:
         """The device whose frames bring the signal; `derived` for derived ones."""
         return self._places[signal][0]
 
-    def max_age(self, device: str) -> float:
-        """Seconds after which a reading of a device (or a derived one) is STALE."""
-        return self._max_age[device]
+    def max_age(self, signal: str) -> float:
+        """Seconds after which a reading of the signal is STALE; of a derived one: when its slowest input would be."""
+        return self._ages.get(signal) or self._max_age[self._places[signal][0]]
+
+    def missing_input(self, signal: str) -> str:
+        """The input for want of which a derived signal is not GOOD, and why; '' when there is none."""
+        formula = next((each for each in self._formulas if each.name == signal), None)
+        for each in formula.references if formula is not None else ():
+            reading = self.latest(each)
+            if not reading.is_good:
+                return self.missing_input(each) or f"{each}: {reading.quality.word}"
+        return ""
 
     def fresh_until(self, signal: str) -> float:
         """When the latest reading becomes STALE if no other comes; in the past when there is none."""
-        device = self._places[signal][0]
-        frame = self._frames.get(device)
-        return -math.inf if frame is None else frame.mono + self._max_age[device]
+        frame = self._frames.get(self._places[signal][0])
+        return -math.inf if frame is None else frame.mono + self.max_age(signal)
 
     def latest(self, signal: str) -> Reading:
         """The latest reading; STALE when older than the device's max_age, BAD when there is none."""
@@ -232,7 +260,7 @@ class SignalStore:
         if frame is None:
             return Reading(signal, math.nan, info.unit, Quality.BAD_MISSING, 0, -math.inf)
         value, quality = float(frame.values[index]), Quality(int(frame.qualities[index]))
-        if quality is Quality.GOOD and self._clock.monotonic() - frame.mono > self._max_age[device]:
+        if quality is Quality.GOOD and self._clock.monotonic() - frame.mono > self.max_age(signal):
             quality = Quality.STALE
         text = frame.texts.get(index, "") if info.is_text else info.word(value)
         return Reading(signal, value, info.unit, quality, frame.wall_ns, frame.mono, text)

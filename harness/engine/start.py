@@ -139,11 +139,11 @@ class Start:
         run.bench = Bench(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
         run.bench.gate = run.desk.gate
         run.bench.step_clock = run.desk.step_clock
-        ages = {name: store.max_age(name) for name in store.schemas}
         for interlock in run.project.interlocks:
             for signal in interlock.all_signals:
                 if not store.has(signal):
                     raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
+        ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks)
         if run.past is not None:
@@ -185,7 +185,7 @@ class Start:
         """Wait until every signal that interlocks look at is good and fresh, or has had the time to become silent."""
         run = self._run
         signals = {signal for interlock in run.project.interlocks for signal in interlock.all_signals}
-        ages = {signal: store.max_age(store.device_of(signal)) for signal in signals}
+        ages = {signal: store.max_age(signal) for signal in signals}
         deadline = run.clock.monotonic() + max(ages.values(), default=0.0)
         for signal, age in ages.items():
             while (now := run.clock.monotonic()) < deadline:

@@ -46,6 +46,9 @@ class Store:
         self.listeners.setdefault(signal, []).append(listener)
         return lambda: self.listeners[signal].remove(listener)
 
+    def missing_input(self, _signal):
+        return ""
+
     def latest(self, signal):
         unit = SIGNALS[signal].unit
         return self.readings.get(signal, Reading(signal, math.nan, unit, Quality.BAD_MISSING, 0, -math.inf))

@@ -183,3 +183,20 @@ def test_what_completes_the_inputs_of_derived_signals_is_not_waited_a_round_for(
         assert bench.cdu(172.0, 35.0, 113.0, 0.0) is None, "from now on they come with the slower one"
 
     on_bench(check)
+
+
+def test_a_device_that_falls_silent_takes_away_only_what_is_derived_from_it():
+    async def check(bench):
+        bench.cdu(172.0, 35.0, 113.0, 0.0)
+        bench.pdu(115_000.0)
+        frames = 0
+        for _ in range(20):
+            await bench.clock.sleep(1.0)
+            frames += bench.cdu(172.0, 35.0, 131.0, 0.0) is not None
+        assert frames > 10
+        assert bench.store.latest("cdu.rise").value == pytest.approx(20.0), "the power meter has nothing to do with it"
+        assert not bench.store.latest("cdu.share").is_good
+        assert bench.store.missing_input("cdu.share").startswith("pdu.power: ")
+        assert bench.store.missing_input("cdu.rise") == ""
+
+    on_bench(check)
