@@ -49,7 +49,13 @@ class Layers:
         )
         if without:
             armed.append(f"no dead-man on {', '.join(without)}")
-        text = f"{guardian}; {'; '.join(armed) or 'no device needs a dead-man'}"
+        proof = run.project.on.station.de_energised
+        dead = (
+            f"the rack is dead below {proof.below} of {', '.join(proof.bus)}"
+            if proof is not None
+            else "no busbar is named (de_energised): switches that read off are taken for a dead rack"
+        )
+        text = f"{guardian}; {'; '.join(armed) or 'no device needs a dead-man'}; {dead}"
         run.log.tell("layers", text, guardian=run.guard is not None, dead_men=list(self._dead_men))
 
     async def hold(self, controls: list[str]) -> None:

@@ -20,6 +20,8 @@ from typing import Any
 
 _HOLD_TRIES = 20
 
+_MODE = 0o640
+
 
 class Diary:
     """Appends to `path`. `note` never blocks and never raises; what could not be written is counted in `lost`."""
@@ -69,7 +71,7 @@ class Diary:
                 continue
             try:
                 if handle < 0:
-                    handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                    handle = _opened(self._path)
                     _hold(handle)
                 data = b"".join(lines)
                 while data:
@@ -91,3 +93,10 @@ def _hold(handle: int) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _opened(path: Path) -> int:
+    """The diary, open for appending, with the mode of a record's files; never through a link."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+    os.fchmod(handle, _MODE)
+    return handle

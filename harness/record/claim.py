@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import RunError, TelemetryError
-from harness.telemetry.files import atomic_write
+from harness.telemetry.files import FILE_MODE, atomic_write
 
 CLAIM = "run.lock"
 _WAIT_S = 2.0
@@ -59,7 +59,7 @@ def claimed(folder: Path) -> Iterator[None]:
     path = folder / CLAIM
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, flags, FILE_MODE)
     except OSError as error:
         raise TelemetryError(f"cannot open {CLAIM}: {error.strerror}", where=str(folder)) from error
     try:

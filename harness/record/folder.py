@@ -26,7 +26,7 @@ from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record import claim, manifest
 from harness.record.result import Result
-from harness.telemetry.files import atomic_write, sync_directory
+from harness.telemetry.files import atomic_write, make_folder, sync_directory
 from harness.telemetry.reading import open_for_reading
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
@@ -68,12 +68,12 @@ class RunFolder:
         """
         runs = data_dir / "runs"
         try:
-            runs.mkdir(parents=True, exist_ok=True)
+            make_folder(runs)
             with claim.numbering(runs) as number:
                 for _ in range(64):
                     path = runs / run_id(serial, when_ns, secrets.token_hex(2))
                     try:
-                        path.mkdir()
+                        make_folder(path, is_new=True)
                     except FileExistsError:
                         continue
                     sync_directory(runs)
@@ -90,7 +90,7 @@ class RunFolder:
             raise ValueError(f"{name!r} is not a name inside the run folder")
         path = self.path.joinpath(*parts)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             atomic_write(path, content)
         except OSError as error:
             raise TelemetryError(f"cannot write {name}: {error}", where=str(self.path)) from error
@@ -167,7 +167,7 @@ def data_dir(explicit: Path | None = None) -> Path:
     hint = "choose another with --data or $HARNESS_DATA"
     try:
         chosen = chosen.expanduser().absolute()
-        chosen.mkdir(parents=True, exist_ok=True)
+        make_folder(chosen)
         with tempfile.TemporaryFile(dir=chosen):
             pass
         free = shutil.disk_usage(chosen).free

@@ -2,6 +2,7 @@
 
 ```
  actions in order:  set, set   what puts power on the rack is one stroke: all devices at once, a mute one delays nobody
+                    (with it what does not depend on it: batteries told to stop, a pump that wets live parts)
                     confirmed by read-back, sent again until it is or time is up
                     no heat?   busbar below the trays' under-voltage, batteries idle (where the station sees them)
                     keep ...   the coolant runs until a condition holds
@@ -145,7 +146,7 @@ class _Execution:
         for together in _batches(self._sequence.actions[: _commands_end(self._sequence)]):
             if together[0].is_keep:
                 await self.keep(together[0])
-            elif together[0].energises:
+            elif _is_at_once(together[0]):
                 await self._strike(together)
             else:
                 await self._follow(together[0])
@@ -153,13 +154,13 @@ class _Execution:
         await self._prove_dead()
 
     async def _strike(self, actions: Sequence[Action]) -> None:
-        """Take the power off: all devices at once."""
-        if self._struck is None:
+        """Take the power off, with what goes whatever becomes of it: all devices at once."""
+        if self._struck is None and any(action.energises for action in actions):
             self._struck = self._time()
         found = await Stroke(actions, self._reach, self._notes).run()
         checks = [self._agrees(action, detail) for action, detail in zip(actions, found.details, strict=True)]
         for action, detail in zip(actions, await asyncio.gather(*checks), strict=True):
-            if detail:
+            if detail and action.energises:
                 self._live.append(action.text)
             self._tell(action.text, detail, found.began)
 
@@ -269,15 +270,19 @@ class _Execution:
 
 
 def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    """Actions in order; neighbours that take power off the rack come together."""
+    """Actions in order; neighbours that take power off the rack, or do not depend on it, come together."""
     batch: list[Action] = []
     for action in actions:
-        if batch and not (batch[-1].energises and action.energises):
+        if batch and not (_is_at_once(batch[-1]) and _is_at_once(action)):
             yield batch
             batch = []
         batch.append(action)
     if batch:
         yield batch
+
+
+def _is_at_once(action: Action) -> bool:
+    return not action.is_keep and (action.energises or not action.only_if_confirmed)
 
 
 async def energised(off: Mapping[str, Put], keys: Sequence[str], reach: Reach) -> list[str]:

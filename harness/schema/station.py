@@ -148,8 +148,9 @@ class SafeAction(Model):
     at_most: Duration = 600.0
     """After this time a `keep` ends without its condition; it is then told as not reached."""
     only_if_confirmed: bool | None = None
-    """Skip this action while something that energises the rack is not confirmed off, or while the rack is not known to
-    be without heat (cooling stays on). Default: yes, except in a sequence `on_live_parts`."""
+    """Skip this action while something that energises the rack is not confirmed off, or the rack is not known to be
+    without heat (cooling stays on). Default: yes, except in a sequence `on_live_parts`. With `false` it waits for none
+    of its neighbours that take the power off: batteries told to stop, trays to shut down."""
 
     @model_validator(mode="after")
     def _one(self) -> SafeAction:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
+"""A record is for its owner to write and for the group of the data folder to read."""
 RESERVE_BYTES = 1 << 20
 """Space that is set aside at the start of a run and given back when the disk is full."""
 
@@ -24,7 +28,31 @@ def sync_directory(folder: Path) -> None:
         os.close(handle)
 
 
-def atomic_write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def make_folder(path: Path, *, is_new: bool = False) -> None:
+    """Make a folder and what is missing above it, all with `FOLDER_MODE`, whatever the umask. OSError as mkdir.
+
+    One that is there stays as somebody has made it; with `is_new` that is FileExistsError.
+    """
+    missing = [path]
+    missing += [each for each in path.parents if not each.exists()]
+    for folder in reversed(missing):
+        try:
+            folder.mkdir(FOLDER_MODE)
+        except FileExistsError:
+            if folder == path and (is_new or not path.is_dir()):
+                raise
+            continue
+        os.chmod(folder, FOLDER_MODE | (folder.stat().st_mode & stat.S_ISGID))
+
+
+def create_file(path: Path) -> int:
+    """Make a new file with `FILE_MODE`, whatever the umask, open for writing; FileExistsError, for a link too."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    os.fchmod(handle, FILE_MODE)
+    return handle
+
+
+def atomic_write(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     """Replace `path` by `content`, durably: readers and power cuts see the old file or the new one, never a part.
 
     The temporary file is in the same folder, because a rename does not cross file systems. OSError when it fails;

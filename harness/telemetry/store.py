@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from harness.faultpoint import fault_point
 from harness.telemetry import rows
-from harness.telemetry.files import Reserve, sync_directory
+from harness.telemetry.files import Reserve, create_file, sync_directory
 from harness.telemetry.rows import (
     DamagedRowError,
     DeviceSchema,
@@ -86,6 +87,7 @@ class JournalStore:
         if self.path.exists():
             raise FileExistsError(f"{self.path.name} already exists; a journal is never overwritten")
         self.reserve.take()
+        os.close(create_file(self.path))  # what SQLite puts beside it has the same mode
         db = self._connect()
         db.execute(f"PRAGMA application_id={rows.APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={rows.USER_VERSION}")

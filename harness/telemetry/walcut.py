@@ -10,6 +10,8 @@ import os
 import struct
 from pathlib import Path
 
+from harness.telemetry.files import create_file
+
 _HEADER = 32
 _FRAME = 24
 _PAGE = 4096
@@ -28,7 +30,7 @@ def quarantine_tail(journal: Path, believed: int) -> str:
     if not frames:
         return ""
     target = next(path for k in range(1, 10_000) if not (path := journal.with_name(f"journal-cut-{k}.bin")).exists())
-    with target.open("xb") as file:
+    with os.fdopen(create_file(target), "wb") as file:
         file.write(data[_behind(data, believed) :])
         file.flush()
         os.fsync(file.fileno())

@@ -90,7 +90,7 @@ STATION = """\
 schema: 1
 station: canary
 devices:
-  pdu: {{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:9", credentials: {{file: {credentials}}}}}
+  pdu: {{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:{port}", credentials: {{file: {credentials}}}}}
   cdu: {{profile: cdu/meta_rpu, address: "modbus+tcp://127.0.0.1:9/12"}}
 interlocks:
   - {{name: leak, signal: cdu.leak, equals: dry, on_trip: leak}}

@@ -215,7 +215,7 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
     from harness.errors import SafetyError
 
     plan = {"devices": {}, "off": {}, "sequences": {"default": {"kind": "heat", "actions": []}}, "proof": None}
-    charge = guarding.Charge("bay", "run-1", 3, None)
+    charge = guarding.Charge("bay", "run-1", "SN-1", 3, None)
     lost: list[str] = []
 
     async def broken_plan() -> None:

@@ -214,6 +214,16 @@ def test_a_rack_that_stays_live_is_not_confirmed_and_keeps_its_coolant() -> None
     assert any("bus cannot be read" in text for text in report.unconfirmed)
 
 
+def test_what_does_not_depend_on_the_power_goes_with_it() -> None:
+    bench = Bench(mute=["bbu"])
+    bench.values |= {"battery": [(0.0, 0.0)], "bus": [(0.0, 49.0), (1.0, 1.0)]}
+    actions = (then("bbu.discharge", only_if_confirmed=False), off("a.1"), then("cdu.pump"))
+    report, _ = carry_out(bench, *actions, proof=PROOF)
+    assert first_sent(bench, "a.1") == first_sent(bench, "bbu.discharge") == 0.0
+    assert first_sent(bench, "cdu.pump") > 1.0, "no heat is proved: what the batteries were told does not matter"
+    assert [text.split(" (")[0] for text in report.unconfirmed] == ["bbu.discharge off"]
+
+
 def test_a_disk_that_hangs_does_not_keep_the_rack_live() -> None:
     class Hung(Bench):
         async def intent(self, device: str, commands: Mapping[str, str]) -> None:
