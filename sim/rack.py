@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import ConfigError
@@ -12,7 +13,7 @@ from sim.physics import Plant, RackParameters
 from sim.physics.feeds import ALL, Feed, wired
 from sim.twins.sources import Sources
 
-_OUTLET = "outlet["
+_OUTLET, _BATTERY = "outlet[", "battery["
 
 
 def parameters_of(rack: str) -> RackParameters:
@@ -21,6 +22,17 @@ def parameters_of(rack: str) -> RackParameters:
         return RackParameters.for_power(float(rack.removesuffix("kW")))
     except ValueError:
         raise ConfigError(f"{rack!r} is not a rack class", hint="write it like '132kW'") from None
+
+
+def rack_of(station: Station, profiles: Mapping[str, Profile]) -> RackParameters:
+    """The rack of a station. It has batteries when the station says so, or has a device that shows one."""
+    parameters = parameters_of(station.simulation.rack)
+    batteries = station.simulation.batteries
+    if batteries is None:
+        shown = [profiles[entry.profile] for entry in station.devices.values() if entry.profile in profiles]
+        has_one = any(_BATTERY in template for profile in shown for template in _signal_bindings(profile))
+        batteries = parameters.shelves // 2 if has_one else 0
+    return replace(parameters, batteries=batteries)
 
 
 def feeds_of(station: Station, profiles: Mapping[str, Profile], shelves: int) -> list[Feed]:
@@ -68,18 +80,25 @@ def _bindings(group: Any) -> list[str]:
     return [*(spec.sim.of for spec in group.signals.values() if spec.sim), *(spec.sim for spec in controls)]
 
 
+def _signal_bindings(profile: Profile) -> list[str]:
+    return [spec.sim.of for spec in profile.signals.values() if spec.sim]
+
+
 def make_sources(plant: Plant) -> Sources:
     """What twins see of a plant, with the settings that its controls have at the start."""
     p = plant.parameters
     defaults = {
         "pump.run": 1.0,
         "pump.mode": 1.0,
+        "trays": 1.0,
         "flow.setpoint": p.design_flow,
         "supply_temperature.setpoint": p.supply_setpoint,
     }
     for name in plant.commands():
         if name.endswith(".voltage_setpoint"):
             defaults[name] = p.bus_voltage
+        elif name.endswith(".maximum_discharge"):
+            defaults[name] = p.battery_time
         elif name.endswith(".admin"):
             defaults[name] = 1.0
     scopes = [pdu.scope for pdu in plant.pdus]

@@ -19,7 +19,7 @@ from harness.schema.profile import Profile
 from harness.schema.station import Station
 from sim.network import MemoryNetwork
 from sim.physics import Plant
-from sim.rack import feeds_of, make_sources, parameters_of, scope_of
+from sim.rack import feeds_of, make_sources, rack_of, scope_of
 from sim.servers.host import Host, Listener, MemoryHost, PacedProtocol, SocketHost
 from sim.station_faults import (
     DEVICE_FAULTS,
@@ -168,7 +168,7 @@ async def start(
 
     ConfigError when a profile is missing, a port is taken or a fault makes no sense; nothing is left running then.
     """
-    parameters = parameters_of(station.simulation.rack)
+    parameters = rack_of(station, profiles)
     feeds = feeds_of(station, profiles, parameters.shelves)
     plant = Plant(parameters, station.simulation.seed if seed is None else seed, feeds)
     sources = make_sources(plant)

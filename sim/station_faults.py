@@ -44,6 +44,7 @@ DESCRIPTIONS = {
     "phase_loss": "[PDU.]N: phase N is lost",
     "feed_loss": "[PDU]: a PDU (by name, or A, B in the order of the station) has no mains; it goes on answering",
     "psu_fail": "N: one supply of shelf N fails",
+    "battery_low": "[5]: the batteries of the rack are down to this percentage of their charge",
     "meter_frozen": "[PDU]: the meter of a PDU shows the same for ever",
     "link_down": "N: cable of port N is broken",
     "link_flap": "N[=10]: link N goes up and down with this period in s",

@@ -277,6 +277,9 @@ class Simulation(Model):
     """PDU: the shelf (1 to 8) on each of its outlets, in their order; 0: nothing, as on outlets beyond the list. Left
     out, PDUs with no more outlets together than the rack has shelves share these out in the order of the station's
     devices; else outlet n of each PDU feeds shelf n, and a shelf hangs on all feeds."""
+    batteries: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Battery shelves on the rack's bus, each as strong as one of its power shelves for 240 s; four carry the full
+    load. Left out: four when a device of the station shows a battery, else none."""
 
 
 class Station(Model):

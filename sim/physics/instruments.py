@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sim.physics.bus import Bus
 from sim.physics.parameters import RackParameters
-from sim.physics.shelf import Shelves
 from sim.physics.variables import Input, Variable
 
+LEAST_VOLTAGE = 1.0  # V, below which a load cannot draw its current
 BUS_EFFICIENCY = 0.97  # of the shelves, for what the load adds on the AC side
 
 
 class ElectronicLoad:
     """Draws a constant current [A] from the bus while on; the bus power [W] becomes heat in the air."""
 
-    def __init__(self, parameters: RackParameters, shelves: Shelves) -> None:
+    def __init__(self, parameters: RackParameters, bus: Bus) -> None:
         self.rating = parameters.eload_current
-        self._shelves = shelves
+        self._bus = bus
         self.setpoint = 0.0
         self.on = False
 
@@ -29,12 +30,12 @@ class ElectronicLoad:
         self.on = value >= 0.5
 
     def current(self) -> float:
-        """A drawn; zero without bus voltage."""
-        return self.setpoint if self.on and self._shelves.bus_voltage() > 0.0 else 0.0
+        """A drawn; zero without enough bus voltage."""
+        return self.setpoint if self.on and self._bus.voltage() > LEAST_VOLTAGE else 0.0
 
     def power(self) -> float:
         """W drawn from the bus."""
-        return self.current() * self._shelves.bus_voltage()
+        return self.current() * self._bus.voltage()
 
     def ac_power(self) -> float:
         """W this adds on the AC side."""
@@ -42,7 +43,7 @@ class ElectronicLoad:
 
     def variables(self) -> Iterator[Variable]:
         """What the load measures at its terminals."""
-        yield Variable("eload.voltage", "V", self._shelves.bus_voltage)
+        yield Variable("eload.voltage", "V", self._bus.voltage)
         yield Variable("eload.current", "A", self.current)
         yield Variable("eload.power", "W", self.power)
         yield Variable("eload.on", "", lambda: float(self.on))

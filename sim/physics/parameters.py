@@ -68,6 +68,16 @@ class RackParameters:
     breaker_current: float = 160.0  # A per outlet
     bus_voltage: float = 50.0  # V setpoint
     bus_droop: float = 0.5  # V at full load
+    holdup_time: float = 0.020  # s that the bulk capacitors of a shelf carry its full load
+    bus_capacitance: float = 0.86  # F; at full load the bus falls by 3 V/ms
+    bus_bleed_tau: float = 30.0  # s in which a bus that nobody feeds falls to 37 %
+    under_voltage: float = 40.0  # V on the bus, below which the trays draw nothing
+    batteries: int = 0  # battery shelves, each as strong as a power shelf
+    battery_voltage: float = 48.5  # V: below it batteries take over, at it they hold the bus
+    battery_droop: float = 0.5  # V at full load
+    battery_delay: float = 0.002  # s that the bus must be low
+    battery_return: float = 0.2  # s that the mains must be back
+    battery_time: float = 240.0  # s at full load
     eload_current: float = 400.0  # A, rating of the electronic load
     # switch
     ports: int = 36
@@ -100,6 +110,7 @@ class RackParameters:
             "exchanger_reference",
             "facility_flow",
             "breaker_current",
+            "bus_capacitance",
             "eload_current",
         )
         scaled = {name: getattr(base, name) * factor for name in names}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from sim.physics.dead_man import Countdown
 from sim.physics.feeds import Feed, scoped
 from sim.physics.parameters import RackParameters
-from sim.physics.rack import Rack
 from sim.physics.variables import Input, Schedule, Variable, interpolate
 
 SWITCH_LATENCY = (0.2, 1.0)  # s
@@ -103,9 +102,10 @@ class Pdu:
         self.tripped[index] = tripped
         self._forget()
 
-    def lose_phase(self, phase: int, faults: int) -> None:
-        """So many faults more (or fewer) take a supply phase (0..2) away."""
-        self.phase_lost[phase] += faults
+    def lose_phases(self, phases: Sequence[int], faults: int) -> None:
+        """So many faults more (or fewer) take supply phases (0..2) away, all at once."""
+        for phase in phases:
+            self.phase_lost[phase] += faults
         self._forget()
 
     def _forget(self) -> None:
@@ -125,14 +125,17 @@ class Pdu:
         self.share = share
         self._metered_at = (-math.inf, 0.0)
 
-    def overload(self, h: float) -> None:
-        """Heat the breakers for h seconds of the present currents; called only when one may be overloaded."""
+    def overload(self, at: float, h: float) -> None:
+        """Heat the breakers for h s up to plant time `at`, when the first trips that has enough.
+
+        Called only when one may be overloaded.
+        """
         for i in range(len(self.share)):
             ratio = self.current(i) / self.parameters.breaker_current
             self.heat[i] = max(0.0, self.heat[i] + (ratio * ratio - 1.0) * h)
             if self.heat[i] > BREAKER_HEAT and not self.tripped[i]:
                 self.heat[i] = 0.0
-                self.set_tripped(i, tripped=True)
+                self._schedule(at, partial(self.set_tripped, i, tripped=True))
                 return
 
     def power(self, index: int) -> float:
@@ -251,8 +254,3 @@ class Pdu:
             yield Input(name, "", partial(self.command, i))
             yield Input(f"{name}.off_in", "s", self.countdown[i].begin, 0.0, LONGEST_DELAY)
             yield Input(f"{name}.on_for", "s", partial(self.hold, i), -1.0, LONGEST_DELAY)
-
-
-def total_power(rack: Rack) -> float:
-    """W AC of everything behind the PDUs."""
-    return rack.power + rack.extra

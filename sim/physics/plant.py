@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
+from sim.physics.bus import Bus
 from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
@@ -25,17 +26,17 @@ from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
 from sim.physics.network import Switch
 from sim.physics.parameters import RackParameters
-from sim.physics.pdu import Pdu, total_power
+from sim.physics.pdu import Pdu
 from sim.physics.rack import Rack
 from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_variables
-from sim.physics.sensors import FLOW_TAU, METER_TAU, RTD_TAU, Sensors
+from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
+from sim.physics.slow_sensors import SlowSensors
 from sim.physics.variables import Input, Variable, nearest
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
 _UNREPORTED = ("port[", "daq[")
-_LAGGED = {"loop.supply_temperature": 0, "loop.return_temperature": 1, "facility.return_temperature": 2}
 
 
 class Plant:
@@ -69,9 +70,11 @@ class Plant:
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
         self.pdus = [Pdu(parameters, seed, self.schedule, self._now, feed, k) for k, feed in enumerate(feeds)]
         wiring = list(zip(self.pdus, feeds, strict=True))
-        self.shelves = Shelves(parameters, seed, wiring, self.rack, self.schedule, self._now)
+        self.bus = Bus(parameters, self.rack, self.schedule, self._now, self._load)
+        self.bus.draw, self.bus.warm = self._draw, self._warm
+        self.shelves = Shelves(parameters, seed, wiring, self.bus, self.schedule, self._now)
         self.switch = Switch(parameters, seed, self.schedule, self._now)
-        self.eload = ElectronicLoad(parameters, self.shelves)
+        self.eload = ElectronicLoad(parameters, self.bus)
         for pdu in self.pdus:
             pdu.scope = pdu.name if len(self.pdus) > 1 else ""
             pdu.changed = self.shelves.refresh
@@ -84,8 +87,7 @@ class Plant:
         self.switch.ambient = self.shelves.ambient = self.ambient.temperature
         self._plate_start = self.rack.plate
         self._air_energy = 0.0
-        self._meter = 0.0  # W, the PDU's meter lags the power
-        self._lags = [self.loop.supply, self.loop.back, self.loop.facility_return, self.loop.flow]
+        self._slow = SlowSensors(self.loop, self._total)
         self._metered = {name for pdu in self.pdus for name in pdu.metered()} | {f"{ALL}.power"}
         self._variables = {variable.name: variable for variable in self._all_variables()}
         self._inputs = {item.name: item for item in self._all_inputs()}
@@ -97,11 +99,23 @@ class Plant:
     def _now(self) -> float:
         return self.time
 
+    def _load(self) -> float:
+        """W AC that everything behind the PDUs takes, whoever feeds it."""
+        return self.rack.power + self.rack.extra
+
     def _total(self) -> float:
-        return total_power(self.rack)
+        """W that the PDUs deliver."""
+        load = self.rack.power + self.rack.extra
+        return load if self.bus.is_calm else self.bus.drawn(load)
 
     def _energy_now(self) -> float:
-        return self.energy + total_power(self.rack) * (self.time - self._t)
+        return self.energy + self._total() * (self.time - self._t)
+
+    def _draw(self, joules: float) -> None:
+        self.energy += joules
+
+    def _warm(self, joules: float) -> None:
+        self._air_energy += joules
 
     def _all_variables(self) -> list[Variable]:
         return [
@@ -113,6 +127,7 @@ class Plant:
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
             *self.shelves.variables(),
+            *self.bus.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
             *scanner_variables(self.truth),
@@ -125,6 +140,7 @@ class Plant:
             *rack_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
             *self.shelves.inputs(),
+            *self.bus.inputs(),
             *self.switch.inputs(),
             *self.eload.inputs(),
         ]
@@ -189,19 +205,21 @@ class Plant:
         power = rack.electrical(h)
         loop.step(self._t, h, rack, power)
         extra = rack.extra
-        self.energy += (power + extra) * h
+        load = power + extra
+        mains = load if self.bus.is_calm else self.bus.step(self._t, h, load)
+        self.energy += mains * h
         self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
-        self._measure(h, power + extra)
-        alive = rack.capacity > 0.0 and not rack.tripped and not rack.booting
+        self._slow.follow(h, mains)
+        alive = rack.is_on and not rack.booting
         if alive != self._alive:
             self._alive = alive
             self._boot = self.time
             self.switch.set_alive(alive=alive)
         p = self.parameters
-        if (power + extra) * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
+        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
             for pdu in self.pdus:
-                pdu.overload(h)
+                pdu.overload(self._t + h, h)
         change = max(
             100.0 * abs(loop.speeds[0] - s1),
             100.0 * abs(loop.speeds[1] - s2),
@@ -221,18 +239,6 @@ class Plant:
         if self.loop.air > 0.0 or self.loop.inventory.air > 0.0 or self.loop.inventory.is_losing:
             return 3
         return 2 if self.rack.thermal < 1.0 else 4
-
-    def _measure(self, h: float, power: float) -> None:
-        """Let the slow sensors follow the truth."""
-        lags, loop = self._lags, self.loop
-        keep = math.exp(-h / RTD_TAU)
-        lags[0] = loop.supply + (lags[0] - loop.supply) * keep
-        lags[1] = loop.back + (lags[1] - loop.back) * keep
-        water = loop.facility_return
-        lags[2] = water + (lags[2] - water) * keep
-        keep = math.exp(-h / FLOW_TAU)
-        lags[3] = loop.flow + (lags[3] - loop.flow) * keep
-        self._meter = power + (self._meter - power) * (keep if METER_TAU == FLOW_TAU else math.exp(-h / METER_TAU))
 
     # ---- reading and commanding
 
@@ -283,20 +289,10 @@ class Plant:
 
     def _lagged(self, variable: Variable) -> Callable[[], float]:
         """How a variable reads behind the lag of its sensor."""
-        name, read, lags = variable.name, variable.read, self._lags
-        place = _LAGGED.get(name)
-        if place is not None:
-            return lambda: lags[place]
-        if name == "loop.flow":
-            return lambda: read() * lags[3] / self.loop.flow if self.loop.flow > 0.0 else lags[3] * 60000.0
-        if name in self._metered and name.endswith(".power"):
+        return self._slow.power(variable) if self._is_power(variable.name) else self._slow.of(variable)
 
-            def metered() -> float:
-                power = total_power(self.rack)
-                return read() * self._meter / power if power > 1.0 else read()
-
-            return metered
-        return read
+    def _is_power(self, name: str) -> bool:
+        return name in self._metered and name.endswith(".power")
 
     def command(self, name: str, value: float) -> None:
         """Apply an input now; ValueError for an unknown name or a value outside its range."""
@@ -371,7 +367,8 @@ class Plant:
             "balance.air": self._air_energy,
             "balance.facility": loop.heat_out,
             "balance.stored": stored,
-            "balance.energy_residual": self.energy + loop.friction_in - gone - stored,
+            "balance.bus": self.bus.balance(),
+            "balance.energy_residual": self.energy + loop.friction_in - gone - stored - self.bus.balance(),
             "balance.mass_initial": inventory.initial_mass,
             "balance.mass_present": present,
             "balance.mass_lost": inventory.lost_mass,

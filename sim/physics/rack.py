@@ -15,8 +15,9 @@ class Rack:
     def __init__(self, parameters: RackParameters, temperature: float) -> None:
         self.parameters = parameters
         self.workload = 0.0  # commanded, 0..1
-        self.capacity = 0.0  # energised shelves relative to the half that full load needs, 0..2
+        self.capacity = 0.0  # what feeds the bus relative to the half of the shelves that full load needs, 0..2
         self.booting = False
+        self.shut = False  # trays were shut down
         self.tripped = False  # trays shut themselves off for over-temperature, until the rack lost all power
         self.extra = 0.0  # W AC drawn from the bus by the electronic load, all of it heat into air
         self.power = 0.0  # W AC without the electronic load
@@ -28,8 +29,8 @@ class Rack:
 
     @property
     def is_on(self) -> bool:
-        """Whether the trays have bus power and did not shut themselves off."""
-        return self.capacity > 0.0 and not self.tripped
+        """Whether the trays have bus power and are not shut down, by themselves or on command."""
+        return self.capacity > 0.0 and not self.tripped and not self.shut
 
     @property
     def is_throttling(self) -> bool:
@@ -41,7 +42,7 @@ class Rack:
         p = self.parameters
         if self.plate > p.trip_temperature:
             self.tripped = True
-        if self.capacity <= 0.0 or self.tripped:
+        if self.capacity <= 0.0 or self.tripped or self.shut:
             self.running = 0.0
             return 0.0
         self.thermal = min(1.0, max(0.0, 1.0 - (self.plate - p.throttle_temperature) / THROTTLE_BAND))

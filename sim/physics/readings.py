@@ -91,9 +91,13 @@ def rack_variables(rack: Rack, parameters: RackParameters, uptime: Callable[[], 
 
 
 def rack_inputs(rack: Rack) -> Iterator[Input]:
-    """The workload."""
+    """The workload, and whether the trays are to run at all (1) or are shut down (0)."""
 
     def load(value: float) -> None:
         rack.workload = value * 0.01
 
+    def trays(value: float) -> None:
+        rack.shut = value < 0.5
+
     yield Input("load", "%", load, 0.0, 100.0)
+    yield Input("trays", "", trays)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sim.physics.noise import gauss_all, stream
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
-RTD_TAU, FLOW_TAU, METER_TAU = 5.0, 1.0, 1.0  # s
 
 
 class Spec(NamedTuple):

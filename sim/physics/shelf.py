@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from sim.physics.bus import Bus
 from sim.physics.feeds import Feed
 from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu
-from sim.physics.rack import Rack
 from sim.physics.variables import Input, Schedule, Variable, interpolate
 
 START_DELAY = (0.5, 2.0)  # s from AC to output
@@ -44,14 +45,13 @@ class Shelves:
         parameters: RackParameters,
         seed: int,
         wiring: Sequence[tuple[Pdu, Feed]],
-        rack: Rack,
+        bus: Bus,
         schedule: Schedule,
         now: Callable[[], float],
     ) -> None:
         n = parameters.shelves
         self.parameters = parameters
         self._pdus = [pdu for pdu, _ in wiring]
-        self._rack = rack
         self._schedule = schedule
         self._now = now
         self._random = random.Random(f"{seed}/shelf")
@@ -71,7 +71,11 @@ class Shelves:
         self.setpoint = [parameters.bus_voltage] * n
         self.ambient: Callable[[], float] = lambda: parameters.ambient_temperature
         self._order = 0
+        self._held_at = (-math.inf, 0.0)  # plant time and total power that `_held` V is of
+        self._held = 0.0
         self.peak = 0.0  # largest share of one outlet
+        self.bus = bus
+        bus.fed_voltage = self.fed_voltage
 
     def is_on(self, index: int) -> bool:
         """Whether a shelf feeds the bus."""
@@ -79,8 +83,10 @@ class Shelves:
 
     def refresh(self) -> None:
         """Follow the AC side: start what got power, drop what lost it, share the load anew."""
+        voltage, bulk = self.fed_voltage(), 0.0
         for inlet in self.inlets:
             if not self._is_supplied(inlet):
+                bulk += self._bulk(inlet) if inlet.on else 0.0
                 inlet.on = False
                 inlet.starting = 0
             elif not inlet.on and not inlet.starting:
@@ -88,7 +94,7 @@ class Shelves:
                 inlet.starting = self._order
                 at = self._now() + self._random.uniform(*START_DELAY)
                 self._schedule(at, partial(self._start, inlet, self._order))
-        self._balance()
+        self._balance(bulk, voltage)
 
     def _is_supplied(self, inlet: Inlet) -> bool:
         lost = self.ac_loss[inlet.shelf] or self.psu_ok[inlet.shelf] <= 0
@@ -98,9 +104,15 @@ class Shelves:
         if inlet.starting == order:
             inlet.starting = 0
             inlet.on = True
-            self._balance()
+            self._balance(0.0, 0.0)
+            self.bus.charge_bulk(self._bulk(inlet))
 
-    def _balance(self) -> None:
+    def _bulk(self, inlet: Inlet) -> float:
+        """J in the bulk capacitors behind a cord."""
+        return self._full * inlet.part * self.parameters.holdup_time
+
+    def _balance(self, bulk: float, voltage: float) -> None:
+        """Share the load out; `bulk` J are left in what was just lost, while the shelves held `voltage` V."""
         psus = self.parameters.psus
         weights = [self.psu_ok[each.shelf] / psus * each.part if each.on else 0.0 for each in self.inlets]
         total = sum(weights)
@@ -112,10 +124,9 @@ class Shelves:
                 if inlet.pdu is pdu:
                     carried[inlet.outlet] = inlet.share
             pdu.redistribute(carried)
+        self._held_at = (-math.inf, 0.0)
         self.peak = max((inlet.share for inlet in self.inlets), default=0.0)
-        self._rack.capacity = total / (self.parameters.shelves / 2)
-        if total == 0.0:
-            self._rack.tripped = False  # without bus power the trays forget that they tripped
+        self.bus.feed(total / (self.parameters.shelves / 2), bulk, voltage)
 
     def set_ac_loss(self, index: int, value: float) -> None:
         """Take the AC input of a shelf away at its own terminals (1) or give it back (0)."""
@@ -130,6 +141,7 @@ class Shelves:
     def set_voltage(self, index: int, value: float) -> None:
         """Change the output voltage setpoint [V] of a shelf."""
         self.setpoint[index] = value
+        self._held_at = (-math.inf, 0.0)
 
     def input_power(self, index: int) -> float:
         """W AC into a shelf."""
@@ -146,17 +158,18 @@ class Shelves:
         """DC out over AC in, by load."""
         return interpolate(EFFICIENCY, self.loading(index))
 
-    def bus_voltage(self) -> float:
-        """V on the bus: the mean setpoint of the shelves that are on, less droop; 0 when none is."""
-        setpoint = sum(self.setpoint[inlet.shelf] * inlet.share for inlet in self.inlets)
-        if setpoint == 0.0:
-            return 0.0
-        best = max(self.loading(i) for i in range(self.parameters.shelves))
-        return setpoint - self.parameters.bus_droop * best
+    def fed_voltage(self) -> float:
+        """V at which the shelves that are on hold the bus: their mean setpoint, less droop; 0 when none is.
 
-    def output_voltage(self, index: int) -> float:
-        """V at the output of a shelf, 0 when it is off."""
-        return self.bus_voltage() if self.is_on(index) else 0.0
+        Worked out once for a moment: every shelf shows it.
+        """
+        moment = self._now(), self._pdus[0].total()
+        if moment != self._held_at:
+            self._held_at = moment
+            setpoint = sum(self.setpoint[inlet.shelf] * inlet.share for inlet in self.inlets)
+            best = max(self.loading(i) for i in range(self.parameters.shelves)) if setpoint else 0.0
+            self._held = setpoint - self.parameters.bus_droop * min(1.0, best)
+        return self._held
 
     def output_power(self, index: int) -> float:
         """W DC of a shelf."""
@@ -164,12 +177,12 @@ class Shelves:
 
     def output_current(self, index: int) -> float:
         """A DC of a shelf."""
-        voltage = self.output_voltage(index)
-        return self.output_power(index) / voltage if voltage > 0.0 else 0.0
+        power = self.output_power(index)
+        return power / self.bus.voltage() if power > 0.0 else 0.0
 
     def bus_current(self) -> float:
         """A DC on the bus."""
-        return sum(self.output_current(i) for i in range(self.parameters.shelves))
+        return sum(self.output_current(i) for i in range(self.parameters.shelves)) + self.bus.from_store()
 
     def input_voltage(self, index: int) -> float:
         """V AC at the input of a shelf."""
@@ -198,13 +211,12 @@ class Shelves:
             yield Variable(f"{name}.input_power", "W", partial(self.input_power, i))
             yield Variable(f"{name}.input_voltage", "V", partial(self.input_voltage, i))
             yield Variable(f"{name}.input_current", "A", partial(self.input_current, i))
-            yield Variable(f"{name}.output_voltage", "V", partial(self.output_voltage, i))
+            yield Variable(f"{name}.output_voltage", "V", self.bus.voltage)
             yield Variable(f"{name}.output_current", "A", partial(self.output_current, i))
             yield Variable(f"{name}.output_power", "W", partial(self.output_power, i))
             yield Variable(f"{name}.inlet_temperature", "degC", self.ambient)
             yield Variable(f"{name}.outlet_temperature", "degC", partial(self.outlet_temperature, i))
             yield Variable(f"{name}.fan_speed", "RPM", partial(self.fan_speed, i))
-        yield Variable("bus.voltage", "V", self.bus_voltage)
         yield Variable("bus.current", "A", self.bus_current)
 
     def inputs(self) -> Iterator[Input]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, put_item
+from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, number_of, put_item
 
 if TYPE_CHECKING:
     from sim.physics.pdu import Pdu
@@ -49,14 +49,8 @@ def _breaker_trip(plant: Plant, arg: str) -> Apply:
 
 
 def _lose_phases(pdu: Pdu, *phases: int) -> Undo:
-    for phase in phases:
-        pdu.lose_phase(phase, 1)
-
-    def undo() -> None:
-        for phase in phases:
-            pdu.lose_phase(phase, -1)
-
-    return undo
+    pdu.lose_phases(phases, 1)
+    return lambda: pdu.lose_phases(phases, -1)
 
 
 def _phase_loss(plant: Plant, arg: str) -> Apply:
@@ -80,6 +74,20 @@ def _psu_fail(plant: Plant, arg: str) -> Apply:
     return apply
 
 
+def _battery_low(plant: Plant, arg: str) -> Apply:
+    percent = number_of(arg, 5.0, 0.0, 100.0, "charge in %")
+    batteries = plant.bus.batteries
+    if not batteries:
+        raise ValueError("the rack has no batteries")
+
+    def apply() -> Undo:
+        before = [battery.share for battery in batteries]
+        plant.bus.set_charge([percent * 0.01] * len(batteries))
+        return lambda: plant.bus.set_charge(before)
+
+    return apply
+
+
 FAULTS: dict[str, Maker] = {
     "outlet_stuck": _outlet_stuck,
     "outlet_off": _outlet_off,
@@ -87,4 +95,5 @@ FAULTS: dict[str, Maker] = {
     "phase_loss": _phase_loss,
     "feed_loss": _feed_loss,
     "psu_fail": _psu_fail,
+    "battery_low": _battery_low,
 }
