@@ -83,14 +83,18 @@ class Bus:
                 self._schedule(self._now() + HELD_AT_MOST, partial(self._waste, dropped), disturbs=False)
             if self.mode is not Mode.FED:
                 self._enter(Mode.FED)
-                self._charge_bus(self.fed_voltage())
+                wanted = self._joules(self.fed_voltage())
+                self.draw(wanted - self._energy)
+                self._energy = wanted
                 if any(each.is_active for each in self.batteries):
                     self._later(self.parameters.battery_return, self._stand_by)
                 else:
                     self._stand_by()
             self._carry()
         elif before > 0.0:
-            self._charge_bus(voltage)
+            lately = self._energy
+            self._energy = self._joules(voltage)
+            self.warm(lately - self._energy)  # the load has moved the voltage since the shelves charged the bus
             self._enter(Mode.HELD)
             self._alone = 0.0
             self._held, self._until = voltage, self._now() + HELD_AT_MOST
@@ -109,12 +113,6 @@ class Bus:
         self._alone -= joules
         self._bulk -= joules
         self.warm(joules)
-
-    def _charge_bus(self, voltage: float) -> None:
-        """Bring the capacitors to the present voltage; what they take comes from the mains."""
-        wanted = self._joules(voltage)
-        self.draw(wanted - self._energy)
-        self._energy = wanted
 
     def _enter(self, mode: Mode) -> None:
         """Change who holds the bus; whatever was expected is off."""
