@@ -15,6 +15,7 @@ from tests.chaos import (
     clocks,
     diskfull,
     files,
+    hands,
     honesty,
     interlocking,
     journals,
@@ -87,6 +88,15 @@ def _stops(data: Path, seed: int, *, long: bool) -> list[Row]:
         return stops.all_ways(place, 100 if long else 1, Random(seed))
 
 
+def _hands(data: Path, seed: int, *, long: bool) -> list[Row]:
+    rng = Random(seed)
+    with killing.yard(data) as place:
+        return [
+            hands.in_a_run(place, 40 if long else 2, rng),
+            hands.behind_the_dead(place, 20 if long else 1, rng),
+        ]
+
+
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "physics": _physics,
     "interlocks": _interlocks,
@@ -99,6 +109,7 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "false-trips": _false_trips,
     "stops": _stops,
     "deaths": _deaths,
+    "hands": _hands,
 }
 
 

@@ -1,0 +1,129 @@
+"""Two hands on one rack, at random moments: second runs, `set`, `set --force`, `safe` and `ctl`, of two users.
+
+Judged by the truth of the simulated devices: what was refused changed nothing, what went through left the rack dark and
+the run ABORTED in the name of who did it, and nobody ever gets at a rack whose dead run is still being made safe.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests.chaos.killing import Yard
+from tests.chaos.table import Row
+from tests.integration.guarded_tools import OUTLETS, diary, is_alive, said, until
+from tests.integration.hand_tools import AS_NOBODY, MAIN, Done, harness, write_station
+
+_REFUSED = ("run", "set", "pause")
+_ENDS = ("safe", "force")
+
+
+@dataclass
+class Count:
+    """What a series came to."""
+
+    done: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def judge(self, what: str, problem: str) -> None:
+        self.done += 1
+        if problem:
+            self.wrong.append(f"{what}: {problem}")
+
+    def row(self, what: str, target: str) -> Row:
+        first = f"; {self.wrong[0][:300]}" if self.wrong else ""
+        return Row(f"{what} x {self.done}", f"{len(self.wrong)} wrong{first}", target, not self.wrong)
+
+
+class Hands:
+    """Somebody else at the yard: as root or as nobody, by the run's own station file or by another name of the host."""
+
+    def __init__(self, place: Yard, rng: Random) -> None:
+        self.place = place
+        self.rng = rng
+        self.users = [MAIN, AS_NOBODY] if os.getuid() == 0 else [MAIN]
+        self.files = [
+            write_station(place, "same.yaml"),
+            write_station(place, "other.yaml", host="localhost", name="other"),
+        ]
+
+    def do(self, what: str, run: str) -> tuple[str, Done]:
+        """Do something with the rack; what it was in words, and what came of it."""
+        station, user = self.rng.choice(self.files), self.rng.choice(self.users)
+        if what == "pause":
+            user = self.users[-1]
+        login = {"XDG_RUNTIME_DIR": str(self.place.folder)} if self.rng.random() < 0.5 else {}
+        by_hand = ["--yes", "--station", station]
+        as_new = ["--serial", "X-1", "--data", self.place.folder / "d2"]
+        command: dict[str, list[object]] = {
+            "run": ["run", self.place.plan, "--station", station, *as_new],
+            "set": ["set", self.rng.choice(["pdu.outlet[2]", "pdu.outlet"]), self.rng.choice(["on", "off"]), *by_hand],
+            "force": ["set", "pdu.outlet[3]", "off", "--force", *by_hand],
+            "safe": ["safe", station],
+            "pause": ["ctl", "pause", "--run", run],
+        }
+        words = f"{what} by {'nobody' if user is AS_NOBODY else 'root'} with {station.name}"
+        return words, harness(self.place, *command[what], user=user, **login)
+
+
+def in_a_run(place: Yard, count: int, rng: Random) -> Row:
+    """Each round: a run at full load, hands that must be refused, and one that ends it."""
+    tally, hands = Count(), Hands(place, rng)
+    for _ in range(count):
+        process, folder = _begun(place, rng)
+        doing = rng.sample(_REFUSED if len(hands.users) > 1 else _REFUSED[:2], 2)
+        for what in doing:
+            words, done = hands.do(what, folder.name)
+            changed = place.outlets_on() != OUTLETS or process.poll() is not None
+            tally.judge(words, "" if done.code == 6 and folder.name in done.said and not changed else done.said)
+        words, done = hands.do(rng.choice(_ENDS), folder.name)
+        end = said(process)
+        is_right = done.code == 0 and end["verdict"] == "ABORTED" and end["safe"] and not place.outlets_on()
+        who = "nobody" if "nobody" in words else "root"
+        tally.judge(words, "" if is_right and end["reason"].startswith(who) else f"{done.said} {end}")
+        _reap(process)
+    return tally.row("another's run, set, safe, ctl in a run", "refused: 6, nothing changed; else ABORTED by name")
+
+
+def behind_the_dead(place: Yard, count: int, rng: Random) -> Row:
+    """Each round: a run is killed, its guardian frozen or kept busy by a stuck outlet; nobody but `safe` gets in."""
+    tally, hands = Count(), Hands(place, rng)
+    for _ in range(count):
+        process, folder = _begun(place, rng)
+        guardian = next(int(line["pid"]) for line in diary(folder) if line.get("kind") == "start")
+        place.guardians.append(guardian)
+        os.kill(guardian, signal.SIGSTOP)
+        process.kill()
+        _reap(process)
+        for what in rng.sample(["run", "set"], 2):
+            words, done = hands.do(what, folder.name)
+            is_right = done.code == 6 and f"process {guardian}) is frozen" in done.said
+            tally.judge(words, "" if is_right and place.outlets_on() == OUTLETS else done.said)
+        if rng.random() < 0.5:
+            words, done = hands.do("safe", folder.name)
+            tally.judge(words, "" if done.code == 0 and not place.outlets_on() else done.said)
+        os.kill(guardian, signal.SIGCONT)
+        until(lambda: not place.outlets_on(), 10)
+        until(lambda: not is_alive(guardian), 20)  # noqa: B023
+        words, done = hands.do("safe", folder.name)
+        tally.judge(f"{words}, afterwards", "" if done.code == 0 else done.said)
+    return tally.row("run, set, safe behind a dead run", "6 and the frozen guardian's pid; safe goes through")
+
+
+def _begun(place: Yard, rng: Random) -> tuple[subprocess.Popen[str], Path]:
+    process = place.run()
+    folder = Path(said(process)["folder"])
+    until(lambda: place.outlets_on() == OUTLETS, 30)
+    time.sleep(rng.uniform(0.0, 1.0))
+    return process, folder
+
+
+def _reap(process: subprocess.Popen[str]) -> None:
+    process.wait(60)
+    assert process.stdout is not None
+    process.stdout.close()
