@@ -1,7 +1,9 @@
 """Keys of the live view: pause, continue, skip, retry, abort, through the same door as `harness ctl`.
 
-What cannot be taken back asks for a second press of the same key. The terminal is in cbreak mode without echo only
-while the keys are live: a question of the plan gets it back as it was, and so does whoever comes after us.
+What cannot be taken back asks for a second press of the same key. A barcode scanner is a keyboard too: letters that
+come faster than fingers are no presses, so a key acts when it has been alone for `QUIET_S` before and after. The
+terminal is in cbreak mode without echo only while the keys are live: a question of the plan gets it back as it was, and
+so does whoever comes after us.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ KEYS = {"p": "pause", "c": "continue", "s": "skip", "r": "retry", "a": "abort"}
 ASKED_TWICE = frozenset({"skip", "retry", "abort"})
 CONFIRM_S = 5.0
 """How long the second press may take, seconds of real time."""
+QUIET_S = 0.08
+"""Real seconds without another key around a press. Scanners type with 1 to 25 ms between letters, people with 100."""
 _BYTES = 1024
 _LOCAL_FLAGS = 3
 _CONTROL_CHARACTERS = 6
@@ -77,6 +81,8 @@ class Keyboard:
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._settling: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
         self._who = ""
         self.is_live = False
         """Whether keys are heard now."""
@@ -111,10 +117,12 @@ class Keyboard:
     def _listen(self) -> None:
         if self._loop is not None and self._terminal.take():
             self._loop.add_reader(self._terminal.descriptor, self._ready)
+            self._heard_at = self._loop.time()  # the rest of what was being typed is no press either
             self.is_live = True
 
     def _deafen(self) -> None:
         self._forget()
+        self._unsettle()
         if self.is_live and self._loop is not None:
             self.is_live = False
             self._loop.remove_reader(self._terminal.descriptor)
@@ -134,19 +142,42 @@ class Keyboard:
         self._redraw()
 
     def press(self, data: bytes) -> None:
-        """Take what one read of the terminal gave. Arrow keys and pasted text are no presses; a held key is one."""
-        key = data[:1].decode("latin-1").lower()
-        do = KEYS.get(key, "") if data == data[:1] * len(data) else ""
+        """Take what one read of the terminal gave; it acts when nothing else comes for a while."""
+        assert self._loop is not None
+        now = self._loop.time()
+        is_alone = not self._unsettle() and len(data) == 1 and now - self._heard_at >= QUIET_S * self._rate
+        self._heard_at = now
+        if is_alone:
+            self._settling = self._loop.call_later(QUIET_S * self._rate, self._settled, data.decode("latin-1").lower())
+        else:
+            self._forget()  # arrow keys, pasted text, a scan: no press, but something else than was asked for
+
+    def _settled(self, key: str) -> None:
+        """A key that was alone: a press."""
+        self._settling = None
+        do = KEYS.get(key, "")
         waiting = self._forget()
+        assert self._loop is not None
         if waiting and do != waiting:
-            return  # any other key cancels, and does nothing else
-        if do in ASKED_TWICE and not waiting:
+            pass  # any other key cancels, and does nothing else
+        elif do in ASKED_TWICE and not waiting:
             self.pending = do
-            assert self._loop is not None
-            rate = self._loop.rate if isinstance(self._loop, HarnessLoop) else 1.0
-            self._timer = self._loop.call_later(CONFIRM_S * rate, self._expire)
+            self._timer = self._loop.call_later(CONFIRM_S * self._rate, self._expire)
         elif do and self._runner is not None:
             obey(self._runner, {"do": do}, self._who)
+        self._redraw()
+
+    @property
+    def _rate(self) -> float:
+        """Seconds of the loop in a second of real time."""
+        return self._loop.rate if isinstance(self._loop, HarnessLoop) else 1.0
+
+    def _unsettle(self) -> bool:
+        """Drop a key that was followed too soon; whether there was one."""
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling.cancel()
+        return settling is not None
 
     def _expire(self) -> None:
         self._forget()

@@ -50,6 +50,11 @@ class Terminal:
         """Keys."""
         os.write(self.descriptor, text.encode())
 
+    def press(self, key: str) -> None:
+        """One key as a finger presses it: nothing else a while before."""
+        time.sleep(0.15)
+        self.type(key)
+
     def end(self) -> int:
         """Read to the end; the exit code."""
         try:

@@ -51,17 +51,17 @@ def test_keys_act_like_ctl_and_what_cannot_be_undone_asks_twice(plan: str, tmp_p
     assert terminal.is_raw()
     terminal.read_until("p pause   s skip   r retry   a abort")
 
-    terminal.type("p")
+    terminal.press("p")
     terminal.fresh("PAUSED 0:0")
     assert "c continue" in terminal.text
     terminal.type("\x1a")  # Ctrl-Z: a runner that is stopped would watch nothing
     terminal.fresh("PAUSED 0:0")
-    terminal.type("c")
+    terminal.press("c")
     terminal.fresh("p pause")
 
-    terminal.type("a")
+    terminal.press("a")
     terminal.fresh("press a again to abort the run, any other key to cancel")
-    terminal.type("s")  # any other key: cancels, and does not begin to skip either
+    terminal.press("s")  # any other key: cancels, and does not begin to skip either
     terminal.fresh("p pause")
     assert "press s again" not in terminal.text
     terminal.type("\x1b[A")  # an arrow key has an A in it
@@ -69,24 +69,27 @@ def test_keys_act_like_ctl_and_what_cannot_be_undone_asks_twice(plan: str, tmp_p
     terminal.fresh("p pause")
     assert "again" not in terminal.text
 
-    terminal.type("ss")  # a held key is one press
+    terminal.type("ss")  # a key that is held down, or a scan: no press
+    terminal.fresh("p pause")
+    assert "again" not in terminal.text
+    terminal.press("s")
     terminal.fresh("press s again to skip the step")
-    terminal.type("s")
+    terminal.press("s")
     terminal.fresh("yes / no > ")
     assert not terminal.is_raw()  # the question has the keyboard: what is typed is seen and edited
     terminal.type("yes\n")
 
     terminal.fresh("step 3 of 3: third")
     assert terminal.is_raw()
-    terminal.type("r")
+    terminal.press("r")
     terminal.fresh("press r again")
-    terminal.type("R")  # caps lock
+    terminal.press("R")  # caps lock
     terminal.fresh("begun again")
     terminal.fresh("step 0:02")  # the bar of the second attempt
 
-    terminal.type("a")
+    terminal.press("a")
     terminal.fresh("press a again")
-    terminal.type("a")
+    terminal.press("a")
     terminal.read_until("ABORTED: ")
     terminal.read_until("harness report")
     after = termios.tcgetattr(terminal.descriptor)
@@ -108,14 +111,14 @@ def test_keys_act_like_ctl_and_what_cannot_be_undone_asks_twice(plan: str, tmp_p
 def test_the_second_press_must_come_within_five_seconds(plan: str, tmp_path: Path) -> None:
     terminal = Terminal("run", plan, "--simulate", "--speed", "3", data=tmp_path)
     terminal.read_until("p pause")
-    terminal.type("a")
+    terminal.press("a")
     terminal.fresh("press a again")
     pressed = time.monotonic()
     terminal.fresh("p pause")
     assert 3.0 < time.monotonic() - pressed < 8.0  # real seconds, whatever the speed of the run
-    terminal.type("a")
+    terminal.press("a")
     terminal.fresh("press a again")
-    terminal.type("a")
+    terminal.press("a")
     terminal.read_until("harness report")
     assert terminal.end() == 130
     assert [each[0] for each in operator_events(tmp_path)] == ["abort"]
@@ -157,9 +160,40 @@ def test_a_crash_gives_the_terminal_back(end: str, tmp_path: Path) -> None:
     assert terminal.is_raw()
     slave = os.open(f"/proc/{terminal.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)  # keeps the terminal alive
     try:
-        terminal.type("x")
+        terminal.press("x")
         os.waitpid(terminal.pid, 0)
         assert not terminal.is_raw()
     finally:
         os.close(slave)
         os.close(terminal.descriptor)
+
+
+SCANS = ("rack-aa01", "RACK-AA01", "SN-PASS100", "SS", "RR", "aa", "C", "ppccssrraa", "P")
+"""Serial numbers with every key in them, as a scanner in the hand of an operator types them."""
+
+
+@pytest.mark.parametrize(("gap_ms", "end"), [(0, ""), (1, "\r"), (5, ""), (15, "\r\n"), (25, ""), (25, "\r")])
+def test_a_barcode_scanner_operates_nothing(gap_ms: int, end: str, plan: str, tmp_path: Path) -> None:
+    """Whatever is scanned at whatever speed a scanner has, several letters a read or one, with Enter or without."""
+    terminal = Terminal("run", plan, "--simulate", data=tmp_path)
+    terminal.read_until("p pause")
+    for scan in SCANS:
+        if len(scan + end) == 1:
+            continue  # one letter without Enter is what a finger types
+        for letter in scan + end:
+            terminal.type(letter)
+            time.sleep(gap_ms / 1000)
+        time.sleep(0.3)  # between two scans there is time for a press
+    terminal.press("p")
+    terminal.fresh("PAUSED 0:0")  # people are still heard
+    terminal.press("a")
+    terminal.fresh("press a again")
+    time.sleep(0.3)
+    for letter in "RACK-AA01" + end:  # a scan is another key: it cancels
+        terminal.type(letter)
+        time.sleep(gap_ms / 1000)
+    terminal.fresh("PAUSED")
+    terminal.type("\x03")
+    terminal.read_until("harness report")
+    assert terminal.end() == 130
+    assert [each[0] for each in operator_events(tmp_path)] == ["pause"]
