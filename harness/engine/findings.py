@@ -27,5 +27,5 @@ class Findings:
     """Interlocks that tripped in their proof test at the start."""
     unread: tuple[str, ...] = ()
     """Switches of which a run that commanded nothing could not tell whether they are on."""
-    remarks: list[str] = field(default_factory=list)
-    """What stands beside the verdict in the record."""
+    twins: list[str] = field(default_factory=list)
+    """Other runs of this serial number at the same time, a line each."""

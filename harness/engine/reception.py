@@ -106,7 +106,7 @@ class Reception:
             return {"ok": False, "said": "another serial number"}
         if len(self._twins) < _TWINS and run not in self._twins:
             self._twins.add(run)
-            self._runner.remark(twin_text(said.get("serial", ""), run, said.get("station", ""), str(peer)))
+            self._runner.twin(twin_text(said.get("serial", ""), run, said.get("station", ""), str(peer)))
         return {"ok": True}
 
     def _turn_away(self, runner: Runner, do: str, peer: Peer) -> Mapping[str, Any]:

@@ -56,6 +56,7 @@ def build_result(
         coverage=tuple(found.coverage),
         people=(*(runner.past.people if runner.past is not None else ()), *runner.desk.people),
         events=tuple(runner.log.entries),
+        twins=tuple(found.twins),
         notes=tuple(_notes(runner)),
     )
 
@@ -128,7 +129,7 @@ def _safe_state(runner: Runner) -> SafeState:
 
 
 def _notes(runner: Runner) -> list[str]:
-    notes = list(runner.found.remarks)
+    notes = []
     if runner.past is not None:
         lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")

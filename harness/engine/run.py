@@ -195,4 +195,4 @@ async def _tell_twins(runner: Runner) -> None:
     about = {**runner.lock.about, "serial": runner.options.serial}
     for twin in await runner.clock.blocking(None, tell_twins, about):
         who = twin.said
-        runner.remark(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))
+        runner.twin(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))

@@ -207,10 +207,10 @@ class Runner:
         self.interlocks.trips.append(trip)
         self.tripped(trip)
 
-    def remark(self, text: str) -> None:
-        """Tell something that stands beside the verdict in the record."""
-        self.found.remarks.append(text)
-        self.log.tell("remark", text)
+    def twin(self, text: str) -> None:
+        """Another run of this serial number goes on: said now, and beside the verdict."""
+        self.found.twins.append(text)
+        self.log.tell("twin", text)
 
     def attach(self, work: Coroutine[Any, Any, None]) -> None:
         """Let background work live as long as the run; its failure is the run's."""

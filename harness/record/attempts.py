@@ -87,11 +87,11 @@ def told(steps: Sequence[StepResult]) -> list[str]:
 
 
 def told_of(result: Result) -> list[str]:
-    """What people changed of a run, a line each: parameters, attempts, steps left out, pauses."""
+    """What people changed of a run, a line each: another run of its serial, parameters, attempts, skips, pauses."""
     skipped = [
         f"{step.name} {step.reason}" for step in result.steps if step.verdict is Verdict.SKIPPED and step.started
     ]
-    return [*result.changes, *told(result.steps), *skipped, *_pauses(result.people)]
+    return [*result.twins, *result.changes, *told(result.steps), *skipped, *_pauses(result.people)]
 
 
 def _pauses(people: Sequence[Intervention]) -> list[str]:

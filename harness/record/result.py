@@ -200,6 +200,8 @@ class Result(_Part):
     coverage_required: Number = None
     coverage: tuple[DeviceCoverage, ...] = ()
     people: tuple[Intervention, ...] = ()
+    twins: tuple[str, ...] = ()
+    """The other runs of this serial number that went on on the same machine at the same time, a line each."""
     events: tuple[EventEntry, ...] = ()
     notes: tuple[str, ...] = ()
 

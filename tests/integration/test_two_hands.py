@@ -432,7 +432,7 @@ def test_what_only_pretends_to_be_a_run_is_named_and_holds_ctl_for_no_long(tmp_p
         fake.communicate()
 
 
-def test_several_runs_are_listed_with_plan_and_step(bay: Bay, tmp_path: Path) -> None:
+def test_several_runs_are_runswith_plan_and_step(bay: Bay, tmp_path: Path) -> None:
     second = tmp_path / "second"
     second.mkdir()
     other = Bay(second)
@@ -455,8 +455,10 @@ def test_several_runs_are_listed_with_plan_and_step(bay: Bay, tmp_path: Path) ->
         for place, folder in ((bay, first_folder), (other, second_folder)):
             assert harness(place, "ctl", "abort", "--yes", "--run", folder.name).code == 0
             until((folder / "manifest.json").exists, 30)
-            notes = json.loads((folder / "result.json").read_text())["notes"]
-            assert any("in another run at the same time" in note for note in notes)
+            report = harness(place, "report", folder)
+            assert "changed   serial RACK-0042 is in another run at the same time" in report.said, report.said
+            runs = harness(place, "runs", "--data", place.folder / "data")
+            assert "serial RACK-0042 is in another run at the same time" in runs.said, runs.said
     finally:
         other.close()
 
@@ -466,4 +468,4 @@ def said_of(folder: Path) -> list[str]:
     from harness.telemetry.reading import open_for_reading
 
     with open_for_reading(folder / "journal.db") as reader:
-        return [str(event.data.get("text", "")) for event in reader.events("remark")]
+        return [str(event.data.get("text", "")) for event in reader.events("twin")]
