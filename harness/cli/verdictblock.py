@@ -15,6 +15,7 @@ from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest, notes_of, told_of
+from harness.record.result import excused_text
 from harness.schema.problems import one_line
 
 LOOK = "go and look at the rack: power or heat may still be on; take it off by hand"
@@ -84,7 +85,7 @@ def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
         band = f"{low} to {high}" if low and high else f">= {low}" if low else f"<= {high}" if high else "recorded"
         margin = f", margin {number(one.margin)}" if one.margin is not None else ""
         name = one.name if one.name.startswith(step) else f"{step}: {one.name}"
-        lines.append(f"{one.verdict} {name} {value} (limit {band}{margin})")
+        lines.append(f"{one.verdict} {name} {value} (limit {band}{margin}{excused_text(one)})")
     return lines
 
 

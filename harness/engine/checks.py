@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.engine.catalog import Catalog, did_you_mean
-from harness.limits.check import compile_check
+from harness.limits.span import check_binds
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
 from harness.schema.fields import LocatedError
@@ -99,7 +99,7 @@ def _check_condition(catalog: Catalog, source: Source, condition: Condition, loc
     for name in catalog.find_signals(condition.signal)[:1]:
         info = catalog.signals[name]
         try:
-            compile_check(condition, info)
+            check_binds(condition, info)
         except ValueError as error:
             inner = error.loc if isinstance(error, LocatedError) else ("signal",)
             found.add(source.problem((*loc, *inner), "HX-1312", str(error)))

@@ -21,9 +21,9 @@ from harness.engine.signals import SignalStore
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
-from harness.limits.window import Window
+from harness.limits.window import Window, statistic_info
 from harness.quantity import Reading, SignalInfo, difference_unit
-from harness.record.result import Measurement, measurement_event
+from harness.record.result import Measurement, excused_text, measurement_event
 from harness.schema.conditions import Bounds
 
 CHECKPOINT_EVERY_S = 10.0
@@ -99,6 +99,14 @@ class ResolvedLimit:
     provenance: str = ""
     guard: float = 0.0
     on_fail: str = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Excused:
+    """What a watch saw beside what it judged: the worst value of all, and the share (0 to 1) of samples outside."""
+
+    worst: float | None
+    outside: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +281,7 @@ class StepContext:
 
     def resolve(self, limit: str | Bounds | None, signal: str, statistic: str = "") -> ResolvedLimit:
         """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
-        info = self.info(signal)
-        if statistic in ("range", "delta", "std", "slope"):
-            info = SignalInfo(info.name, difference_unit(info.unit))
+        info = statistic_info(self.info(signal), statistic)
         if limit is None:
             return ResolvedLimit(Check(unit=info.unit, shown="recorded only"))
         if isinstance(limit, str):
@@ -297,25 +303,34 @@ class StepContext:
         samples: int = 1,
         coverage: float = 1.0,
         needed: float = 0.0,
+        needed_samples: int = 1,
+        excused: Excused | None = None,
     ) -> Verdict:
-        """Record a value against its limit and return its verdict.
+        """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
-        Too few good samples (`coverage` below `needed`, both 0 to 1) or no number is INCONCLUSIVE, never PASS.
+        Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
+        INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
         """
         check = limit.check
         reason = ""
         if value != value or coverage < needed:
             verdict = Verdict.INCONCLUSIVE
             share = f"only {100 * coverage:.1f} % of the samples were good, {100 * needed:g} % are needed"
-            reason = f"{name}: {share if value == value else f'no good sample of {signal}'}"
+            if value != value and excused is not None and excused.worst is not None:
+                share = f"{signal} was never {check}, though not for long enough to fail"
+            elif value != value and samples:
+                share = f"{samples} good samples of {signal}, {needed_samples} are needed"
+            elif value != value:
+                share = f"no good sample of {signal}"
+            reason = f"{name}: {share}"
         elif check.codes is not None or check.mask is not None:
             verdict = Verdict.PASS if check.holds(value) else Verdict.FAIL
         else:
             verdict = judge(value, check.low, check.high, limit.guard)
         margin = check.margin(value) - limit.guard if value == value else math.nan
-        info = self.info(signal)
         if verdict is Verdict.FAIL:
-            shown = info.word(value) or f"{value:.6g} {check.unit}".rstrip()
+            word = self.info(signal).word(value) if signal else ""
+            shown = word or f"{value:.6g} {check.unit}".rstrip()
             guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
             reason = f"{name}: {shown}, limit {check}{guard}"
             self.stop_after_fail = self.stop_after_fail or limit.on_fail == "stop"
@@ -333,9 +348,11 @@ class StepContext:
             samples=samples,
             coverage=coverage,
             reason=reason,
+            worst=excused.worst if excused is not None else None,
+            outside=excused.outside if excused is not None else None,
         )
         self.measurements.append(measurement)
-        text = f"{name}: {value:.6g} {check.unit} [{check}] {verdict}"
+        text = f"{name}: {value:.6g} {check.unit} [{check}] {verdict}{excused_text(measurement)}"
         self._bench.log.tell("measurement", text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 

@@ -47,8 +47,9 @@ def _judged(project: Project, found: Findings, journal: Journal) -> tuple[Verdic
     if len(done) < planned:
         return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
     count = sum(len(step.measurements) for step in counted)
-    if not count:
-        return Verdict.PASS, f"{_many(len(done), 'step')} carried out, nothing was measured"
+    if not any(one.is_judged for step in counted for one in step.measurements):
+        nothing = "nothing was judged: the plan has no measurement with a limit, no watch and no check"
+        return Verdict.INCONCLUSIVE, f"{_many(len(done), 'step')} carried out, {nothing}"
     return Verdict.PASS, f"{_many(len(done), 'step')}, {_many(count, 'measurement')}, all within limits"
 
 

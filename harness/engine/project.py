@@ -13,6 +13,7 @@ from harness.device.registry import ancestors, find_profile, known_profiles, loa
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
 from harness.engine.dead_man_checks import check_dead_men
+from harness.engine.evidence_checks import check_coverage
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_interlocks, check_names
 from harness.engine.parameters import outside_bounds, replaced
@@ -234,6 +235,8 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     check_interlocks(on.catalog, source, on.station, added, titles, found)
     check_names(source, on.station, added, found)
     check_guarded(source, on, steps, interlocks, found)
+    if head is not None:
+        check_coverage(source, head, steps, on.station.coverage_floor, found)
     engineering = outside_bounds(head.parameters, values, source, found) if head is not None else []
     found.raise_if_any()
     if head is None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from harness.limits.check import Check
+from harness.limits.check import Check, compile_check
 from harness.quantity import SignalInfo, convert, unit
+from harness.schema.conditions import Bounds
+from harness.schema.fields import LocatedError
 
 PLAUSIBLE: Mapping[str, tuple[float, float, str]] = {
     "temperature": (-60, 200, "degC"),
@@ -53,6 +55,24 @@ def shown_span(info: SignalInfo) -> str:
 def can_violate(check: Check, info: SignalInfo) -> bool:
     """Whether the signal can show a GOOD value that violates the check."""
     return math.isfinite(violating(check, info))
+
+
+def check_binds(bounds: Bounds, info: SignalInfo) -> Check:
+    """Compile a limit; ValueError when it does not fit the signal, or no GOOD value violates it, or none meets it."""
+    check = compile_check(bounds, info)
+    if not can_violate(check, info):
+        shows = f"{info.name} shows {shown_span(info)}" if bounds.quantities() else f"{info.name} shows no other word"
+        raise LocatedError(f"{shows}: nothing could violate {check}", _first_key(bounds))
+    low, high = span(info)
+    if check.codes is None and check.mask is None and (check.low > high or check.high < low):
+        raise LocatedError(f"{info.name} shows {shown_span(info)}: nothing could meet {check}", _first_key(bounds))
+    return check
+
+
+def _first_key(bounds: Bounds) -> str:
+    if bounds.words:
+        return "equals" if bounds.equals is not None else "one_of"
+    return bounds.quantities()[0][0]
 
 
 def violating(check: Check, info: SignalInfo) -> float:

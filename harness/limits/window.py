@@ -8,7 +8,30 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from harness.quantity import SignalInfo, difference_unit
+
 Statistic = Literal["mean", "min", "max", "median", "p05", "p95", "std", "range", "slope", "delta", "last", "first"]
+
+
+DIFFERENCES = ("range", "delta", "std", "slope")
+"""Statistics in the unit of a difference (K for degC; a slope: in that unit a second)."""
+
+_NEEDED = {"range": 2, "delta": 2, "std": 2, "slope": 3, "p05": 20, "p95": 20}
+"""GOOD samples below which a statistic says nothing: of one sample every range is 0, of ten the 95th percentile is the
+highest."""
+
+
+def samples_needed(statistic: Statistic) -> int:
+    """How many GOOD samples a statistic needs."""
+    return _NEEDED.get(statistic, 1)
+
+
+def statistic_info(info: SignalInfo, statistic: str) -> SignalInfo:
+    """What a statistic of a signal is: its unit, and what values it can have at all."""
+    if statistic not in DIFFERENCES:
+        return info
+    valid = (0.0, math.inf) if statistic in ("range", "std") else (-math.inf, math.inf)
+    return SignalInfo(info.name, difference_unit(info.unit), valid=valid)
 
 
 class Window:
@@ -33,11 +56,11 @@ class Window:
         return len(self.values)
 
     def statistic(self, name: Statistic) -> float:
-        """The statistic over the GOOD samples; NaN when there are none (slope: fewer than two).
+        """The statistic over the GOOD samples; NaN when there are fewer than it needs.
 
         Slope is a least-squares fit in units per second. `range` is max - min, `delta` last - first.
         """
-        if not self.values:
+        if self.good < samples_needed(name):
             return math.nan
         values = np.asarray(self.values)
         if name == "slope":

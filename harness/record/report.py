@@ -11,7 +11,7 @@ from harness.errors import TelemetryError
 from harness.record import manifest
 from harness.record.attempts import told_of
 from harness.record.index import summarise
-from harness.record.result import Intervention, Measurement, Result, StepResult
+from harness.record.result import Intervention, Measurement, Result, StepResult, excused_text
 from harness.telemetry.reading import open_for_reading
 
 LAST_EVENTS = 20
@@ -149,7 +149,7 @@ def _measurement(one: Measurement) -> str:
     band = f"  [{low} .. {high}] {one.limit}".rstrip() if low or high else ""
     margin = f"  margin {one.margin:.3g}" if one.margin is not None else ""
     source = f"  ({one.provenance})" if one.provenance else ""
-    return f"{one.verdict:<14}{one.name:<36}{value:>16}{band}{margin}{source}" + (
+    return f"{one.verdict:<14}{one.name:<36}{value:>16}{band}{margin}{excused_text(one)}{source}" + (
         f"  {one.reason}" if one.reason else ""
     )
 

@@ -75,7 +75,11 @@ class Device(_Part):
 
 
 class Measurement(_Part):
-    """A value against its limit. `margin` is to the nearer bound, in `unit`; `coverage` the share of good samples."""
+    """A value against its limit. `margin` is to the nearer bound, in `unit`; `coverage` the share of good samples.
+
+    Of a watched limit `value` is the worst that was judged; `worst` is the worst of all samples and `outside` the share
+    of them (0 to 1) that were outside of the limit, also when that was excused because it never lasted for `for`.
+    """
 
     name: str
     signal: str
@@ -90,6 +94,21 @@ class Measurement(_Part):
     samples: int = 0
     coverage: Number = None
     reason: str = ""
+    worst: Number = None
+    outside: Number = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there was a limit: a value without one is only recorded."""
+        return bool(self.limit or self.provenance or self.low is not None or self.high is not None)
+
+
+def excused_text(one: Measurement) -> str:
+    """`, worst 169.3 L/min, 63 % of the samples outside`, or '' when nothing was excused."""
+    if not one.outside or one.worst is None:
+        return ""
+    share = f"{100 * one.outside:.3g} % of the samples outside"
+    return f", worst {one.worst:.6g} {one.unit}".rstrip() + f", {share}"
 
 
 class StepResult(_Part):

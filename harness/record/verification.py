@@ -108,10 +108,15 @@ def _against_itself(result: Result) -> Iterator[str]:
     for step in result.steps:
         for measurement in step.measurements:
             yield from _within(step.name, measurement)
-    if result.verdict is not Verdict.PASS:
-        return
+    if result.verdict is Verdict.PASS:
+        yield from _pass_follows(result)
+
+
+def _pass_follows(result: Result) -> Iterator[str]:
     if not result.steps:
         yield "PASS does not follow: no step was executed"
+    elif not any(one.is_judged for step in last_attempts(result) for one in step.measurements):
+        yield "PASS does not follow: nothing was judged"
     for step in last_attempts(result):
         if step.verdict is not Verdict.PASS:
             yield f"PASS does not follow: step {step.name!r} is {step.verdict}"

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.quantity import Quantity
+from harness.quantity import Quantity, difference_unit
 from harness.schema.fields import DurationOrZero, Model, QuantityField, SignalRef, StrictText
 
 
@@ -72,6 +72,18 @@ class Limit(Bounds):
     """Who says so: the customer's specification, a standard, a datasheet, and how well it is known."""
     on_fail: Literal["continue", "stop"] = "continue"
     description: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Limit:
+        if self.uncertainty is None:
+            return self
+        if self.uncertainty.value < 0:
+            raise ValueError(f"uncertainty {self.uncertainty} is below zero")
+        if self.min is not None and self.max is not None:
+            guard = self.uncertainty.to(difference_unit(self.max.unit))
+            if self.min.to(self.max.unit) + guard > self.max.value - guard:
+                raise ValueError(f"uncertainty {self.uncertainty} leaves nothing of {self.min} to {self.max}")
+        return self
 
 
 class LimitSet(Model):

@@ -10,6 +10,7 @@ from harness.quantity import Quantity
 from harness.schema.conditions import Bounds, Condition
 from harness.schema.fields import (
     ControlRef,
+    Coverage,
     Duration,
     DurationOrZero,
     LocatedError,
@@ -302,6 +303,8 @@ class Station(Model):
     unguarded: dict[Hazard, Title] = Field(default_factory=dict)
     """Hazards that no interlock watches on this station, with the reason, e.g. `door: the bay has none`. Without it
     nothing is energised that is not watched for all of them."""
+    coverage_floor: Coverage = 90.0
+    """The lowest `coverage` that a plan, or a step of it, may ask for on this station, %."""
     de_energised: DeEnergised | None = None
     """Where the station sees the rack's busbar: what proves that the rack is dead."""
     telemetry: Telemetry = Telemetry()

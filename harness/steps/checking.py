@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -12,6 +14,7 @@ from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError, DeviceError
 from harness.limits.check import Check, compile_check
+from harness.limits.debounce import Debounce
 from harness.schema.conditions import Condition
 from harness.schema.fields import DurationOrZero, LocatedError, SignalRef, StrictText
 
@@ -22,7 +25,8 @@ class CheckParams(Params):
     firmware: dict[str, tuple[StrictText, ...]] = Field(default_factory=dict)
     """device: firmware versions that are accepted."""
     conditions: tuple[Condition, ...] = ()
-    """What signals (or whole columns, like `switch.port.state`) must show now."""
+    """What signals (or whole columns, like `switch.port.state`) must show now; with `for`, and have shown for so long
+    since the step began."""
     texts: dict[SignalRef, StrictText] = Field(default_factory=dict)
     """signal: text it must show, e.g. the neighbour that the wiring plan has at a port."""
     within: DurationOrZero = 0.0
@@ -30,6 +34,10 @@ class CheckParams(Params):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Devices must exist, conditions fit their signals, texts be texts."""
+        for index, condition in enumerate(self.conditions):
+            if self.within and condition.for_ >= self.within:
+                message = "`for` is as long as `within`: that could never be reached in time"
+                raise LocatedError(message, "conditions", index, "for")
         for name in self.firmware:
             if name not in catalog.expansions:
                 message = f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}"
@@ -46,15 +54,20 @@ async def check(ctx: StepContext, p: CheckParams) -> None:
     """Check identities, words and texts; every difference is said, not only the first."""
     if unfit := _firmware(ctx, p, "station"):  # says nothing about the rack, and does not mend itself
         raise DeviceError(_few(unfit), operation="check", hint="bring the station up to date, or accept it in the plan")
-    deadline = ctx.clock.monotonic() + p.within
-    while True:
-        wrong = [*_firmware(ctx, p, "uut"), *_conditions(ctx, p), *_texts(ctx, p)]
-        unread = _unreadable(ctx, p)
-        if not (wrong or unread) or ctx.clock.monotonic() >= deadline:
-            break
-        left = deadline - ctx.clock.monotonic()
-        ctx.progress(1 - left / p.within, f"{len(wrong) + len(unread)} not yet right")
-        await ctx.sleep(min(1.0, left))
+    started = ctx.clock.monotonic()
+    with ExitStack() as stack:
+        held = _Held(ctx, p.conditions, stack)
+        deadline = started + (p.within or held.longest)
+        while True:
+            wrong = [*_firmware(ctx, p, "uut"), *_conditions(ctx, p), *_texts(ctx, p)]
+            unread = _unreadable(ctx, p)
+            lasting = [] if wrong or unread else held.missing()
+            left = deadline - ctx.clock.monotonic()
+            if not (wrong or unread or lasting) or left <= 0 or ((wrong or unread) and not p.within):
+                break
+            ctx.progress(1 - left / (deadline - started), f"{len(wrong) + len(unread) + len(lasting)} not yet right")
+            await ctx.sleep(min(1.0, left))
+    wrong += lasting
     if unread and not wrong:  # nothing is known to be wrong with the rack: the station cannot see it
         raise BadValueError(_few(unread), operation="check", hint="check the device that should show it")
     total = len(p.firmware) + len(p.texts) + sum(len(ctx.signals(c.signal)) for c in p.conditions)
@@ -62,10 +75,43 @@ async def check(ctx: StepContext, p: CheckParams) -> None:
     first = next((s for c in p.conditions for s in ctx.signals(c.signal)), next(iter(p.texts), ""))
     for line in wrong:
         ctx.tell(line)
-    if first:
+    if total:
         ctx.measure(f"{ctx.title}: wrong of {total}", first, float(len(wrong)), none_wrong, samples=total)
     if wrong:
         raise StepFailedError(_few(wrong))
+
+
+class _Held:
+    """Since when each condition with a `for` has held without interruption."""
+
+    def __init__(self, ctx: StepContext, conditions: Sequence[Condition], stack: ExitStack) -> None:
+        self._ctx = ctx
+        self._levels: list[tuple[str, Check, Debounce]] = []
+        self.longest = 0.0
+        """How long the step must last at least for all of them to be seen, seconds."""
+        for condition in conditions:
+            for signal in ctx.signals(condition.signal) if condition.for_ else ():
+                self.longest = max(self.longest, condition.for_ + ctx.period(signal))
+                check, holding = compile_check(condition, ctx.info(signal)), Debounce(condition.for_)
+                stack.enter_context(ctx.listening(signal, partial(_take, check, holding), while_paused=True))
+                self._levels.append((signal, check, holding))
+
+    def missing(self) -> list[str]:
+        """What has not held for long enough by now, in words."""
+        now = self._ctx.clock.monotonic()
+        short = [
+            (signal, check, holding, now - (now if holding.since is None else holding.since))
+            for signal, check, holding in self._levels
+        ]
+        return [
+            f"{signal} has been {check} for {lasts:.3g} s, must be for {holding.hold_s:g} s"
+            for signal, check, holding, lasts in short
+            if lasts < holding.hold_s
+        ]
+
+
+def _take(check: Check, holding: Debounce, mono: float, value: float, quality: int) -> None:
+    holding.update(mono, is_bad=check.holds(value, quality))
 
 
 def _firmware(ctx: StepContext, p: CheckParams, role: str) -> list[str]:

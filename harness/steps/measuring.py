@@ -11,13 +11,11 @@ from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, step
-from harness.limits.check import compile_check
-from harness.limits.window import Statistic
-from harness.quantity import SignalInfo, difference_unit
+from harness.limits.span import check_binds
+from harness.limits.window import Statistic, samples_needed, statistic_info
+from harness.quantity import SignalInfo
 from harness.schema.conditions import Bounds
 from harness.schema.fields import Duration, LocatedError, SignalRef
-
-_DIFFERENCES = ("range", "delta", "std", "slope")
 
 
 class Measure(Params):
@@ -31,19 +29,27 @@ class Measure(Params):
     """A name of the plan's limit sets, or a band; without one the value is only recorded."""
 
     def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
-        """The limit must fit the signal."""
+        """The limit must fit the signal and bind it; the statistic must get the samples that it needs."""
         for name in catalog.find_signals(self.signal)[:1]:
-            info = catalog.signals[name]
-            if self.statistic in _DIFFERENCES:
-                info = SignalInfo(info.name, difference_unit(info.unit))
-            named = limits.get(self.limit) if isinstance(self.limit, str) else None
-            bounds = named.limit if named is not None else self.limit
-            if isinstance(bounds, Bounds):
-                try:
-                    compile_check(bounds, info)
-                except ValueError as error:
-                    inner = error.loc if isinstance(error, LocatedError) and named is None else ()
-                    raise LocatedError(str(error), "limit", *inner) from None
+            check_limit(self.limit, limits, statistic_info(catalog.signals[name], self.statistic), "limit")
+            due = math.floor(self.over / catalog.period(name) + 1e-6)
+            needed = samples_needed(self.statistic)
+            if due < needed:
+                every = f"one sample every {catalog.period(name):g} s"
+                message = f"{self.statistic} needs {needed} samples; {self.over:g} s give {due} of {name}, {every}"
+                raise LocatedError(message, "over" if "over" in self.model_fields_set else "statistic")
+
+
+def check_limit(limit: Any, limits: Mapping[str, Any], info: SignalInfo, *key: str | int) -> None:
+    """LocatedError at `key` when a limit, inline or one of the named `limits`, does not fit a signal or cannot bind."""
+    named = limits.get(limit) if isinstance(limit, str) else None
+    bounds = named.limit if named is not None else limit
+    if isinstance(bounds, Bounds):
+        try:
+            check_binds(bounds, info)
+        except ValueError as error:
+            inner = error.loc if isinstance(error, LocatedError) and named is None else ()
+            raise LocatedError(str(error), *key, *inner) from None
 
 
 @step("measure", version=1)
@@ -69,4 +75,5 @@ async def measure(ctx: StepContext, p: Measure) -> None:
             samples=window.good,
             coverage=min(1.0, window.good / due),
             needed=ctx.coverage_needed if due >= 20 else 0.5,
+            needed_samples=samples_needed(p.statistic),
         )

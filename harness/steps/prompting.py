@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.engine.context import StepContext
+from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.step import Params, StepFailedError, step
+from harness.limits.check import Check
 from harness.schema.fields import StrictText
 
 
@@ -14,12 +15,17 @@ class Prompt(Params):
     answers: tuple[StrictText, ...] = ("done",)
     """What may be answered."""
     passes: tuple[StrictText, ...] = ()
-    """Answers that pass; default: all of them."""
+    """Answers that pass, any other FAILs; default: all of them, and then nothing is judged."""
 
 
 @step("prompt", version=1)
 async def prompt(ctx: StepContext, p: Prompt) -> None:
     """Ask the operator at the terminal; ERROR at once when nobody can answer."""
     answer = await ctx.ask(p.text, p.answers)
-    if p.passes and answer not in p.passes:
+    if not p.passes:
+        return
+    wrong = answer not in p.passes
+    none_wrong = ResolvedLimit(Check(high=0.0, shown="<= 0"), provenance="plan")
+    ctx.measure(f"{ctx.title}: answered {answer!r}", "", float(wrong), none_wrong)
+    if wrong:
         raise StepFailedError(f"the operator answered {answer!r} to {p.text!r}")

@@ -12,10 +12,12 @@ from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepFailedError, step
+from harness.limits.window import statistic_info
 from harness.schema.conditions import Bounds, Watch
 from harness.schema.fields import ControlRef, Coverage, Duration, LocatedError, Model, Percent, SignalRef
+from harness.steps.measuring import check_limit
 from harness.steps.setting import possible
-from harness.steps.watching import Watching
+from harness.steps.watching import Watching, check_watches
 
 
 class RestartOn(Model):
@@ -67,8 +69,13 @@ class Soak(Params):
             return tuple({"signal": each} if isinstance(each, str) else each for each in value)
         return value
 
-    def check_against(self, catalog: Catalog, _limits: Any) -> None:
-        """A cycle must fit into its period; a load needs a control that takes it."""
+    def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
+        """Watches and deltas must bind; a cycle must fit into its period; a load needs a control that takes it."""
+        check_watches(self.watch, self.for_, catalog)
+        for index, delta in enumerate(self.deltas):
+            for name in catalog.find_signals(delta.signal)[:1]:
+                info = statistic_info(catalog.signals[name], "delta")
+                check_limit(delta.limit, limits, info, "deltas", index, "limit")
         if self.cycle is not None and self.cycle.for_ >= self.cycle.every:
             raise LocatedError("the cycle is as long as its period", "cycle", "for")
         if self.cycle is not None and self.load is None:

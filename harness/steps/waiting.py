@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError
@@ -15,7 +16,7 @@ from harness.limits.window import Window
 from harness.quantity import convert, difference_unit
 from harness.schema.conditions import Condition, Watch
 from harness.schema.fields import Duration, LocatedError, Rate, SignalRef
-from harness.steps.watching import Watching
+from harness.steps.watching import Watching, check_watches
 
 
 class WaitUntil(Condition, Params):
@@ -119,6 +120,10 @@ class Hold(Params):
 
     for_: Annotated[Duration, Field(alias="for")]
     watch: tuple[Watch, ...] = ()
+
+    def check_against(self, catalog: Catalog, _limits: Any) -> None:
+        """A watch must be able to fail before the step is over."""
+        check_watches(self.watch, self.for_, catalog)
 
 
 @step("hold", version=1)

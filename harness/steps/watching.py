@@ -9,11 +9,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.catalog import Catalog
+from harness.engine.context import Excused, ResolvedLimit, StepContext
 from harness.engine.step import StepFailedError
 from harness.limits.check import Check
 from harness.limits.debounce import Debounce
 from harness.schema.conditions import Watch
+from harness.schema.fields import LocatedError
 
 _TICK_S = 0.5
 
@@ -33,6 +35,11 @@ class _Watched:
         self.started = now
         self.debounce = Debounce(spec.for_)
         self.worst = math.nan
+        self.extreme = math.nan
+        """The worst of all good samples, the excused ones included."""
+        self.judged = 0
+        self.outside = 0
+        """Good samples, also those of a pause, and how many of them were outside of the limit."""
         self.good = 0
         self.failed = False
 
@@ -44,6 +51,10 @@ class _Watched:
         check = self.limit.check
         excused = False
         is_bad = not check.holds(value)
+        self.judged += 1
+        self.outside += is_bad
+        if self.extreme != self.extreme or check.margin(value) < check.margin(self.extreme):
+            self.extreme = value
         if self.debounce.update(mono, is_bad=is_bad):
             self.failed = True
         elif is_bad:
@@ -58,6 +69,7 @@ class _Watched:
     def restart(self, now: float) -> None:
         """Forget what was: the clock of the step starts again."""
         self.started, self.good, self.worst, self.failed = now, 0, math.nan, False
+        self.extreme, self.judged, self.outside = math.nan, 0, 0
         self.debounce.reset()
 
 
@@ -123,7 +135,15 @@ class Watching:
         """What has been seen so far, as JSON values, for a checkpoint."""
         now = self._ctx.clock.monotonic()
         return {
-            f"{each.name} {each.signal}": [each.good, each.expected(now), each.worst, each.failed]
+            f"{each.name} {each.signal}": [
+                each.good,
+                each.expected(now),
+                each.worst,
+                each.failed,
+                each.extreme,
+                each.judged,
+                each.outside,
+            ]
             for each in self.watched
         }
 
@@ -135,6 +155,8 @@ class Watching:
                 each.good += int(known[0])
                 each.worst = math.nan if known[2] is None else float(known[2])
                 each.failed = bool(known[3])
+                each.extreme = math.nan if known[4] is None else float(known[4])
+                each.judged, each.outside = int(known[5]), int(known[6])
 
     def report(self) -> None:
         """Record one measurement for each watched limit: its worst value."""
@@ -145,5 +167,22 @@ class Watching:
             share = min(1.0, each.good / each.expected(self._ended))
             worst = each.worst if each.good else math.nan
             self._ctx.measure(
-                each.name, each.signal, worst, each.limit, samples=each.good, coverage=share, needed=self._needed
+                each.name,
+                each.signal,
+                worst,
+                each.limit,
+                samples=each.good,
+                coverage=share,
+                needed=self._needed,
+                excused=Excused(each.extreme, round(each.outside / each.judged, 6)) if each.judged else None,
             )
+
+
+def check_watches(watches: Sequence[Watch], lasts: float, catalog: Catalog) -> None:
+    """LocatedError when a watch may be bad for longer than its step lasts: nothing could fail it."""
+    for index, watch in enumerate(watches):
+        for signal in catalog.find_signals(watch.signal)[:1]:
+            sees = lasts - 2 * catalog.period(signal)
+            if watch.for_ and watch.for_ > sees:
+                message = f"the step lasts {lasts:g} s and reads {signal} every {catalog.period(signal):g} s"
+                raise LocatedError(f"{message}: it could never be seen for {watch.for_:g} s", "watch", index, "for")

@@ -29,7 +29,7 @@ coverage: 10 %
 steps:
   - {step: power_on, outlets: pdu.outlet, stagger: 50 ms}
   - {step: set, name: flow, control: cdu.flow_setpoint, to: 35 L/min}
-  - {step: hold, for: LENGTH}
+  - {step: hold, for: LENGTH, watch: [{signal: cdu.supply_temperature, max: 90 degC}]}
 """
 _SAFE_WITHIN_S = 3.0
 _FROZEN_WITHIN_S = 4.0

@@ -20,6 +20,7 @@ OUTLETS = 4
 STATION = f"""
 schema: 1
 station: bay-7
+coverage_floor: 10 %
 simulation: {{rack: 30kW, seed: 5}}
 devices:
   pdu: {{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16100", counts: {{outlet: {OUTLETS}}}, poll: 0.5 s}}

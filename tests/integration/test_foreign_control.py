@@ -20,7 +20,7 @@ coverage: 90 %
 setup:
   - {step: power_on, outlets: "pdu.outlet[1]", stagger: 1 s}
 steps:
-  - {step: hold, for: 40 s}
+  - {step: hold, for: 40 s, watch: [{signal: cdu.supply_temperature, max: 90 degC}]}
 """
 OUTLET_CONTROL = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5"
 

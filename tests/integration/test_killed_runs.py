@@ -32,7 +32,7 @@ steps:
     on_interruption: credit
     longest_gap: 60 s
     watch:
-      - {signal: cdu.supply_temperature, max: 60 degC}
+      - {signal: cdu.supply_temperature, max: 90 degC}
 """
 OTHER_CLOCK = """
 import os, sys, time

@@ -14,7 +14,7 @@ from harness.record.verification import verify
 from harness.safety.names import ask, listed, own_peer
 from tests.chaos.rig import HEAD, SOAK, Scene, play
 
-HOLD = "{schema: 1, plan: hold, coverage: 50 %, steps: [{step: hold, for: 60 s}]}"
+HOLD = "{schema: 1, plan: hold, coverage: 90 %, steps: [{step: hold, for: 60 s}]}"
 INF = float("inf")
 
 
