@@ -13,6 +13,7 @@ from harness.clock import Clock
 from harness.device.confirm import Outcome, agrees, confirm
 from harness.device.device import Device, Setting
 from harness.device.points import ControlPoint
+from harness.device.walk import levels
 from harness.errors import DeviceError, RefusedError
 from harness.faultpoint import fault_point
 
@@ -53,7 +54,7 @@ async def actuate(
             problems |= await _send_together(device, batch, clock, notes)
         else:
             ((control, setting),) = batch
-            problems[control.name] = await _send(device, control, setting, clock, notes)
+            problems[control.name] = await _walk(device, control, setting, clock, notes)
     fault_point("before-confirm")
     outcomes = await confirm(device, wanted, clock, within)
     for control, setting in wanted:
@@ -136,6 +137,27 @@ async def _disagreeing(
     except (DeviceError, TimeoutError):
         return batch
     return [pair for pair, reading in zip(batch, readings, strict=True) if not agrees(*pair, reading)]
+
+
+async def _walk(device: Device, control: ControlPoint, setting: Setting, clock: Clock, notes: Notes) -> str:
+    """Lead a control to its setting no faster than its `rate`; '' when all was acknowledged, else what went wrong.
+
+    It stops at the first step that is not acknowledged. The caller may cancel it between two steps.
+    """
+    try:
+        steps, pause = await levels(device, control, setting, clock)
+    except (DeviceError, TimeoutError) as error:
+        return f"not sent: {error or 'no answer where the control is'}"
+    if len(steps) > 1:
+        unit = control.spec.unit
+        way = f"in {len(steps)} steps of {pause:g} s, {control.spec.rate:g} {unit}/s at most"
+        notes.note("walking", device=device.name, control=control.name, wanted=setting.show(unit), way=way)
+    for number, each in enumerate(steps):
+        if number:
+            await clock.sleep(pause)
+        if problem := await _send(device, control, each, clock, notes):
+            return problem
+    return ""
 
 
 async def _send(device: Device, control: ControlPoint, setting: Setting, clock: Clock, notes: Notes) -> str:

@@ -36,6 +36,7 @@ def build_result(
         operator=options.operator,
         station=station.station,
         plan=project.plan.plan,
+        plan_version=project.plan.version,
         title=project.plan.title,
         harness_version=__version__,
         inputs=inputs_of(project),
@@ -76,7 +77,13 @@ def _devices(runner: Runner) -> list[Device]:
 def _skipped(project: Project, found: Findings) -> list[StepResult]:
     ran = {(step.step, step.name) for step in found.steps}
     return [
-        StepResult(name=step.title, step=step.definition.name, verdict=Verdict.SKIPPED, reason="not carried out")
+        StepResult(
+            name=step.title,
+            step=step.definition.name,
+            version=step.definition.version,
+            verdict=Verdict.SKIPPED,
+            reason="not carried out",
+        )
         for step in project.steps
         if (step.definition.name, step.title) not in ran
     ]

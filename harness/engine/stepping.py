@@ -105,6 +105,7 @@ class Stepping:
             f"{step.title}: started",
             step=step.title,
             kind=step.definition.name,
+            version=step.definition.version,
             section=step.section,
             key=key_of(step),
             attempt=attempt,
@@ -119,6 +120,7 @@ class Stepping:
         result = StepResult(
             name=step.title,
             step=step.definition.name,
+            version=step.definition.version,
             attempt=context.attempt,
             allowed=allowed,
             asked_by=asked_by,

@@ -16,7 +16,7 @@ Statistic = Literal["mean", "min", "max", "median", "p05", "p95", "std", "range"
 DIFFERENCES = ("range", "delta", "std", "slope")
 """Statistics in the unit of a difference (K for degC; a slope: in that unit a second)."""
 
-_NEEDED = {"range": 2, "delta": 2, "std": 2, "slope": 3, "p05": 20, "p95": 20}
+_NEEDED = {"range": 2, "delta": 2, "std": 2, "slope": 2, "p05": 20, "p95": 20}
 """GOOD samples below which a statistic says nothing: of one sample every range is 0, of ten the 95th percentile is the
 highest."""
 

@@ -43,7 +43,7 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
     yield ""
     facts = [
         ("run", result.header.run),
-        ("plan", " - ".join(part for part in (result.plan, result.title) if part)),
+        ("plan", " - ".join(part for part in (f"{result.plan} {result.plan_version}".strip(), result.title) if part)),
         ("station", " on ".join(part for part in (result.station, result.header.host) if part)),
         ("operator", result.operator),
         ("time", f"{result.started} to {result.ended}" + _took(result.duration_s)),

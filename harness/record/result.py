@@ -112,14 +112,16 @@ def excused_text(one: Measurement) -> str:
 
 
 class StepResult(_Part):
-    """A step as it went. `step` is its kind, `name` its title, `attempt` counts from 1; times in UTC.
+    """A step as it went: `step` is its kind, `version` that of the kind (0: unknown), `name` its title; times in UTC.
 
-    `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the plan allows before a FAIL
-    counts; None in records from before that was said, in which the last attempt counts. `hint` is what to do.
+    `attempt` counts from 1. `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the
+    plan allows before a FAIL counts; None in records from before that was said, in which the last attempt counts. `hint`
+    is what to do.
     """
 
     name: str
     step: str
+    version: int = 0
     attempt: int = 1
     allowed: int | None = None
     asked_by: str = ""
@@ -198,6 +200,7 @@ class Result(_Part):
     operator: str = ""
     station: str = ""
     plan: str = ""
+    plan_version: str = ""
     title: str = ""
     harness_version: str = ""
     inputs: tuple[InputFile, ...] = ()

@@ -72,8 +72,6 @@ class Signal(Model):
     """name: bit number, counted from the least significant bit."""
     active_low: tuple[str, ...] = ()
     """Flags that are set when their bit is 0."""
-    sticky: bool = False
-    """The device latches it until an operator clears it."""
     counter: Literal[0, 16, 32, 64] = 0
     """Width in bits of a counter that wraps; 0: not a counter."""
     poll: Poll = "fast"
@@ -142,7 +140,8 @@ class Control(Model):
     range: tuple[float, float] | None = None
     step: Annotated[float, Field(gt=0)] | None = None
     rate: Annotated[float, Field(gt=0)] | None = None
-    """Largest change a second, in `unit`; bigger changes are walked."""
+    """Largest change a second, in `unit`; bigger ones are walked, from what `confirm` reads. Not so in a safe state:
+    what makes the rack safe goes out at once."""
     scale: float = 1.0
     offset: float = 0.0
     precision: Annotated[int, Field(ge=0, le=32)] = 0
@@ -153,7 +152,6 @@ class Control(Model):
     """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
     energises: bool = False
     """Puts power on the rack, by every word but `off`. It is switched off by the word `off`."""
-    wear: Literal["none", "eeprom"] = "none"
     sim: str = ""
     """Input of the plant that a write moves."""
     sim_words: dict[str, float] = Field(default_factory=dict)
@@ -164,6 +162,8 @@ class Control(Model):
             raise ValueError("scale: 0 leaves no way back from a value to a raw number")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        if self.rate is not None and (self.commands or self.confirm is None):
+            raise ValueError("rate: only a quantity can be walked, and only from where `confirm` says that it is")
         return self
 
 

@@ -65,7 +65,6 @@ class ScpiOptions(Model):
     """Sent at every open, and again after a loss. A configuration that is refused here fails the open."""
     error_query: str = "SYST:ERR?"
     """'': the instrument has no error queue; then only the read-back tells that a setting was refused."""
-    terminator: Literal["\\n", "\\r\\n"] = "\\n"
 
 
 class ScpiProfile(ProfileBase):

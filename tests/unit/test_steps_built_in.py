@@ -13,6 +13,8 @@ from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
 
 SETTLE = "- {step: settle, signal: cdu.flow, slope: 2 L/min/min, over: 5 s, within: 9 s}"
+JUDGED = "- {step: check, name: judged, conditions: [{signal: cdu.leak, equals: dry}]}\n"
+"""Without anything judged there is no PASS."""
 POWER = "- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}\n"
 
 
@@ -68,7 +70,7 @@ CASES = {
         ["cdu.flow is 0 L/min"],
     ),
     "wait until on a broken sensor": (
-        "- {step: wait_until, signal: cdu.ambient_temperature, max: 90 degC, within: 30 s}",
+        "- {step: wait_until, signal: cdu.ambient_temperature, max: 50 degC, within: 30 s}",
         ["sensor_nan:cdu.ambient_temperature"],
         "ERROR",
         ["cdu.ambient_temperature cannot be read"],
@@ -100,8 +102,8 @@ CASES = {
         ["hold", "cdu.flow reached 0 L/min", ">= 150 L/min for 3 s"],
     ),
     "hold forgives what is shorter than for": (
-        '- {step: hold, for: 30 s, watch: [{signal: "switch.port[3].state", equals: down, for: 60 s}]}',
-        [],
+        "- {step: hold, for: 30 s, watch: [{signal: cdu.flow, min: 150 L/min, for: 20 s}]}",
+        ["sensor_offset:cdu.flow=-100@5s", "sensor_offset:cdu.flow=100@15s"],
         "PASS",
         [],
     ),
@@ -119,7 +121,7 @@ CASES = {
         ["measure", "17", "limit <= 100 L/min"],
     ),
     "measure without data": (
-        "- {step: measure, signal: cdu.ambient_temperature, over: 30 s, limit: {max: 90 degC}}",
+        "- {step: measure, signal: cdu.ambient_temperature, over: 30 s, limit: {max: 50 degC}}",
         ["sensor_nan:cdu.ambient_temperature"],
         "INCONCLUSIVE",
         ["no good sample"],
@@ -130,7 +132,12 @@ CASES = {
         "INCONCLUSIVE",
         ["% of the samples were good, 90 % are needed"],
     ),
-    "measure records without a limit": ("- {step: measure, signal: cdu.flow, over: 5 s}", [], "PASS", []),
+    "measure records without a limit": (
+        "- {step: measure, signal: cdu.flow, over: 5 s}",
+        [],
+        "INCONCLUSIVE",
+        ["nothing was judged"],
+    ),
     "soak passes": (
         POWER + "- {step: soak, for: 30 s, load: 40 %, watch: [{signal: pdu.power, max: 90 kW}]}",
         [],
@@ -180,7 +187,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_step(tmp_path, case):
     steps, faults, verdict, words = CASES[case]
-    done = ran(tmp_path, steps, faults)
+    done = ran(tmp_path, f"{steps}\n{JUDGED}" if verdict == "PASS" else steps, faults)
     assert done.outcome.verdict is Verdict(verdict), done.reason
     for word in words:
         assert word in done.reason, done.reason
@@ -265,7 +272,8 @@ def test_soak_with_cycles_starts_again_when_the_rack_reboots(tmp_path):
     steps = (
         POWER
         + "- {step: soak, name: soak, for: 100 s, load: 50 %, restart_on: [rack.reboots], "
-        + "cycle: {every: 20 s, low: 10 %, for: 5 s}}"
+        + "cycle: {every: 20 s, low: 10 %, for: 5 s}}\n"
+        + JUDGED
     )
     done = ran(tmp_path, steps, ["rack_reboot@20s"])
     assert done.exit_code == 0, done.reason

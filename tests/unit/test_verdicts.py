@@ -141,7 +141,10 @@ def test_a_second_stop_skips_nothing(tmp_path):
     assert ran.outcome.result.safe_state.confirmed
 
 
-HOT = "- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}\n- {step: soak, for: 60 s, load: 100 %}\n"
+HOT = (
+    "- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}\n"
+    "- {step: soak, for: 60 s, load: 100 %, watch: [{signal: cdu.supply_temperature, max: 70 degC}]}\n"
+)
 
 
 @pytest.mark.parametrize("why", ["abort", "end"])
