@@ -115,8 +115,8 @@ class StepResult(_Part):
     """A step as it went: `step` is its kind, `version` that of the kind (0: unknown), `name` its title; times in UTC.
 
     `attempt` counts from 1. `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the
-    plan allows before a FAIL counts; None in records from before that was said, in which the last attempt counts. `hint`
-    is what to do.
+    plan allows before a FAIL counts; None in records from before that was said: the last attempt counts. `hint` is what
+    to do.
     """
 
     name: str
