@@ -216,7 +216,7 @@ def put(place, how, acme, monkeypatch, options):
 
 
 def every_kind_in_every_place():
-    """All of them by `make chaos`; in a hurry the commonest everywhere, and the others in two places each."""
+    """All of them in the long form; in the short one the commonest everywhere, and the others in two places each."""
     common = ("exit 0", "keyboard", "cancelled")
     for k, ending in enumerate(ENDINGS):
         for n, place in enumerate(PLACES):
@@ -225,7 +225,7 @@ def every_kind_in_every_place():
                 yield pytest.param(ending, place, marks=() if is_short else pytest.mark.slow, id=f"{ending}-{place}")
 
 
-@pytest.mark.parametrize(("ending", "place"), every_kind_in_every_place())
+@pytest.mark.parametrize(("ending", "place"), list(every_kind_in_every_place()))
 def test_no_ending_of_foreign_code_is_a_pass(ending, place, tmp_path, acme, monkeypatch):
     options: dict = {}
     put(place, ENDINGS[ending], acme, monkeypatch, options)
