@@ -54,6 +54,8 @@ class ControlPoint:
     group: str = ""
     row: int = 0
     confirm_by: str = ""
+    shown_by: str = ""
+    """The signal that shows what the control really does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
     counts = counts or {}
     signals: dict[str, SignalPoint] = {name: SignalPoint(name, spec) for name, spec in profile.signals.items()}
     controls: dict[str, ControlPoint] = {
-        name: ControlPoint(name, spec, confirm_by=spec.confirm.signal if spec.confirm else "")
+        name: ControlPoint(name, spec, confirm_by=spec.confirm.signal if spec.confirm else "", shown_by=spec.shown_by)
         for name, spec in profile.controls.items()
     }
     for group, repeat in profile.repeat.items():
@@ -93,8 +95,14 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
             own: dict[str, Control] = {f"{group}[{row}]": repeat.control} if repeat.control is not None else {}
             own.update({f"{group}[{row}].{column}": spec for column, spec in repeat.controls.items()})
             for name, control in own.items():
+                confirm_by = control.confirm.signal if control.confirm is not None else ""
                 controls[name] = ControlPoint(
-                    name, control, group, row, _confirming(control, group, row, repeat.signals)
+                    name,
+                    control,
+                    group,
+                    row,
+                    _in_row(confirm_by, group, row, repeat.signals),
+                    _in_row(control.shown_by, group, row, repeat.signals),
                 )
     return Expansion(signals, controls)
 
@@ -108,11 +116,9 @@ def targets(controls: Mapping[str, ControlPoint], reference: str) -> list[Contro
     return [point for point in controls.values() if point.row and point.name == f"{group}[{point.row}]{tail}"]
 
 
-def _confirming(control: Control, group: str, row: int, columns: Mapping[str, Any]) -> str:
-    if control.confirm is None:
-        return ""
-    column = control.confirm.signal
-    return f"{group}[{row}].{column}" if column in columns else column
+def _in_row(signal: str, group: str, row: int, columns: Mapping[str, Any]) -> str:
+    """A signal of the same row where the repetition has it as a column, else one of the whole device."""
+    return f"{group}[{row}].{signal}" if signal in columns else signal
 
 
 def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
@@ -157,6 +163,11 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
         if point.confirm_by and point.confirm_by not in plan.signals and (key := str(where)) not in seen:
             seen.add(key)
             problems.append((where, f"{point.name} is confirmed by {point.confirm_by!r}, which is no signal here"))
+        if point.shown_by:
+            spec = plan.signals[point.shown_by].spec if point.shown_by in plan.signals else None
+            if spec is None or spec.unit != point.spec.unit or point.spec.commands:
+                text = f"{point.shown_by!r} is no signal here in the unit of {point.name}, and only a quantity has one"
+                problems.append((where, f"{point.name} is shown by what cannot show it: {text}"))
     if isinstance(profile, SnmpProfile):
         problems += _sum_problems(profile)
     if isinstance(profile, ModbusProfile):

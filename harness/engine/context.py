@@ -14,6 +14,7 @@ from harness.device.confirm import Outcome
 from harness.device.device import Device, Setting, puts_power_on, resolve_setting
 from harness.device.points import ControlPoint
 from harness.engine.border import ours
+from harness.engine.external_changes import ExternalChanges
 from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
 from harness.engine.project import NamedLimit, Project
@@ -48,6 +49,7 @@ class Bench:
     undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
     """(device, control) -> how it was before this run first touched it; energised things go off."""
     progress: tuple[float, str] = (0.0, "")
+    external: ExternalChanges | None = None
     watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
     """signal -> (check, name) that the running step watches, for the screen."""
 
@@ -269,6 +271,16 @@ class StepContext:
                 device=device,
                 hint=f"check {device} by hand ({outcome.error or 'the device accepted the command'})",
             )
+
+    def allow_restart(self, signal: str) -> None:
+        """A restart was seen that this step allows for: what it took away from the signal's device may come back."""
+        if self._bench.external is not None:
+            self._bench.external.restarted(signal.partition(".")[0])
+
+    @property
+    def is_away(self) -> bool:
+        """Whether a restart has taken away something that was set, and it has not come back yet."""
+        return self._bench.external is not None and self._bench.external.is_away
 
     def load_control(self) -> str:
         """The control that sets the rack's load in %: the one named `level` on a device of class load."""

@@ -25,8 +25,8 @@ from harness.engine.border import origin, printable, shown, whose
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
 from harness.engine.ending import Ending
+from harness.engine.external_changes import ExternalChanges
 from harness.engine.findings import Findings
-from harness.engine.foreign import ForeignControl
 from harness.engine.guarding import Charge, Guard
 from harness.engine.interlocks import Interlocks
 from harness.engine.layers import Layers
@@ -86,7 +86,7 @@ class Runner:
         self.reception: Reception | None = None
         self.layers = Layers(self)
         self.desk = Desk(clock, log)
-        self.foreign: ForeignControl | None = None
+        self.external: ExternalChanges | None = None
         self.past: Past | None = None
         """The run that this one goes on with; None: a new run."""
         self.stepping = Stepping(self)
@@ -184,8 +184,8 @@ class Runner:
                 self.guard.check()
         if self.interlocks is not None and control.spec.energises:
             self.interlocks.commanded(f"{name}.{control.name}", is_on=puts_power_on(control, setting))
-        if self.foreign is not None:
-            self.foreign.commanded(name, control, setting)
+        if self.external is not None:
+            self.external.commanded(name, control, setting)
 
     def answer_for(self, *switches: str) -> None:
         """Switches that are on although this run did not switch them on: it switches them off in the end."""
@@ -206,6 +206,12 @@ class Runner:
         assert self.interlocks is not None
         self.interlocks.trips.append(trip)
         self.tripped(trip)
+
+    def undone(self, control: str, what: str, _mono: float) -> None:
+        """What this run had set is gone: nothing that is seen from now on says anything about the rack under test."""
+        if self.bench is not None and self.bench.energising_allowed:
+            hint = f"find out who or what undid it ({control}: another person or program, a breaker, a lost feed)"
+            self.halt(Stop(Verdict.ERROR, what, hint))
 
     def twin(self, text: str) -> None:
         """Another run of this serial number goes on: said now, and beside the verdict."""
@@ -233,8 +239,8 @@ class Runner:
         self.interlocks.after_frame(frame.device)
         if derived is not None:
             self.interlocks.after_frame(derived.device)
-        if self.foreign is not None and (self.guard is None or not self.guard.lost):
-            self.foreign.after_frame(frame)
+        if self.external is not None and (self.guard is None or not self.guard.lost):
+            self.external.after_frame(frame)
         self.journal.add_frame(frame)
         if derived is not None:
             self.journal.add_frame(derived)

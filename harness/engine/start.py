@@ -12,7 +12,7 @@ from harness.device.opening import open_device, tree_report
 from harness.device.poller import Poller
 from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
-from harness.engine.foreign import ForeignControl
+from harness.engine.external_changes import ExternalChanges
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
 from harness.engine.proof_test import prove
@@ -148,7 +148,10 @@ class Start:
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks)
         if run.past is not None:
             await self._take_up(run.past)
-        run.foreign = ForeignControl(run.devices, store, run.clock, run.log, run.foreign_hand)
+        run.external = ExternalChanges(
+            run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, run.stepping.is_restart_expected
+        )
+        run.bench.external = run.external
         run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
         run.attach(Watch(run).run())
         run.attach(run.keep_journal())

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _MENDABLE = (BadValueError, UnreachableError, ProtocolViolationError)
 """Troubles of reading, after which a held run can do a step again. What was commanded and is not confirmed is none."""
+_LOOKS = 2
+_LOOK_AGAIN_S = 10.0
+"""Longest time that fresh frames are waited for before a FAIL counts, seconds."""
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
 
@@ -50,12 +53,32 @@ class Stepping:
             and key_of(step) not in self._run.past.redo
         )
 
+    def is_restart_expected(self, device: str) -> bool:
+        """Whether the running step allows for restarts of a device: `restart_on` names a signal of it."""
+        running = self._run.running
+        specs = getattr(running.params, "restart_on", ()) if running is not None else ()
+        return any(spec.signal.partition(".")[0] == device for spec in specs)
+
+    async def _look_again(self) -> None:
+        """Before a FAIL counts: what this run had set may be gone, which fresh frames show. Then nobody is accused."""
+        run = self._run
+        if run.external is None or run.bench is None:
+            return
+        coverage = run.bench.store.coverage
+        due = {name: coverage[name].received + _LOOKS for name in run.external.commanding}
+        longest = max((run.devices[name].entry.poll for name in due), default=0.0)
+        deadline = run.clock.monotonic() + min(_LOOK_AGAIN_S, (_LOOKS + 1) * longest)
+        while run.found.stop is None and run.clock.monotonic() < deadline:
+            if all(coverage[name].received >= count for name, count in due.items()):
+                return
+            await run.clock.sleep(0.05)
+
     async def work(self) -> None:
         """Carry out set-up and steps in order, until one of them must not be followed by the next."""
         setup = [step for step in self._run.project.steps if step.section == "setup"]
         main = [step for step in self._run.project.steps if step.section == "steps"]
-        if await self._run_steps(setup):
-            await self._run_steps(main)
+        if await self._run_steps(setup) and await self._run_steps(main):
+            await self._look_again()  # what went in the last moment is no part of a PASS either
 
     async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
         """Run steps in order; False when the ones after must not run."""
@@ -116,6 +139,10 @@ class Stepping:
         self._run.interlocks.enter_step(step.title)
         self._hint = ""
         verdict, reason = await self._outcome(step, context)
+        if verdict is Verdict.FAIL and step.section != "cleanup":
+            await self._look_again()
+            if (stop := self._run.found.stop) is not None and stop.verdict is Verdict.ERROR:
+                verdict, reason = Verdict.ERROR, stop.reason
         self._run.interlocks.enter_step("")
         result = StepResult(
             name=step.title,

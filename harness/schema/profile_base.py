@@ -148,6 +148,9 @@ class Control(Model):
     commands: dict[str, int] = Field(default_factory=dict)
     """word: raw value written."""
     confirm: Confirm | None = None
+    shown_by: str = ""
+    """The signal, in the same unit, that shows what the control really does: the load that runs, where `confirm` shows
+    the load that was asked for. Less than half of what a run had set is undone, and ends the run."""
     danger: bool = False
     """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
     energises: bool = False

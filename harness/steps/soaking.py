@@ -110,6 +110,7 @@ class _Restarts:
             moved = {"changes": reading.value != before, "decreases": reading.value < before}
             if moved.get(spec.when, reading.value > before):
                 self.count += 1
+                self._ctx.allow_restart(spec.signal)
                 self._ctx.tell(f"{spec.signal} went from {before:g} to {reading.value:g}: the soak starts again")
                 if self.count > self._most:
                     raise StepFailedError(
@@ -183,7 +184,7 @@ async def soak(ctx: StepContext, p: Soak) -> None:
 
     def each_tick(now: float) -> float:
         nonlocal began
-        again = restarts.check(now)
+        again = restarts.check(now) or (now if ctx.is_away else 0.0)  # time without load is no time of the soak
         if again:
             began = again
             deltas.begin()

@@ -43,7 +43,7 @@ def test_an_outlet_switched_on_by_somebody_else_trips(tmp_path):
     run(main, rate=INF)
 
 
-def test_an_outlet_that_goes_off_by_itself_is_said_and_no_trip_of_ours(tmp_path):
+def test_an_outlet_that_goes_off_by_itself_ends_the_run_as_error(tmp_path):
     async def meddling(scene: Scene) -> None:
         await scene.running("hold")
         await scene.clock.sleep(5)
@@ -52,12 +52,14 @@ def test_an_outlet_that_goes_off_by_itself_is_said_and_no_trip_of_ours(tmp_path)
     async def main() -> None:
         outcome, scene = await play(HALF, tmp_path, meddling)
         assert [event.data["control"] for event in scene.of("foreign control")] == ["pdu.outlet[1]"]
-        assert outcome.verdict is Verdict.PASS, outcome.reason
+        assert (outcome.verdict, outcome.exit_code) == (Verdict.ERROR, 3), outcome.reason
+        assert "pdu.outlet[1] is off, this run had set it to on" in outcome.reason
+        assert not any(scene.outlets())
 
     run(main, rate=INF)
 
 
-def test_a_setpoint_moved_by_somebody_else_is_said(tmp_path):
+def test_a_setpoint_moved_by_somebody_else_ends_the_run_as_error(tmp_path):
     plan = (
         HEAD.replace("  - {step: power_on, outlets: pdu.outlet, stagger: 1 s}\n", "") + "  - {step: hold, for: 40 s}\n"
     )
@@ -72,7 +74,8 @@ def test_a_setpoint_moved_by_somebody_else_is_said(tmp_path):
         transport.close()
 
     async def main() -> None:
-        _, scene = await play(plan, tmp_path, meddling)
+        outcome, scene = await play(plan, tmp_path, meddling)
+        assert (outcome.verdict, outcome.exit_code) == (Verdict.ERROR, 3), outcome.reason
         said = scene.of("foreign control")
         assert [event.data["control"] for event in said] == ["cdu.flow_setpoint"]
         assert "this run set it to 172 L/min" in said[0].text

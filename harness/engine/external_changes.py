@@ -1,0 +1,330 @@
+"""External changes: what this run had set and somebody or something undid, and what somebody else set.
+
+```
+ every frame: state of each control's confirming signal
+   as before                                          -> nothing
+   changed, and this run had just commanded that      -> the answer to the command, once
+   changed otherwise                                  -> event `foreign control`
+        ... to a state that energises the rack        -> trip: safe state
+        ... away from what this run had set           -> undone: the run ends with ERROR
+ what a control really does (`shown_by` in its profile: the load that runs, not the load that was asked for)
+   less than half of what was set, having been more   -> undone
+   not half of it in time                             -> undone
+```
+
+Words (on, off, auto) count from their first reading on. Quantities count only from this run's own confirmed command
+to the next command to the same device: setpoints that a device's own logic moves are nobody's doing. What this run
+switches off itself takes with it what hangs on it: controls of the rack under test count again from their next command.
+
+A soak whose clock restarts on a reboot (`restart_on`) excuses the controls of that device: a load that went with the
+rack may come back, within `_BACK_WITHIN_S` and only where the restart was really seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.clock import Clock
+from harness.device.confirm import agrees
+from harness.device.device import Device, Setting
+from harness.device.points import ControlPoint, targets
+from harness.engine.log import RunLog
+from harness.engine.signals import SignalStore
+from harness.quantity import Frame, Quality, Reading
+
+_POLLS = 3
+"""How many polls after the deadline of a confirmation a change still counts as an answer to our command."""
+_STRAYED = 2
+"""Consecutive samples outside the tolerance after which a quantity has changed."""
+_RUNS_WITHIN_S = 120.0
+"""How long what was set may take to become half true where `shown_by` shows it, seconds: trays start their work."""
+_SEEN_WITHIN_S = 300.0
+"""How long after a loss the restart that explains it may become visible, seconds: when the rack is up again."""
+_OFF_TAKES_S = 15.0
+"""How long after a switch of ours went off the rack may still show the load that goes with it, seconds."""
+_BACK_WITHIN_S = 900.0
+"""How long what a restart took away may stay away, seconds."""
+
+Told = Callable[[str, str, float], None]
+"""Called with (device.control, what happened, time of the frame)."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One control and what is known of its state."""
+
+    name: str
+    control: ControlPoint
+    index: int
+    is_word: bool
+    seen: tuple[float, str] | None = None
+    wanted: Setting | None = None
+    before: Setting | None = None
+    """What this run commanded before that, while its answer may still be under way: `on`, cut short by `off`."""
+    is_answered: bool = True
+    """Whether a frame has shown what this run wanted; until then a change to it is the answer to our command."""
+    until: float = 0.0
+    """Until when the control may be on its way to what this run wanted."""
+    strayed: int = 0
+
+
+@dataclass(slots=True)
+class _Effect:
+    """What a control really does, where a signal shows it."""
+
+    name: str
+    control: ControlPoint
+    signal: str
+    index: int
+    wanted: float = 0.0
+    due: float = math.inf
+    """When half of it must be there."""
+    is_there: bool = False
+    counts_from: float = -math.inf
+    low: int = 0
+    """Consecutive samples below half."""
+
+
+class ExternalChanges:
+    """Watches what the controls of a run show."""
+
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        store: SignalStore,
+        clock: Clock,
+        log: RunLog,
+        energised: Told,
+        undone: Told,
+        is_excused: Callable[[str], bool],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._energised = energised
+        self._undone = undone
+        self._is_excused = is_excused
+        self._devices = devices
+        self._watched: dict[str, list[_Watched]] = {}
+        self._effects: dict[str, list[_Effect]] = {}
+        self._words: dict[str, npt.NDArray[np.intp]] = {}
+        self._last: dict[str, tuple[bytes, bytes, Mapping[int, str]]] = {}
+        self._lost: dict[str, tuple[str, float]] = {}
+        """device -> what an expected restart has taken away, and since when."""
+        self._restarted: dict[str, float] = {}
+        for name, device in devices.items():
+            places = {info.name: k for k, info in enumerate(device.signals)}
+            found, effects = [], []
+            fed = _dead_man_of(device)
+            for control in device.expansion.controls.values():
+                if control.name in fed:
+                    continue
+                full = f"{name}.{control.name}"
+                index = places.get(f"{name}.{control.confirm_by}") if control.confirm_by else None
+                if index is not None:
+                    is_word = bool(control.spec.commands or getattr(control.spec, "texts", None))
+                    found.append(_Watched(full, control, index, is_word))
+                shown = f"{name}.{control.shown_by}"
+                if control.shown_by and shown in places:
+                    effects.append(_Effect(full, control, shown, places[shown]))
+            self._watched[name], self._effects[name] = found, effects
+            self._words[name] = np.array([each.index for each in found if each.is_word], dtype=np.intp)
+
+    # --- what this run does itself -----------------------------------------------------------------------------------
+
+    def commanded(self, device: str, control: ControlPoint, setting: Setting) -> None:
+        """A command of this run is about to leave."""
+        if control.spec.energises and setting.word == "off":
+            self._forget_rack()
+        now = self._clock.monotonic()
+        confirm = control.spec.confirm
+        within = confirm.within + confirm.delay if confirm is not None else 0.0
+        for each in self._watched.get(device, ()):
+            if each.control is control or each.control.name == control.name:
+                each.before = None if each.is_answered else each.wanted
+                each.wanted = setting
+                each.is_answered = agrees(control, setting, self._reading(each))
+                each.until = now + within + 5.0 + _POLLS * self._devices[device].entry.poll
+                each.strayed = 0
+            elif not each.is_word:
+                each.wanted = None
+        for effect in self._effects.get(device, ()):
+            if effect.control.name == control.name:
+                effect.wanted = abs(setting.value) if not setting.word else 0.0
+                effect.is_there, effect.low, effect.due = False, 0, now + _RUNS_WITHIN_S
+                self._lost.pop(device, None)
+
+    def _forget_rack(self) -> None:
+        """This run takes power off the rack: what hangs on it goes with it, and nobody else did that."""
+        for name, device in self._devices.items():
+            if device.entry.role != "uut":
+                continue
+            for each in self._watched[name]:
+                each.wanted = None
+            for effect in self._effects[name]:
+                effect.is_there, effect.low, effect.due = False, 0, math.inf
+                effect.counts_from = self._clock.monotonic() + _OFF_TAKES_S
+
+    def restarted(self, device: str) -> None:
+        """A restart that the running step allows for was seen: what it took away may come back."""
+        self._restarted[device] = self._clock.monotonic()
+
+    @property
+    def is_away(self) -> bool:
+        """Whether anything that a restart took away is still away."""
+        return bool(self._lost)
+
+    @property
+    def commanding(self) -> list[str]:
+        """The devices of which something that this run had set is watched now."""
+        return [
+            name
+            for name in self._devices
+            if any(each.wanted is not None for each in self._watched[name])
+            or any(effect.wanted > 0 for effect in self._effects[name])
+        ]
+
+    # --- what frames show --------------------------------------------------------------------------------------------
+
+    def after_frame(self, frame: Frame) -> None:
+        """Look at a frame that the store has taken in."""
+        name = frame.device
+        for effect in self._effects.get(name, ()):
+            if effect.wanted > 0 and frame.mono >= effect.counts_from and frame.qualities[effect.index] == Quality.GOOD:
+                self._effect(effect, frame)
+        if name in self._lost:
+            self._look_for_restart(name, frame.mono)
+        watched = self._watched.get(name)
+        if not watched:
+            return
+        words = self._words[name]
+        state_now = frame.values[words].tobytes(), frame.qualities[words].tobytes(), frame.texts
+        if state_now == self._last.get(name):  # as it nearly always is: only quantities may have moved
+            watched = [
+                each for each in watched if each.wanted is not None and (not each.is_word or not each.is_answered)
+            ]
+        self._last[name] = state_now
+        for each in watched:
+            if frame.qualities[each.index] != Quality.GOOD:
+                continue
+            if not each.is_word:
+                if each.wanted is not None:
+                    self._quantity(each, frame)
+                continue
+            state = (float(frame.values[each.index]), frame.texts.get(each.index, ""))
+            if state == each.seen or (state[1] and each.seen is not None and state[1] == each.seen[1]):
+                self._overdue(each, frame)
+                continue
+            before, each.seen = each.seen, state
+            self._changed(each, frame, is_first=before is None)
+
+    def _changed(self, each: _Watched, frame: Frame, *, is_first: bool) -> None:
+        reading = self._reading(each)
+        if not each.is_answered and each.wanted is not None and agrees(each.control, each.wanted, reading):
+            each.is_answered, each.before = True, None
+            return
+        if each.before is not None and frame.mono < each.until and agrees(each.control, each.before, reading):
+            each.before, each.is_answered = None, False
+            return
+        if is_first:
+            return
+        self._tell(each, reading)
+        if each.control.spec.energises and agrees(each.control, Setting(word="on"), reading):
+            if each.wanted is None or each.wanted.word == "off":
+                self._energised(each.name, f"{each.name} was switched on by somebody else", frame.mono)
+        elif each.wanted is not None and each.is_answered and not agrees(each.control, each.wanted, reading):
+            self._gone(each, reading, frame.mono)
+
+    def _overdue(self, each: _Watched, frame: Frame) -> None:
+        """A state that did not change is one of two things: the answer already, or an answer that never came."""
+        if each.is_answered or each.wanted is None:
+            return
+        reading = self._reading(each)
+        if agrees(each.control, each.wanted, reading):
+            each.is_answered, each.before = True, None
+        elif frame.mono > each.until:
+            self._tell(each, reading)
+            self._gone(each, reading, frame.mono)
+
+    def _quantity(self, each: _Watched, frame: Frame) -> None:
+        assert each.wanted is not None
+        reading = self._reading(each)
+        if agrees(each.control, each.wanted, reading):
+            each.strayed, each.until = 0, min(each.until, frame.mono)
+        elif frame.mono > each.until:
+            each.strayed += 1
+            if each.strayed == _STRAYED:
+                self._tell(each, reading)
+                self._gone(each, reading, frame.mono)
+
+    def _gone(self, each: _Watched, reading: Reading, mono: float) -> None:
+        """A control shows something else than this run had set."""
+        assert each.wanted is not None
+        ours = each.wanted.show(each.control.spec.unit)
+        each.wanted = None
+        self._lose(
+            each.name,
+            f"{each.name} is {reading}, this run had set it to {ours}: somebody or something undid that",
+            mono,
+        )
+
+    def _effect(self, effect: _Effect, frame: Frame) -> None:
+        """What a control really does: it must come, and stay."""
+        value = abs(float(frame.values[effect.index]))
+        device = frame.device
+        if value >= effect.wanted / 2:
+            effect.is_there, effect.low = True, 0
+            self._lost.pop(device, None)
+            return
+        effect.low += 1
+        shown = f"{effect.signal} is {value:.4g} {effect.control.spec.unit}".rstrip()
+        ours = f"{effect.name} to {effect.wanted:g} {effect.control.spec.unit}".rstrip()
+        if effect.is_there and effect.low >= _STRAYED:
+            effect.is_there, effect.due = False, math.inf
+            self._lose(effect.name, f"{shown}, this run had set {ours}: the load is gone", frame.mono)
+        elif not effect.is_there and frame.mono > effect.due:
+            effect.due = math.inf
+            self._lose(effect.name, f"{shown}, {_RUNS_WITHIN_S:g} s after this run set {ours}", frame.mono)
+
+    def _lose(self, control: str, text: str, mono: float) -> None:
+        device = control.partition(".")[0]
+        if self._is_excused(device):
+            self._lost.setdefault(device, (text, mono))
+            return
+        self._undone(control, text, mono)
+
+    def _look_for_restart(self, device: str, mono: float) -> None:
+        text, since = self._lost[device]
+        seen = self._restarted.get(device, -math.inf)
+        allowed = _BACK_WITHIN_S if seen > since - _SEEN_WITHIN_S else _SEEN_WITHIN_S
+        if mono - since > allowed or not self._is_excused(device):
+            del self._lost[device]
+            self._undone(device, text, mono)
+
+    def _reading(self, each: _Watched) -> Reading:
+        device = each.name.partition(".")[0]
+        return self._store.latest(f"{device}.{each.control.confirm_by}")
+
+    def _tell(self, each: _Watched, reading: Reading) -> None:
+        unit = each.control.spec.unit
+        ours = f", this run set it to {each.wanted.show(unit)}" if each.wanted is not None else ""
+        self._log.tell(
+            "foreign control",
+            f"{each.name} is {reading}{ours}: changed without a command of this run",
+            control=each.name,
+            found=str(reading),
+        )
+
+
+def _dead_man_of(device: Device) -> set[str]:
+    """The controls that the device's dead-man is fed by: who feeds it watches them, and switching shows there too."""
+    spec = device.profile.dead_man
+    if spec is None:
+        return set()
+    writes = (*spec.arm, *spec.feed, *spec.disarm)
+    return {point.name for write in writes for point in targets(device.expansion.controls, write.set)}

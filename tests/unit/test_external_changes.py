@@ -1,0 +1,110 @@
+"""What a run had set and somebody or something undid ends it as ERROR, whatever is watched; judged by the truth."""
+
+from __future__ import annotations
+
+import pytest
+from plan_runs import PLANS, run_plan, write_plan
+
+from harness.limits.verdict import Verdict
+
+SOAKED = """\
+- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}
+- {step: wait_until, name: up, signal: rack.running, equals: idle, within: 20 s}
+- {step: set, name: full load, control: rack.level, to: 100 %}
+- {step: soak, name: soak, for: 2 min, watch: [{signal: cdu.supply_temperature, max: 45 degC}]}
+"""
+LOADED = SOAKED.replace("- {step: set, name: full load, control: rack.level, to: 100 %}\n", "").replace(
+    "for: 2 min,", "for: 2 min, load: 100 %,"
+)
+RESTARTING = LOADED.replace("for: 2 min,", "for: 2 min, restart_on: [rack.reboots],")
+BAD = LOADED.replace("max: 45 degC", "max: 10 degC, on_fail: continue")
+ALL = range(1, 9)
+LOST = {
+    "outlets open": [f"outlet_off:{k}@60s" for k in ALL],
+    "one outlet opens": ["outlet_off:3@60s"],
+    "outlets open one after another": [f"outlet_off:{k}@{60 + 5 * k}s" for k in ALL],
+    "breakers trip": [f"breaker_trip:{k}@60s" for k in ALL],
+    "a feed is lost": [f"phase_loss:{k}@60s" for k in (1, 2, 3)],
+}
+PLANS_OF = {
+    "set, then soak": SOAKED,
+    "soak with load": LOADED,
+    "soak that may restart": RESTARTING,
+    "soak that fails": BAD,
+}
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("plan", PLANS_OF)
+def test_power_lost_in_a_soak_is_an_error_and_accuses_nobody(lost, plan, tmp_path):
+    ran = run_plan(write_plan(tmp_path, PLANS_OF[plan]), tmp_path, faults=LOST[lost])
+    assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
+    assert "had set" in ran.reason
+    assert "find out who or what undid it" in ran.outcome.hint
+    assert ran.on == []
+    stop = next(event.mono for event in ran.events if event.kind == "stop")
+    first = 65 if "another" in lost else 60
+    is_late = plan == "soak that may restart" and lost in ("breakers trip", "a feed is lost")  # it may be a restart
+    assert stop - first <= (305 if is_late else 3.5)
+
+
+def test_eight_outlets_open_in_a_soak_end_it_within_three_seconds(tmp_path):
+    ran = run_plan(write_plan(tmp_path, SOAKED), tmp_path, faults=LOST["outlets open"])
+    stop = next(event.mono for event in ran.events if event.kind == "stop")
+    assert 60 <= stop <= 63
+
+
+@pytest.mark.parametrize("at", [5, 70, 126.5, 127.4])
+def test_power_lost_at_any_moment_is_no_pass(at, tmp_path):
+    plan = write_plan(tmp_path, SOAKED)
+    whole = run_plan(plan, tmp_path)
+    assert whole.outcome.verdict is Verdict.PASS, whole.reason
+    end = next(e.mono for e in whole.events if e.kind == "step end" and e.data["step"] == "soak")
+    at = end - 0.3 if at == 127.4 else at
+    ran = run_plan(plan, tmp_path, faults=[f"outlet_off:{k}@{at}s" for k in ALL])
+    assert ran.outcome.verdict is not Verdict.PASS, ran.reason
+    assert ran.on == []
+
+
+def test_a_reboot_ends_the_run_unless_the_plan_restarts_on_it(tmp_path):
+    ran = run_plan(write_plan(tmp_path, LOADED), tmp_path, faults=["rack_reboot@60s"])
+    assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
+    assert "the load is gone" in ran.reason
+    ran = run_plan(write_plan(tmp_path, RESTARTING), tmp_path, faults=["rack_reboot@60s"])
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+    ended = next(e.mono for e in ran.events if e.kind == "step end" and e.data["step"] == "soak")
+    assert ended >= 60 + 60 + 120, "time without load is no time of the soak"
+
+
+def test_a_load_that_never_comes_is_an_error(tmp_path):
+    plan = LOADED.replace("for: 2 min", "for: 5 min").replace(
+        "- {step: wait_until, name: up, signal: rack.running, equals: idle, within: 20 s}\n", ""
+    )
+    ran = run_plan(write_plan(tmp_path, plan.replace("outlets: pdu.outlet,", 'outlets: "pdu.outlet[1]",')), tmp_path)
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    assert "120 s after this run set rack.level to 100 %" in ran.reason
+
+
+def test_what_the_run_switches_off_itself_is_nobodys_doing(tmp_path):
+    steps = SOAKED.replace("for: 2 min", "for: 30 s") + (
+        "- {step: power_off, name: cold, outlets: pdu.outlet}\n- {step: hold, name: dark, for: 30 s}\n"
+        "- {step: power_on, name: again, outlets: pdu.outlet, stagger: 100 ms}\n- {step: hold, name: lit, for: 30 s}\n"
+    )
+    ran = run_plan(write_plan(tmp_path, steps), tmp_path)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+
+
+@pytest.mark.parametrize("fault", ["outlet_off:{k}@1000s", "breaker_trip:{k}@1000s"])
+def test_the_shipped_burn_in_never_passes_with_its_power_lost(fault, tmp_path):
+    faults = [fault.format(k=k) for k in ALL]
+    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings={"soak_time": "40 min"}, faults=faults)
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    assert ran.on == []
+
+
+@pytest.mark.parametrize("plan", ["smoke", "acceptance"])
+@pytest.mark.parametrize("seed", range(11, 16))
+def test_good_racks_pass(plan, seed, tmp_path):
+    ran = run_plan(PLANS / f"{plan}.yaml", tmp_path, seed=seed)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+    assert ran.texts("foreign control") == []
