@@ -163,7 +163,11 @@ class Guard(asyncio.Protocol):
     def beat(self) -> None:
         """Say that the control loop runs, and which controls this run answers for."""
         self._say("beat", armed=list(self._armed), sequence=self.sequence)
-        if not self.lost and time.monotonic() - self._heard > max(_ANSWERS_WITHIN_S, 20 * self.charge.interval):
+        if (
+            not self.lost
+            and not self._is_closing
+            and time.monotonic() - self._heard > max(_ANSWERS_WITHIN_S, 20 * self.charge.interval)
+        ):
             self._lose("the guardian does not answer any more")
 
     def arm(self, *controls: str) -> None:
@@ -205,12 +209,12 @@ class Guard(asyncio.Protocol):
         """Say good-bye, wait for the guardian's end (its record must be complete before the run's is sealed)."""
         if self._is_closing:
             return
-        self._is_closing = True
         self._say("bye")
+        self._is_closing = True
         await self._dispose()
 
     def _say(self, what: str, **data: Any) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing() and not self._is_closing:
             line = json.dumps({"say": what, "epoch": self.charge.epoch, **data})
             self._transport.write(line.encode() + b"\n")
 

@@ -102,7 +102,8 @@ class Runner:
         self.sequences: Sequences | None = None
         """The station's safe state, compiled for the wire."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_closing = False
+        self.is_closing = False
+        """The rack is as it is left; what is still running only has to come to its end."""
 
     # --- from outside ------------------------------------------------------------------------------------------------
 
@@ -226,7 +227,7 @@ class Runner:
         try:
             await work
         except BaseException as error:
-            if not self._is_closing:
+            if not self.is_closing:
                 self.broken("a part of the run failed", error)
 
     # --- frames ------------------------------------------------------------------------------------------------------
@@ -301,12 +302,16 @@ class Runner:
             self.journal.add_event(COVERAGE, devices=counts)
 
     async def close(self) -> None:
-        """End the background work, the guardian and the connections."""
+        """End the guardian, the background work and the connections, in this order.
+
+        The control loop lives until the guardian has gone, but judges nothing any more: the rack is as it was left, and
+        a partner that is slow to end does not change what the run has found.
+        """
+        self.is_closing = True
         if self.guard is not None:
             await self.guard.close()
         self.notifier.stopping()
         self.notifier.close()
-        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

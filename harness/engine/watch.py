@@ -42,6 +42,8 @@ class Watch:
                     run.log.tell("guardian", event)
                 run.guard.events.clear()
             run.notifier.alive(run.running.title if run.running is not None else "")
+            if run.is_closing:
+                continue
             if run.interlocks is not None:
                 run.interlocks.evaluate()
             now = run.clock.monotonic()
