@@ -27,24 +27,26 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 
     found = Problems()
     fine: list[str] = []
+    told: list[Problem] = []
     values = settings(pairs)
     for name in dict.fromkeys(files):
         try:
-            fine.append(f"{name}: ok, {_check_one(name, station, values)}")
+            fine.append(f"{name}: ok, {_check_one(name, station, values, told)}")
         except ProblemsError as error:
             found.extend(error)
         except HarnessError as error:
             found.add(Problem(name, 0, 0, error.code, error.message, error.hint))
     tell_broken()
-    for problem in found.found:
+    for problem in [*found.found, *told]:
         click.echo(str(problem), err=True)
     for line in fine:
         say(line)
     return 2 if found else 0
 
 
-def _check_one(name: str, station: str | None, values: dict[str, Any]) -> str:
-    """Check one file; returns what it is. ProblemsError with everything wrong in it."""
+def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
+    """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
+    from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
 
     path = Path(name)
@@ -52,17 +54,25 @@ def _check_one(name: str, station: str | None, values: dict[str, Any]) -> str:
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")
     if kind == "plan":
+        from harness.engine.guard_checks import worth_a_word
         from harness.engine.project import load_project, load_station
 
         on = load_station(find_station(station, simulate=True))
         project = load_project(path, on, values)
+        told += worth_a_word(on, project.interlocks)
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
         return f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
     if kind == "station":
+        from harness.engine.guard_checks import worth_a_word
+        from harness.engine.interlock_checks import check_expired
         from harness.engine.project import load_station
 
         on = load_station(path)
+        late = Problems()
+        check_expired(on.source, on.station.bypass, late)
+        late.raise_if_any()
+        told += worth_a_word(on, on.station.interlocks)
         return f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
     if kind == "profile":
         from harness.device.registry import load_profile

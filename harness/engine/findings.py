@@ -27,5 +27,7 @@ class Findings:
     """Interlocks that tripped in their proof test at the start."""
     unread: tuple[str, ...] = ()
     """Switches of which a run that commanded nothing could not tell whether they are on."""
+    warnings: dict[str, str] = field(default_factory=dict)
+    """Interlocks that only warn: the first reason of each."""
     twins: list[str] = field(default_factory=list)
     """Other runs of this serial number at the same time, a line each."""

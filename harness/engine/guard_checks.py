@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.engine.hazards import HAZARDS, WORDS, guarded
+from harness.engine.hazards import HAZARDS, WORDS, always_trips, guarded, only_instrument
 from harness.engine.references import references
 from harness.schema.document import Source
-from harness.schema.problems import Problems
+from harness.schema.problems import Problem, Problems
 from harness.schema.station import Interlock
 
 if TYPE_CHECKING:
@@ -16,19 +16,24 @@ if TYPE_CHECKING:
 
 
 def check_guarded(
-    source: Source, on: StationProject, steps: Sequence[PlannedStep], interlocks: Sequence[Interlock], found: Problems
+    source: Source,
+    on: StationProject,
+    steps: Sequence[PlannedStep],
+    written: Sequence[Interlock],
+    active: Sequence[Interlock],
+    found: Problems,
 ) -> None:
     """A plan must not energise what nothing watches, what no interlock would switch off, or what a run leaves alone.
 
-    Whoever wrote a step: what it is given to command, it may switch on.
+    Whoever wrote a step: what it is given to command, it may switch on. `active`: the interlocks that are not bypassed.
     """
-    covered = _covered(on, interlocks)
+    covered = _covered(on, active)
     first = True
     for step in steps:
         for place, name in energised_by(source, on, step):
             if first:
                 first = False
-                _check_minimum(source, on, step, interlocks, found)
+                _check_minimum(source, on, step, written, found)
             if name in on.stays_on:
                 message = f"{name} stays on ({on.stays_on[name]}): no run touches it"
                 found.add(source.problem(place, "HX-1382", message, "name the others, one step each"))
@@ -54,7 +59,7 @@ def energised_by(source: Source, on: StationProject, step: PlannedStep) -> Itera
 def _covered(on: StationProject, interlocks: Sequence[Interlock]) -> set[str]:
     """What interlocks that are always armed would switch off."""
     covered: set[str] = set()
-    for sequence in {interlock.on_trip for interlock in interlocks if not interlock.armed_in}:
+    for sequence in {interlock.on_trip for interlock in interlocks if always_trips(interlock)}:
         covered |= on.switched_off_by(sequence)
     return covered
 
@@ -71,3 +76,13 @@ def _check_minimum(
         reasons = ", ".join(f"{hazard}: ..." for hazard in missing)
         hint = f"add interlocks, or say in the station why not: unguarded: {{{reasons}}}"
         found.add(source.problem((step.section, step.index), "HX-1381", message, hint))
+
+
+def worth_a_word(on: StationProject, interlocks: Sequence[Interlock]) -> list[Problem]:
+    """What is allowed and should not stay so: a coolant whose loss only one instrument can show."""
+    signal = only_instrument(on.catalog, interlocks)
+    if not signal:
+        return []
+    message = f"warning: if {signal} stands still, no interlock sees that the coolant does: all hang on it"
+    hint = "add one on the pressure drop of the rack, see docs/reference/interlocks.md"
+    return [on.source.problem(("interlocks",), "HX-1387", message, hint)]

@@ -12,7 +12,7 @@ from typing import get_args
 from harness.engine.catalog import Catalog
 from harness.limits.check import compile_check
 from harness.quantity import unit
-from harness.schema.station import Hazard, Interlock
+from harness.schema.station import NEEDED, Hazard, Interlock
 
 HAZARDS: tuple[Hazard, ...] = get_args(Hazard)
 WORDS: Mapping[Hazard, str] = {
@@ -34,9 +34,14 @@ def leaves(catalog: Catalog, signal: str) -> frozenset[str]:
     return frozenset(leaf for each in derived.inputs.values() for leaf in leaves(catalog, each))
 
 
+def always_trips(interlock: Interlock) -> bool:
+    """Whether it counts in every step: what is on stays on between steps, and a warning stops nothing."""
+    return not interlock.armed_in and interlock.action == "trip"
+
+
 def guarded(catalog: Catalog, interlocks: Iterable[Interlock]) -> set[Hazard]:
     """The hazards that interlocks watch at all times."""
-    always = [interlock for interlock in interlocks if not interlock.armed_in]
+    always = [interlock for interlock in interlocks if always_trips(interlock)]
     return {hazard for hazard in HAZARDS if any(guards(catalog, interlock, hazard) for interlock in always)}
 
 
@@ -76,3 +81,34 @@ def _minds_flag(catalog: Catalog, interlock: Interlock, signal: str, hazard: Haz
     except ValueError:
         return False  # said already
     return mask is not None and not any(mask >> bit & 1 for bit in bits)
+
+
+def only_instrument(catalog: Catalog, interlocks: Iterable[Interlock]) -> str:
+    """The one measured signal without which no interlock sees that the coolant stands still; '' when there is none.
+
+    Temperatures do not count: where nothing flows, the thermometers of the loop see nothing of the rack.
+    """
+    needed = [
+        _needed(catalog, interlock)
+        for interlock in interlocks
+        if always_trips(interlock) and _keeps_coolant(catalog, interlock)
+    ]
+    return min(frozenset.intersection(*needed), default="") if needed else ""
+
+
+def _keeps_coolant(catalog: Catalog, interlock: Interlock) -> bool:
+    """Whether an interlock trips when the flow goes: by flow or level, or by a pressure drop."""
+    if guards(catalog, interlock, "coolant"):
+        return True
+    kinds = {unit(catalog.signals[signal].unit).kind for signal in interlock.all_signals if signal in catalog.signals}
+    named = any("differential_pressure" in signal for signal in interlock.all_signals)
+    is_drop = named or all(len(leaves(catalog, signal)) > 1 for signal in interlock.all_signals)
+    return interlock.min is not None and kinds == {"pressure"} and is_drop
+
+
+def _needed(catalog: Catalog, interlock: Interlock) -> frozenset[str]:
+    """The measured signals without any one of which the interlock cannot trip on a value."""
+    behind = [leaves(catalog, signal) for signal in interlock.all_signals]
+    enough = len(behind) - NEEDED[interlock.vote] + 1
+    every = frozenset().union(*behind)
+    return frozenset(leaf for leaf in every if sum(leaf in leaves_ for leaves_ in behind) >= enough)

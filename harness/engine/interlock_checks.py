@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import Place, attempt
@@ -16,7 +17,7 @@ from harness.schema.conditions import Bounds
 from harness.schema.document import Source
 from harness.schema.fields import LocatedError
 from harness.schema.problems import Problems
-from harness.schema.station import ArmedWhen, Interlock, Station
+from harness.schema.station import ArmedWhen, Bypass, Interlock, Station
 
 
 def check_interlocks(
@@ -122,12 +123,32 @@ def _check_leak(
 ) -> None:
     """A leak is dealt with by a sequence that deals with the coolant too."""
     sequence = station.sequences.get(interlock.on_trip)
-    if sequence is None or sequence.kind == "leak" or not guards(catalog, interlock, "leak"):
+    is_dealt_with = sequence is None or sequence.kind == "leak" or interlock.action == "warn"
+    if is_dealt_with or not guards(catalog, interlock, "leak"):
         return
     message = f"a leak leads to {interlock.on_trip!r}, which is no sequence of kind leak: the coolant would go on"
     hint = "name a sequence of kind leak in on_trip"
     place = (*loc, "on_trip") if "on_trip" in interlock.model_fields_set else loc
     found.add(source.problem(place, "HX-1374", message, hint))
+
+
+def check_bypasses(source: Source, bypasses: Sequence[Bypass], names: Collection[str], found: Problems) -> None:
+    """What is bypassed must be there."""
+    for index, bypass in enumerate(bypasses):
+        if bypass.interlock not in names:
+            hint = did_you_mean(bypass.interlock, names)
+            message = f"no interlock is named {bypass.interlock!r}{hint}"
+            found.add(source.problem(("bypass", index, "interlock"), "HX-1376", message))
+
+
+def check_expired(source: Source, bypasses: Sequence[Bypass], found: Problems) -> None:
+    """A bypass ends with its last day. Only what begins a run asks: a rack can be made safe on any day."""
+    today = datetime.now(UTC).date()
+    for index, bypass in enumerate(bypasses):
+        if bypass.until < today:
+            message = f"the bypass of {bypass.interlock!r} by {bypass.owner} ended on {bypass.until}"
+            hint = "remove it, so that the interlock counts again, or let its owner renew it"
+            found.add(source.problem(("bypass", index, "until"), "HX-1377", message, hint))
 
 
 def check_names(source: Source, station: Station, added: Mapping[int, Interlock], found: Problems) -> None:

@@ -26,10 +26,7 @@ from harness.limits.rate import RATE_OVER_S, rate_per_second
 from harness.quantity import Quality, difference_unit
 from harness.safety.precedence import DEFAULT, Trip
 from harness.schema.conditions import Bounds
-from harness.schema.station import Interlock
-
-NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
-"""How many of an interlock's signals must be bad, by its vote."""
+from harness.schema.station import NEEDED, Interlock
 
 
 @dataclass(slots=True)
@@ -87,6 +84,8 @@ class _Guard:
     def __init__(self, spec: Interlock, store: SignalStore, max_age: Callable[[str], float]) -> None:
         self.spec = spec
         self.trip: Trip | None = None
+        self.is_warning = False
+        """What only warns has been told, and still is as it must not be."""
         self.is_in_step = not spec.armed_in
         has_bounds = bool(spec.quantities() or spec.words)
         self.channels = []
@@ -130,11 +129,13 @@ class Interlocks:
         max_age: Mapping[str, float],
         on_trip: Callable[[Trip], None],
         leaks: Collection[str] = (),
+        on_warning: Callable[[str, str], None] = lambda _interlock, _reason: None,
     ) -> None:
-        """`leaks` are the safe-state sequences of kind leak."""
+        """`leaks` are the safe-state sequences of kind leak; `on_warning` is told what only warns, and why."""
         self._store = store
         self._clock = clock
         self._on_trip = on_trip
+        self._on_warning = on_warning
         self._leaks = frozenset(leaks)
         self._armed = False
         self._on: set[str] = set()
@@ -224,8 +225,14 @@ class Interlocks:
         now = self._clock.monotonic()
         bad = guard.bad_channels(now)
         if len(bad) < NEEDED[guard.spec.vote] or not guard.is_armed(self._store, is_energised=bool(self._on)):
+            guard.is_warning = False
             return
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
+        if guard.spec.action == "warn":
+            if not guard.is_warning:
+                guard.is_warning = True
+                self._on_warning(guard.spec.name, reason)
+            return
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
         is_silence = not any(channel.violates for channel in bad)
         sequence = DEFAULT if is_silence and guard.spec.on_trip in self._leaks else guard.spec.on_trip

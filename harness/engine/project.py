@@ -15,7 +15,7 @@ from harness.engine.checks import attempt, check_conditions, check_reference, ke
 from harness.engine.dead_man_checks import check_dead_men
 from harness.engine.evidence_checks import check_coverage
 from harness.engine.guard_checks import check_guarded
-from harness.engine.interlock_checks import check_interlocks, check_names
+from harness.engine.interlock_checks import check_bypasses, check_expired, check_interlocks, check_names
 from harness.engine.parameters import outside_bounds, replaced
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
@@ -155,6 +155,8 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
         return on
     interlocks: dict[int, Interlock] = parts(source, ("interlocks",), Interlock, whole, Problems())
     check_interlocks(on.catalog, source, on.station, interlocks, (), found)
+    if whole is not None:
+        check_bypasses(source, station.bypass, [each.name for each in station.interlocks], found)
     check_safe_state(on.catalog, source, station, found, is_whole=whole is not None)
     if whole is not None and not on.catalog.unknown:
         check_switches(on, found)
@@ -231,13 +233,23 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
         if loc[0] in ("show", "interlocks"):
             check_reference(on.catalog, limits, source, loc, kind, text, found)
     added: dict[int, Interlock] = parts(source, ("interlocks",), Interlock, head, found)
-    interlocks = [*on.station.interlocks, *added.values()]
+    written = [*on.station.interlocks, *added.values()]
+    bypassed = [*on.station.bypass, *(head.bypass if head is not None else ())]
+    interlocks = [each for each in written if each.name not in {bypass.interlock for bypass in bypassed}]
     check_interlocks(on.catalog, source, on.station, added, titles, found)
     check_names(source, on.station, added, found)
-    check_guarded(source, on, steps, interlocks, found)
+    check_guarded(source, on, steps, written, interlocks, found)
+    check_expired(on.source, on.station.bypass, found)
+    engineering = []
     if head is not None:
         check_coverage(source, head, steps, on.station.coverage_floor, found)
-    engineering = outside_bounds(head.parameters, values, source, found) if head is not None else []
+        check_bypasses(source, head.bypass, [each.name for each in written], found)
+        check_expired(source, head.bypass, found)
+        engineering = outside_bounds(head.parameters, values, source, found)
+    engineering += [
+        f"interlock {each.interlock!r} is bypassed until {each.until} by {each.owner}: {each.reason}"
+        for each in bypassed
+    ]
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")

@@ -20,14 +20,14 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.clock import Clock
-from harness.engine.interlocks import NEEDED, Interlocks
+from harness.engine.interlocks import Interlocks
 from harness.engine.signals import SignalStore
 from harness.limits.check import Check, compile_check
 from harness.limits.rate import RATE_OVER_S, STEEPER, change_needed, rate_per_second
 from harness.limits.span import shown_span, span, violating
 from harness.quantity import Frame, SignalInfo
 from harness.safety.precedence import Trip
-from harness.schema.station import Interlock
+from harness.schema.station import NEEDED, Interlock
 
 _GOOD_FRAMES = 3
 _BREATH_S = 0.005
@@ -92,7 +92,9 @@ class _Trial:
         self.store = SignalStore(parts, {}, self.clock)
         self.trips: list[Trip] = []
         ages = {part.name: part.max_age for part in parts}
-        self.interlocks = Interlocks([spec], self.store, self.clock, ages, self.trips.append)
+        self.interlocks = Interlocks(
+            [spec.model_copy(update={"action": "trip"})], self.store, self.clock, ages, self.trips.append
+        )
         self.values = {signal: _good(spec, store.info(signal)) for signal in spec.all_signals}
         if spec.armed_when is not None:
             signal = spec.armed_when.signal

@@ -136,7 +136,7 @@ def _safe_state(runner: Runner) -> SafeState:
 
 
 def _notes(runner: Runner) -> list[str]:
-    notes = []
+    notes = [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
     if runner.past is not None:
         lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")

@@ -264,6 +264,11 @@ class Runner:
         except HarnessError as error:
             self.halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
 
+    def warned(self, interlock: str, reason: str) -> None:
+        """An interlock that only warns: told when it begins, and it stays with the verdict."""
+        self.log.tell("warning", f"{interlock}: {reason}", interlock=interlock)
+        self.found.warnings.setdefault(interlock, reason)
+
     def tripped(self, trip: Trip) -> None:
         """An interlock fired."""
         if trip.is_silence:  # the rack showed nothing bad: what watches it is gone, which is the station's fault

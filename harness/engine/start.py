@@ -145,7 +145,7 @@ class Start:
                     raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
         ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
-        run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks)
+        run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks, run.warned)
         if run.past is not None:
             await self._take_up(run.past)
         run.external = ExternalChanges(

@@ -7,6 +7,7 @@ quantities keep their unit, because only the place they are used in knows which 
 from __future__ import annotations
 
 import string
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
@@ -151,6 +152,15 @@ def _control(value: Any) -> str:
     return text
 
 
+def _day(value: Any) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(_text(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not a day; write it like 2026-12-31") from None
+
+
 def _serial(value: Any) -> str:
     text = _text(value)
     if not 0 < len(text) <= MAX_NAME or not all(char in _SERIAL for char in text):
@@ -184,6 +194,9 @@ Rate = Annotated[tuple[Quantity, float], PlainValidator(_rate), _json("string", 
 
 Name = Annotated[str, BeforeValidator(_name), _json("string", pattern=f"^[a-z][a-z0-9_]{{0,{MAX_NAME - 1}}}$")]
 """An identifier: a-z, 0-9 and _, with a letter first."""
+
+Day = Annotated[date, PlainValidator(_day), _json("string", examples=["2026-12-31"])]
+"""A day, as year-month-day; it ends at midnight UTC."""
 
 Title = Annotated[str, BeforeValidator(_title), _json("string", minLength=1, maxLength=MAX_TITLE)]
 """One line of free text, spaces allowed."""

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_va
 
 from harness.quantity import canonical
 from harness.schema.fields import Coverage, LocatedError, Model, SignalRef, StrictText
-from harness.schema.station import Derived, Interlock
+from harness.schema.station import Bypass, Derived, Interlock
 
 
 def _bound(value: Any) -> str | float:
@@ -105,6 +105,8 @@ class Plan(Model):
     attempt that judged nothing (the station was at fault, data were missing) uses none up."""
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
+    bypass: tuple[Bypass, ...] = ()
+    """Interlocks of the station or the plan that this plan leaves out for a while."""
     show: tuple[SignalRef, ...] = ()
     setup: tuple[StepEntry, ...] = ()
     steps: tuple[StepEntry, ...]

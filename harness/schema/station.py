@@ -11,6 +11,7 @@ from harness.schema.conditions import Bounds, Condition
 from harness.schema.fields import (
     ControlRef,
     Coverage,
+    Day,
     Duration,
     DurationOrZero,
     LocatedError,
@@ -83,6 +84,10 @@ class ArmedWhen(Bounds):
     signal: SignalRef
 
 
+NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
+"""How many of an interlock's signals must be bad to trip, by its vote."""
+
+
 class Interlock(Bounds):
     """A condition that must hold from arming to disarming: a level, latched; silence counts as bad."""
 
@@ -100,6 +105,8 @@ class Interlock(Bounds):
     armed_in: tuple[str, ...] = ()
     """Names of the steps during which the interlock is armed; empty: always."""
     on_trip: StrictText = "default"
+    action: Literal["trip", "warn"] = "trip"
+    """`warn`: tells and records that the condition does not hold, and stops nothing. It guards nothing either."""
     guards: Hazard | None = None
     """What it watches, where the names of its signals do not say so (a contact at a digital input)."""
 
@@ -115,12 +122,26 @@ class Interlock(Bounds):
             raise ValueError("a vote needs different signals: one that is named twice has two votes")
         if not self.quantities() and not self.words and self.max_rate is None:
             raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
+        if self.action == "warn" and "on_trip" in self.model_fields_set:
+            raise LocatedError("a warning leads nowhere: leave on_trip out", "on_trip")
         return self
 
     @property
     def all_signals(self) -> tuple[str, ...]:
         """The watched signals."""
         return self.signals or ((self.signal,) if self.signal else ())
+
+
+class Bypass(Model):
+    """An interlock that is left out of the runs for a while. Such a run is an engineering run: it certifies nothing."""
+
+    interlock: StrictText
+    """Its name, as the interlock has it."""
+    owner: Title
+    """Who answers for it."""
+    until: Day
+    """The last day on which it may be left out; after it no run begins."""
+    reason: Title
 
 
 class KeepUntil(Condition):
@@ -295,6 +316,8 @@ class Station(Model):
     longest_for: Annotated[Duration, AfterValidator(_is_short)] = 30.0
     """The longest `for` of any interlock, the plan's own included; at most 5 min: what may be bad for longer guards
     nothing."""
+    bypass: tuple[Bypass, ...] = ()
+    """Interlocks of the station that are left out for a while."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     stays_on: dict[ControlRef, Title] = Field(default_factory=dict)
