@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.engine.findings import Findings
 from harness.engine.project import Project
 from harness.limits.verdict import Verdict, worst
@@ -47,10 +49,15 @@ def _judged(project: Project, found: Findings, journal: Journal) -> tuple[Verdic
     if len(done) < planned:
         return Verdict.INCONCLUSIVE, f"only {len(done)} of {planned} steps were carried out"
     count = sum(len(step.measurements) for step in counted)
-    if not any(one.is_judged for step in counted for one in step.measurements):
+    if is_idle(found.steps):
         nothing = "nothing was judged: the plan has no measurement with a limit, no watch and no check"
         return Verdict.INCONCLUSIVE, f"{_many(len(done), 'step')} carried out, {nothing}"
     return Verdict.PASS, f"{_many(len(done), 'step')}, {_many(count, 'measurement')}, all within limits"
+
+
+def is_idle(steps: Sequence[StepResult]) -> bool:
+    """Whether nothing was held against a limit in any of the attempts that count."""
+    return not any(one.is_judged for step in latest(steps) for one in step.measurements)
 
 
 def _many(count: int, word: str) -> str:

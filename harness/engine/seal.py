@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 
 from harness.engine.border import shown
-from harness.engine.decision import decide
+from harness.engine.decision import decide, is_idle
 from harness.engine.options import RunOutcome
 from harness.engine.result import build_result, is_safe
 from harness.engine.runner import Runner
@@ -89,6 +89,8 @@ def _result(run: Conducted, verdict: Verdict, reason: str) -> Result:
 def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
     found = run.runner.found
     hints = [one.hint for one in latest(found.steps) if one.hint]
+    if is_idle(found.steps) and result.verdict == Verdict.INCONCLUSIVE:
+        hints = hints or ["give the plan something to judge: a measurement with a limit, a watch, a check"]
     if found.stop is not None and found.stop.hint:
         hints = [found.stop.hint]
     return RunOutcome(
