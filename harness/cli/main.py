@@ -21,6 +21,10 @@ COMMANDS = {
     "read": ("harness.cli.commanding:read", "Read one signal (or a bank of them) now."),
     "set": ("harness.cli.commanding:set_", "Set one control (or a bank of them), confirmed by read-back."),
     "safe": ("harness.cli.safe:safe", "Bring a station to its safe state, confirmed."),
+    "supervise": (
+        "harness.cli.supervising:supervise",
+        "Make safe what dead runs left armed (a service).",
+    ),
     "ctl": ("harness.cli.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
     "runs": ("harness.cli.records:runs", "List the runs in the data folder."),
     "report": ("harness.cli.records:report", "Show the record of a run."),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import mmap
 import os
 import socket
 import subprocess
@@ -25,15 +24,19 @@ from harness.device.device import Device
 from harness.engine.project import Project
 from harness.engine.signals import SignalStore
 from harness.errors import SafetyError
+from harness.safety import armed
 from harness.safety.compile import devices_of
-from harness.safety.connections import connection
+from harness.safety.connections import connection, referenced
+from harness.safety.lease import SUPERVISOR, Lease
 from harness.safety.lock import RackLock
 
 BEAT_S = 0.25
 """Time between beats of the control loop, seconds; three missing ones and the guardian acts."""
 READY_WITHIN_S = 15.0
 _ENDS_WITHIN_S = 6.0
-_ANSWERS_WITHIN_S = 10.0
+_UNANSWERED = 9
+_UNANSWERED_S = 2.25
+"""A guardian counts as frozen after so many rounds of the control loop without a word of it, and so many seconds."""
 _SAY_AGAIN_S = 0.05
 _LENIENT = 4
 """How much longer a runner may be silent that carries its own simulated devices: they share its processor and risk
@@ -50,6 +53,10 @@ class Charge:
     epoch: int
     diary: Path | None
     lock: RackLock | None = None
+    keys: tuple[str, ...] = ()
+    """What the run has for itself: see `harness.safety.keys`."""
+    armed: Path | None = None
+    """The folder of armed files, where a supervisor looks after them; None: no third layer."""
     is_simulated: bool = False
     interval: float = BEAT_S
 
@@ -63,8 +70,20 @@ async def guard_run(
     on_loss: Callable[[str], None],
 ) -> Guard:
     """Start a guardian with the compiled safe state of the station, and with connections of its own."""
-    reached = {name: connection(devices[name], addresses.get(name, ""), project.on.base) for name in devices_of(plan)}
-    return await Guard.start(charge, {"devices": reached, **plan}, on_loss)
+    base = project.on.base
+    reached = {name: connection(devices[name], addresses.get(name, ""), base) for name in devices_of(plan)}
+    guard = await Guard.start(charge, {"devices": reached, **plan}, on_loss)
+    if charge.armed is not None:
+        named = {
+            name: referenced(entry, devices[name], addresses.get(name, ""), base) for name, entry in reached.items()
+        }
+        try:
+            await asyncio.to_thread(guard.write_armed, {"devices": named, **plan})
+        except OSError as error:
+            await guard.close()
+            guard.disarm()
+            raise SafetyError(f"the armed file cannot be written to {charge.armed}: {error.strerror}") from error
+    return guard
 
 
 def energised_now(devices: Mapping[str, Device], store: SignalStore, stays_on: Container[str]) -> list[str]:
@@ -99,11 +118,12 @@ class Guard(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
-        self._lease: mmap.mmap | None = None
+        self._lease: Lease | None = None
+        self._unanswered = 0
+        self._asked = 0.0
         self._rest = b""
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_closing = False
-        self._heard = time.monotonic()
         self._armed: dict[str, None] = {}
         self.sequence = "default"
         """The sequence of the safe state that fits now; the runner changes it when it trips."""
@@ -128,6 +148,8 @@ class Guard(asyncio.Protocol):
                 diary=str(charge.diary or ""),
                 serial=charge.serial,
                 is_simulated=charge.is_simulated,
+                armed=str(guard.armed_file or ""),
+                live=guard._lease.path if guard._lease is not None else "",
                 **plan,
             )
             # the guardian lives in real time, also when this loop's time runs faster
@@ -145,12 +167,11 @@ class Guard(asyncio.Protocol):
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         self._stderr = _memory("guardian-stderr")
-        with theirs, _memory("guardian-lease") as lease:
-            lease.write(b"\0")
-            lease.flush()
-            self._lease = mmap.mmap(lease.fileno(), 1)
+        with theirs:
             try:
-                self._process = _spawn(self.charge, theirs.fileno(), lease.fileno(), self._stderr)
+                self._lease = Lease.create(is_named=self.charge.armed is not None)
+                self._process = _spawn(self.charge, theirs.fileno(), self._lease.handle, self._stderr)
+                self._lease.close_handle()
             except BaseException:
                 ours.close()
                 raise
@@ -161,14 +182,29 @@ class Guard(asyncio.Protocol):
     # --- what the control loop says ----------------------------------------------------------------------------------
 
     def beat(self) -> None:
-        """Say that the control loop runs, and which controls this run answers for."""
+        """Say that the control loop runs, and which controls this run answers for. Called in each of its rounds.
+
+        Rounds are counted, not seconds alone: a loop that was held up itself could have heard nobody.
+        """
+        self._say_beat()
+        if not self._unanswered:
+            self._asked = time.monotonic()
+        self._unanswered += 1
+        if self.lost or self._is_closing:
+            return
+        if self._lease is not None and self._lease.is_open and self._lease.revoked_by == SUPERVISOR:
+            self._lose("the supervisor has made the rack safe: this process and its guardian were frozen")
+            return
+        silent = time.monotonic() - self._asked
+        patience = _UNANSWERED_S * (_LENIENT if self.charge.is_simulated else 1)
+        if self._unanswered > _UNANSWERED and silent > patience:
+            self._lose(f"the guardian (process {self.pid}) does not answer any more: it is frozen")
+
+    def _say_beat(self) -> None:
+        if self._lease is not None and self._lease.is_open:
+            self._lease.note(tuple(self._armed), self.sequence)
+            self._lease.beat("runner")
         self._say("beat", armed=list(self._armed), sequence=self.sequence)
-        if (
-            not self.lost
-            and not self._is_closing
-            and time.monotonic() - self._heard > max(_ANSWERS_WITHIN_S, 20 * self.charge.interval)
-        ):
-            self._lose("the guardian does not answer any more")
 
     def arm(self, *controls: str) -> None:
         """Let the guardian know, before a command leaves, that this run answers for `controls` (`device.control`).
@@ -177,7 +213,7 @@ class Guard(asyncio.Protocol):
         """
         if not self._armed.keys() >= set(controls):
             self._armed.update(dict.fromkeys(controls))
-            self.beat()
+            self._say_beat()
 
     @property
     def armed(self) -> tuple[str, ...]:
@@ -187,9 +223,10 @@ class Guard(asyncio.Protocol):
     @property
     def revocation(self) -> str:
         """Why this run's epoch has been revoked; '' as long as it is not. Known before the guardian's word is read."""
-        if self._lease is None or self._lease.closed or self._lease[0] == 0:
+        if self._lease is None or not self._lease.is_open or not self._lease.revoked_by:
             return ""
-        return self.lost or f"the guardian has made the rack safe: this process was frozen, epoch {self.charge.epoch}"
+        who = "supervisor" if self._lease.revoked_by == SUPERVISOR else "guardian"
+        return self.lost or f"the {who} has made the rack safe: this process was frozen, epoch {self.charge.epoch}"
 
     def may_energise(self) -> bool:
         """Whether the guardian lives and has not revoked this run's epoch. Asks memory that both share: no waiting."""
@@ -200,6 +237,34 @@ class Guard(asyncio.Protocol):
         if not self.may_energise():
             reason = self.lost or self.revocation or "the guardian is not there"
             raise SafetyError(f"nothing is energised any more: {reason}")
+
+    @property
+    def armed_file(self) -> Path | None:
+        """Where this run's armed file is; None: there is no third layer."""
+        return armed.place(self.charge.armed, self.charge.run) if self.charge.armed is not None else None
+
+    def write_armed(self, plan: Mapping[str, Any]) -> None:
+        """Write the armed file: the compiled safe state, references to credentials, who guards. Blocking; OSError."""
+        assert self.armed_file is not None
+        assert self._lease is not None
+        content = {
+            "run": self.charge.run,
+            "station": self.charge.station,
+            "diary": str(self.charge.diary or ""),
+            "keys": list(self.charge.keys),
+            "live": self._lease.path,
+            "boot": armed.boot(),
+            "pids": [os.getpid(), self.pid],
+        }
+        armed.write(self.armed_file, {**content, **plan})
+
+    def disarm(self) -> None:
+        """The rack is confirmed safe, or nothing was commanded: nobody has to look after it. Blocking."""
+        if self.armed_file is not None:
+            armed.remove(self.armed_file)
+        if self._lease is not None and self._lease.path:
+            with contextlib.suppress(OSError):
+                os.unlink(self._lease.path)
 
     def hand_over(self) -> None:
         """Ask the guardian to make the rack safe in the runner's place; it goes on when this process ends."""
@@ -226,7 +291,7 @@ class Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in whole lines."""
-        self._heard = time.monotonic()
+        self._unanswered = 0
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             message = json.loads(line)
@@ -284,7 +349,7 @@ class Guard(asyncio.Protocol):
             await asyncio.sleep(0)
         if self._stderr is not None:
             self._stderr.close()
-        if self._lease is not None and not self._lease.closed:
+        if self._lease is not None and self._lease.is_open:
             self._lease.close()
         if not self._ready.done():
             self._ready.cancel()

@@ -5,16 +5,46 @@ What does not stand is said before anything is energised, and is in the record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.device.dead_man import DeadMan
 from harness.engine.dead_man_checks import put_off_first
-from harness.errors import HarnessError
+from harness.engine.project import Project
+from harness.errors import ConfigError, HarnessError
 from harness.limits.verdict import Verdict
+from harness.safety import armed
 from harness.safety.precedence import Stop
+from harness.safety.sequence import ActionReport, SafeReport
 
 if TYPE_CHECKING:
     from harness.engine.runner import Runner
+
+_RESCUED_WITHIN_S = 600.0
+
+
+def third_layer(project: Project) -> tuple[Path | None, str]:
+    """The folder for the armed file of a run on a rack, or why there is none.
+
+    ConfigError when a secret of the station could not be read again by who finds the armed file.
+    """
+    folder = armed.armed_folder()
+    if folder is None:
+        return None, f"no third layer (neither ${armed.FOLDER_ENV} nor {armed.FOLDER})"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return None, f"no third layer ({folder} is not yours to write)"
+    for name, entry in project.on.station.devices.items():
+        if entry.credentials is not None and entry.credentials.env:
+            raise ConfigError(
+                f"device {name}: credentials from the environment (${entry.credentials.env}) die with this process, "
+                "and the third layer needs them after it",
+                hint=f"put them into a file, mode 0600, or do without the layer: unset {armed.FOLDER_ENV}",
+            )
+    return folder, ""
 
 
 class Layers:
@@ -23,6 +53,35 @@ class Layers:
     def __init__(self, run: Runner) -> None:
         self._run = run
         self._dead_men: dict[str, DeadMan] = {}
+        self.unarmed = ""
+        """Why there is no third layer; '' when there is one."""
+
+    async def rescue(self) -> bool:
+        """Make safe what a dead run on this bay left armed, before a device is opened; False when that fails."""
+        charge = self._run.charge
+        if charge is None or charge.armed is None:
+            return True
+        for path, problem in list(armed.armed_on(charge.armed, charge.keys)):
+            if problem:
+                self._run.log.tell("layers", f"{path.name} may be armed on this bay, and {problem}")
+                continue
+            if not await self._rescue(path):
+                return False
+        return True
+
+    async def _rescue(self, path: Path) -> bool:
+        run = self._run
+        name = path.stem
+        run.log.tell("found", f"{name} died on this bay and left it armed: it is made safe first")
+        missing, switches = await _rescued(path)
+        cause = f"{name} died on this bay"
+        if not missing:
+            run.log.tell("found", f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})")
+            return True
+        run.found.safe = SafeReport("default", cause, [ActionReport(text, False) for text in missing])
+        reason = f"{cause}, and what it left on is NOT CONFIRMED off: {'; '.join(missing)}"
+        run.halt(Stop(Verdict.ERROR, reason, "look at the rack"))
+        return False
 
     async def arm(self) -> None:
         """Arm the dead-man of every device that the station gives one; SafetyError when one does not take it."""
@@ -41,22 +100,38 @@ class Layers:
         """One line: which layers stand between a dead run and a hot rack."""
         run = self._run
         guardian = f"guardian (process {run.guard.pid})" if run.guard is not None else "no guardian (virtual time)"
-        armed = [str(dead_man) for dead_man in self._dead_men.values()]
+        third = self._third()
+        men = [str(dead_man) for dead_man in self._dead_men.values()]
         without = sorted(
             name
             for name, expansion in run.project.catalog.expansions.items()
             if name not in self._dead_men and any(p.spec.energises for p in expansion.controls.values())
         )
         if without:
-            armed.append(f"no dead-man on {', '.join(without)}")
+            men.append(f"no dead-man on {', '.join(without)}")
         proof = run.project.on.station.de_energised
         dead = (
             f"the rack is dead below {proof.below} of {', '.join(proof.bus)}"
             if proof is not None
             else "no busbar is named (de_energised): switches that read off are taken for a dead rack"
         )
-        text = f"{guardian}; {'; '.join(armed) or 'no device needs a dead-man'}; {dead}"
-        run.log.tell("layers", text, guardian=run.guard is not None, dead_men=list(self._dead_men))
+        parts = [guardian, *([third] if third else []), *(men or ["no device needs a dead-man"]), dead]
+        run.log.tell(
+            "layers",
+            "; ".join(parts),
+            guardian=run.guard is not None,
+            supervisor=third.startswith("supervisor"),
+            dead_men=list(self._dead_men),
+        )
+
+    def _third(self) -> str:
+        charge = self._run.charge
+        if charge is None or charge.is_simulated:
+            return ""
+        if charge.armed is None:
+            return self.unarmed
+        who = armed.supervisor(charge.armed)
+        return f"supervisor ({who})" if who else f"armed file in {charge.armed}, but NO supervisor runs"
 
     async def hold(self, controls: list[str]) -> None:
         """These switches (`device.control`) were found on: the run answers for them, and so do their dead-men."""
@@ -75,8 +150,13 @@ class Layers:
     async def disarm(self) -> None:
         """Let go, the rack being confirmed safe. Otherwise the devices act by themselves, as they are meant to."""
         run = self._run
+        is_safe = run.found.safe is None or run.found.safe.is_confirmed
+        if run.guard is not None and is_safe:
+            await asyncio.to_thread(run.guard.disarm)
+        elif run.guard is not None and run.guard.armed_file is not None:
+            run.log.tell("layers", f"{run.guard.armed_file} stays: the safe state is not confirmed")
         for name, dead_man in self._dead_men.items():
-            if run.found.safe is not None and not run.found.safe.is_confirmed:
+            if not is_safe:
                 run.log.tell("layers", f"the dead-man of {name} stays armed: the safe state is not confirmed")
                 continue
             try:
@@ -84,3 +164,25 @@ class Layers:
                     await dead_man.disarm()
             except (HarnessError, TimeoutError) as error:
                 run.log.tell("layers", f"the dead-man of {name} could not be let go of: {error or 'no answer'}")
+
+
+async def _rescued(path: Path) -> tuple[list[str], list[str]]:
+    """Let a supervisor's process make an armed file safe: what is not confirmed, and the switches it was about."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "harness.supervisor", "--once", str(path)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(_RESCUED_WITHIN_S):
+            said, _ = await process.communicate()
+        found: dict[str, Any] = json.loads(said)
+    except (TimeoutError, ValueError):
+        return ["who should have made it safe failed"], []
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode == 6:
+        return ["another process is making it safe"], []
+    return list(found["unconfirmed"]), list(found["switches"])

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from harness import RELEASED
 from harness.clock import Clock, iso
@@ -13,6 +14,7 @@ from harness.engine.bay import station_keys
 from harness.engine.border import Border
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.inputs import read_inputs
+from harness.engine.layers import third_layer
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
@@ -45,6 +47,7 @@ async def execute(
     station = project.on.station.station
     is_real = not options.is_simulated and options.network is None
     keys = station_keys(project.on, options.addresses) if is_real else []
+    armed, unarmed = third_layer(project) if is_real else (None, "")
     about = {
         "station": station,
         "plan": project.plan.plan,
@@ -72,7 +75,8 @@ async def execute(
             else:
                 for name, content in copies.items():
                     folder.write(name, content)
-            run = await _prepare(project, options, clock, folder, wall, lock, reception, past)
+            third = (armed, unarmed, tuple(key.what for key in keys))
+            run = await _prepare(project, options, clock, folder, wall, lock, reception, past, third)
             return await _to_its_end(run, on_start)
     finally:
         reception.close()
@@ -110,6 +114,7 @@ async def _prepare(
     lock: RackLock,
     reception: Reception,
     past: Past | None,
+    third: tuple[Path | None, str, tuple[str, ...]],
 ) -> Conducted:
     """Open the record, and make the run that it is of. Nothing is contacted yet."""
     header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(past.started_ns if past else wall))
@@ -126,6 +131,7 @@ async def _prepare(
     runner = Runner(project, options, clock, journal, log)
     runner.past = past
     runner.lock, runner.reception = lock, reception
+    runner.layers.unarmed = third[1]
     if not clock.is_virtual and options.network is None:
         runner.charge = Charge(
             station=project.on.station.station,
@@ -134,6 +140,8 @@ async def _prepare(
             epoch=wall // 1_000_000_000,
             diary=folder.path / DIARY,
             lock=lock,
+            keys=third[2],
+            armed=third[0],
             is_simulated=options.is_simulated,
             interval=BEAT_S * max(1.0, 1.0 / clock.rate),
         )

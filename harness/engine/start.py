@@ -58,6 +58,8 @@ class Start:
 
     async def begin(self) -> bool:
         """Open the devices and arm what guards them; False when the run must not go on."""
+        if not await self._run.layers.rescue():
+            return False
         return await self._open() and await self._get_guarded() and await self._begin()
 
     async def _open(self) -> bool:

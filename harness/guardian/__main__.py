@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import mmap
 import os
 import signal
 import socket
@@ -19,7 +18,9 @@ from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands
 from harness.guardian.voice import Voice
 from harness.guardian.watch import Watch
+from harness.safety import armed as armed_file
 from harness.safety.actions import Sequences
+from harness.safety.lease import GUARDIAN, Lease
 from harness.safety.names import inherited
 from harness.safety.sequence import SafeReport, energised, make_safe
 
@@ -32,7 +33,7 @@ _LOOK_AGAIN_S = 1.0
 TEND_EVERY_S = 20.0
 """Time between two uses of the guardian's connections while it has nothing to do, seconds."""
 _TEND_S = 3.0
-_REVOKED = 1
+_BEAT_S = 0.25
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,11 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pipe = socket.socket(fileno=given.pipe)
     pipe.setblocking(False)
     locks = inherited([int(handle) for handle in given.locks.split(",") if handle])
-    with mmap.mmap(given.lease, 1) as lease:
+    lease = Lease.inherited(given.lease)
+    try:
         return asyncio.run(_guard(pipe, lease, locks))
+    finally:
+        lease.close()
 
 
-async def _guard(pipe: socket.socket, lease: mmap.mmap, locks: Sequence[socket.socket]) -> int:
+async def _guard(pipe: socket.socket, lease: Lease, locks: Sequence[socket.socket]) -> int:
     watch = Watch()
     await asyncio.get_running_loop().create_connection(lambda: watch, sock=pipe)
     try:
@@ -65,6 +69,7 @@ async def _guard(pipe: socket.socket, lease: mmap.mmap, locks: Sequence[socket.s
     diary = Diary(Path(plan["diary"]) if plan["diary"] else None)
     diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
     voice = Voice(plan, locks, diary)
+    beating = asyncio.ensure_future(_beat(lease))
     try:
         return await _serve(watch, plan, lease, diary, voice)
     except Exception as error:
@@ -72,11 +77,19 @@ async def _guard(pipe: socket.socket, lease: mmap.mmap, locks: Sequence[socket.s
         watch.say("failed", reason=repr(error))
         raise
     finally:
+        beating.cancel()
         voice.close()
         await diary.close()
 
 
-async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary: Diary, voice: Voice) -> int:
+async def _beat(lease: Lease) -> None:
+    """Show the supervisor, where there is one, that the guardian lives and its loop runs."""
+    while True:
+        lease.beat("guardian")
+        await asyncio.sleep(_BEAT_S)
+
+
+async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Diary, voice: Voice) -> int:
     sequences = Sequences.of(plan)
     hands = Hands(plan["devices"])
     problems = await hands.open()
@@ -94,6 +107,7 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: mmap.mmap, diary:
         diary.note("bye")
     elif not watch.armed:
         diary.note("runner gone", cause=cause, armed=[])
+        _disarm(plan)
     else:
         return await _take_over(watch, plan, lease, diary, voice, sequences, hands, cause)
     await hands.close()
@@ -126,14 +140,14 @@ async def tend(sequences: Sequences, hands: Hands, watch: Watch, diary: Diary, p
 async def _take_over(
     watch: Watch,
     plan: Mapping[str, Any],
-    lease: mmap.mmap,
+    lease: Lease,
     diary: Diary,
     voice: Voice,
     sequences: Sequences,
     hands: Hands,
     cause: str,
 ) -> int:
-    lease[0] = _REVOKED  # first of all: from here on the runner, should it wake up, does not energise again
+    lease.revoke(GUARDIAN)  # first of all: from here on the runner, should it wake up, does not energise again
     watch.say("revoked", cause=cause)
     started = time.monotonic()
     armed = watch.armed
@@ -151,6 +165,8 @@ async def _take_over(
         diary.note("safe" if not unconfirmed else "NOT CONFIRMED", seconds=seconds, unconfirmed=unconfirmed)
         watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
         voice.is_safe = not unconfirmed
+        if not unconfirmed:
+            _disarm(plan)
         if unconfirmed:
             if seconds >= persist:
                 break
@@ -161,6 +177,14 @@ async def _take_over(
         diary.note("note", text="the simulated devices lived in the runner and ended with it")
     await hands.close()
     return 5 if unconfirmed else 0
+
+
+def _disarm(plan: Mapping[str, Any]) -> None:
+    """The rack is safe: nobody has to look after it any more."""
+    if plan["armed"]:
+        with contextlib.suppress(OSError):
+            armed_file.remove(Path(plan["armed"]))
+            os.unlink(plan["live"])
 
 
 async def _finished(work: asyncio.Future[SafeReport], watch: Watch) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from harness.device.address import Address, parse_address, tls_options
 from harness.device.credentials import redfish_credentials, snmp_credentials
 from harness.device.device import Device
 from harness.schema.profile import ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
+from harness.schema.station import FileRef
 
 
 def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
@@ -22,25 +24,46 @@ def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
         options = profile.snmp
         entry |= {"host": where.host, "port": where.port, "max_oids": options.max_oids}
         entry |= {"any_source": options.any_source, "max_sets": options.max_sets}
-        credentials = snmp_credentials(None if replaced else device.entry.credentials, base)
-        entry["credentials"] = {
-            "version": credentials.version,
-            "community": credentials.community.reveal(),
-            "user": credentials.user,
-            "auth_protocol": credentials.auth_protocol,
-            "auth_key": credentials.auth_key.reveal(),
-            "priv_protocol": credentials.priv_protocol,
-            "priv_key": credentials.priv_key.reveal(),
-            "context": credentials.context,
-        }
+        entry |= secrets_of("snmp", None if replaced else device.entry.credentials, base)
     elif isinstance(profile, RedfishProfile):
-        proof = redfish_credentials(None if replaced else device.entry.credentials, base)
         entry |= {"host": where.host, "port": where.port, "tls": tls_options(where, base)}
-        entry |= {"user": proof.user, "password": proof.password.reveal(), "uses_session": proof.uses_session}
+        entry |= secrets_of("redfish", None if replaced else device.entry.credentials, base)
     else:
         assert isinstance(profile, ScpiProfile)
         entry["resource"] = where.resource
     return entry
+
+
+def secrets_of(protocol: str, ref: FileRef | None, base: Path) -> dict[str, Any]:
+    """What of a device's connection comes from its credentials, {} for a protocol without any."""
+    if protocol == "snmp":
+        found = snmp_credentials(ref, base)
+        return {
+            "credentials": {
+                "version": found.version,
+                "community": found.community.reveal(),
+                "user": found.user,
+                "auth_protocol": found.auth_protocol,
+                "auth_key": found.auth_key.reveal(),
+                "priv_protocol": found.priv_protocol,
+                "priv_key": found.priv_key.reveal(),
+                "context": found.context,
+            }
+        }
+    if protocol == "redfish":
+        proof = redfish_credentials(ref, base)
+        return {"user": proof.user, "password": proof.password.reveal(), "uses_session": proof.uses_session}
+    return {}
+
+
+def referenced(entry: Mapping[str, Any], device: Device, replaced: str, base: Path) -> dict[str, Any]:
+    """A connection with the place of its credentials instead of what they are."""
+    ref = device.entry.credentials
+    if ref is None or replaced:
+        return dict(entry)
+    secret = secrets_of(str(entry["protocol"]), None, base)
+    kept = {key: value for key, value in entry.items() if key not in secret}
+    return {**kept, "secret": str((base / ref.file).resolve())}
 
 
 def _modbus(profile: ModbusProfile, where: Address) -> dict[str, Any]:

@@ -82,8 +82,8 @@ def write_plan(folder: Path, kind: str, hold: str) -> Path:
     """Switch all on and wait for something that does not come."""
     path = folder / "plan.yaml"
     path.write_text(
-        "schema: 1\nplan: hold\ncoverage: 50 %\nsteps:\n"
+        "schema: 1\nplan: hold\ncoverage: 90 %\nsteps:\n"
         f"  - {{step: power_on, outlets: {DEVICES[kind][1]}, stagger: 50 ms}}\n"
-        f"  - {{step: hold, for: {hold}}}\n"
+        f"  - {{step: hold, for: {hold}, watch: [{{signal: cdu.flow, min: 5 L/min}}]}}\n"
     )
     return path

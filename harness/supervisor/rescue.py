@@ -1,0 +1,132 @@
+"""One armed file made safe: by the same code as the runner and the guardian, with connections of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.guardian.diary import Diary
+from harness.guardian.hands import Hands
+from harness.safety import armed
+from harness.safety.actions import Sequences
+from harness.safety.keys import Key
+from harness.safety.lease import SUPERVISOR, Lease
+from harness.safety.lock import RackLock
+from harness.safety.names import Doors
+from harness.safety.sequence import make_safe
+from harness.supervisor.credentials import with_secrets
+
+AGAIN_S = 2.0
+"""Pause before an unconfirmed safe state is carried out again, seconds."""
+
+
+@dataclass(slots=True)
+class Rescued:
+    """What came of it."""
+
+    unconfirmed: list[str] = field(default_factory=list)
+    switches: list[str] = field(default_factory=list)
+    """What the dead run had answered for."""
+    is_busy: bool = False
+    """Another process is at it."""
+
+
+async def rescue(path: Path, cause: str, persist: float) -> Rescued:
+    """Make safe what an armed file names, and remove it when that is confirmed. Tries for `persist` seconds.
+
+    Never raises for what devices do or for what is in the file: that is told as not confirmed.
+    """
+    try:
+        with armed.held(path) as is_ours:
+            return await _rescue(path, cause, persist) if is_ours else Rescued(is_busy=True)
+    except FileNotFoundError:
+        return Rescued()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Rescued([f"the armed file {path} is of no use: {error}"])
+
+
+async def _rescue(path: Path, cause: str, persist: float) -> Rescued:
+    content = armed.read(path)
+    lease = Lease.open(content["live"])
+    noted = None
+    if lease is not None:
+        lease.revoke(SUPERVISOR)  # first of all: a frozen runner that wakes up energises nothing
+        noted = lease.noted()
+        lease.close()
+    if noted is not None and noted.get("armed") == []:
+        _disarm(path, content)
+        return Rescued()
+    sequences = Sequences.of(content)
+    found = noted.get("armed") if noted is not None else None
+    switches = [str(each) for each in found] if isinstance(found, list) else sorted(sequences.off)
+    sequence = str(noted.get("sequence", "default")) if noted is not None else "default"
+    diary = Diary(Path(content["diary"]) if content["diary"] else None)
+    diary.note("start", pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
+    diary.note("takeover", cause=cause, armed=switches, sequence=sequence, by="supervisor")
+    try:
+        with _locked(content) as lock:
+            doors = Doors(lock.answer)
+            await doors.add(lock.sockets)
+            try:
+                missing = await _make_safe(content, sequences, switches, sequence, cause, persist, diary)
+            finally:
+                doors.close()
+    finally:
+        await diary.close()
+    if not missing:
+        _disarm(path, content)
+    return Rescued(missing, switches)
+
+
+async def _make_safe(
+    content: Mapping[str, Any],
+    sequences: Sequences,
+    switches: list[str],
+    sequence: str,
+    cause: str,
+    persist: float,
+    diary: Diary,
+) -> list[str]:
+    started = time.monotonic()
+    try:
+        hands = Hands({name: with_secrets(entry) for name, entry in content["devices"].items()})
+    except Exception as error:  # a credentials file that is gone, a device of a kind that is not known any more
+        diary.note("NOT CONFIRMED", seconds=0.0, unconfirmed=[str(error)])
+        return [str(error)]
+    try:
+        for device, problem in (await hands.open()).items():
+            diary.note("not reached", device=device, problem=problem)
+        while True:
+            report = await make_safe(sequences.chosen(sequence, switches), cause, hands, diary)
+            seconds = round(time.monotonic() - started, 3)
+            missing = report.unconfirmed
+            diary.note("NOT CONFIRMED" if missing else "safe", seconds=seconds, unconfirmed=missing)
+            if not missing or seconds >= persist:
+                return missing
+            await asyncio.sleep(AGAIN_S)
+    finally:
+        await hands.close()
+
+
+@contextlib.contextmanager
+def _locked(content: Mapping[str, Any]) -> Any:
+    """No run begins at these devices meanwhile. Dead and frozen ones keep nobody from making the rack safe."""
+    keys = [Key(what, what) for what in content["keys"]]
+    text = f"(the supervisor, for {content['run']})"
+    lock = RackLock.take("safe", keys, run=str(content["run"]), station=str(content["station"]), text=text)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def _disarm(path: Path, content: Mapping[str, Any]) -> None:
+    armed.remove(path)
+    with contextlib.suppress(OSError):
+        os.unlink(content["live"])
