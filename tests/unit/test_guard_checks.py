@@ -173,7 +173,8 @@ def test_what_stays_on_is_left_on_and_alone(tmp_path):
     def feed(_runner, simulation):
         simulation.plant.command("outlet[8]", 1.0)
 
-    steps = '- {step: power_on, outlets: "pdu.outlet[1]"}\n- {step: hold, for: 5 s}'
+    steps = '- {step: power_on, outlets: "pdu.outlet[1]"}\n'
+    steps += "- {step: measure, signal: cdu.flow, over: 5 s, limit: {min: 100 L/min}}"
     ran = run_plan(write_plan(tmp_path, steps), tmp_path, station=path, during=feed)
     assert (ran.outcome.verdict, ran.outcome.is_safe, ran.on) == (Verdict.PASS, True, [8]), ran.reason
 
