@@ -54,6 +54,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")
     if kind == "plan":
+        from harness.engine.gates import open_gates
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.project import load_project, load_station
 
@@ -62,7 +63,9 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         told += worth_a_word(on, project.interlocks)
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
-        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
+        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}" + "".join(
+            f"\n  note: {each}" for each in open_gates(project)
+        )
     if kind == "station":
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.interlock_checks import check_expired

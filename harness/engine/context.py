@@ -25,7 +25,7 @@ from harness.limits.verdict import Verdict, judge
 from harness.limits.window import Window, statistic_info
 from harness.quantity import Reading, SignalInfo, difference_unit
 from harness.record.result import Measurement, excused_text, measurement_event
-from harness.schema.conditions import Bounds
+from harness.schema.conditions import Bounds, Watch
 
 CHECKPOINT_EVERY_S = 10.0
 """Longest time of a soak that is lost to an interruption, seconds."""
@@ -100,7 +100,7 @@ class ResolvedLimit:
     name: str = ""
     provenance: str = ""
     guard: float = 0.0
-    on_fail: str = "continue"
+    on_fail: str = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,8 @@ class StepContext:
             return ResolvedLimit(
                 check, limit, f"{named.source}: {named.limit.provenance}", guard, on_fail=named.limit.on_fail
             )
-        return ResolvedLimit(compile_check(limit, info), provenance="plan")
+        on_fail = limit.on_fail if isinstance(limit, Watch) else "stop"
+        return ResolvedLimit(compile_check(limit, info), provenance="plan", on_fail=on_fail)
 
     def measure(
         self,

@@ -14,6 +14,7 @@ from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
 from harness.engine.dead_man_checks import check_dead_men
 from harness.engine.evidence_checks import check_coverage
+from harness.engine.gates import check_gates
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_bypasses, check_expired, check_interlocks, check_names
 from harness.engine.parameters import outside_bounds, replaced
@@ -239,6 +240,7 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     check_interlocks(on.catalog, source, on.station, added, titles, found)
     check_names(source, on.station, added, found)
     check_guarded(source, on, steps, written, interlocks, found)
+    check_gates(source, steps, found)
     check_expired(on.source, on.station.bypass, found)
     engineering = []
     if head is not None:

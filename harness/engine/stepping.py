@@ -42,6 +42,8 @@ class Stepping:
         self._repetition = Repetition(run)
         self._hint = ""
         """What to do about the failure of the attempt that just ended."""
+        self._is_raised = False
+        """Whether that attempt failed by itself, and not by its measurements only."""
 
     def _is_behind(self, step: PlannedStep) -> bool:
         """Whether the interrupted run had completed a step, and it still holds."""
@@ -137,7 +139,7 @@ class Stepping:
         )
         fault_point("step-begun")
         self._run.interlocks.enter_step(step.title)
-        self._hint = ""
+        self._hint, self._is_raised = "", False
         verdict, reason = await self._outcome(step, context)
         if verdict is Verdict.FAIL and step.section != "cleanup":
             await self._look_again()
@@ -161,13 +163,17 @@ class Stepping:
         self._run.found.steps.append(result)
         goes_on = verdict in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
         if verdict is Verdict.FAIL:
-            by_itself = "stop" if not context.measurements or context.stop_after_fail else "continue"
-            goes_on = (step.entry.on_fail or by_itself) == "continue"
+            goes_on = step.section != "setup" and (step.entry.on_fail or self._limits_say(context)) == "continue"
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
         self._run.log.tell("step end", text, **_dump(result), goes_on=goes_on)
         fault_point("step-ended")
         self._run.running = None
         return goes_on
+
+    def _limits_say(self, context: StepContext) -> str:
+        """A FAIL stops, but where every limit that failed says otherwise."""
+        is_measured = any(m.verdict is Verdict.FAIL for m in context.measurements)
+        return "continue" if is_measured and not context.stop_after_fail and not self._is_raised else "stop"
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
         children = Children()
@@ -220,7 +226,7 @@ class Stepping:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
             return verdict, "; ".join(m.reason for m in measured[:3])
         if isinstance(error, StepFailedError):
-            self._hint = printable(error.hint)
+            self._hint, self._is_raised = printable(error.hint), True
             return Verdict.FAIL, printable(error.message)
         if isinstance(error, HarnessError):
             text = printable(str(error))

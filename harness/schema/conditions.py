@@ -61,6 +61,7 @@ class Watch(Condition):
 
     name: str = ""
     on_fail: Literal["continue", "stop"] = "stop"
+    """stop: the step ends at once, and what follows is not carried out. continue: it goes on, and FAILs at its end."""
 
 
 class Limit(Bounds):
@@ -70,7 +71,8 @@ class Limit(Bounds):
     """Guard band: a value passes only when it is inside by more than this."""
     provenance: StrictText
     """Who says so: the customer's specification, a standard, a datasheet, and how well it is known."""
-    on_fail: Literal["continue", "stop"] = "continue"
+    on_fail: Literal["continue", "stop"] = "stop"
+    """What a FAIL means for the steps after it; a step's own `on_fail` counts before it. In set-up it always stops."""
     description: str = ""
 
     @model_validator(mode="after")
