@@ -136,7 +136,7 @@ def test_a_failed_engineering_run_is_a_fail_and_an_engineering_run(tmp_path):
         ("burn_in_24h", {"cycle_every": "24 h"}),
         ("burn_in_24h", {"cycle_low": "1 s"}),
         ("acceptance", {"load": "50 %"}),
-        ("acceptance", {"soak_time": "1 s"}),
+        ("acceptance", {"soak_time": "9 s"}),
     ],
 )
 def test_what_makes_the_shipped_plans_easier_costs_their_certificate(name, settings):

@@ -160,6 +160,7 @@ def test_a_failed_step_is_held_and_done_again(tmp_path):
         HEAD
         + """
   - {step: wait_until, name: warm, signal: cdu.supply_temperature, min: 50 degC, within: 20 s, attempts: 2}
+  - {step: check, conditions: [{signal: cdu.leak, equals: dry}]}
 """
     )
 
