@@ -25,7 +25,7 @@ FAULTS = [
     ("pump_stop:2", 1, ["pumps", "cdu.pump[2].rpm"]),
     ("pump_stop:1@100s", 1, ["nothing leaks, nothing alarms", "cdu.pump[1].rpm"]),
     ("both_pumps_stop", 1, ["coolant flows"]),
-    ("both_pumps_stop@110s", 4, ["interlock", "flow"]),
+    ("both_pumps_stop@110s", 4, ["interlock 'no pressure drop'", "cdu.differential_pressure"]),
     ("leak", 4, ["leak", "wet"]),
     ("leak@130s", 4, ["leak", "wet"]),
     ("outlet_stuck:3", 3, ["power on", "outlet[3]"]),
