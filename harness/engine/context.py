@@ -163,7 +163,7 @@ class StepContext:
         return self._bench.store.period(signal)
 
     def signals(self, reference: str) -> list[str]:
-        """The signals that a reference stands for, as far as the devices have them."""
+        """The signals that a reference stands for: of a bank, the rows that the device has."""
         return [name for name in self._bench.project.catalog.find_signals(reference) if self._bench.store.has(name)]
 
     @property

@@ -50,10 +50,12 @@ def _walk(annotation: Any, metadata: list[Any], data: Any, loc: Loc) -> Iterator
         for arm in args:
             yield from _walk(arm, [], data, loc)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from references(annotation, data, loc)
+        is_short = isinstance(data, str) and "signal" in annotation.model_fields  # `restart_on: [rack.reboots]`
+        yield from references(annotation, {"signal": data} if is_short else data, loc)
     elif origin in (tuple, list) and isinstance(data, list):
         for index, item in enumerate(data):
             yield from _walk(args[0], [], item, (*loc, index))
     elif origin in (dict, typing.Mapping) and isinstance(data, dict):
         for key, item in data.items():
+            yield from _walk(args[0], [], key, (*loc, key))
             yield from _walk(args[1], [], item, (*loc, key))

@@ -15,6 +15,7 @@ from harness.engine.context import Bench
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
+from harness.engine.needs import refuse_missing
 from harness.engine.proof_test import prove
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import Past, key_of
@@ -141,10 +142,7 @@ class Start:
         run.bench = Bench(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
         run.bench.gate = run.desk.gate
         run.bench.step_clock = run.desk.step_clock
-        for interlock in run.project.interlocks:
-            for signal in interlock.all_signals:
-                if not store.has(signal):
-                    raise HarnessError(f"interlock {interlock.name!r} needs {signal}, which the device does not have")
+        refuse_missing(run.project, store)
         ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks, run.warned)

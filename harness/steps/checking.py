@@ -43,6 +43,8 @@ class CheckParams(Params):
                 message = f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}"
                 raise LocatedError(message, "firmware", name)
         for signal in self.texts:
+            if not catalog.find_signals(signal):
+                continue  # said with the other references
             if signal not in catalog.signals:
                 raise LocatedError(catalog.signal_problem(signal), "texts", signal)
             if not catalog.signals[signal].is_text:
