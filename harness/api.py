@@ -11,6 +11,7 @@ from harness.engine.catalog import Catalog
 from harness.engine.context import ResolvedLimit, StepContext
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepDefinition, StepFailedError, step
+from harness.engine.view import DeviceView
 from harness.errors import (
     BadValueError,
     ConfigError,
@@ -66,6 +67,7 @@ __all__ = [
     "ConfigError",
     "ControlRef",
     "DeviceError",
+    "DeviceView",
     "Duration",
     "DurationOrZero",
     "Frame",

@@ -19,6 +19,7 @@ from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
 from harness.engine.project import NamedLimit, Project
 from harness.engine.signals import SignalStore
+from harness.engine.view import DeviceView
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
@@ -195,9 +196,9 @@ class StepContext:
             yield window
 
     @property
-    def devices(self) -> Mapping[str, Device]:
-        """The station's devices, to read their identity and health."""
-        return self._bench.devices
+    def devices(self) -> Mapping[str, DeviceView]:
+        """The station's devices as they are now, to read their identity, role and health. Nothing more."""
+        return {name: DeviceView.of(device) for name, device in self._bench.devices.items()}
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 

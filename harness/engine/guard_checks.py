@@ -27,7 +27,7 @@ def check_guarded(
 
     Whoever wrote a step: what it is given to command, it may switch on. `active`: the interlocks that are not bypassed.
     """
-    covered = _covered(on, active)
+    covered = covered_by(on, active)
     first = True
     for step in steps:
         for place, name in energised_by(source, on, step):
@@ -56,7 +56,7 @@ def energised_by(source: Source, on: StationProject, step: PlannedStep) -> Itera
                     yield place, f"{device}.{point.name}"
 
 
-def _covered(on: StationProject, interlocks: Sequence[Interlock]) -> set[str]:
+def covered_by(on: StationProject, interlocks: Sequence[Interlock]) -> set[str]:
     """What interlocks that are always armed would switch off."""
     covered: set[str] = set()
     for sequence in {interlock.on_trip for interlock in interlocks if always_trips(interlock)}:

@@ -27,6 +27,7 @@ from harness.engine.desk import Desk
 from harness.engine.ending import Ending
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.findings import Findings
+from harness.engine.guard_checks import covered_by
 from harness.engine.guarding import Charge, Guard
 from harness.engine.interlocks import Interlocks
 from harness.engine.layers import Layers
@@ -97,6 +98,8 @@ class Runner:
         """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
         self.safe_sequence = ""
         """The safe-state sequence that is under way, or was applied last."""
+        self.covered = covered_by(project.on, project.interlocks)
+        """What interlocks that are always armed would switch off, by `device.control`: nothing else is energised."""
         self.energised: dict[str, None] = {}
         """Every switch that this run has switched on or found on, by `device.control`: it goes off in the end."""
         self.sequences: Sequences | None = None
@@ -178,6 +181,8 @@ class Runner:
         if self.guard is not None:
             self.guard.arm(f"{name}.{control.name}")
         if puts_power_on(control, setting):
+            if f"{name}.{control.name}" not in self.covered:
+                raise SafetyError(f"{name}.{control.name} is not energised: no armed interlock would switch it off")
             self.energised[f"{name}.{control.name}"] = None
             if self.bench is not None and not self.bench.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")

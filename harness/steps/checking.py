@@ -119,7 +119,7 @@ def _take(check: Check, holding: Debounce, mono: float, value: float, quality: i
 def _firmware(ctx: StepContext, p: CheckParams, role: str) -> list[str]:
     wrong = []
     for name, accepted in p.firmware.items():
-        if ctx.devices[name].entry.role != role:
+        if ctx.devices[name].role != role:
             continue
         found = ctx.devices[name].identity.get("firmware", "")
         if found not in accepted:

@@ -1,0 +1,31 @@
+"""A device as a step sees it: who it is and how it does. Nothing can be commanded through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from harness.device.device import Device
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device at the moment that it was asked for."""
+
+    name: str
+    role: str
+    """`station`, or `uut`: the rack under test."""
+    identity: Mapping[str, str]
+    """manufacturer, model, serial, firmware, as far as the device says."""
+    polls: int
+    failed: int
+    """Polls that failed."""
+    last_error: str
+
+    @classmethod
+    def of(cls, device: Device) -> DeviceView:
+        """What is known of a device now."""
+        health = device.health
+        identity = MappingProxyType(dict(device.identity))
+        return cls(device.name, device.entry.role, identity, health.polls, health.failed, health.last_error)
