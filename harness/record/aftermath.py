@@ -24,7 +24,8 @@ def aftermath(folder: Path) -> str:
     taken = next((line for line in reversed(lines) if line.get("kind") == "takeover"), None)
     if taken is None:
         return _without_takeover(lines, is_alive=is_alive)
-    what = f"its guardian took over at {taken.get('at')} ({taken.get('cause')}, sequence {taken.get('sequence')})"
+    who = "the supervisor" if taken.get("by") == "supervisor" else "its guardian"
+    what = f"{who} took over at {taken.get('at')} ({taken.get('cause')}, sequence {taken.get('sequence')})"
     for line in reversed(lines[lines.index(taken) :]):
         kind = line.get("kind")
         if kind == "bye":

@@ -18,6 +18,7 @@ import pytest
 from guarded_tools import OUTLETS, ROOT, Bay, diary, is_alive, kinds, said, until
 from service_manager import Service
 
+from harness.record.aftermath import aftermath
 from harness.safety import armed
 
 pytestmark = pytest.mark.timeout(180)
@@ -103,6 +104,9 @@ def test_both_gone_under_the_shipped_units(bay: Station, how: signal.Signals) ->
     until(lambda: "safe, confirmed" in supervisor.text(), 5)
     assert [line.get("by") for line in diary(folder) if line["kind"] == "takeover"] == ["supervisor"]
     assert kinds(folder)[-1] == "safe"
+    if how is signal.SIGKILL:
+        assert "the supervisor took over" in aftermath(folder)
+        assert "made the rack safe: confirmed" in aftermath(folder)
     assert bay.truth()["loop.flow"] > 5, "the coolant must stay on"
     if how is signal.SIGSTOP:
         os.kill(runner, signal.SIGCONT)
