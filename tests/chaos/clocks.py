@@ -21,7 +21,7 @@ async def steps(data: Path, length: float) -> Row:
     """A hold of `length` seconds under a clock that jumps all the time."""
     offset = 0.0
     honest = time.time_ns
-    plan = f"{{schema: 1, plan: hold, coverage: 50 %, steps: [{{step: hold, for: {length} s}}]}}"
+    plan = f"{{schema: 1, plan: hold, coverage: 90 %, steps: [{{step: hold, for: {length} s}}]}}"
 
     async def stepping(scene: Scene) -> None:
         nonlocal offset

@@ -126,7 +126,8 @@ def test_a_prompt_at_a_terminal(keys: str, code: int, virtual: bool, tmp_path: P
 def test_the_serial_is_asked_for_at_a_terminal(tmp_path: Path) -> None:
     with simulation(tmp_path) as (station, _, _process):
         plan = tmp_path / "wait.yaml"
-        plan.write_text("schema: 1\nplan: wait\nsteps:\n  - {step: hold, for: 5 s}\n")
+        watch = "watch: [{signal: cdu.leak, equals: dry}]"
+        plan.write_text(f"schema: 1\nplan: wait\nsteps:\n  - {{step: hold, for: 5 s, {watch}}}\n")
         terminal = Terminal("run", str(plan), "--station", str(station), data=tmp_path / "data")
         terminal.read_until("Serial number")
         terminal.type("R-99\n")

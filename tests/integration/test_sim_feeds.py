@@ -21,7 +21,7 @@ SIMULATED = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.ya
 PLAN = """
 schema: 1
 plan: two-feeds
-coverage: 50 %
+coverage: 90 %
 setup:
   - {step: set, name: coolant, control: cdu.flow_setpoint, to: 172 L/min}
   - {step: power_on, name: feed A, outlets: pdu.outlet, stagger: 200 ms}
