@@ -143,7 +143,7 @@ class Clock:
 
     def wall_ns(self) -> int:
         """UTC nanoseconds since 1970, never running backwards within a run."""
-        return self._anchor_wall_ns + int((self._loop.time() - self._anchor_mono) * 1e9)
+        return self._anchor_wall_ns + round((self._loop.time() - self._anchor_mono) * 1e9)
 
     def go_on_behind(self, wall_ns: int) -> bool:
         """Let stamps go on behind `wall_ns`, where a record ended; True when the system's clock stands before it."""

@@ -241,7 +241,8 @@ class SignalInfo:
 class Reading:
     """One value of one signal, with everything needed to decide whether to believe it.
 
-    `text` holds the word of an enumerated signal or the text of a text signal, else ''.
+    `text` holds the word of an enumerated signal or the text of a text signal, else ''. `reason` says why a value that
+    came in time is STALE all the same, where that is known.
     """
 
     signal: str
@@ -251,6 +252,7 @@ class Reading:
     wall_ns: int
     mono: float
     text: str = ""
+    reason: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -259,7 +261,8 @@ class Reading:
 
     def __str__(self) -> str:
         shown = self.text or f"{self.value:.6g} {self.unit}".rstrip()
-        return shown if self.is_good else f"{self.quality.word} [{shown}]"
+        why = f": {self.reason}" if self.reason else ""
+        return shown if self.is_good else f"{self.quality.word}{why} [{shown}]"
 
 
 @dataclass(frozen=True, slots=True)

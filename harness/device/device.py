@@ -20,6 +20,7 @@ import numpy as np
 
 from harness.clock import Clock
 from harness.device.counting import CounterUnroller
+from harness.device.heartbeat import Heartbeat
 from harness.device.link import Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
@@ -32,7 +33,6 @@ from harness.schema.station import DeviceEntry
 if TYPE_CHECKING:
     from harness.device.dead_man import DeadMan
 
-_FROZEN_AFTER_S = 5.0
 _BUS_TRIES = 2
 """Silent polls after which a device is dormant when others wait for the same wire."""
 
@@ -121,7 +121,8 @@ class Device:
         self._unroller = CounterUnroller([], 0)
         self._is_open = False
         self._must_prove = False
-        self._heartbeat: tuple[float, float] = (math.nan, 0.0)
+        self._heartbeat: Heartbeat | None = None
+        self._heart = -1
         self._asleep_until = -math.inf
         self._busy = asyncio.Lock()
 
@@ -179,6 +180,10 @@ class Device:
         counters = [(k, 2.0**p.spec.counter * p.spec.scale) for k, p in enumerate(self._points) if p.spec.counter]
         uptime = self._index.get(self.profile.heartbeat, -1)
         self._unroller = CounterUnroller(counters, uptime)
+        self._heart = uptime
+        if uptime >= 0:
+            is_slow = self._points[uptime].spec.poll == "slow"
+            self._heartbeat = Heartbeat(self.profile.heartbeat, self.entry.slow if is_slow else self.entry.poll)
         if (once := self._groups["once"]).plan is not None:
             self._take(once, await once.plan.read())
 
@@ -292,14 +297,23 @@ class Device:
         return Frame(self.name, self._clock.wall_ns(), done, values, qualities, self._texts)
 
     def _is_frozen(self, now: float) -> bool:
-        index = self._index.get(self.profile.heartbeat, -1)
-        if index < 0:
+        """Whether the device's heartbeat stands still; told when that begins and when it is over."""
+        if self._heartbeat is None:
             return False
-        beat, since = self._heartbeat
-        if self._values[index] != beat:
-            self._heartbeat = (float(self._values[index]), now)
-            return False
-        return now - since > max(_FROZEN_AFTER_S, 5 * self.entry.poll)
+        shown = self._texts.get(self._heart, "") or float(self._values[self._heart])
+        if self._heartbeat.beat(shown, now, is_good=not self._qualities[self._heart]):
+            self.events.append(self.standstill or f"{self.profile.heartbeat} moves again")
+        return bool(self._heartbeat.standstill)
+
+    @property
+    def standstill(self) -> str:
+        """Why nothing that this device says is believed, although it answers; '' when it is."""
+        return self._heartbeat.standstill if self._heartbeat is not None else ""
+
+    @property
+    def points(self) -> Sequence[SignalPoint]:
+        """What is known of each signal, in the order of `signals`."""
+        return self._points
 
     def _failed(self, error: DeviceError) -> Frame:
         health = self.health

@@ -6,11 +6,11 @@ No I/O happens here, so that a plan can be checked against it before anything is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.quantity import SignalInfo
+from harness.quantity import SignalInfo, difference_unit
 from harness.schema.profile import (
     Control,
     ModbusControl,
@@ -157,6 +157,7 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
             problems.append((("identity", field), f"{name!r} is not a signal of this profile"))
     if profile.heartbeat and profile.heartbeat not in plan.signals:
         problems.append((("heartbeat",), f"{profile.heartbeat!r} is not a signal of this profile"))
+    problems += _motion_problems(profile, plan)
     seen: set[str] = set()
     for point in plan.controls.values():
         where: tuple[str | int, ...] = ("repeat", point.group) if point.group else ("controls", point.name)
@@ -180,6 +181,48 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
                 if not 0 <= address <= 65536 - spec.words_long:
                     problems.append((("signals", name), f"{name}: address {address} is outside 0 to 65535"))
     return problems
+
+
+def movers_of(point: SignalPoint, names: Collection[str], name: str) -> list[str]:
+    """The signals of a device that `name` stands for beside one of its signals: itself, of its row, or a column."""
+    if point.row and (own := f"{point.group}[{point.row}].{name}") in names:
+        return [own]
+    if name in names:
+        return [name]
+    group, _, column = name.partition(".")
+    return [each for each in names if each.startswith(f"{group}[") and each.endswith(f"].{column}")]
+
+
+def _motion_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str | int, ...], str]]:
+    """What the noise, movers and stamps of a profile name that is not there, or cannot be compared."""
+    problems: dict[tuple[str | int, ...], str] = {}
+    if profile.heartbeat in plan.signals and plan.signals[profile.heartbeat].spec.poll == "once":
+        problems[("heartbeat",)] = f"{profile.heartbeat!r} is read once only; it can show no life"
+    for point in plan.signals.values():
+        key = point.name.rpartition(".")[2]
+        where = ("repeat", point.group, "signals", key) if point.group else ("signals", point.name)
+        for index, mover in enumerate(point.spec.moves_with):
+            found = movers_of(point, plan.signals, mover.signal)
+            place = (*where, "moves_with", index)
+            if not found or point.name in found:
+                problems[(*place, "signal")] = f"{mover.signal!r} is no other signal of this profile"
+                continue
+            spec = plan.signals[found[0]].spec
+            if spec.is_text or spec.enum or spec.flags:
+                problems[(*place, "signal")] = f"{mover.signal!r} shows words; name a number"
+                continue
+            try:
+                mover.by.to(difference_unit(spec.unit))
+            except ValueError as error:
+                problems[(*place, "by")] = str(error)
+        stamp = point.spec.stamp
+        if stamp is not None:
+            found = movers_of(point, plan.signals, stamp.signal)
+            if len(found) != 1 or found == [point.name]:
+                problems[(*where, "stamp", "signal")] = f"{stamp.signal!r} is no other signal of this profile"
+            elif plan.signals[found[0]].spec.poll == "once":
+                problems[(*where, "stamp", "signal")] = f"{stamp.signal!r} is read once only; it stamps nothing"
+    return list(problems.items())
 
 
 def _sum_problems(profile: SnmpProfile) -> list[tuple[tuple[str | int, ...], str]]:

@@ -2,7 +2,7 @@
 
 ```
  level:  last GOOD value violates the bound (for at least `for`)         -> bad
-         no GOOD value for longer than the device's max_age              -> bad (silence)
+         no GOOD value for longer than the device's max_age, or STALE    -> bad (silence)
  armed:  always, or while `armed_when` holds or cannot be known or something was commanded on, and in the named steps
  trip:   armed and enough of the signals bad; latched
 ```
@@ -39,13 +39,15 @@ class _Channel:
     debounce: Debounce
     max_rate: float = math.inf
     last_good: float = -math.inf
+    is_stale: bool = False
     value: float = math.nan
     violates: bool = False
     since: float = -math.inf
     history: list[tuple[float, float]] = field(default_factory=list)
 
     def sample(self, mono: float, value: float, quality: int) -> None:
-        """Take one sample; what is not GOOD changes nothing but the age."""
+        """Take one sample. STALE is silence at once; what else is not GOOD changes nothing but the age."""
+        self.is_stale = quality == Quality.STALE
         if quality != Quality.GOOD or value != value:
             return
         self.last_good, self.value = mono, value
@@ -62,14 +64,16 @@ class _Channel:
         return mono - then >= RATE_OVER_S / 2 and abs(value - old) / (mono - then) > self.max_rate
 
     def is_silent(self, now: float) -> bool:
-        """Whether there has been no GOOD value for too long."""
-        return now - self.last_good > self.max_age
+        """Whether there has been no GOOD value for too long, or what came since is known to be old."""
+        return self.is_stale or now - self.last_good > self.max_age
 
     def why(self, now: float, store: SignalStore) -> str:
         """What is wrong, in words."""
         if self.is_silent(now):
             age = "ever" if self.last_good == -math.inf else f"for {now - self.last_good:.1f} s"
-            why = store.missing_input(self.signal) or store.latest(self.signal).quality.word
+            latest = store.latest(self.signal)
+            why = store.missing_input(self.signal) or latest.quality.word
+            why += f": {latest.reason}" if latest.reason else ""
             return f"no good reading of {self.signal} {age} ({why})"
         info = store.info(self.signal)
         shown = info.word(self.value) or f"{self.value:.6g} {info.unit}".rstrip()

@@ -14,6 +14,7 @@ from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
 from harness.engine.dead_man_checks import check_dead_men
 from harness.engine.evidence_checks import check_coverage
+from harness.engine.freeze import mover_problems
 from harness.engine.gates import check_gates
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_bypasses, check_expired, check_interlocks, check_names
@@ -151,6 +152,8 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     for loc, kind, text in references(Station, source.data):
         if loc[0] != "derived":
             check_reference(on.catalog, {}, source, loc, kind, text, found)
+    for loc, code, message in mover_problems(on.catalog, station.moves_with):
+        found.add(source.problem(loc, code, message))
     if only_to_make_safe:
         found.raise_if_any()
         return on

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.clock import Clock
+from harness.engine.freeze import Freeze
 from harness.errors import HarnessError
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import Frame, Quality, Reading, SignalInfo, convert
@@ -108,8 +109,12 @@ class _Formula:
 class SignalStore:
     """Takes frames in, computes derived signals once per round, and tells listeners."""
 
-    def __init__(self, devices: Sequence[Source], derived: Mapping[str, Derived], clock: Clock) -> None:
+    def __init__(
+        self, devices: Sequence[Source], derived: Mapping[str, Derived], clock: Clock, freeze: Freeze | None = None
+    ) -> None:
         self._clock = clock
+        self._freeze = freeze
+        self._derived = derived
         self._frames: dict[str, Frame] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._infos: dict[str, SignalInfo] = {}
@@ -159,8 +164,13 @@ class SignalStore:
             coverage.started, coverage.received, coverage.good = now, 0, 0
 
     def take(self, frame: Frame) -> Frame | None:
-        """Take a frame in and tell its listeners; returns the frame of derived signals when this one completes it."""
+        """Take a frame in and tell its listeners; returns the frame of derived signals when this one completes it.
+
+        What stands still although it must move is STALE in the frame from here on.
+        """
         self._frames[frame.device] = frame
+        if self._freeze is not None:
+            self._freeze.judge(frame, self._frames)
         coverage = self.coverage[frame.device]
         coverage.received += 1
         if _has_data(frame):
@@ -263,7 +273,17 @@ class SignalStore:
         if quality is Quality.GOOD and self._clock.monotonic() - frame.mono > self.max_age(signal):
             quality = Quality.STALE
         text = frame.texts.get(index, "") if info.is_text else info.word(value)
-        return Reading(signal, value, info.unit, quality, frame.wall_ns, frame.mono, text)
+        reason = "" if quality is Quality.GOOD else self.reason(signal)
+        return Reading(signal, value, info.unit, quality, frame.wall_ns, frame.mono, text, reason)
+
+    def reason(self, signal: str) -> str:
+        """Why a signal is not believed although its device answers: what stands still; '' when nothing is known."""
+        device, _ = self._places[signal]
+        if device != DERIVED:
+            return self._freeze.reason(signal) if self._freeze is not None else ""
+        derived = self._derived.get(signal)  # None on the bench of a proof test, which is given their values
+        inputs = ((each, self.reason(each)) for each in (derived.inputs.values() if derived is not None else ()))
+        return next((f"{each}: {why}" for each, why in inputs if why), "")
 
 
 def _has_data(frame: Frame) -> bool:

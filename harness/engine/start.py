@@ -13,6 +13,7 @@ from harness.device.poller import Poller
 from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
 from harness.engine.external_changes import ExternalChanges
+from harness.engine.freeze import Freeze, watched_signals
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
 from harness.engine.needs import refuse_missing
@@ -134,7 +135,10 @@ class Start:
     async def _begin(self) -> bool:
         run = self._run
         catalog = run.project.catalog
-        store = SignalStore(list(run.devices.values()), catalog.derived, run.clock)
+        devices = list(run.devices.values())
+        movers = run.project.on.station.moves_with
+        freeze = Freeze(devices, watched_signals(run.project), movers, self._tell_frozen)
+        store = SignalStore(devices, catalog.derived, run.clock, freeze)
         for name, signals in store.schemas.items():
             profile = catalog.profiles.get(name)
             rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
@@ -170,6 +174,9 @@ class Start:
         fault_point("armed")
         run.interlocks.arm()
         return run.found.stop is None
+
+    def _tell_frozen(self, signal: str, text: str) -> None:
+        self._run.log.tell("frozen", text, signal=signal)
 
     async def _prove_interlocks(self, store: SignalStore) -> None:
         """Make every interlock trip once, beside the run; one that does not would not protect it."""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from harness.quantity import parse_quantity, unit
 from harness.schema.dead_man import DeadMan
 from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model, StrictText
+from harness.schema.motion import Mover, Noise, Stamp
 
 SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
@@ -75,6 +76,12 @@ class Signal(Model):
     counter: Literal[0, 16, 32, 64] = 0
     """Width in bits of a counter that wraps; 0: not a counter."""
     poll: Poll = "fast"
+    noise: Noise | None = None
+    """How live readings scatter; nothing said: standing still is never held against the signal for itself."""
+    moves_with: tuple[Mover, ...] = ()
+    """Signals of the same device that cannot move for long while this one stands still."""
+    stamp: Stamp | None = None
+    """What the device changes with every new measurement of this signal."""
     sim: SimBinding | None = None
 
     @field_validator("sim", mode="before")
@@ -94,6 +101,8 @@ class Signal(Model):
             raise ValueError("scale: 0 would make every value the same")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        if (self.enum or self.flags or self.is_text) and (self.noise is not None or self.moves_with):
+            raise ValueError("noise and moves_with belong to a number: words and flags rightly stand still")
         unknown = [name for name in self.active_low if name not in self.flags]
         if unknown:
             raise ValueError(f"active_low names {unknown[0]!r}, which is not one of the flags")
@@ -103,6 +112,11 @@ class Signal(Model):
     def is_text(self) -> bool:
         """Whether the signal is a text instead of a number."""
         return False
+
+    @property
+    def resolution(self) -> float:
+        """The smallest step that the device shows, in `unit`: as `noise` says, else one raw step."""
+        return (self.noise.resolution if self.noise is not None else 0.0) or abs(self.scale) / 2**self.precision
 
     def words(self) -> dict[float, str]:
         """Raw value -> word."""

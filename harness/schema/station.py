@@ -22,6 +22,7 @@ from harness.schema.fields import (
     StrictText,
     Title,
 )
+from harness.schema.motion import StationMover
 
 LONGEST_FOR_S = 300.0
 
@@ -318,6 +319,8 @@ class Station(Model):
     nothing."""
     bypass: tuple[Bypass, ...] = ()
     """Interlocks of the station that are left out for a while."""
+    moves_with: dict[SignalRef, tuple[StationMover, ...]] = Field(default_factory=dict)
+    """signal: what cannot move for long while it stands still, of whatever device. A sensor that does it is STALE."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     stays_on: dict[ControlRef, Title] = Field(default_factory=dict)

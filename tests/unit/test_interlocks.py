@@ -142,7 +142,7 @@ def test_a_reset_needs_the_name_and_the_cause_gone():
     go(main)
 
 
-@pytest.mark.parametrize("quality", [q for q in Quality if q is not Quality.GOOD])
+@pytest.mark.parametrize("quality", [q for q in Quality if q not in (Quality.GOOD, Quality.STALE)])
 def test_values_that_are_not_good_neither_trip_nor_calm_until_they_are_silence(quality):
     async def main():
         bay = Bay(FLOW)
@@ -157,6 +157,23 @@ def test_values_that_are_not_good_neither_trip_nor_calm_until_they_are_silence(q
         assert trip.is_silence
         assert "no good reading of cdu.flow for 3.2 s" in trip.reason
         assert quality.word in trip.reason
+
+    go(main)
+
+
+def test_a_stale_value_is_silence_at_once():
+    """What is known to be old has been silent for long: nothing is waited for."""
+
+    async def main():
+        bay = Bay(FLOW)
+        bay.put("cdu.flow", 100.0)
+        bay.locks.arm()
+        await bay.wait(0.5)
+        assert bay.fired == []
+        bay.put("cdu.flow", 100.0, Quality.STALE)
+        (trip,) = bay.fired
+        assert trip.is_silence
+        assert "no good reading of cdu.flow for 0.5 s (STALE" in trip.reason
 
     go(main)
 
