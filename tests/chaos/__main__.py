@@ -21,6 +21,7 @@ from tests.chaos import (
     journals,
     killing,
     latency,
+    losses,
     physics,
     stops,
 )
@@ -83,6 +84,22 @@ def _deaths(data: Path, seed: int, *, long: bool) -> list[Row]:
         ]
 
 
+def _losses(data: Path, seed: int, *, long: bool) -> list[Row]:
+    rows = []
+    for k in range(5 if long else 1):
+        rows += [losses.outlets_lost(data, seed + k), losses.mute_feed(data, seed + k)]
+        rows += [losses.frozen_then_dry(data, seed + k, frozen) for frozen in losses.FROZEN]
+        rows += [losses.partial_flow(data, seed + k, clog) for clog in ((30, 60, 100, 200) if long else (30, 200))]
+        rows += [losses.live_bus(data, seed + k), losses.shut_down(data, seed + k)]
+    return rows
+
+
+def _never_pass(data: Path, seed: int, *, long: bool) -> list[Row]:
+    seeds = range(seed, seed + (20 if long else 1))
+    burn_in = losses.never_pass("burn_in_24h", seeds, data, 400.0, {"soak_time": "10 min"})
+    return [losses.never_pass("acceptance", seeds, data, 160.0, {}), burn_in]
+
+
 def _stops(data: Path, seed: int, *, long: bool) -> list[Row]:
     with killing.yard(data) as place:
         return stops.all_ways(place, 100 if long else 1, Random(seed))
@@ -106,6 +123,8 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "clocks": _clocks,
     "latency": _latency,
     "honesty": _honesty,
+    "losses": _losses,
+    "never-pass": _never_pass,
     "false-trips": _false_trips,
     "stops": _stops,
     "deaths": _deaths,
