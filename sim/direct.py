@@ -17,7 +17,7 @@ from sim.servers.modbus import ModbusServer
 from sim.servers.modbus_bank import ModbusFault
 from sim.servers.scpi import ScpiServer
 from sim.servers.snmp.mib import CellList, Oid, TableView
-from sim.servers.snmp.responder import MAX_DATAGRAM, SnmpResponder
+from sim.servers.snmp.responder import SnmpResponder
 
 
 @runtime_checkable
@@ -55,8 +55,7 @@ def offer_snmp(host: Host, listener: Listener, responder: SnmpResponder, sources
     peer = _Agent(view, sources, community)
 
     def offered() -> _Agent | None:
-        is_plain = responder.tamper is None and responder.max_message == MAX_DATAGRAM
-        return peer if listener.is_transparent and is_plain else None
+        return peer if listener.is_transparent and responder.is_plain else None
 
     _offer(host, listener, "snmp", offered)
 

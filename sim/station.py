@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 
 from harness.errors import ConfigError
@@ -95,6 +96,10 @@ class Simulation:
             device.behave(down=True)
         elif fault == "device_refuses":
             device.twin.refuses = True
+        elif fault == "meter_refresh":
+            device.twin.shown.hold(seconds, everything=False)
+        elif fault == "values_frozen":
+            device.twin.shown.hold(math.inf, everything=True)
         elif fault == "wrong_model":
             device.twin.wrong_model = True
         elif fault == "device_reboot":

@@ -15,10 +15,13 @@ DEVICE_FAULTS = {
     "device_slow": "DEVICE=2s answers late by the time given (default 2 s)",
     "device_down": "DEVICE has no power: nobody listens",
     "device_refuses": "DEVICE answers every request with an error",
+    "meter_refresh": "DEVICE=3s renews its quantities only this often (default 3 s); states and commands are not late",
+    "values_frozen": "DEVICE shows the values of this moment for ever; it answers, obeys, and its uptime goes on",
     "wrong_model": "another model answers at the address of DEVICE",
     "device_reboot": "DEVICE is away for 3 s and starts anew",
     "device_heal": "DEVICE is healthy again",
 }
+_DEFAULT_S = {"device_slow": 2.0, "meter_refresh": 3.0}
 SENSOR_FAULTS = ("sensor_offset", "sensor_stuck", "sensor_nan")
 DESCRIPTIONS = {
     "pump_stop": "N: pump N stops",
@@ -100,6 +103,6 @@ def device_argument(fault: StationFault, devices: Collection[str]) -> tuple[str,
         near = difflib.get_close_matches(name, devices, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(devices)}"
         raise ConfigError(f"fault {fault.name} needs a device of the station, got {name!r}", hint=hint)
-    if equals and fault.name != "device_slow":
+    if equals and fault.name not in _DEFAULT_S:
         raise ConfigError(f"fault {fault.name} takes a device only, got {fault.argument!r}")
-    return name, _seconds(value, fault.name) if equals else 2.0
+    return name, _seconds(value, fault.name) if equals else _DEFAULT_S.get(fault.name, 0.0)

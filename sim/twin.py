@@ -48,6 +48,7 @@ class Device:
         """A healthy device again."""
         self.listener.behaviour = Behaviour()
         self.twin.refuses = self.twin.wrong_model = self.twin.sticks = False
+        self.twin.shown.hold(0.0, everything=False)
 
     def come_back(self) -> None:
         """The end of a reboot: counters and uptime start anew."""
@@ -112,9 +113,9 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
         users=[user],
         engine_id=b"\x80\x00\x7e\xd9\x04" + f"sim-{twin.name}".encode()[:27],
     )
-    responder.sources = twin.sources
+    responder.sources, responder.refuses = twin.sources, lambda: twin.refuses
     listener = await host.serve_datagram(lambda: responder, port)
-    offer_snmp(host, listener, responder, twin.sources, COMMUNITY)
+    offer_snmp(host, listener, responder, twin.shown, COMMUNITY)
     where = f"127.0.0.1:{listener.port}"
     v3 = f"-v3 -l authPriv -u {SNMP_USER} -a SHA-256 -A {AUTH_PHRASE} -x AES -X {PRIV_PHRASE}"
     hints = [

@@ -21,9 +21,10 @@ from sim.servers.modbus_bank import (
     TARGET_SILENT,
     ModbusFault,
 )
+from sim.twins.holding import Holding
 from sim.twins.image import Column, absent_raw, from_words, limits_of, string_words, text_words, to_words
 from sim.twins.points import Point, Twin, command_value, controls, points
-from sim.twins.sources import MAX_AGE_S, Sources
+from sim.twins.sources import MAX_AGE_S
 
 TABLES = {"coil": COILS, "discrete": DISCRETE, "holding": HOLDING, "input": INPUT}
 SIZE = 65536
@@ -67,7 +68,7 @@ class _Part:
         self.column: Column | None = None
         self.singles: Callable[[], NDArray[np.float64]] = lambda: np.empty(0)
 
-    def take_singles(self, is_single: Callable[[_Placed], bool], sources: Sources) -> None:
+    def take_singles(self, is_single: Callable[[_Placed], bool], sources: Holding) -> None:
         """Put the points that can be read and encoded together into the column."""
         chosen = [p for p in self.others if is_single(p)]
         self.others = [p for p in self.others if not is_single(p)]
@@ -201,7 +202,7 @@ class ModbusBank:
             if len(self._parts) >= MOST_PARTS:
                 self._parts.clear()
             part = self._parts[key] = _Part(self._placed_points, table, address, address + count)
-            part.take_singles(self._is_simple, self.twin.sources)
+            part.take_singles(self._is_simple, self.twin.shown)
         return part
 
     def _refresh(self, part: _Part) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.quantity import unit as unit_of
 from harness.schema.profile import Control, Match, Profile, Signal, SimFlag
 from sim.physics.feeds import scoped
+from sim.twins.holding import Holding
 from sim.twins.sources import Read, Sources
 
 PLAUSIBLE = {
@@ -45,12 +46,15 @@ class Twin:
     wrong_model: bool = False
     sticks: bool = False
     """Commands are acknowledged and nothing happens."""
+    shown: Holding = field(init=False)
+    """The plant as this device shows it; commands and time go past it."""
     memory: dict[str, float] = field(default_factory=dict)
     """States that no plant knows (`own.remote`): as commanded, before that as the profile's binding says."""
 
     def __post_init__(self) -> None:
         self.parameters = {**self.profile.parameters, **self.parameters}
         self.serial = self.serial or f"SIM-{self.name}"
+        self.shown = Holding(self.sources)
 
     def fill(self, template: str, index: int | None) -> str:
         """A template of the profile with {i} and the parameters put in."""
@@ -167,12 +171,12 @@ def _variable(twin: Twin, of: str, unit: str, where: str) -> Read:
         return _reboots(twin)
     if of == "twin.workload":
         return _workload(twin)
-    return twin.sources.reader(of, unit, f"{twin.profile.profile} {where}")
+    return twin.shown.reader(of, unit, f"{twin.profile.profile} {where}")
 
 
 def _reboots(twin: Twin) -> Read:
     """Restarts of the device and, after its first start, of the rack."""
-    uptime = twin.sources.reader("rack.uptime", "s", twin.name)
+    uptime = twin.shown.reader("rack.uptime", "s", twin.name)
     started: float | None = None
     seen = 0
 
@@ -191,8 +195,8 @@ def _reboots(twin: Twin) -> Read:
 
 def _workload(twin: Twin) -> Read:
     """0: no power, 1: idle, 2: computing."""
-    is_on = twin.sources.reader("rack.on", "", twin.name)
-    load = twin.sources.reader("rack.load", "%", twin.name)
+    is_on = twin.shown.reader("rack.on", "", twin.name)
+    load = twin.shown.reader("rack.load", "%", twin.name)
 
     def state() -> float:
         if is_on() < 0.5:
@@ -207,7 +211,7 @@ def _number(twin: Twin, name: str, spec: Signal, of: str) -> Read:
     if of:
         read = _variable(twin, of, spec.unit, name)
         factor = sim.factor if sim else 1.0
-        return twin.sources.scaled(read, factor)
+        return twin.shown.scaled(read, factor)
     if sim is not None and sim.value is not None:
         constant = sim.value
     else:

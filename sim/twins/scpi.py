@@ -179,7 +179,7 @@ def _answer(point: Point, spec: ScpiSignal) -> _Field:
 def _reply(twin: Twin, query: str, parts: dict[int, _Field]) -> Callable[[Call], Any]:
     parameters = "" if ";" in query else query.partition(" ")[2].replace(" ", "")
     fields = [parts.get(at, _NOTHING) for at in range(max(parts) + 1)]
-    numbers = twin.sources.together([field.read for field in fields])
+    numbers = twin.shown.together([field.read for field in fields])
     shown = [field.show for field in fields]
 
     def reply(call: Call) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
 from sim.servers.snmp.mib import Oid, Rounded, TableView
+from sim.servers.snmp.pdu import Reply, Request
 from sim.servers.snmp.responder import SnmpResponder
 from sim.servers.snmp.status import GEN_ERR, OK, WRONG_VALUE
 from sim.servers.snmp.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, OCTETS, TIMETICKS, Value
@@ -42,6 +43,19 @@ class TwinResponder(SnmpResponder):
     """An agent that brings the plant up to now once a datagram, so that all objects of an answer are of one moment."""
 
     sources: Sources
+    refuses: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether every request is answered with genErr."""
+
+    @property
+    def is_plain(self) -> bool:
+        """See `SnmpResponder`."""
+        return super().is_plain and not self.refuses()
+
+    def _answer(self, request: Request, version: int, size: int, *, may_write: bool) -> Reply:
+        if self.refuses():
+            self.counters["refused"] += 1
+            return Reply(request.request_id, [request.bindings], GEN_ERR, 1)
+        return super()._answer(request, version, size, may_write=may_write)
 
     def handle(self, data: bytes) -> bytes | None:
         """The answer to one datagram."""
@@ -256,8 +270,6 @@ class SnmpObjects:
 
     def _check(self, spec: SnmpControl, value: Value) -> int:
         """Phase one of a SET: whether the value is one that the device takes."""
-        if self.twin.refuses:
-            return GEN_ERR
         if isinstance(value.value, bytes):
             return OK
         raw = value.value if isinstance(value.value, int) else 0
@@ -285,8 +297,6 @@ class SnmpObjects:
 
     def _single(self, spec: SnmpControl, plant: str, word: str, wanted: int) -> Callable[[Value], int]:
         def obey(value: Value) -> int:
-            if self.twin.refuses:
-                return GEN_ERR
             if value.value != wanted:
                 return WRONG_VALUE
             return self._command(plant, command_value(spec, word, float(wanted)), "")

@@ -134,6 +134,11 @@ class Sources:
             self._linear[converted] = name, base, slope, 1.0
         return converted
 
+    def alike(self, shown: Read, read: Read) -> None:
+        """Take `shown` for the reading `read` where many are called at once."""
+        if read in self._linear:
+            self._linear[shown] = self._linear[read]
+
     def scaled(self, read: Read, factor: float) -> Read:
         """A reading times a factor."""
         if factor == 1.0:

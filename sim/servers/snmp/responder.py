@@ -67,6 +67,11 @@ class SnmpResponder(asyncio.DatagramProtocol):
         return self._agent.view
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it answers what it serves, whole and as it is."""
+        return self.tamper is None and self.max_message == MAX_DATAGRAM
+
+    @property
     def engine(self) -> v3.Engine:
         """The SNMPv3 engine, made when the agent starts (or when first asked for, within a running loop)."""
         if self._engine is None:
