@@ -245,7 +245,7 @@ MEANING = {
     3: "ERROR: the station is bad (a device unreachable, refused, not confirmed)",
     4: "TRIPPED: an interlock fired, the safe state is confirmed",
     5: "the safe state is NOT confirmed: look at the rack",
-    6: "the station is in use by another run, or a resume was refused",
+    6: "the rack belongs to another run (or to who makes it safe), or a resume was refused",
     7: "INCONCLUSIVE: not enough valid data for a verdict, or nothing was judged",
     70: "a bug in the harness; the message names a file with the details",
     130: "ABORTED by the operator, safe state confirmed",

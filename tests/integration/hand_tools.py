@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.integration.guarded_tools import ROOT, Bay
 
@@ -20,6 +24,7 @@ os.setresuid({NOBODY}, {NOBODY}, 0)
 ctypes.CDLL(None).setfsuid(0)  # files as root: the interpreter may lie where nobody else can read
 {MAIN}
 """
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="another user's processes need root to be started")
 
 
 def write_station(bay: Bay, file: str, *, host: str = "127.0.0.1", name: str = "bay-7", **replaced: str) -> Path:
@@ -59,3 +64,11 @@ def run_again(bay: Bay, station: Path, data: str = "data-2", **environment: str)
 
 def set_(bay: Bay, station: Path, control: str, value: str, *more: str, user: str = MAIN) -> Done:
     return harness(bay, "set", control, value, "--yes", "--station", station, *more, user=user)
+
+
+def said_last(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The last line of a runner that has ended."""
+    assert process.stdout is not None
+    lines = process.stdout.read().splitlines()
+    process.wait(60)
+    return dict(json.loads(lines[-1]))
