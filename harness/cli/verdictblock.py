@@ -140,7 +140,7 @@ def print_block(console: Console, outcome: RunOutcome) -> None:
 def _look_of(outcome: RunOutcome) -> tuple[str, str]:
     """(style of the band, symbol): a rack that is not known to be safe looks like no verdict at all."""
     if not outcome.is_safe:
-        return f"bold white on {RED}", "⚠"
+        return f"bold white on {RED}", "◆"
     if outcome.result.engineering and outcome.verdict is Verdict.PASS:
         return f"bold white on {BLUE}", "≠"
     return f"bold black on {OF_VERDICT[outcome.verdict]}", SYMBOL[outcome.verdict]

@@ -337,7 +337,7 @@ class StepContext:
             elif value != value:
                 share = f"no good sample of {signal}"
             reason = f"{name}: {share}"
-            why = self._bench.store.reason(signal)
+            why = self._bench.store.reason(signal) if signal else ""
             reason += f" ({signal}: {why})" if why else ""
         elif check.codes is not None or check.mask is not None:
             verdict = Verdict.PASS if check.holds(value) else Verdict.FAIL

@@ -184,7 +184,7 @@ def test_a_limit_that_was_violated_stays_so_when_the_step_is_left(tmp_path, do):
 
 
 def test_a_step_that_the_station_kept_from_being_judged_is_done_again_freely(tmp_path):
-    plan = OFF.replace("95 %", "50 %") + (
+    plan = OFF.replace("95 %", "90 %") + (
         "  - {step: hold, for: 3 s}\n"
         "  - {step: check, name: look, conditions: [{signal: cdu.filter_pressure_drop, max: 90 kPa}]}" + AFTER
     )

@@ -8,9 +8,12 @@ from itertools import pairwise
 import pytest
 from plan_runs import run_plan, write_plan
 
+from harness.cli.verdictblock import plain_block
 from harness.device.device import Setting
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
+from harness.record.report import render_text
+from harness.record.verification import verify
 
 SETTLE = "- {step: settle, signal: cdu.flow, slope: 2 L/min/min, over: 5 s, within: 9 s}"
 JUDGED = "- {step: check, name: judged, conditions: [{signal: cdu.leak, equals: dry}]}\n"
@@ -308,3 +311,19 @@ def test_nothing_is_energised_after_a_stop(tmp_path):
     done = ran(tmp_path, POWER + "- {step: hold, for: 60 s}", during=during)
     assert (done.exit_code, done.on) == (130, [])
     assert refused == ["pdu.outlet[1] is not energised any more in this run"] * 2
+
+
+def test_how_many_are_wrong_is_a_number_with_a_name_of_its_own(tmp_path):
+    """The count has neither the words of a signal (a dry rack is no leak) nor a name that differs from run to run."""
+    conditions = "{signal: cdu.leak, equals: dry}, {signal: cdu.level, equals: ok}"
+    check = f"- {{step: check, name: health, conditions: [{conditions}]}}"
+    for faults, count in (["low_level"], 1.0), ([], 0.0):
+        (tmp_path / str(count)).mkdir()
+        found = ran(tmp_path / str(count), check, faults)
+        (one,) = found.step("health").measurements
+        assert (one.name, one.signal, one.value, one.unit, one.samples) == ("health: number wrong", "", count, "", 2)
+        told = " ".join([found.reason, one.reason, render_text(found.outcome.folder), plain_block(found.outcome)])
+        assert "wet" not in told
+        assert verify(found.outcome.folder) == []
+    (tmp_path / "again").mkdir()
+    assert "cdu.level is low" in ran(tmp_path / "again", check, ["low_level"]).reason

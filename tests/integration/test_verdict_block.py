@@ -1,0 +1,95 @@
+"""The end of a run on the screen: what is most dangerous looks like nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pty_tools import Terminal
+from rich.console import Console
+
+from harness.cli.colours import BLUE, OF_VERDICT, RED
+from harness.cli.letters import big
+from harness.cli.verdictblock import plain_block, print_block
+from harness.engine.options import RunOutcome
+from harness.limits.verdict import Verdict
+from harness.record.result import Header, Result, SafeState
+
+PLAN = """\
+schema: 1
+plan: five
+steps:
+  - {step: power_on, outlets: pdu.outlet, stagger: 100 ms}
+  - {step: hold, for: 2 s, watch: [{signal: cdu.flow, min: 5 L/min}]}
+"""
+ENDS = (Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.TRIPPED, Verdict.ABORTED, Verdict.INCONCLUSIVE)
+
+
+def outcome(verdict: Verdict, *, safe: bool = True, engineering: tuple[str, ...] = ()) -> RunOutcome:
+    """A run that came to this."""
+    result = Result(
+        header=Header(run="r"),
+        serial="RACK-0001",
+        plan="p",
+        started="",
+        ended="",
+        verdict=verdict,
+        engineering=engineering,
+        safe_state=SafeState(confirmed=safe),
+    )
+    return RunOutcome(
+        verdict, "why", Path("/r"), result, safe, [] if safe else ["pdu.outlet off (outlet[3]: on)"], True
+    )
+
+
+def drawn(one: RunOutcome, width: int) -> str:
+    """The block as a terminal of 256 colours gets it."""
+    console = Console(width=width, force_terminal=True, color_system="truecolor", highlight=False)
+    with console.capture() as capture:
+        print_block(console, one)
+    return capture.get()
+
+
+def backgrounds(text: str) -> set[str]:
+    """The background colours of a block, as `#rrggbb`."""
+    found = re.findall(r"48;2;(\d+);(\d+);(\d+)", text)
+    return {"#" + "".join(f"{int(part):02x}" for part in parts) for parts in found}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("verdict", ENDS)
+def test_a_rack_that_is_not_safe_looks_like_no_verdict(verdict: Verdict, width: int) -> None:
+    unsafe, safe = drawn(outcome(verdict, safe=False), width), drawn(outcome(verdict), width)
+    assert all(row in unsafe for row in big("NOT SAFE", width - 8))
+    assert not all(row in unsafe for row in big(verdict, width - 8)), "the verdict is not what is read from afar"
+    assert all(row in safe for row in big(verdict, width - 8))
+    assert backgrounds(unsafe) == {RED}
+    assert RED not in {*OF_VERDICT.values(), BLUE}
+    assert RED not in backgrounds(safe)
+    assert str(verdict) in unsafe
+    assert plain_block(outcome(verdict, safe=False)).splitlines()[1].startswith("NOT SAFE")
+    for line in re.sub(r"\x1b\[[\d;]*m", "", unsafe).splitlines():
+        assert len(line) <= width
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_an_engineering_pass_looks_like_no_pass(width: int) -> None:
+    shown = drawn(outcome(Verdict.PASS, engineering=("soak_time is 2 min, at least 24 h is needed",)), width)
+    assert all(row in shown for row in big("ENGINEERING", width - 8))
+    assert len(big("ENGINEERING", width - 8)) == 5
+    assert BLUE in backgrounds(shown)
+    failed = drawn(outcome(Verdict.FAIL, engineering=("why",)), width)
+    assert all(row in failed for row in big("FAIL", width - 8))
+    assert "ENGINEERING RUN" in failed
+
+
+def test_a_terminal_rings_when_the_rack_is_not_safe(tmp_path: Path) -> None:
+    plan = tmp_path / "five.yaml"
+    plan.write_text(PLAN)
+    for fault, code in (("outlet_stuck:3@4s", 5), ("sensor_offset:cdu.flow=1", 0)):
+        terminal = Terminal("run", str(plan), "--simulate", "--fault", fault, data=tmp_path)
+        terminal.read_until("harness report", seconds=60)
+        assert terminal.end() == code, terminal.text[-2000:]
+        assert ("\a" in terminal.text) == (code == 5)
+        assert ("NOT SAFE" in terminal.text) == (code == 5)
