@@ -19,7 +19,7 @@ FAULTS = [
     ("sensor_offset:cdu.supply_temperature=8", 1, ["supply temperature", "43."]),
     ("sensor_offset:cdu.return_temperature=-4", 1, ["temperature rise", "limit 7 to 13 K"]),
     ("sensor_offset:cdu.supply_pressure=30", 1, ["rack pressure drop at 172 L/min"]),
-    ("sensor_stuck:cdu.return_temperature", 1, ["temperature rise"]),
+    ("sensor_stuck:cdu.return_temperature", 3, ["return too hot", "stood still at"]),
     ("sensor_stuck:shelf1.output_voltage=47", 1, ["bus voltage under load", "47"]),
     ("sensor_nan:cdu.supply_temperature@100s", 3, ["supply too hot", "cdu.supply_temperature"]),
     ("pump_stop:2", 1, ["pumps", "cdu.pump[2].rpm"]),
