@@ -122,7 +122,9 @@ class HarnessLoop(asyncio.SelectorEventLoop):
 
     def jump(self, seconds: float) -> None:
         """Advance virtual time. It stands on whole nanoseconds: what is due in one, is due at the same time."""
-        self._virtual = round(self._virtual + seconds, 9)
+        reached = round(self._virtual + seconds, 9)
+        # a wait for less than that would be repeated for ever
+        self._virtual = reached if reached > self._virtual else round(self._virtual + 1e-9, 9)
 
 
 class Clock:
