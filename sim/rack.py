@@ -68,9 +68,12 @@ def scope_of(device: str, feeds: Sequence[Feed]) -> str:
 
 
 def _outlets(profile: Profile, entry: DeviceEntry, shelves: int) -> int | None:
-    """How many outlets a device has: what the station counts, else one for each shelf; None for what is no PDU."""
+    """How many outlets a device has: what the station counts, else one for each shelf; None for what is no PDU.
+
+    What only reads outlets, and switches none, is another view of the first PDU.
+    """
     for repeat, group in profile.repeat.items():
-        if any(_OUTLET in template for template in _bindings(group)):
+        if (group.control is not None or group.controls) and any(_OUTLET in template for template in _bindings(group)):
             return min(entry.counts.get(repeat, shelves), group.count)
     return None
 

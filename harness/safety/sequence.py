@@ -117,7 +117,12 @@ async def make_safe(sequence: SafeSequence, cause: str, reach: Reach, notes: Not
 
 
 async def cool_down(sequence: SafeSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
-    """Carry out the waits after the last command: the coolant goes on running until their conditions hold."""
+    """Carry out the waits after the last command: the coolant goes on running until their conditions hold.
+
+    They protect what a run does with a rack that is safe. One that is not is left as it is: nothing is waited for.
+    """
+    if not report.is_confirmed:
+        return
     execution = _Execution(sequence, reach, notes, report)
     for action in sequence.actions[_commands_end(sequence) :]:
         await execution.keep(action)
