@@ -347,7 +347,9 @@ def test_a_package_that_breaks_at_import_is_named_and_stops_only_plans_that_need
     assert "unknown step 'odd'" in needs.stderr
     assert "acme 1.0" in needs.stderr
     assert not list((tmp_path / "data").glob("*")), "nothing was begun"
-    without = command(tmp_path, write_plan(tmp_path, "- {step: hold, for: 1 s}"), "run")
+    without = command(
+        tmp_path, write_plan(tmp_path, "- {step: hold, for: 2 s, watch: [{signal: cdu.flow, min: 1 L/min}]}"), "run"
+    )
     assert without.returncode == 0, without.stderr
     assert "note: the package acme 1.0" in without.stderr
 
