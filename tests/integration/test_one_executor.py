@@ -52,7 +52,7 @@ steps:
   - {step: hold, for: 120 s, watch: [{signal: cdu.flow, min: 1 L/min, for: 29 s}]}
 """
 FEEDS = ("feed_a", "feed_b")
-SOON_S = 0.35
+SOON_S = 1.0
 """How much the two may differ: a shared machine starts and stops them when it likes."""
 
 
