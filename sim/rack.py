@@ -43,7 +43,9 @@ def feeds_of(station: Station, profiles: Mapping[str, Profile], shelves: int) ->
     outlets = {
         name: count
         for name, entry in station.devices.items()
-        if entry.profile in profiles and (count := _outlets(profiles[entry.profile], entry, shelves)) is not None
+        if entry.profile in profiles
+        and (count := _outlets(profiles[entry.profile], entry, shelves, is_wired=name in station.simulation.feeds))
+        is not None
     }
     feeds = wired(outlets, shelves)
     for name, given in station.simulation.feeds.items():
@@ -67,13 +69,14 @@ def scope_of(device: str, feeds: Sequence[Feed]) -> str:
     return device if any(feed.name == device for feed in feeds) else ALL
 
 
-def _outlets(profile: Profile, entry: DeviceEntry, shelves: int) -> int | None:
+def _outlets(profile: Profile, entry: DeviceEntry, shelves: int, *, is_wired: bool) -> int | None:
     """How many outlets a device has: what the station counts, else one for each shelf; None for what is no PDU.
 
-    What only reads outlets, and switches none, is another view of the first PDU.
+    What only reads outlets, and switches none, is another view of the first PDU unless the station wires it.
     """
     for repeat, group in profile.repeat.items():
-        if (group.control is not None or group.controls) and any(_OUTLET in template for template in _bindings(group)):
+        switches = group.control is not None or bool(group.controls)
+        if (switches or is_wired) and any(_OUTLET in template for template in _bindings(group)):
             return min(entry.counts.get(repeat, shelves), group.count)
     return None
 

@@ -181,7 +181,7 @@ def test_a_run_that_died_after_its_last_step_energises_nothing_again(tmp_path):
 def test_a_refusal_says_what_is_still_switched_on(tmp_path, monkeypatch):
     from harness.engine.resume import refusal
 
-    async def two_on(devices, clock):
+    async def two_on(devices, clock, stays_on):
         return refusal.Switches(on=("pdu.outlet[1]", "pdu.outlet[3]"))
 
     def changed(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -133,9 +134,9 @@ def test_a_plan_over_two_feeds_passes_and_leaves_both_off(tmp_path, count, profi
     text = SIMULATED.read_text().replace("counts: {outlet: 8}", f"counts: {{outlet: {count}}}")
     second = f'  pdu_b: {{profile: {profile}, address: "snmp://127.0.0.1:16109", counts: {{outlet: {count}}}}}\n'
     text = text.replace("  cdu:    {", f"{second}  cdu:    {{", 1)
-    off = '    - {set: pdu.outlet, to: "off", confirm_within: 5 s'
-    assert off in text
-    text = text.replace(off, f"{off.replace('pdu.', 'pdu_b.')}}}\n{off}")
+    both = re.sub(r'^( +- {set: )pdu(.outlet, to: "off").*$', r"\1pdu_b\2}\n\g<0>", text, flags=re.MULTILINE)
+    assert both.count("set: pdu_b.outlet") == text.count("set: pdu.outlet") == 3
+    text = both
     (tmp_path / "station.yaml").write_text(text)
     (tmp_path / "plan.yaml").write_text(PLAN)
     ran = run_plan(tmp_path / "plan.yaml", tmp_path, station=tmp_path / "station.yaml")
