@@ -1,6 +1,6 @@
 """`python recorded_station.py OUT STATION COMMANDS`: simulated devices that write down every command they receive.
 
-As `guarded_station.py`; each line of COMMANDS is {"t": monotonic seconds, "input": ..., "value": ...}.
+As `guarded_station.py`; each line of COMMANDS is {"t": UTC seconds, "input": ..., "value": ...}.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ async def main() -> None:
     with commands.open("w", buffering=1) as log:
 
         def command(name: str, value: float) -> None:
-            log.write(json.dumps({"t": time.monotonic(), "input": name, "value": value}) + "\n")
+            log.write(json.dumps({"t": time.time(), "input": name, "value": value}) + "\n")
             plain(name, value)
 
         simulation.plant.command = command  # type: ignore[method-assign]
