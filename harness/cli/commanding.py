@@ -78,7 +78,7 @@ def set_(
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
     from harness.device.actuate import actuate
-    from harness.device.device import resolve_setting
+    from harness.device.setting import resolve_setting
     from harness.engine.project import load_station
     from harness.safety.names import Doors
 

@@ -93,7 +93,7 @@ def _load(path: Path) -> StationProject:
 
 def _refuse_energising(on: StationProject, sequence: str) -> None:
     """ConfigError for a sequence that puts power on: whoever presses this button must not switch a rack on."""
-    from harness.device.device import puts_power_on, resolve_setting
+    from harness.device.setting import puts_power_on, resolve_setting
 
     for action in on.station.actions_of(sequence):
         for device, point in on.catalog.find_controls(action.set or ""):

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from harness.clock import Clock
 from harness.device.confirm import Outcome, agrees, confirm
-from harness.device.device import Device, Setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.setting import Setting
 from harness.device.walk import levels
 from harness.errors import DeviceError, RefusedError
 from harness.faultpoint import fault_point

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.clock import Clock
-from harness.device.device import Device, Setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.setting import Setting
 from harness.errors import DeviceError
 from harness.quantity import Reading, parse_quantity
 

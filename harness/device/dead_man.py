@@ -17,9 +17,10 @@ from collections.abc import Collection, Sequence
 
 from harness.clock import Clock
 from harness.device.confirm import agrees, confirm
-from harness.device.device import Device, Setting, resolve_setting
+from harness.device.device import Device
 from harness.device.link import TogetherLink
 from harness.device.points import ControlPoint, expand, targets
+from harness.device.setting import Setting, resolve_setting
 from harness.errors import DeviceError, RefusedError, SafetyError
 from harness.schema.dead_man import DeadMan as Spec
 from harness.schema.dead_man import DeadManWrite

@@ -13,20 +13,22 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.clock import Clock
 from harness.device.counting import CounterUnroller
+from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
-from harness.device.link import Link, ReadPlan, Reply, TogetherLink
+from harness.device.link import Group, Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
+from harness.device.setting import Setting
 from harness.device.wire import Command, Read, carry_out, carry_out_together, look
-from harness.errors import DeviceError, IdentityError, ProtocolViolationError, RefusedError, UnreachableError
-from harness.quantity import Frame, Quality, Reading, SignalInfo, parse_quantity
+from harness.errors import DeviceError, IdentityError, RefusedError
+from harness.quantity import Frame, Quality, Reading, SignalInfo
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 
@@ -35,56 +37,6 @@ if TYPE_CHECKING:
 
 _BUS_TRIES = 2
 """Silent polls after which a device is dormant when others wait for the same wire."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A control's wanted state, resolved: a word, or a value in the control's unit."""
-
-    value: float = math.nan
-    word: str = ""
-
-    def show(self, unit: str) -> str:
-        """As a person reads it."""
-        return self.word or f"{self.value:g} {unit}".rstrip()
-
-
-@dataclass(slots=True)
-class Health:
-    """How the device has been doing."""
-
-    polls: int = 0
-    failures_in_a_row: int = 0
-    failed: int = 0
-    skipped: int = 0
-    """Polls left out because the one before was still under way, or the device is dormant."""
-    last_good: float = -math.inf
-    last_error: str = ""
-    by_kind: dict[str, int] = field(default_factory=dict)
-    latency_s: float = 0.0
-
-    def count(self, kind: str) -> None:
-        """One more error of a kind."""
-        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
-
-
-_KINDS: tuple[tuple[type[DeviceError], str, Quality], ...] = (
-    (UnreachableError, "unreachable", Quality.BAD_TIMEOUT),
-    (ProtocolViolationError, "violation", Quality.BAD_VIOLATION),
-    (RefusedError, "refused", Quality.BAD_REFUSED),
-    (IdentityError, "identity", Quality.BAD_VIOLATION),
-)
-
-
-class Group:
-    """The points of one poll class, their plan and their place in the device's arrays."""
-
-    def __init__(self, points: Sequence[SignalPoint], start: int) -> None:
-        self.points = points
-        self.part = slice(start, start + len(points))
-        self.scaling = Scaling([point.spec for point in points])
-        self.plan: ReadPlan | None = None
-        self.read_at = -math.inf
 
 
 class Device:
@@ -317,7 +269,7 @@ class Device:
 
     def _failed(self, error: DeviceError) -> Frame:
         health = self.health
-        kind, quality = next(((k, q) for c, k, q in _KINDS if isinstance(error, c)), ("other", Quality.BAD_VIOLATION))
+        kind, quality = kind_of(error)
         health.count(kind)
         health.failed += 1
         health.failures_in_a_row += 1
@@ -439,27 +391,3 @@ class Device:
             error.device = self.name
             error.where = " ".join(part for part in (self.name, error.operation) if part)
         return error
-
-
-def puts_power_on(control: ControlPoint, setting: Setting) -> bool:
-    """Whether a setting may energise something: `on`, and every other word (`cycle`) that is not `off`."""
-    return control.spec.energises and setting.word not in ("", "off")
-
-
-def resolve_setting(control: ControlPoint, to: str | float) -> Setting:
-    """What `to:` means for a control: one of its words, or a quantity within its range. ValueError says what not."""
-    spec = control.spec
-    words = sorted({*spec.commands, *getattr(spec, "texts", {}), *getattr(spec, "command_oids", {})})
-    if isinstance(to, str) and to in words:
-        return Setting(word=to)
-    if words:
-        raise ValueError(f"{control.name} takes {' or '.join(words)}, not {to!r}")
-    quantity = parse_quantity(to)
-    if quantity.unit == "" and spec.unit and not isinstance(to, str):
-        raise ValueError(f"{control.name} needs a unit: write '{to:g} {spec.unit}'")
-    value = quantity.to(spec.unit)
-    if spec.range is not None and not spec.range[0] <= value <= spec.range[1]:
-        raise ValueError(f"{quantity} is outside {spec.range[0]:g} to {spec.range[1]:g} {spec.unit} of {control.name}")
-    if spec.step:
-        value = round(value / spec.step) * spec.step
-    return Setting(value=value)

@@ -6,6 +6,7 @@ answers a fixed list of points with one reply: raw numbers, qualities and texts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -13,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from harness.device.points import ControlPoint, SignalPoint
-from harness.device.scaling import Floats, Qualities
+from harness.device.scaling import Floats, Qualities, Scaling
 from harness.device.wire import Channel, Command, Read
 
 
@@ -49,6 +50,17 @@ class ReadPlan(Protocol):
     async def read(self) -> Reply:
         """Ask the device. Raises UnreachableError or ProtocolViolationError when the device as a whole failed."""
         ...
+
+
+class Group:
+    """The points of one poll class, their plan and their place in the device's arrays."""
+
+    def __init__(self, points: Sequence[SignalPoint], start: int) -> None:
+        self.points = points
+        self.part = slice(start, start + len(points))
+        self.scaling = Scaling([point.spec for point in points])
+        self.plan: ReadPlan | None = None
+        self.read_at = -math.inf
 
 
 class Link(Protocol):

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from harness.clock import Clock
-from harness.device.device import Device, Setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.setting import Setting
 from harness.errors import DeviceError
 
 _LOOK_S = 2.0

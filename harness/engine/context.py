@@ -11,8 +11,9 @@ from typing import Any
 from harness.clock import Clock
 from harness.device.actuate import actuate
 from harness.device.confirm import Outcome
-from harness.device.device import Device, Setting, puts_power_on, resolve_setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.engine.border import ours
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.log import RunLog

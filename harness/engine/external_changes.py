@@ -31,8 +31,9 @@ import numpy.typing as npt
 
 from harness.clock import Clock
 from harness.device.confirm import agrees
-from harness.device.device import Device, Setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint, targets
+from harness.device.setting import Setting
 from harness.engine.log import RunLog
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame, Quality, Reading

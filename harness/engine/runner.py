@@ -19,8 +19,9 @@ from typing import Any
 
 from harness.clock import Clock
 from harness.device.build import DeviceBuilder
-from harness.device.device import Device, Setting, puts_power_on
+from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.setting import Setting, puts_power_on
 from harness.engine.border import origin, printable, shown, whose
 from harness.engine.context import Bench
 from harness.engine.desk import Desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.device.device import resolve_setting
+from harness.device.setting import resolve_setting
 from harness.engine.catalog import Catalog
 from harness.engine.checks import Place, attempt, right
 from harness.limits.check import compile_check

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.clock import iso
-from harness.device.device import resolve_setting
+from harness.device.setting import resolve_setting
 from harness.engine.border import Children, StrangeEndError, contained, end_tasks, printable, shown, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.project import PlannedStep

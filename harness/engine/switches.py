@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from harness.clock import Clock
 from harness.device.confirm import agrees
-from harness.device.device import Device, Setting
+from harness.device.device import Device
+from harness.device.setting import Setting
 from harness.errors import HarnessError
 
 READ_WITHIN_S = 3.0

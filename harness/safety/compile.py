@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.device.device import Device, Setting, resolve_setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint, SignalPoint
+from harness.device.setting import Setting, resolve_setting
 from harness.device.wire import Expect, Read, packed
 from harness.errors import HarnessError, RefusedError
 from harness.limits.check import Check, compile_check

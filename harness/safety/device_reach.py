@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.device.device import Device, resolve_setting
+from harness.device.device import Device
+from harness.device.setting import resolve_setting
 from harness.device.wire import Read
 from harness.safety.actions import Put
 

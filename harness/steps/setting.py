@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from harness.device.device import resolve_setting
 from harness.device.points import ControlPoint
+from harness.device.setting import resolve_setting
 from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.step import Params, step

@@ -16,7 +16,8 @@ import numpy as np
 from harness.clock import Clock
 from harness.device.actuate import actuate
 from harness.device.build import DeviceBuilder
-from harness.device.device import Device, resolve_setting
+from harness.device.device import Device
+from harness.device.setting import resolve_setting
 from harness.errors import HarnessError
 from harness.quantity import Frame
 from sim.faults.byzantine import modbus_lies, rtu_lies, scpi_lies

@@ -24,9 +24,10 @@ from harness.clock import Clock, run
 from harness.device.actuate import actuate
 from harness.device.build import DeviceBuilder
 from harness.device.confirm import Outcome
-from harness.device.device import Device, Setting
+from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.registry import load_profile
+from harness.device.setting import Setting
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality, parse_quantity, unit
 from harness.schema.canonical import missing_names

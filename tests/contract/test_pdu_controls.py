@@ -20,8 +20,8 @@ import sim.twin
 from harness.clock import Clock, run
 from harness.device.actuate import actuate
 from harness.device.build import DeviceBuilder
-from harness.device.device import resolve_setting
 from harness.device.registry import known_profiles, load_profile
+from harness.device.setting import resolve_setting
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
 from sim.servers.snmp.status import GEN_ERR

@@ -91,7 +91,7 @@ def test_requests_pass_and_answers_do_not():
             await device.open()
             proxy.toxics.to_client = False
             control = device.expansion.controls["outlet[2]"]
-            from harness.device.device import resolve_setting
+            from harness.device.setting import resolve_setting
 
             with pytest.raises(DeviceError):
                 await device.write(control, resolve_setting(control, "on"))

@@ -10,8 +10,8 @@ from sim_station_tools import STATION
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.device.device import Setting
 from harness.device.registry import find_profile, load_profile
+from harness.device.setting import Setting
 from harness.device.wire import Channel, Command, Expect, Read, look, packed, unpacked
 from harness.guardian.diary import Diary
 from harness.guardian.hands import Hands

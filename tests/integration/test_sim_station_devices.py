@@ -14,7 +14,7 @@ from sim_station_tools import all_profiles, simulated
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.device.device import resolve_setting
+from harness.device.setting import resolve_setting
 from harness.errors import IdentityError
 from harness.quantity import Quality, convert
 from sim.twins.points import points

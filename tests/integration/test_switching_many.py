@@ -12,8 +12,8 @@ import pytest
 from harness.clock import Clock, run
 from harness.device.actuate import actuate
 from harness.device.build import DeviceBuilder
-from harness.device.device import resolve_setting
 from harness.device.registry import known_profiles, load_profile
+from harness.device.setting import resolve_setting
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.physics.plant import Plant

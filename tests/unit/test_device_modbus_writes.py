@@ -13,7 +13,7 @@ import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.confirm import confirm
-from harness.device.device import resolve_setting
+from harness.device.setting import resolve_setting
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusProfile

@@ -13,8 +13,8 @@ import sim
 from drivers import profiles_root
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.device.device import resolve_setting
 from harness.device.registry import load_profile
+from harness.device.setting import resolve_setting
 from harness.device.wire import Read, _of_scpi
 from harness.errors import RefusedError
 from harness.quantity import Quality

@@ -9,7 +9,7 @@ import pytest
 from plan_runs import run_plan, write_plan
 
 from harness.cli.verdictblock import plain_block
-from harness.device.device import Setting
+from harness.device.setting import Setting
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
 from harness.record.report import render_text

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.device.confirm import agrees
-from harness.device.device import Device, resolve_setting
+from harness.device.device import Device
+from harness.device.setting import resolve_setting
 from harness.engine.project import Project
 from harness.engine.resume.replay import Past, key_of
 from harness.errors import DeviceError
