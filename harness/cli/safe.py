@@ -68,7 +68,10 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
         for line in kept:
             say(line)
         if report.is_confirmed and not wrong:
-            say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {len(report.actions)} actions")
+            done = sum(action.is_confirmed for action in report.actions)
+            say(f"SAFE CONFIRMED  {on.station.station}, sequence {sequence}, {done} of {len(report.actions)} actions")
+            for line in report.unreached:
+                say(f"  not reached: {line}")
             return 0
         say(f"SAFE NOT CONFIRMED - LOOK AT THE RACK  {on.station.station}")
         for line in [*report.unconfirmed, *wrong]:

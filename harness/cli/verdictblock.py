@@ -92,11 +92,15 @@ def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
 def safe_line(outcome: RunOutcome) -> str:
     """SAFE CONFIRMED, or what is not."""
     if outcome.is_safe:
-        done = len(outcome.result.safe_state.actions)
-        if not done:
+        actions = outcome.result.safe_state.actions
+        if not actions:
             _, _, unread = outcome.result.safe_state.name.partition("; ")
             return f"NOT KNOWN: {unread}; this run commanded nothing" if unread else "SAFE: this run commanded nothing"
-        return f"SAFE CONFIRMED ({done} actions)"
+        missed = [f"{action.action} ({action.reason})" for action in actions if not action.is_confirmed]
+        if not missed:
+            return f"SAFE CONFIRMED ({len(actions)} actions)"
+        done = len(actions) - len(missed)
+        return f"SAFE CONFIRMED ({done} of {len(actions)} actions); not reached: {'; '.join(missed)}"
     return f"SAFE NOT CONFIRMED - LOOK AT THE RACK: {'; '.join(outcome.unsafe) or 'no reading'}"
 
 

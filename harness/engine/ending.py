@@ -95,9 +95,10 @@ class Ending:
         left_at = self._run.log.first_command_at
         self._run.found.safe_latency_s = left_at - decided if left_at is not None else None
         self._run.found.safe = report
-        word = "SAFE CONFIRMED" if report.is_confirmed else f"SAFE NOT CONFIRMED: {'; '.join(report.unconfirmed)}"
+        word = "SAFE CONFIRMED" if report.is_confirmed else "SAFE NOT CONFIRMED"
+        why = "; ".join([*report.unconfirmed, *(f"not reached: {wait}" for wait in report.unreached)])
         fault_point("safe-done")
-        self._run.log.tell("safe", word, confirmed=report.is_confirmed)
+        self._run.log.tell("safe", f"{word}: {why}" if why else word, confirmed=report.is_confirmed)
 
     async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
         """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse.

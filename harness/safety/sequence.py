@@ -103,6 +103,11 @@ class SafeReport:
         missing = [a for a in self.actions if not a.is_confirmed and not a.is_wait]
         return [f"{a.action} ({a.detail})" if a.detail else a.action for a in missing]
 
+    @property
+    def unreached(self) -> list[str]:
+        """The waits that ended without their condition: they leave nothing live, and are never called confirmed."""
+        return [f"{a.action} ({a.detail})" for a in self.actions if a.is_wait and not a.is_confirmed]
+
 
 async def make_safe(sequence: SafeSequence, cause: str, reach: Reach, notes: Notes) -> SafeReport:
     """Carry a sequence out up to its last command. Never raises for what devices do; the report says what is confirmed.
