@@ -29,7 +29,7 @@ FAULTS = [
     ("leak", 4, ["leak", "wet"]),
     ("leak@130s", 4, ["leak", "wet"]),
     ("outlet_stuck:3", 3, ["power on", "outlet[3]"]),
-    ("psu_fail:1", 1, ["power shelf is healthy", "psu_failure"]),
+    ("psu_fail:1", 1, ["power shelf is healthy", "dcdc_failure"]),
     ("device_silent:cdu@10s", 3, ["cdu"]),
     ("device_silent:cdu@100s", 3, ["cdu"]),
     ("device_silent:switch@30s", 3, ["switch.port[1].state", "cannot be read"]),

@@ -16,7 +16,7 @@ BBU = '{{profile: shelf/orv3_hpr_bbu, address: "modbus+tcp://b/{unit}", paramete
 
 
 def station(extra: str = "", batteries: bool = True) -> Station:
-    bbus = [f"  bbu{k}: {BBU.format(unit=64 + k, shelf=k)}" for k in (1, 2, 3, 4)] if batteries else []
+    bbus = [f"  bbu{k}: {BBU.format(unit=48 + k, shelf=k)}" for k in (1, 2, 3, 4)] if batteries else []
     text = "\n".join(
         [
             "schema: 1",
@@ -24,7 +24,7 @@ def station(extra: str = "", batteries: bool = True) -> Station:
             extra,
             "devices:",
             '  pdu: {profile: pdu/apc_rpdu2, address: "snmp://a", counts: {outlet: 8}}',
-            '  shelf1: {profile: shelf/orv3_hpr_psu, address: "modbus+tcp://s/200", parameters: {shelf: 1}}',
+            '  shelf1: {profile: shelf/orv3_hpr_psu, address: "modbus+tcp://s/144", parameters: {shelf: 1}}',
             '  rack: {profile: load/rack_workload, address: "TCPIP::r::1::SOCKET"}',
             *bbus,
         ]

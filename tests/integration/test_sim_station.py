@@ -153,7 +153,7 @@ def test_mbpoll_moves_the_pumps():
             await until(has_stopped, 20)
             assert (await registers(cdu, FLOW, 1))[0] < 20
             assert (await registers(cdu, CONTROL, 1))[0] & 0x0020
-            (alarms,) = await registers(cdu, 37376, 1)
+            (alarms,) = await registers(cdu, 37377, 1)
             assert alarms & 1 << 9, "not ready"
 
     run(main)
@@ -394,10 +394,10 @@ def test_a_leak_shows_its_zone():
     async def main():
         async with station(faults=["leak:rack=50@1s"]) as simulation:
             cdu = simulation.addresses["cdu"]
-            assert await registers(cdu, 37377, 1) == [0]
+            assert await registers(cdu, 37378, 1) == [0]
 
             async def is_wet():
-                return await registers(cdu, 37377, 1) == [1 << 8]
+                return await registers(cdu, 37378, 1) == [1 << 8]
 
             await until(is_wet)
             assert simulation.truth()["leak.rack"] == 1.0

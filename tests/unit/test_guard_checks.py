@@ -199,8 +199,8 @@ PDU = next(f"{line}\n" for line in STATION.read_text().splitlines() if line.star
         ('{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16100", parameters: {module: 1}}', True),
         ('{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16100", parameters: {module: 2}}', False),
         ('{profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16109"}', False),
-        ('{profile: shelf/orv3_hpr_psu, address: "modbus+tcp://127.0.0.1:15021/200", parameters: {shelf: 2}}', True),
-        ('{profile: shelf/orv3_hpr_psu, address: "modbus+tcp://127.0.0.1:15021/201", parameters: {shelf: 2}}', False),
+        ('{profile: shelf/orv3_hpr_psu, address: "modbus+tcp://127.0.0.1:15021/144", parameters: {shelf: 2}}', True),
+        ('{profile: shelf/orv3_hpr_psu, address: "modbus+tcp://127.0.0.1:15021/145", parameters: {shelf: 2}}', False),
     ],
 )
 def test_two_entries_at_one_address_are_one_device(tmp_path, entry, is_one):

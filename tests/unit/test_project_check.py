@@ -267,7 +267,7 @@ schema: 1
 station: s
 devices:
   pdu: {profile: pdu/apc_rpdu2, address: "snmp://10.0.0.1:161"}
-  shelf: {profile: shelf/orv3_hpr_psu, address: "modbus+tcp://10.0.0.2:502/200", role: uut}
+  shelf: {profile: shelf/orv3_hpr_psu, address: "modbus+tcp://10.0.0.2:502/144", role: uut}
 interlocks:
   - {name: hot, signal: shelf.output_voltage, max: 52 V, on_trip: ON_TRIP}
 safe_state:
