@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.trying import try_
+
+if TYPE_CHECKING:
+    from harness.schema.profile import Profile
 
 
 @click.group()
@@ -19,15 +23,25 @@ profile.add_command(try_)
 
 @profile.command("list")
 def list_() -> int:
-    """Every installed profile."""
+    """Every installed profile, and what outside of this project has judged it."""
     from harness.cli.terminal import say
     from harness.device.registry import known_profiles, load_profile
 
-    for name, path in known_profiles().items():
+    known = known_profiles()
+    widest = max(map(len, known), default=0)
+    for name, path in known.items():
         found, _ = load_profile(path)
-        mark = "  (unverified)" if found.unverified else ""
-        say(f"{name:<28}{found.protocol:<8}{found.title}{mark}")
+        say(f"{name:<{widest + 2}}{found.protocol:<9}{found.title}  ({_judged(found)})")
     return 0
+
+
+def _judged(found: Profile) -> str:
+    """The strongest of what speaks for a profile, in few words."""
+    if found.verified_on:
+        return "tried on a device"
+    if any(judge.capture for judge in found.judged_by):
+        return "compared with a captured device"
+    return "compared with a public map" if found.judged_by else "nothing outside has judged it"
 
 
 @profile.command()
@@ -46,6 +60,7 @@ def show(name: str) -> int:
     found, _ = load_profile(path)
     say(f"{found.profile}  {found.title}  [{found.protocol}]")
     say(f"source: {found.source}")
+    say(f"judged: {found.evidence}")
     if found.unverified:
         say(f"unverified: {found.unverified}")
     plan = expand(found)

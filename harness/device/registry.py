@@ -20,6 +20,8 @@ from harness.schema.source import read_source, validate
 GROUP = "harness.drivers"
 MAX_EXTENDS = 3
 """How many profiles deep one may extend another."""
+OF_ITS_OWN = ("verified_on", "judged_by")
+"""Keys that `extends` does not hand on."""
 
 
 @cache
@@ -90,6 +92,8 @@ def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
 def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
     """The source with what it `extends` merged under it. Positions are those of the extending file.
 
+    Who judged the other profile did not judge this one: `OF_ITS_OWN` stays there.
+
     What is wrong in the other profile is reported there: it must be right on its own. `chain` ends with this file.
     """
     name = source.data.get("extends") if isinstance(source.data, dict) else None
@@ -103,7 +107,8 @@ def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
         raise ProblemsError([source.problem(("extends",), "HX-1401", reason)])
     _, parent = _load(where, chain)
     source.check()
-    return replace(source, data=merged(parent.data, source.data))
+    inherited = {key: value for key, value in parent.data.items() if key not in OF_ITS_OWN}
+    return replace(source, data=merged(inherited, source.data))
 
 
 def ancestors(path: Path, source: Source) -> dict[str, Path]:

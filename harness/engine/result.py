@@ -70,7 +70,16 @@ def _devices(runner: Runner) -> list[Device]:
         # the address of the station file: simulated ports differ from run to run and are of no interest
         address = str(parse_address(entry.address))
         firmware = identity.get("firmware", "")
-        devices.append(Device(name=name, profile=entry.profile, address=address, identity=identity, firmware=firmware))
+        devices.append(
+            Device(
+                name=name,
+                profile=entry.profile,
+                address=address,
+                identity=identity,
+                firmware=firmware,
+                evidence=runner.project.catalog.profiles[name].evidence,
+            )
+        )
     return devices
 
 

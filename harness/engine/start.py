@@ -62,7 +62,16 @@ class Start:
         """Open the devices and arm what guards them; False when the run must not go on."""
         if not await self._run.layers.rescue():
             return False
+        self._say_unjudged()
         return await self._open() and await self._get_guarded() and await self._begin()
+
+    def _say_unjudged(self) -> None:
+        """Name the devices whose tables only this project's own simulation has judged."""
+        profiles = self._run.project.catalog.profiles
+        unjudged = {name: each.profile for name, each in profiles.items() if not each.is_judged}
+        if unjudged:
+            shown = ", ".join(f"{name} ({profile})" for name, profile in unjudged.items())
+            self._run.log.tell("unjudged", f"nothing outside has judged the profiles of {shown}", devices=unjudged)
 
     async def _open(self) -> bool:
         run = self._run

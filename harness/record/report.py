@@ -61,6 +61,8 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
         for one in result.devices:
             identity = ", ".join(f"{key} {text}" for key, text in one.identity.items())
             yield f"  {one.name:<16}{one.profile:<28}{one.address}  {identity} {one.firmware}".rstrip()
+            if one.evidence:
+                yield f"  {'':<16}profile: {one.evidence}"
     if result.inputs:
         yield from _section("Made from")
         yield from (f"  {file.role:<10}{file.name:<32}sha256 {file.sha256[:16]}..." for file in result.inputs)

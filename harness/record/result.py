@@ -65,13 +65,17 @@ class ClockInfo(_Part):
 
 
 class Device(_Part):
-    """A device as it was met: `address` without secrets, `identity` as it answered."""
+    """A device as it was met: `address` without secrets, `identity` as it answered.
+
+    `evidence` is what speaks for its profile, in words; '' in records of before it was written down.
+    """
 
     name: str
     profile: str
     address: str = ""
     identity: dict[str, str] = {}
     firmware: str = ""
+    evidence: str = ""
 
 
 class Measurement(_Part):

@@ -239,6 +239,27 @@ class Verified(Model):
     date: StrictText
 
 
+class Judge(Model):
+    """What others made and the profile was compared with, point by point: a register map, or a captured device."""
+
+    map: str = ""
+    capture: str = ""
+    source: StrictText
+    """The project that it comes from."""
+    edition: StrictText
+    """Date or commit by which that state of it is found again."""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Judge:
+        if bool(self.map) == bool(self.capture):
+            raise ValueError("give either map or capture, by the name that its source has for it")
+        return self
+
+    def __str__(self) -> str:
+        what = f"map {self.map}" if self.map else f"capture {self.capture}"
+        return f"{what} ({self.source}, {self.edition})"
+
+
 class Health(Model):
     """When a device counts as dormant, and how often it is asked again."""
 
@@ -275,6 +296,10 @@ class ProfileBase(Model):
     source: StrictText
     unverified: str = ""
     verified_on: tuple[Verified, ...] = ()
+    """Devices that it was tried on. Not inherited by `extends`."""
+    judged_by: tuple[Judge, ...] = ()
+    """What others made and this table was compared with. Without it, and not tried on a device either, nothing outside
+    has judged the profile, and that is said wherever it is used. Not inherited by `extends`."""
     identity: Identity = Identity()
     heartbeat: str = ""
     """A signal that must change while the device lives (uptime); unchanged means STALE."""
@@ -284,6 +309,19 @@ class ProfileBase(Model):
     timeout: Duration = 1.0
     parameters: dict[str, int] = Field(default_factory=dict)
     """Named integers that addresses and OIDs may use as {name}; a station may override them."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything but this project's own simulation has judged the profile."""
+        return bool(self.verified_on or self.judged_by)
+
+    @property
+    def evidence(self) -> str:
+        """What speaks for the profile, in words."""
+        said = [f"tried on {one.model}, firmware {one.firmware}, {one.date}" for one in self.verified_on]
+        if self.judged_by:
+            said.append(f"compared with {', '.join(map(str, self.judged_by))}")
+        return "; ".join(said) or "nothing outside this project has judged it"
 
     @model_validator(mode="after")
     def _is_honest(self) -> ProfileBase:

@@ -485,12 +485,11 @@ def lines() -> Iterator[str]:
     for k, note in enumerate(notes, start=1):
         yield f"({k}) {note}.  "
     yield ""
-    yield "| profile | protocol | source | verified on |"
-    yield "|---|---|---|---|"
+    yield "| profile | protocol | source | judged | not verified |"
+    yield "|---|---|---|---|---|"
     for name, profile in profiles().items():
-        tried = "; ".join(f"{v.model}, firmware {v.firmware}, {v.date}" for v in profile.verified_on)
-        shown = tried or f"not yet: {' '.join(profile.unverified.split())}"
-        yield f"| {name} | {profile.protocol} | {' '.join(profile.source.split())} | {shown} |".replace("\n", " ")
+        cells = [name, profile.protocol, profile.source, profile.evidence, profile.unverified]
+        yield f"| {' | '.join(' '.join(cell.split()) for cell in cells)} |"
 
 
 def page() -> str:

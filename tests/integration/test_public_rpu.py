@@ -61,7 +61,7 @@ async def reads(bank, *names):
     [
         ({}, "dry", "none", "none", "ok", "none"),
         ({LEAKAGE: 0x0110}, "wet", "unit_internal+rack_pan", "none", "ok", "none"),
-        ({LEAKAGE: 0x0800}, "wet", "relay_2", "none", "ok", "none"),
+        ({LEAKAGE: 0x0800}, "wet", "rack_floor_relay", "none", "ok", "none"),
         ({STATUS: 0x0040}, "dry", "none", "pump", "ok", "none"),
         (
             {STATUS: 0x0001, SENSORS: 0x0060},
