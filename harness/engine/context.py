@@ -16,6 +16,7 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.engine.border import ours
 from harness.engine.external_changes import ExternalChanges
+from harness.engine.gates import no_power_after
 from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
 from harness.engine.project import NamedLimit, Project
@@ -46,6 +47,8 @@ class Bench:
     log: RunLog
     prompter: Prompter | None = None
     energising_allowed: bool = True
+    unproved: str = ""
+    """A step that the run went past without its PASS: nothing is energised after it."""
     gate: Gate | None = None
     step_clock: Clock | None = None
     undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
@@ -70,8 +73,11 @@ class Bench:
 
     def _register_undo(self, device: str, control: ControlPoint, setting: Setting) -> None:
         key = (device, control.name)
-        if puts_power_on(control, setting) and not self.energising_allowed:
-            raise SafetyError(f"{device}.{control.name} is not energised any more in this run")
+        if puts_power_on(control, setting):
+            if not self.energising_allowed:
+                raise SafetyError(f"{device}.{control.name} is not energised any more in this run")
+            if self.unproved:
+                raise SafetyError(f"{device}.{control.name} is not energised: {no_power_after(self.unproved)}")
         if key in self.undo:
             return
         if control.spec.energises:
@@ -135,7 +141,8 @@ class StepContext:
         self.clock = bench.step_clock or bench.clock
         """The step's clock: it stands still while the operator holds the run."""
         self.measurements: list[Measurement] = []
-        self.stop_after_fail = False
+        self.stopping: set[Verdict] = set()
+        """What measurements without their PASS came to whose limits do not say `on_fail: continue`."""
         self.interruption: Interruption | None = None
         """Set when the run died in this step and is now resumed; a step that does not look at it begins anew."""
         self._checkpoint_at = -math.inf
@@ -350,7 +357,8 @@ class StepContext:
             shown = word or f"{value:.6g} {check.unit}".rstrip()
             guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
             reason = f"{name}: {shown}, limit {check}{guard}"
-            self.stop_after_fail = self.stop_after_fail or limit.on_fail == "stop"
+        if verdict is not Verdict.PASS and limit.on_fail == "stop":
+            self.stopping.add(verdict)
         measurement = Measurement(
             name=name,
             signal=signal,

@@ -1,12 +1,22 @@
-"""Gates: what must hold before anything is energised. A FAIL stops what follows, but for `on_fail: continue`."""
+"""Gates: what must hold before power or load. Without its PASS nothing that follows is energised.
+
+```
+ FAIL                                        stops what follows        unless `on_fail: continue` is written there
+ INCONCLUSIVE, power or load still to come   stops what follows        unless `on_fail: continue` is written there
+ INCONCLUSIVE, nothing of that to come       the rest is measured, and whatever would energise is refused
+ SKIPPED by the operator, could find faults  the run goes on, and whatever would energise is refused
+```
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from harness.engine.guard_checks import energised_by
 from harness.engine.references import references
+from harness.limits.verdict import Verdict
 from harness.schema.conditions import Watch
 from harness.schema.problems import Problems
 
@@ -14,17 +24,78 @@ if TYPE_CHECKING:
     from harness.engine.project import NamedLimit, PlannedStep, Project
 
 
+LOAD, OFF = "load", "off"
+
+
+class Follow(Enum):
+    """What may follow a step."""
+
+    ALL = "all"
+    NO_POWER = "no power"
+    """The run goes on, but nothing is energised any more."""
+    NOTHING = "nothing"
+
+
+def follow(
+    project: Project, step: PlannedStep, verdict: Verdict, stopping: Collection[Verdict], *, is_raised: bool
+) -> Follow:
+    """What may follow an attempt of a step.
+
+    `stopping`: the verdicts of those of its measurements whose limits do not say `on_fail: continue`; `is_raised`: it
+    failed by itself, and not by its measurements only.
+    """
+    if verdict is Verdict.PASS:
+        return Follow.ALL
+    if verdict is Verdict.SKIPPED:
+        return Follow.NO_POWER if step.params.judges and step.entry.on_fail != "continue" else Follow.ALL
+    if verdict not in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        return Follow.NOTHING
+    unproved = {verdict} if is_raised else set(stopping)
+    if step.section == "setup" or step.entry.on_fail is not None:
+        unproved = set() if step.entry.on_fail == "continue" else {verdict}
+    if Verdict.FAIL in unproved:
+        return Follow.NOTHING
+    if Verdict.INCONCLUSIVE in unproved:
+        return Follow.NOTHING if is_power_to_come(project, step) else Follow.NO_POWER
+    return Follow.ALL
+
+
+def no_power_after(gate: str) -> str:
+    """Why something is not energised."""
+    return f"{gate} has no PASS, and nothing is energised after that"
+
+
+def is_power_to_come(project: Project, step: PlannedStep) -> bool:
+    """Whether a step after this one may energise the rack, or sets its load."""
+    steps = [each for each in project.steps if each.section != "cleanup"]
+    return step in steps and any(puts_power_on(project, each) for each in steps[steps.index(step) + 1 :])
+
+
+def puts_power_on(project: Project, step: PlannedStep) -> bool:
+    """Whether a step may energise the rack, or sets its load; switching off is no such step."""
+    if getattr(step.params, "to", None) == OFF or step.definition.name == "power_off":
+        return False
+    if getattr(step.params, "load", None) is not None:
+        return True
+    return bool(next(energised_by(project.source, project.on, step), None)) or any(
+        project.catalog.profiles[device].class_ == LOAD
+        for _, kind, reference in references(step.definition.params, project.source.data[step.section][step.index])
+        if kind == "control"
+        for device, _ in project.catalog.find_controls(reference)
+    )
+
+
 def check_gates(source: Any, steps: list[PlannedStep], found: Problems) -> None:
     """Set-up is a gate as a whole: it takes no `on_fail: continue`."""
     for step in steps:
         if step.section == "setup" and step.entry.on_fail == "continue":
-            message = "a FAIL in set-up stops the run: `on_fail: continue` is refused there"
+            message = "what is not PASS in set-up stops the run: `on_fail: continue` is refused there"
             hint = "put the step under `steps`, or leave the key out"
             found.add(source.problem(("setup", step.index, "on_fail"), "HX-1362", message, hint))
 
 
 def open_gates(project: Project) -> list[str]:
-    """What does not stop although it comes before the first step that energises anything, in words."""
+    """What comes before the first step that energises anything and does not stop the run without its PASS, in words."""
     said: list[str] = []
     for step in project.steps:
         if step.section == "cleanup":
@@ -33,14 +104,14 @@ def open_gates(project: Project) -> list[str]:
             return said
         if step.section == "steps":
             said += [
-                f"{step.title}: a FAIL of {what} does not stop the run before power goes on"
+                f"{step.title}: power goes on even when {what} FAILs or is INCONCLUSIVE"
                 for what in _open(step, project)
             ]
     return []  # nothing is energised: there is no gate
 
 
 def _open(step: PlannedStep, project: Project) -> Iterator[str]:
-    """What of a step lets the run go on after a FAIL."""
+    """What of a step lets the run go on without its PASS."""
     if step.entry.on_fail is not None:
         if step.entry.on_fail == "continue":
             yield "this step (`on_fail: continue`)"

@@ -31,6 +31,20 @@ P = TypeVar("P", bound="Params")
 class Params(Model):
     """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it."""
 
+    @property
+    def judges(self) -> bool:
+        """Whether the step can find anything to be bad: skipped by the operator, nothing is energised after it."""
+        return True
+
+
+class Acting(Params):
+    """Base of the parameters of a step that only sets something."""
+
+    @property
+    def judges(self) -> bool:
+        """Nothing can be found to be bad."""
+        return False
+
 
 class StepFailedError(HarnessError):
     """The rack did not do what it must: the step FAILs. `hint` says what to do."""

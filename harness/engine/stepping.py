@@ -12,6 +12,7 @@ from harness.clock import iso
 from harness.device.setting import resolve_setting
 from harness.engine.border import Children, StrangeEndError, contained, end_tasks, printable, shown, whose
 from harness.engine.context import Interruption, StepContext
+from harness.engine.gates import Follow, follow
 from harness.engine.project import PlannedStep
 from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
@@ -32,6 +33,9 @@ _LOOK_AGAIN_S = 10.0
 """Longest time that fresh frames are waited for before a FAIL counts, seconds."""
 _CLEANUP_S = 60.0
 """Longest time for one cleanup step of a run that was stopped: the rack is safe already."""
+
+
+_NOT_PROVED = "find out why the data are missing: what is not proved stops the run before power or load"
 
 
 class Stepping:
@@ -88,11 +92,18 @@ class Stepping:
             if self._run.stopping.is_set():
                 return False
             if self._is_behind(step):
+                self._remember(step)
                 await self._restore(step)
                 continue
             if not await self._repetition.carry_out(step):
                 return False
         return not self._run.stopping.is_set()
+
+    def _remember(self, step: PlannedStep) -> None:
+        """What the interrupted run went past without its PASS energises nothing in this one either."""
+        assert self._run.past is not None
+        if not self._run.past.steps[key_of(step)].power:
+            self._repetition.go_past(step.title)
 
     async def _restore(self, step: PlannedStep) -> None:
         """Set again what a completed step had set; its time is not asked for again."""
@@ -108,8 +119,8 @@ class Stepping:
                 self._run.halt(Stop(Verdict.ERROR, reason, f"check {device}"))
                 return
 
-    async def run_step(self, step: PlannedStep, attempt: int = 1, asked_by: str = "") -> bool:
-        """Carry out one attempt of a step and record it; False when the steps after it must not run."""
+    async def run_step(self, step: PlannedStep, attempt: int = 1, asked_by: str = "") -> Follow:
+        """Carry out one attempt of a step and record it; what may follow it."""
         assert self._run.bench is not None
         assert self._run.interlocks is not None
         context = StepContext(self._run.bench, step.title, attempt)
@@ -146,6 +157,9 @@ class Stepping:
             if (stop := self._run.found.stop) is not None and stop.verdict is Verdict.ERROR:
                 verdict, reason = Verdict.ERROR, stop.reason
         self._run.interlocks.enter_step("")
+        after = follow(self._run.project, step, verdict, context.stopping, is_raised=self._is_raised)
+        if verdict is Verdict.INCONCLUSIVE and after is Follow.NOTHING:
+            self._hint = _NOT_PROVED
         result = StepResult(
             name=step.title,
             step=step.definition.name,
@@ -161,19 +175,12 @@ class Stepping:
             measurements=tuple(context.measurements),
         )
         self._run.found.steps.append(result)
-        goes_on = verdict in (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
-        if verdict is Verdict.FAIL:
-            goes_on = step.section != "setup" and (step.entry.on_fail or self._limits_say(context)) == "continue"
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
-        self._run.log.tell("step end", text, **_dump(result), goes_on=goes_on)
+        goes_on, power = after is not Follow.NOTHING, after is Follow.ALL
+        self._run.log.tell("step end", text, **_dump(result), goes_on=goes_on, power=power)
         fault_point("step-ended")
         self._run.running = None
-        return goes_on
-
-    def _limits_say(self, context: StepContext) -> str:
-        """A FAIL stops, but where every limit that failed says otherwise."""
-        is_measured = any(m.verdict is Verdict.FAIL for m in context.measurements)
-        return "continue" if is_measured and not context.stop_after_fail and not self._is_raised else "stop"
+        return after
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
         children = Children()

@@ -61,7 +61,8 @@ class Watch(Condition):
 
     name: str = ""
     on_fail: Literal["continue", "stop"] = "stop"
-    """stop: the step ends at once, and what follows is not carried out. continue: it goes on, and FAILs at its end."""
+    """stop: the step ends at once, and what follows is not carried out. continue: it goes on, and FAILs at its end.
+    Also what it means when the watch is INCONCLUSIVE before power or load."""
 
 
 class Limit(Bounds):
@@ -72,7 +73,8 @@ class Limit(Bounds):
     provenance: StrictText
     """Who says so: the customer's specification, a standard, a datasheet, and how well it is known."""
     on_fail: Literal["continue", "stop"] = "stop"
-    """What a FAIL means for the steps after it; a step's own `on_fail` counts before it. In set-up it always stops."""
+    """What a FAIL means for the steps after it, and INCONCLUSIVE before power or load; a step's own `on_fail` counts
+    before it. In set-up it always stops."""
     description: str = ""
 
     @model_validator(mode="after")

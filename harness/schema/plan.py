@@ -81,8 +81,8 @@ class StepEntry(Model):
     attempts: Attempts | None = None
     """How often this step may be done before its FAIL counts; default: what the plan says."""
     on_fail: Literal["continue", "stop"] | None = None
-    """What a FAIL of this step means for the steps after it. Default: what every failed limit of it says, else
-    stop. In set-up it always stops."""
+    """What it means for the steps after it when this one FAILs, or is INCONCLUSIVE before power or load. Default: what
+    every limit of it says that did not pass, else stop. In set-up it always stops."""
 
     @property
     def title(self) -> str:

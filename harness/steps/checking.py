@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.context import ResolvedLimit, StepContext
@@ -31,6 +31,12 @@ class CheckParams(Params):
     """signal: text it must show, e.g. the neighbour that the wiring plan has at a port."""
     within: DurationOrZero = 0.0
     """How long to wait for it (LLDP neighbours take up to a minute)."""
+
+    @model_validator(mode="after")
+    def _checks_something(self) -> CheckParams:
+        if not (self.firmware or self.conditions or self.texts):
+            raise ValueError("there is nothing to check: give firmware, conditions or texts")
+        return self
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Devices must exist, conditions fit their signals, texts be texts."""

@@ -28,6 +28,11 @@ class Measure(Params):
     limit: LimitName | Bounds | None = None
     """A name of the plan's limit sets, or a band; without one the value is only recorded."""
 
+    @property
+    def judges(self) -> bool:
+        """Without a limit the value is only recorded."""
+        return self.limit is not None
+
     def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
         """The limit must fit the signal and bind it; the statistic must get the samples that it needs."""
         for name in catalog.find_signals(self.signal)[:1]:

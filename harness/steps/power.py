@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.step import Params, step
+from harness.engine.step import Acting, step
 from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError
 
 
@@ -16,7 +16,7 @@ def _switches(catalog: Catalog, reference: str) -> None:
         raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
 
 
-class PowerOn(Params):
+class PowerOn(Acting):
     """Parameters of `power_on`."""
 
     outlets: ControlRef
@@ -41,7 +41,7 @@ async def power_on(ctx: StepContext, p: PowerOn) -> None:
         ctx.progress((done + 1) / len(controls), f"{done + 1} of {len(controls)} on")
 
 
-class PowerOff(Params):
+class PowerOff(Acting):
     """Parameters of `power_off`."""
 
     outlets: ControlRef

@@ -17,6 +17,11 @@ class Prompt(Params):
     passes: tuple[StrictText, ...] = ()
     """Answers that pass, any other FAILs; default: all of them, and then nothing is judged."""
 
+    @property
+    def judges(self) -> bool:
+        """Only where some answers do not pass."""
+        return bool(self.passes)
+
 
 @step("prompt", version=1)
 async def prompt(ctx: StepContext, p: Prompt) -> None:

@@ -11,7 +11,7 @@ from harness.device.points import ControlPoint
 from harness.device.setting import resolve_setting
 from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.step import Params, step
+from harness.engine.step import Acting, step
 from harness.errors import BadValueError
 from harness.quantity import parse_quantity
 from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError, QuantityField, StrictText
@@ -25,7 +25,7 @@ def possible(control: ControlPoint, to: str | float, *key: str) -> None:
         raise LocatedError(str(error), *key) from None
 
 
-class Set(Params):
+class Set(Acting):
     """Parameters of `set`."""
 
     control: ControlRef
@@ -45,7 +45,7 @@ async def set_(ctx: StepContext, p: Set) -> None:
     await ctx.act(p.control, p.to, p.confirm_within)
 
 
-class Ramp(Params):
+class Ramp(Acting):
     """Parameters of `ramp`."""
 
     control: ControlRef

@@ -62,6 +62,11 @@ class Soak(Params):
     longest_gap: Duration = 600.0
     """With `credit`: after a longer gap the soak starts again, the rack has cooled down."""
 
+    @property
+    def judges(self) -> bool:
+        """Only what is watched or compared can be bad."""
+        return bool(self.watch or self.deltas)
+
     @field_validator("restart_on", mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:

@@ -121,6 +121,11 @@ class Hold(Params):
     for_: Annotated[Duration, Field(alias="for")]
     watch: tuple[Watch, ...] = ()
 
+    @property
+    def judges(self) -> bool:
+        """Only what is watched can be bad."""
+        return bool(self.watch)
+
     def check_against(self, catalog: Catalog, _limits: Any) -> None:
         """A watch must be able to fail before the step is over."""
         check_watches(self.watch, self.for_, catalog)

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from harness.clock import run
+from harness.engine.control import obey
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
 from harness.record.index import list_runs
@@ -125,6 +126,45 @@ def test_a_completed_soak_is_not_asked_for_again_but_its_load_is(tmp_path):
     assert ("soak", 2) not in kinds
     assert any("rack.level is set to 100 % again" in event.text for event in scene.of("resume"))
     assert verify(outcome.folder) == []
+
+
+SKIPPED_GATE = """
+schema: 1
+plan: chaos
+coverage: 95 %
+steps:
+  - {step: hold, name: gate, for: 30 s, watch: [{signal: cdu.flow, min: 1 L/min}]}
+  - {step: ramp, name: later, control: cdu.flow_setpoint, to: 172 L/min, over: 60 s}
+  - {step: power_on, outlets: pdu.outlet, stagger: 1 s}
+"""
+
+
+def test_a_gate_that_was_skipped_before_the_death_is_none_after_it(tmp_path):
+    async def first() -> None:
+        async def dying(scene: Scene) -> None:
+            await scene.running("hold")
+            assert obey(scene.runner, {"do": "skip"}, "sam")["ok"]
+            await scene.running("ramp")
+            await scene.clock.sleep(30)
+            folder = scene.runner.journal.path.parent
+            await scene.runner.journal.commit()
+            shutil.copytree(folder, tmp_path / "second" / "runs" / folder.name)
+
+        await play(project(SKIPPED_GATE, tmp_path), tmp_path, dying)
+
+    async def second():
+        folder = next((tmp_path / "second" / "runs").iterdir())
+        return await play(project(SKIPPED_GATE, tmp_path), tmp_path / "second", None, resume=folder)
+
+    run(first, rate=INF)
+    outcome, scene = run(second, rate=INF)
+    assert [(s.name, s.verdict) for s in outcome.result.steps] == [
+        ("gate", Verdict.SKIPPED),
+        ("later", Verdict.INTERRUPTED),
+        ("later", Verdict.PASS),
+        ("power on", Verdict.SKIPPED),
+    ]
+    assert not any(" on" in event.text for event in scene.of("intent"))
 
 
 def test_a_changed_plan_is_refused_with_a_diff(tmp_path):

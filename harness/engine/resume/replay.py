@@ -35,6 +35,8 @@ class PastStep:
     """Begun and not ended: the run died in it."""
     goes_on: bool = False
     """Whether the run went on after its last attempt."""
+    power: bool = True
+    """Whether something could be energised after that."""
     commands: dict[tuple[str, str], str] = field(default_factory=dict)
     """(device, control) -> setting as it was last commanded in this step."""
     checkpoint: dict[str, Any] = field(default_factory=dict)
@@ -186,6 +188,7 @@ class _Story:
         result = self._result(verdict, str(event.data.get("reason", "")), event.wall_ns)
         current.attempts.append(result)
         current.is_open, current.goes_on = False, bool(event.data.get("goes_on"))
+        current.power = bool(event.data.get("power", True))
         self._past.order.append(result)
         if verdict is Verdict.FAIL and not current.goes_on:
             self._past.stop = f"step {result.name!r} failed: {result.reason}"
