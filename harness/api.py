@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from harness.clock import Clock
 from harness.engine.catalog import Catalog
-from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.context import StepContext
+from harness.engine.judging import ResolvedLimit
 from harness.engine.references import LimitName
 from harness.engine.step import Params, StepDefinition, StepFailedError, step
 from harness.engine.view import DeviceView

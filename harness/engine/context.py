@@ -17,18 +17,19 @@ from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.engine.border import ours
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.gates import no_power_after
+from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
 from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
-from harness.engine.project import NamedLimit, Project
+from harness.engine.project import Project
 from harness.engine.signals import SignalStore
 from harness.engine.view import DeviceView
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
-from harness.limits.check import Check, compile_check
-from harness.limits.verdict import Verdict, judge
+from harness.limits.check import Check
+from harness.limits.verdict import Verdict
 from harness.limits.window import Window, statistic_info
-from harness.quantity import Reading, SignalInfo, difference_unit
+from harness.quantity import Reading, SignalInfo
 from harness.record.result import Measurement, excused_text, measurement_event
-from harness.schema.conditions import Bounds, Watch
+from harness.schema.conditions import Bounds
 
 CHECKPOINT_EVERY_S = 10.0
 """Longest time of a soak that is lost to an interruption, seconds."""
@@ -98,25 +99,6 @@ class Bench:
             low, high = control.spec.range or (-math.inf, math.inf)
             if low <= before.value <= high:
                 self.undo[key] = (control, Setting(value=before.value))
-
-
-@dataclass(slots=True)
-class ResolvedLimit:
-    """A limit against a signal: its check, and what the record says of it."""
-
-    check: Check
-    name: str = ""
-    provenance: str = ""
-    guard: float = 0.0
-    on_fail: str = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Excused:
-    """What a watch saw beside what it judged: the worst value of all, and the share (0 to 1) of samples outside."""
-
-    worst: float | None
-    outside: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,18 +284,7 @@ class StepContext:
 
     def resolve(self, limit: str | Bounds | None, signal: str, statistic: str = "") -> ResolvedLimit:
         """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
-        info = statistic_info(self.info(signal), statistic)
-        if limit is None:
-            return ResolvedLimit(Check(unit=info.unit, shown="recorded only"))
-        if isinstance(limit, str):
-            named: NamedLimit = self._bench.project.limits[limit]
-            guard = named.limit.uncertainty.to(difference_unit(info.unit)) if named.limit.uncertainty else 0.0
-            check = compile_check(named.limit, info)
-            return ResolvedLimit(
-                check, limit, f"{named.source}: {named.limit.provenance}", guard, on_fail=named.limit.on_fail
-            )
-        on_fail = limit.on_fail if isinstance(limit, Watch) else "stop"
-        return ResolvedLimit(compile_check(limit, info), provenance="plan", on_fail=on_fail)
+        return resolved(limit, statistic_info(self.info(signal), statistic), self._bench.project.limits)
 
     def measure(
         self,
@@ -333,30 +304,15 @@ class StepContext:
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
         INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
         """
-        check = limit.check
+        check, data = limit.check, Data(samples, coverage, needed, needed_samples)
+        verdict = verdict_of(value, limit, data)
         reason = ""
-        if value != value or coverage < needed:
-            verdict = Verdict.INCONCLUSIVE
-            share = f"only {100 * coverage:.1f} % of the samples were good, {100 * needed:g} % are needed"
-            if value != value and excused is not None and excused.worst is not None:
-                share = f"{signal} was never {check}, though not for long enough to fail"
-            elif value != value and samples:
-                share = f"{samples} good samples of {signal}, {needed_samples} are needed"
-            elif value != value:
-                share = f"no good sample of {signal}"
-            reason = f"{name}: {share}"
+        if verdict is Verdict.INCONCLUSIVE:
             why = self._bench.store.reason(signal) if signal else ""
-            reason += f" ({signal}: {why})" if why else ""
-        elif check.codes is not None or check.mask is not None:
-            verdict = Verdict.PASS if check.holds(value) else Verdict.FAIL
-        else:
-            verdict = judge(value, check.low, check.high, limit.guard)
+            reason = f"{name}: {too_little(value, signal, check, data, excused)}{f' ({signal}: {why})' if why else ''}"
+        elif verdict is Verdict.FAIL:
+            reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
         margin = check.margin(value) - limit.guard if value == value else math.nan
-        if verdict is Verdict.FAIL:
-            word = self.info(signal).word(value) if signal else ""
-            shown = word or f"{value:.6g} {check.unit}".rstrip()
-            guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
-            reason = f"{name}: {shown}, limit {check}{guard}"
         if verdict is not Verdict.PASS and limit.on_fail == "stop":
             self.stopping.add(verdict)
         measurement = Measurement(

@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from harness.engine.catalog import Catalog, did_you_mean
-from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.context import StepContext
+from harness.engine.judging import ResolvedLimit
 from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError, DeviceError
 from harness.limits.check import Check, compile_check

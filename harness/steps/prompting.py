@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.engine.context import ResolvedLimit, StepContext
+from harness.engine.context import StepContext
+from harness.engine.judging import ResolvedLimit
 from harness.engine.step import Params, StepFailedError, step
 from harness.limits.check import Check
 from harness.schema.fields import StrictText

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.engine.catalog import Catalog
-from harness.engine.context import Excused, ResolvedLimit, StepContext
+from harness.engine.context import StepContext
+from harness.engine.judging import Excused, ResolvedLimit
 from harness.engine.step import StepFailedError
 from harness.limits.check import Check
 from harness.limits.debounce import Debounce

@@ -1,0 +1,83 @@
+"""Judging a value: the limit that it is held against, the verdict, and what is said when it is not PASS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.engine.project import NamedLimit
+from harness.limits.check import Check, compile_check
+from harness.limits.verdict import Verdict, judge
+from harness.quantity import SignalInfo, difference_unit
+from harness.schema.conditions import Bounds, Watch
+
+
+@dataclass(slots=True)
+class ResolvedLimit:
+    """A limit against a signal: its check, and what the record says of it."""
+
+    check: Check
+    name: str = ""
+    provenance: str = ""
+    guard: float = 0.0
+    on_fail: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Excused:
+    """What a watch saw beside what it judged: the worst value of all, and the share (0 to 1) of samples outside."""
+
+    worst: float | None
+    outside: float
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """How much there was to judge by: good samples and the share of the due ones (0 to 1), and what is needed."""
+
+    samples: int = 1
+    coverage: float = 1.0
+    needed: float = 0.0
+    needed_samples: int = 1
+
+
+def resolved(limit: str | Bounds | None, info: SignalInfo, limits: Mapping[str, NamedLimit]) -> ResolvedLimit:
+    """A limit, by its name among `limits` or inline, compiled against a signal; differences are in K."""
+    if limit is None:
+        return ResolvedLimit(Check(unit=info.unit, shown="recorded only"))
+    if isinstance(limit, str):
+        named = limits[limit]
+        guard = named.limit.uncertainty.to(difference_unit(info.unit)) if named.limit.uncertainty else 0.0
+        provenance = f"{named.source}: {named.limit.provenance}"
+        return ResolvedLimit(compile_check(named.limit, info), limit, provenance, guard, named.limit.on_fail)
+    on_fail = limit.on_fail if isinstance(limit, Watch) else "stop"
+    return ResolvedLimit(compile_check(limit, info), provenance="plan", on_fail=on_fail)
+
+
+def verdict_of(value: float, limit: ResolvedLimit, data: Data) -> Verdict:
+    """Too little data or no number is INCONCLUSIVE, never PASS."""
+    check = limit.check
+    if value != value or data.coverage < data.needed:
+        return Verdict.INCONCLUSIVE
+    if check.codes is not None or check.mask is not None:
+        return Verdict.PASS if check.holds(value) else Verdict.FAIL
+    return judge(value, check.low, check.high, limit.guard)
+
+
+def too_little(value: float, signal: str, check: Check, data: Data, excused: Excused | None) -> str:
+    """Why a value is INCONCLUSIVE, in words."""
+    if value == value:
+        return f"only {100 * data.coverage:.1f} % of the samples were good, {100 * data.needed:g} % are needed"
+    if excused is not None and excused.worst is not None:
+        return f"{signal} was never {check}, though not for long enough to fail"
+    if data.samples:
+        return f"{data.samples} good samples of {signal}, {data.needed_samples} are needed"
+    return f"no good sample of {signal}"
+
+
+def outside(value: float, word: str, limit: ResolvedLimit) -> str:
+    """What a value is and what it should have been, in words; `word`: what the signal calls it."""
+    check = limit.check
+    shown = word or f"{value:.6g} {check.unit}".rstrip()
+    guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
+    return f"{shown}, limit {check}{guard}"
