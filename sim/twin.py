@@ -17,7 +17,7 @@ from sim.servers.snmp import Auth, Priv, UsmUser
 from sim.twins.modbus import ModbusBank
 from sim.twins.points import Twin, controls
 from sim.twins.redfish import RedfishTree
-from sim.twins.scpi import instrument
+from sim.twins.scpi import instrument, talk
 from sim.twins.snmp import SnmpObjects, TwinResponder
 
 COMMUNITY = "public"
@@ -135,7 +135,7 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
 
 
 async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -> Device:
-    server = ScpiServer(instrument(twin))
+    server = ScpiServer(instrument(twin), talk(profile))
     listener = await host.serve_stream(server.tcp, port)
     offer_scpi(host, listener, server)
     repeated = [spec for group in profile.repeat.values() for spec in group.signals.values()]

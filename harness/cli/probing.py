@@ -45,10 +45,10 @@ async def _row(session: Session, name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"device": name, "profile": device.entry.profile, "address": session.addresses[name]}
     error = session.failures.get(name)
     if error is not None:
-        hint = error.hint
+        hint = error.advice
         if isinstance(error, IdentityError) and (found := await suggested_profiles(device)):
             hint = f"it may be {' or '.join(found[:3])}; {hint}"
-        return {**row, "ok": False, "reason": getattr(error, "message", str(error)), "hint": hint}
+        return {**row, "ok": False, "reason": error.message, "hint": hint}
     frame = await device.poll()
     good = int((frame.qualities == 0).sum()) if frame is not None else 0
     return {

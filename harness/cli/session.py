@@ -17,7 +17,7 @@ from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.device.opening import open_device
 from harness.engine.project import StationProject, load_station
-from harness.errors import DeviceError, HarnessError, UnreachableError
+from harness.errors import DeviceError, HarnessError, Trouble, UnreachableError
 
 CLOSE_WITHIN_S = 3.0
 
@@ -37,11 +37,9 @@ class Session:
         """A device that is open; its error otherwise."""
         if name in self.failures:
             error = self.failures[name]
-            raise UnreachableError(
-                f"{self.addresses[name]}: {error.message if isinstance(error, DeviceError) else error}",
-                device=name,
-                hint=error.hint,
-            ) from error
+            trouble = error.trouble if isinstance(error, DeviceError) else Trouble.OURS
+            message = f"{self.addresses[name]}: {error.message}"
+            raise UnreachableError(message, device=name, hint=error.advice, trouble=trouble) from error
         return self.devices[name]
 
 

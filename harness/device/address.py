@@ -12,13 +12,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from harness.transport.hosts import check_host
+from harness.transport.visa_resource import PREFIXES, parse_resource
+
 _PORTS = {"modbus+tcp": 502, "modbus+rtutcp": 502, "snmp": 161, "redfish": 80, "redfishs": 443}
-VISA_PREFIXES = ("TCPIP", "ASRL", "USB", "GPIB", "VICP", "PRLGX")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed address. `scheme` is modbus+tcp, modbus+rtutcp, modbus+rtu, snmp, redfish, redfishs or visa."""
+    """A parsed address. `scheme` is modbus+tcp, modbus+rtutcp, modbus+rtu, snmp, redfish, redfishs or visa.
+
+    `host` is a serial port with modbus+rtu, and '' for a VISA resource that is not on the network; `port` is 0 for what
+    has none.
+    """
 
     scheme: str
     host: str = ""
@@ -49,8 +55,9 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """Parse an address; ValueError says what is wrong and shows a right one."""
-    if text.upper().startswith(VISA_PREFIXES) and "::" in text:
-        return Address("visa", resource=text)
+    if text.upper().startswith(PREFIXES) and "::" in text:
+        found = parse_resource(text)
+        return Address("visa", found.host, found.port, resource=text)
     if text.startswith("modbus+rtu://"):
         return _serial(text)
     parts = urlsplit(text)
@@ -66,6 +73,7 @@ def parse_address(text: str) -> Address:
         raise ValueError(f"address {text!r} has no valid port (1 to 65535)") from error
     if not parts.hostname or parts.username or (parts.query and not parts.scheme.startswith("redfish")):
         raise ValueError(f"address {text!r} must be SCHEME://HOST:PORT; credentials never stand in an address")
+    check_host(parts.hostname)
     if parts.scheme.startswith("redfish"):
         if parts.path.strip("/"):
             raise ValueError(
@@ -131,6 +139,10 @@ def _serial(text: str) -> Address:
     unknown = set(options) - {"baud", "parity", "stop"}
     if unknown:
         raise ValueError(f"address {text!r}: unknown option {sorted(unknown)[0]!r}; known are baud, parity, stop")
+    baud, parity, stop = (options.get(key, right) for key, right in (("baud", "300"), ("parity", "N"), ("stop", "1")))
+    is_baud = baud.isascii() and baud.isdigit() and 300 <= int(baud[:8]) <= 1_000_000
+    if not is_baud or parity.upper() not in ("N", "E", "O") or stop not in ("1", "2"):
+        raise ValueError(f"address {text!r}: baud is 300 to 1000000, parity N, E or O, stop 1 or 2")
     return Address("modbus+rtu", path, 0, _unit(unit, text), options=options)
 
 

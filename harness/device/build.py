@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from harness.clock import Clock
 from harness.device.address import Address, parse_address, tls_options
@@ -13,7 +13,8 @@ from harness.device.link import Link
 from harness.device.modbus_link import ModbusLink
 from harness.device.points import Expansion, expand
 from harness.device.redfish_link import RedfishLink
-from harness.device.scpi_link import ScpiLink
+from harness.device.scpi_link import ScpiLink, manners_of
+from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
 from harness.device.snmp_link import SnmpLink
 from harness.errors import ConfigError
 from harness.schema.profile import ModbusOptions, ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
@@ -21,7 +22,7 @@ from harness.schema.station import DeviceEntry
 from harness.transport.modbus import ModbusClient, ModbusPool
 from harness.transport.network import Network, SocketNetwork
 from harness.transport.redfish import RedfishClient, Tls
-from harness.transport.serial import Parity, SerialNetwork, silence
+from harness.transport.serial import silence
 from harness.transport.snmp import SnmpClient
 from harness.transport.visa import open_instrument
 
@@ -34,7 +35,7 @@ class DeviceBuilder:
         self._base = base
         self._network = network or SocketNetwork()
         self._pool = ModbusPool(self._network)
-        self._lines: dict[str, tuple[int, str, int]] = {}
+        self._lines: dict[str, LineSettings] = {}
 
     def make(self, name: str, entry: DeviceEntry, profile: Profile, address: str = "") -> Device:
         """Make one device; `address` replaces the entry's (a simulated device)."""
@@ -91,47 +92,36 @@ class DeviceBuilder:
             return RedfishLink(profile, expansion, service, entry.parameters)
         assert isinstance(profile, ScpiProfile)
         instrument = open_instrument(
-            where.resource, self._network, virtual=self._clock.is_virtual, name=name, timeout=profile.timeout
+            where.resource,
+            self._network,
+            virtual=self._clock.is_virtual,
+            name=name,
+            timeout=profile.timeout,
+            manners=manners_of(profile),
         )
         return ScpiLink(profile, expansion, instrument, entry.parameters)
 
     def _modbus(self, profile: ModbusProfile, where: Address) -> ModbusClient:
         options = profile.modbus
-        network: Network | None = None
-        min_gap = options.min_gap
-        if where.scheme == "modbus+rtu":
-            network, baud = self._line(options, where)
-            min_gap = max(min_gap, silence(baud))
+        line = self._line(options, where)
         return self._pool.shared(
             where.host,
             where.port,
             framing="tcp" if where.scheme == "modbus+tcp" else "rtu",
             timeout=profile.timeout,
-            min_gap=min_gap,
+            min_gap=max(options.min_gap, silence(line.baud)) if line is not None else options.min_gap,
             pause_after_connect=options.pause_after_connect,
-            network=network,
+            network=line.network() if line is not None else None,
         )
 
-    def _line(self, options: ModbusOptions, where: Address) -> tuple[Network, int]:
-        """The serial line of an address: set as the address says, else as the profile does; one setting a line."""
-        given = where.options
-        try:
-            baud = int(given.get("baud", options.baud))
-            parity, stop = given.get("parity", options.parity).upper(), int(given.get("stop", options.stop))
-        except ValueError as error:
-            raise ConfigError(f"{where}: baud and stop are whole numbers") from error
-        if not 300 <= baud <= 1_000_000 or parity not in ("N", "E", "O") or stop not in (1, 2):
-            raise ConfigError(f"{where}: baud is 300 to 1000000, parity N, E or O, stop 1 or 2")
-        settings = (baud, parity, stop)
+    def _line(self, options: ModbusOptions, where: Address) -> LineSettings | None:
+        """The settings of a serial line: one setting a line."""
+        settings = line_settings(options, where)
+        if settings is None:
+            return None
         known = self._lines.setdefault(where.host, settings)
         if known != settings:
             raise ConfigError(
-                f"{where}: the line runs at {_shown(known)} for another unit, this one needs {_shown(settings)}",
-                hint="one line has one setting: write ?baud=...&parity=... in the addresses, or use two adapters",
+                f"{where}: the line runs at {known} for another unit, this one needs {settings}", hint=ONE_SETTING
             )
-        line = SerialNetwork(baud=baud, parity=cast("Parity", parity), stop=cast("Literal[1, 2]", stop))
-        return line, baud
-
-
-def _shown(settings: tuple[int, str, int]) -> str:
-    return f"{settings[0]} baud, parity {settings[1]}, {settings[2]} stop bit(s)"
+        return settings

@@ -75,7 +75,9 @@ class ModbusReadPlan:
             except RefusedError as error:
                 if error.vendor_code in _UNIT_DOWN:
                     raise UnreachableError(
-                        f"the gateway cannot reach unit {self._link.unit}: {error.message}", operation=error.operation
+                        f"the gateway cannot reach unit {self._link.unit}: {error.message}",
+                        operation=error.operation,
+                        hint="the gateway answers: check the unit behind it, its number, its power and its bus",
                     ) from error
                 refusals += 1
                 missing.update(self._learn(span, error, notes))

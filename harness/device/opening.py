@@ -11,12 +11,14 @@ from collections.abc import Mapping
 
 from harness.clock import Clock
 from harness.device.device import Device
-from harness.errors import DeviceError, UnreachableError
+from harness.errors import HarnessError, UnreachableError
 
 SILENT_S = 4.5
 """A device that has answered nothing for so long while it is opened is given up."""
 SLOW_S = 30.0
 """A device that answers must be open after this."""
+_TOLD = 3
+"""Devices whose failures a single line names."""
 
 
 async def open_device(device: Device, clock: Clock) -> None:
@@ -44,13 +46,28 @@ def _answers(device: Device) -> int:
     return counted.get("requests", 0) - counted.get("timeouts", 0)
 
 
-def tree_report(title: str, failures: Mapping[str, tuple[str, BaseException]]) -> str:
-    """One report of several devices' failures: device, address and reason, each on its own line."""
+def tree_report(title: str, failures: Mapping[str, tuple[str, HarnessError]]) -> str:
+    """One report of several devices' failures: device, address, reason and what to do, each on its own line."""
     lines = [title]
     width = max((len(name) for name in failures), default=0)
     for k, (name, (address, error)) in enumerate(failures.items()):
         branch = "└─" if k == len(failures) - 1 else "├─"
-        reason = error.message if isinstance(error, DeviceError) else str(error)
-        hint = f"; {error.hint}" if isinstance(error, DeviceError) and error.hint else ""
-        lines.append(f"{branch} {name:<{width}}  {address}  {reason}{hint}")
+        advice = f"; {error.advice}" if error.advice else ""
+        lines.append(f"{branch} {name:<{width}}  {address}  {error.message}{advice}")
     return "\n".join(lines)
+
+
+def reasons(failures: Mapping[str, tuple[str, HarnessError]]) -> str:
+    """Why each of the first devices failed, on one line."""
+    told = [f"{name} at {address}: {error.message}" for name, (address, error) in failures.items()]
+    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return "; ".join(told[:_TOLD]) + more
+
+
+def to_do(failures: Mapping[str, tuple[str, HarnessError]]) -> str:
+    """What to do about several devices: the same advice once, with the devices that it is for."""
+    whose: dict[str, list[str]] = {}
+    for name, (_, error) in failures.items():
+        if error.advice:
+            whose.setdefault(error.advice, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {advice}" for advice, names in whose.items())

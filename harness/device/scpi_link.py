@@ -13,9 +13,16 @@ from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from harness.transport.visa import Instrument
+from harness.transport.visa_manners import Manners
 
 _OVERFLOW = 9.9e37
 """IEEE 488.2 / SCPI-99: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
+
+
+def manners_of(profile: ScpiProfile) -> Manners:
+    """What the instrument says besides its answers."""
+    said = profile.scpi
+    return Manners(said.greeting, said.prompt, said.echo, said.acknowledge)
 
 
 class _Place:

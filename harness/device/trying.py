@@ -70,7 +70,7 @@ async def first_contact(device: Device) -> FirstContact:
     try:
         await device.open()
     except IdentityError as error:
-        contact.problem, contact.hint = error.message, error.hint
+        contact.problem, contact.hint = error.message, error.advice
     names = [info.name.partition(".")[2] for info in device.signals]
     points = [device.expansion.signals[name] for name in names]
     there = {_column(point) for point in points}  # fewer outlets than the profile counts is nothing to tell

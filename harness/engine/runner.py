@@ -148,7 +148,7 @@ class Runner:
             if await Start(self).begin():
                 await self.stepping.work()
         except HarnessError as error:
-            self.halt(Stop(Verdict.ERROR, str(error), error.hint))
+            self.halt(Stop(Verdict.ERROR, error.said, error.advice))
         except BaseException as error:
             self.broken("the run failed", error)
         await self._end()

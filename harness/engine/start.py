@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.device.device import Device
-from harness.device.opening import open_device, tree_report
+from harness.device.opening import open_device, reasons, to_do, tree_report
 from harness.device.poller import Poller
 from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
@@ -85,9 +85,7 @@ class Start:
             count = f"{len(failures)} of {len(run.devices)} devices"
             report = tree_report(f"{count} cannot be used; nothing was energised", shown)
             run.log.tell("report", report)
-            first = next(iter(failures))
-            reason = f"{count} cannot be used: {first} at {run.address(first)}: {failures[first]}"
-            run.halt(Stop(Verdict.ERROR, reason, "check power, cable and address of the devices named"))
+            run.halt(Stop(Verdict.ERROR, f"{count} cannot be used: {reasons(shown)}", to_do(shown)))
             return False
         pair = same_unit(run.devices)
         if pair is not None:
@@ -111,7 +109,7 @@ class Start:
             return False
         return True
 
-    async def _open_one(self, device: Device) -> Exception | None:
+    async def _open_one(self, device: Device) -> HarnessError | None:
         run = self._run
         try:
             await open_device(device, run.clock)

@@ -236,8 +236,8 @@ class Stepping:
             self._hint, self._is_raised = printable(error.hint), True
             return Verdict.FAIL, printable(error.message)
         if isinstance(error, HarnessError):
-            text = printable(str(error))
-            stop = Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.hint))
+            text = printable(error.said)
+            stop = Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.advice))
             if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
                 self._run.trouble = stop
             else:

@@ -7,8 +7,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from harness.device.address import parse_address
+from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
 from harness.schema.problems import Problems
-from harness.schema.profile import Profile
+from harness.schema.profile import ModbusProfile, Profile
 from harness.schema.station import DeviceEntry
 
 if TYPE_CHECKING:
@@ -65,13 +66,31 @@ def check_addresses(on: StationProject, found: Problems) -> None:
             where = parse_address(entry.address)
         except ValueError:
             continue  # said already
-        place = where.protocol, _host(where.host), where.port, where.unit, where.resource.upper()
+        place = where.protocol, _host(where.host), where.port, where.unit, "" if where.port else where.resource.upper()
         for other in seen.setdefault(place, []):
             if not _differ(on, name, other, where.protocol):
                 message = f"{name} has the address of {other}: the two would be one device"
                 found.add(on.source.problem(("devices", name, "address"), "HX-1386", message))
                 break
         seen[place].append(name)
+
+
+def check_lines(on: StationProject, found: Problems) -> None:
+    """The devices of one serial line must agree on how it is set."""
+    known: dict[str, tuple[str, LineSettings]] = {}
+    for name, entry in on.station.devices.items():
+        profile = on.catalog.profiles[name]
+        try:
+            where = parse_address(entry.address)
+        except ValueError:
+            continue  # said already
+        settings = line_settings(profile.modbus, where) if isinstance(profile, ModbusProfile) else None
+        if settings is None:
+            continue
+        other, first = known.setdefault(where.host, (name, settings))
+        if first != settings:
+            message = f"{name} needs the line at {settings}, {other} has it at {first}"
+            found.add(on.source.problem(("devices", name, "address"), "HX-1309", message, ONE_SETTING))
 
 
 def _differ(on: StationProject, one: str, other: str, protocol: str) -> bool:

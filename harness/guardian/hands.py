@@ -15,6 +15,8 @@ from harness.transport.network import Network, SocketNetwork
 from harness.transport.redfish import RedfishClient, Tls
 from harness.transport.snmp import SnmpClient, SnmpCredentials
 from harness.transport.visa import Instrument, open_instrument
+from harness.transport.visa_manners import Manners
+from harness.transport.visa_resource import parse_resource
 from harness.transport.visa_stream import StreamSession
 
 OPEN_WITHIN_S = 5.0
@@ -68,12 +70,7 @@ class Hands:
             if entry["serial"] is not None:
                 from harness.transport.serial import SerialNetwork
 
-                options = entry["serial"]
-                network = SerialNetwork(
-                    baud=int(options.get("baud", 19200)),
-                    parity=options.get("parity", "E"),
-                    stop=2 if options.get("stop") == "2" else 1,
-                )
+                network = SerialNetwork(**entry["serial"])
             client = self._clients[key] = ModbusClient(
                 network,
                 *key,
@@ -129,10 +126,13 @@ class Hands:
 
 
 def _instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
-    resource, timeout = entry["resource"], entry["timeout"]
-    parts = resource.split("::")
-    if parts[0].upper().startswith("TCPIP") and parts[-1].upper() == "SOCKET":
+    timeout = entry["timeout"]
+    greeting = entry["manners"]["greeting"]
+    manners = Manners(**{**entry["manners"], "greeting": None if greeting is None else tuple(greeting)})
+    where = parse_resource(entry["resource"])
+    network = SocketNetwork()
+    if where.is_socket:
         # on the loop: the VISA library would double the size of this process
-        host, port = parts[1], int(parts[2])
-        return Instrument(lambda: StreamSession(SocketNetwork(), host, port), name=name, timeout=timeout)
-    return open_instrument(resource, SocketNetwork(), virtual=False, name=name, timeout=timeout)
+        make = lambda: StreamSession(network, where.host, where.port, manners)  # noqa: E731
+        return Instrument(make, name=name, timeout=timeout)
+    return open_instrument(entry["resource"], network, virtual=False, name=name, timeout=timeout, manners=manners)

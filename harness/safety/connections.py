@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.device.address import Address, parse_address, tls_options
 from harness.device.credentials import redfish_credentials, snmp_credentials
 from harness.device.device import Device
+from harness.device.scpi_link import manners_of
+from harness.device.serial_line import line_settings
 from harness.schema.profile import ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.schema.station import FileRef
+from harness.transport.serial import silence
 
 
 def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
         entry |= secrets_of("redfish", None if replaced else device.entry.credentials, base)
     else:
         assert isinstance(profile, ScpiProfile)
-        entry["resource"] = where.resource
+        entry |= {"resource": where.resource, "manners": asdict(manners_of(profile))}
     return entry
 
 
@@ -67,12 +71,14 @@ def referenced(entry: Mapping[str, Any], device: Device, replaced: str, base: Pa
 
 
 def _modbus(profile: ModbusProfile, where: Address) -> dict[str, Any]:
+    line = line_settings(profile.modbus, where)
+    gap = profile.modbus.min_gap
     return {
         "host": where.host,
         "port": where.port,
         "unit": where.unit if where.unit is not None else profile.modbus.unit,
         "framing": "tcp" if where.scheme == "modbus+tcp" else "rtu",
-        "serial": dict(where.options) if where.scheme == "modbus+rtu" else None,
-        "min_gap": profile.modbus.min_gap,
+        "serial": line._asdict() if line is not None else None,
+        "min_gap": max(gap, silence(line.baud)) if line is not None else gap,
         "pause": profile.modbus.pause_after_connect,
     }

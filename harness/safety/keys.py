@@ -50,10 +50,7 @@ def all_address_keys(places: Sequence[tuple[Address, int | None]]) -> list[list[
 
 def _host(where: Address) -> str:
     """The host behind an address; '' for one that is none on a network."""
-    if where.scheme != "visa":
-        return where.host if where.scheme != "modbus+rtu" else ""
-    parts = where.resource.split("::")
-    return parts[1] if parts[0].upper().startswith("TCPIP") and len(parts) > 2 else ""
+    return where.host if where.scheme != "modbus+rtu" else ""
 
 
 def _keys(where: Address, unit: int | None, hosts: Sequence[str]) -> list[str]:
@@ -63,12 +60,11 @@ def _keys(where: Address, unit: int | None, hosts: Sequence[str]) -> list[str]:
     if where.scheme != "visa":
         wire = "udp" if where.protocol == "snmp" else "tcp"
         return [f"{wire} {host} {where.port}{tail}" for host in hosts]
-    parts = where.resource.split("::")
     if hosts:
-        tail = parts[2] if parts[-1].upper() == "SOCKET" else "instrument"
-        return [f"tcp {host} {tail}" for host in hosts]
-    if parts[0].upper().startswith("ASRL/"):
-        return [f"line {_line(parts[0][4:])}"]
+        return [f"tcp {host} {where.port or 'instrument'}" for host in hosts]
+    interface = where.resource.partition("::")[0]
+    if interface.upper().startswith("ASRL/"):
+        return [f"line {_line(interface[4:])}"]
     return [f"visa {where.resource.upper()}"]
 
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.schema.fields import Model, StrictText
 from harness.schema.profile_base import Control, ProfileBase, Signal
+
+_LONGEST = 200
+
+
+def _spoken(text: str) -> str:
+    if len(text) > _LONGEST or not text.isascii() or not text.replace("\0", " ").replace("\r\n", " ").isprintable():
+        raise ValueError(f"an instrument says at most {_LONGEST} characters of ASCII here")
+    return text
+
+
+Spoken = Annotated[StrictText, AfterValidator(_spoken)]
+"""What an instrument says besides its answers; in quotes, where it ends in a blank or holds `\\0` or `\\r\\n`."""
 
 
 class ScpiSignal(Signal):
@@ -65,6 +77,18 @@ class ScpiOptions(Model):
     """Sent at every open, and again after a loss. A configuration that is refused here fails the open."""
     error_query: str = "SYST:ERR?"
     """'': the instrument has no error queue; then only the read-back tells that a setting was refused."""
+    greeting: tuple[Spoken, ...] | None = None
+    """How the lines begin that the instrument says when it is connected to over a socket (`''`: an empty line), where
+    `prompt` follows them; `[]`: only its prompt. Left out: it says nothing."""
+    prompt: Spoken = ""
+    """What the instrument writes behind every answer and every setting, such as `"M1> "`."""
+    echo: bool = False
+    """Whether the instrument says every line again that it is sent."""
+    acknowledge: Spoken | None = None
+    """The line that the instrument says to every setting, such as `OK`; `''`: an empty line. Left out: none.
+
+    What is named here is awaited exactly, on sockets and serial lines; anything else that the instrument says unasked
+    is refused, and the answer to the next question with it."""
 
 
 class ScpiProfile(ProfileBase):

@@ -11,17 +11,18 @@ Two kinds of session carry the text: `PyvisaSession` (any VISA resource, in a th
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, UnreachableError
+from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.transport.counters import Counters
 from harness.transport.foreign import hexed, unreachable
 from harness.transport.network import Network
 from harness.transport.pacing import Pacing
+from harness.transport.visa_manners import Manners, Unasked, suggested
+from harness.transport.visa_resource import parse_resource
 
-MAX_REPLY = 1 << 20
-"""Bytes of the longest reply: 1 MiB of text."""
 MAX_ABANDONED = 8
 """Blocked driver threads an instrument may leave behind before it is given up."""
 MAX_ERRORS_DRAINED = 32
@@ -30,15 +31,12 @@ MAX_ERROR_TEXT = 256
 _TEXT = frozenset(range(0x20, 0x7F)) | {0x09}
 
 
-class Unasked(Exception):  # noqa: N818 (it never leaves the transport)
-    """The instrument spoke without being asked, or said more than one line."""
-
-    def __init__(self, what: str, data: bytes) -> None:
-        super().__init__(f"{what} [{hexed(data)}]")
-
-
 class IdleClosed(EOFError):  # noqa: N818 (it never leaves the transport)
     """The instrument ended the session while nothing was under way; nothing of the new request was sent."""
+
+
+class Unfinished(TimeoutError):  # noqa: N818 (it never leaves the transport)
+    """Something came, but not all that was awaited."""
 
 
 class Abandoned(Exception):  # noqa: N818 (it never leaves the transport)
@@ -91,6 +89,8 @@ class Instrument:
         self._pacing = Pacing()
         self._left_behind: list[Session] = []
         self._is_shut = False
+        self._said: deque[bytes] = deque(maxlen=3)
+        """The last lines sent in this session."""
 
     @property
     def is_open(self) -> bool:
@@ -124,7 +124,8 @@ class Instrument:
             odd = next((byte for byte in answer if byte not in _TEXT), None)
             if odd is not None:
                 await self._drop()
-                raise self._violation(f"expected one line of printable ASCII, got byte {odd:#04x}", text, answer)
+                what = f"expected one line of printable ASCII, got byte {odd:#04x} [{hexed(answer)}]"
+                raise self._violation(what, text)
             return answer.decode("ascii").strip()
 
     async def write(self, text: str) -> None:
@@ -146,7 +147,12 @@ class Instrument:
                 is_empty = int(number) == 0
             except ValueError:
                 await self._drop()
-                raise self._violation("expected an error number", query, entry.encode()) from None
+                hint = suggested(entry.encode() + b"\n", self._said)
+                if hint:
+                    hint += ", or another `error_query`"
+                raise self._violation(
+                    f"expected an error number, got {entry[:MAX_ERROR_TEXT]!r}", query, hint
+                ) from None
             if is_empty:
                 return errors
             errors.append(entry[:MAX_ERROR_TEXT])
@@ -154,6 +160,7 @@ class Instrument:
             f"the error queue still has entries after {MAX_ERRORS_DRAINED}, the last: {errors[-1]}",
             device=self.name,
             operation=query,
+            hint="look at it, and at `error_query`",
             vendor_code=errors[-1],
         )
 
@@ -163,6 +170,7 @@ class Instrument:
         """Do one thing with the session; once more with a new one if the old was closed before anything was sent."""
         session = await self._opened(operation)
         self.counters.requests += 1
+        self._said.append(operation.encode())
         try:
             answer = await self._guarded(work(session), operation, limit)
         except IdleClosed:
@@ -172,13 +180,13 @@ class Instrument:
             except IdleClosed as error:
                 raise self._error(error, operation, limit) from error
         if self._session is not session:
-            raise UnreachableError("the session was closed meanwhile", device=self.name, operation=operation)
+            raise self._closed_here("the session was closed meanwhile", operation)
         return answer
 
     async def _opened(self, operation: str) -> Session:
         """The session that is up, or a new one."""
         if self._is_shut:
-            raise UnreachableError("the instrument is closed", device=self.name, operation=operation)
+            raise self._closed_here("the instrument is closed", operation)
         if self._session is not None:
             return self._session
         self._left_behind = [session for session in self._left_behind if session.is_blocked]
@@ -187,10 +195,11 @@ class Instrument:
                 f"given up: its driver blocked more than {MAX_ABANDONED} times",
                 device=self.name,
                 operation=operation,
-                hint="check the instrument and its interface, then restart the harness",
+                hint="check the instrument and its interface, then start again",
             )
         await self._pacing.wait()
         session = self._session = self._make_session()
+        self._said.clear()
         try:
             await self._guarded(session.open(self.timeout), operation, self.timeout)
         except DeviceError:
@@ -217,7 +226,7 @@ class Instrument:
     def _error(self, error: Exception, operation: str, limit: float) -> DeviceError:
         """The one place where what went wrong in a session becomes an error of the harness."""
         if isinstance(error, Unasked):
-            return self._violation(str(error), operation)
+            return self._violation(str(error), operation, suggested(error.data, self._said))
         if isinstance(error, Abandoned):
             self.counters.abandoned += 1
             self.counters.timeouts += 1
@@ -226,19 +235,24 @@ class Instrument:
                 f"({self.counters.abandoned} of at most {MAX_ABANDONED})",
                 device=self.name,
                 operation=operation,
+                hint="check the instrument and its interface",
             )
         if isinstance(error, TimeoutError) and not error.errno:
             self.counters.timeouts += 1
-            return unreachable(error, device=self.name, operation=operation, what=f"no answer within {limit:g} s")
+            whole = " whole" if isinstance(error, Unfinished) else ""
+            what = f"no{whole} answer within {limit:g} s"
+            lost = unreachable(error, device=self.name, operation=operation, what=what)
+            lost.trouble = Trouble.OTHERWISE if whole else Trouble.SILENT
+            return lost
         self.counters.lost += 1
         return unreachable(error, device=self.name, operation=operation, what="the session was lost")
 
-    def _violation(self, what: str, operation: str, data: bytes = b"") -> ProtocolViolationError:
+    def _violation(self, what: str, operation: str, hint: str = "") -> ProtocolViolationError:
         self.counters.violations += 1
-        shown = f"{what} [{hexed(data)}]" if data else what
-        return ProtocolViolationError(
-            shown, device=self.name, operation=operation, hint="the session was closed; the answer was not used"
-        )
+        return ProtocolViolationError(what, device=self.name, operation=operation, hint=hint)
+
+    def _closed_here(self, what: str, operation: str) -> UnreachableError:
+        return UnreachableError(what, device=self.name, operation=operation, trouble=Trouble.OURS)
 
     async def _drop(self) -> None:
         session, self._session = self._session, None
@@ -257,25 +271,31 @@ def _checked(text: str) -> bytes:
 
 
 def open_instrument(
-    resource: str, network: Network, *, virtual: bool, name: str = "", timeout: float = 3.0
+    resource: str,
+    network: Network,
+    *,
+    virtual: bool,
+    name: str = "",
+    timeout: float = 3.0,
+    manners: Manners = Manners(),  # noqa: B008 (frozen)
 ) -> Instrument:
-    """The instrument at a VISA resource string.
+    """The instrument at a VISA resource string; ConfigError for one that is none (see `visa_resource`).
 
-    `TCPIP::host::port::SOCKET`, `TCPIP::host::hislip0::INSTR`, `TCPIP::host::INSTR` (VXI-11),
-    `ASRL/dev/ttyX::INSTR`. In virtual time a socket is opened through `network`; other resources need real time.
+    In virtual time, and where the address is an IPv6 one (the VISA library reads none), a socket is opened through
+    `network`; other resources need real time.
     """
     from harness.transport.visa_stream import StreamSession
     from harness.transport.visa_thread import PyvisaSession
 
-    parts = resource.split("::")
-    is_socket = parts[0].upper().startswith("TCPIP") and parts[-1].upper() == "SOCKET"
-    if is_socket and (len(parts) != 4 or not parts[2].isdigit() or not 0 < int(parts[2]) < 65536):
-        raise ConfigError(f"{resource!r} is not TCPIP::host::port::SOCKET")
-    if not is_socket and (len(parts) < 2 or parts[-1].upper() != "INSTR"):
-        raise ConfigError(f"{resource!r} is not a VISA resource", hint="it ends in ::SOCKET or ::INSTR")
-    if virtual:
-        if not is_socket:
-            raise ConfigError(f"{resource!r} cannot be simulated in virtual time; use TCPIP::host::port::SOCKET")
-        host, port = parts[1], int(parts[2])
-        return Instrument(lambda: StreamSession(network, host, port), name=name or resource, timeout=timeout)
-    return Instrument(lambda: PyvisaSession(resource), name=name or resource, timeout=timeout)
+    try:
+        where = parse_resource(resource)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if virtual and not where.is_socket:
+        raise ConfigError(f"{resource!r} cannot be simulated in virtual time; use TCPIP::host::port::SOCKET")
+    make: Callable[[], Session]
+    if where.is_socket and (virtual or where.is_ipv6):
+        make = lambda: StreamSession(network, where.host, where.port, manners)  # noqa: E731
+    else:
+        make = lambda: PyvisaSession(resource, manners)  # noqa: E731
+    return Instrument(make, name=name or resource, timeout=timeout)

@@ -6,19 +6,21 @@ import asyncio
 
 from harness.transport.direct import ScpiPeer, direct_network
 from harness.transport.network import Network
-from harness.transport.visa import MAX_REPLY, IdleClosed, Unasked
+from harness.transport.visa import IdleClosed, Unfinished
+from harness.transport.visa_manners import Manners, Turn, Unasked
 
 
 class StreamSession(asyncio.Protocol):
     """One TCP connection to an instrument; lines end in a newline."""
 
-    def __init__(self, network: Network, host: str, port: int) -> None:
+    def __init__(self, network: Network, host: str, port: int, manners: Manners) -> None:
         self._network = network
         self._direct = direct_network(network)
         self._host, self._port = host, port
+        self._manners = manners
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._answer: asyncio.Future[bytes] | None = None
+        self._turn: Turn | None = None
+        self._answer: asyncio.Future[None] | None = None
         self._error: Exception | None = None
         self._closed: asyncio.Future[None] | None = None
 
@@ -28,17 +30,19 @@ class StreamSession(asyncio.Protocol):
         return False
 
     async def open(self, timeout: float) -> None:
-        """Connect."""
-        self._closed = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(timeout):
+        """Connect, and hear the greeting if there is one."""
+        loop = asyncio.get_running_loop()
+        self._closed = loop.create_future()
+        deadline = loop.time() + timeout
+        welcome = self._manners.welcome()
+        heard = self._expect(welcome)  # before the connection is up: a greeting comes at once
+        async with asyncio.timeout_at(deadline):
             await self._network.open_stream(self._host, self._port, lambda: self)
+        await self._heard(welcome, heard, deadline - loop.time())
 
-    async def write(self, line: bytes, timeout: float) -> None:  # noqa: ARG002 (the kernel buffers a line at once)
-        """Send one line."""
-        self._refuse_when_broken()
-        if self._transport is None:
-            raise EOFError("the session is not open")
-        self._transport.write(line + b"\n")
+    async def write(self, line: bytes, timeout: float) -> None:
+        """Send one line, and hear what the instrument's manners put behind it."""
+        await self._say(line, self._manners.turn(line, is_query=False), timeout)
 
     def at_once(self, text: str) -> str | None:
         """The answer from a network that offers the instrument itself; None: `ask`."""
@@ -49,21 +53,39 @@ class StreamSession(asyncio.Protocol):
 
     async def ask(self, line: bytes, timeout: float) -> bytes:
         """Send one line, return the line that answers it."""
+        turn = self._manners.turn(line, is_query=True)
+        await self._say(line, turn, timeout)
+        return turn.answer
+
+    async def _say(self, line: bytes, turn: Turn, timeout: float) -> None:
         self._refuse_when_broken()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
-        self._answer = answer  # before the line is out: in memory its answer is here at once
-        timer = loop.call_later(timeout, self._expire, answer)
+        if self._transport is None:
+            raise EOFError("the session is not open")
+        heard = self._expect(turn)  # before the line is out: in memory its answer is here at once
+        self._transport.write(line + b"\n")
+        await self._heard(turn, heard, timeout)
+
+    def _expect(self, turn: Turn) -> asyncio.Future[None] | None:
+        """From now on the instrument may say this; None: nothing."""
+        if turn.is_silent:
+            return None
+        self._turn, self._answer = turn, asyncio.get_running_loop().create_future()
+        return self._answer
+
+    async def _heard(self, turn: Turn, heard: asyncio.Future[None] | None, timeout: float) -> None:
+        """Wait until all has come that the instrument may say."""
+        if heard is None:
+            return
+        timer = asyncio.get_running_loop().call_later(timeout, self._expire, turn, heard)
         try:
-            await self.write(line, timeout)
-            return await answer
+            await heard
         finally:
             timer.cancel()
-            self._answer = None
+            self._turn = self._answer = None
 
-    def _expire(self, answer: asyncio.Future[bytes]) -> None:
-        if not answer.done():
-            answer.set_exception(TimeoutError())
+    def _expire(self, turn: Turn, heard: asyncio.Future[None]) -> None:
+        if not heard.done():
+            heard.set_exception(Unfinished(turn.missing) if turn.missing else TimeoutError())
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -77,23 +99,19 @@ class StreamSession(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the instrument: the answer, or something that nobody asked for."""
+        """Bytes from the instrument: what it may say, or something that nobody asked for."""
         if self._error is not None:
             return
-        if self._answer is None or self._answer.done():
+        if self._turn is None or self._answer is None or self._answer.done():
             self._fail(Unasked("nothing was asked, but it said", data))
             return
-        self._buffer += data
-        if b"\n" not in data and len(self._buffer) <= MAX_REPLY:  # look at new bytes only: a reply may come in drips
+        try:
+            is_whole = self._turn.feed(data)
+        except Unasked as error:
+            self._fail(error)
             return
-        line, newline, rest = self._buffer.partition(b"\n")
-        if len(line) > MAX_REPLY:
-            self._fail(Unasked(f"an answer longer than {MAX_REPLY} bytes", bytes(line[:64])))
-        elif rest:
-            self._fail(Unasked("expected one line, got more", bytes(self._buffer)))
-        elif newline:
-            self._buffer.clear()
-            self._answer.set_result(bytes(line.removesuffix(b"\r")))
+        if is_whole:
+            self._answer.set_result(None)
 
     def eof_received(self) -> None:
         """The instrument hung up: no answer can come."""
@@ -108,7 +126,6 @@ class StreamSession(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if self._error is None:
             self._error = error
-        self._buffer.clear()
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
 

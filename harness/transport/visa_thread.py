@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.transport.visa import MAX_REPLY, Abandoned, IdleClosed, Unasked
+from harness.transport.visa import Abandoned, IdleClosed, Unfinished
+from harness.transport.visa_manners import MAX_REPLY, Manners, Turn, Unasked
 
 T = TypeVar("T")
 _GRACE_S = 0.25
@@ -122,8 +123,9 @@ def _real(seconds: float) -> float:
 class PyvisaSession:
     """One pyvisa resource from open to close, owned by one thread."""
 
-    def __init__(self, resource: str) -> None:
+    def __init__(self, resource: str, manners: Manners = Manners()) -> None:  # noqa: B008 (frozen)
         self._name = resource
+        self._manners = manners
         self._is_line_based = resource.upper().endswith("::SOCKET") or resource.upper().startswith("ASRL")
         self._worker: Worker | None = None
         self._resource: Any = None
@@ -205,8 +207,15 @@ class PyvisaSession:
             number = socket.getsockopt(sockets.SOL_SOCKET, sockets.SO_ERROR)  # pyvisa-py takes refused for connected
             if number:
                 raise OSError(number, os.strerror(number))
+            self._hear(self._manners.welcome(), time.monotonic() + timeout)
 
     def _write(self, line: bytes, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        self._send(line, timeout)
+        if self._is_line_based:
+            self._hear(self._manners.turn(line, is_query=False), deadline)
+
+    def _send(self, line: bytes, timeout: float) -> None:
         try:
             self._listen()
         except (EOFError, ConnectionError) as error:
@@ -216,44 +225,76 @@ class PyvisaSession:
 
     def _ask(self, line: bytes, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
-        self._write(line, timeout)
-        answer = self._read(deadline)
-        if self._is_line_based and not answer.endswith(b"\n"):
-            raise TimeoutError("the instrument did not end its line")
-        answer = answer.removesuffix(b"\n").removesuffix(b"\r")
-        if b"\n" in answer:
-            raise Unasked("expected one line, got more", answer)
+        self._send(line, timeout)
+        answer = self._line(line, deadline) if self._is_line_based else self._message(deadline)
         with contextlib.suppress(EOFError, ConnectionError):  # one that hangs up after its answer has answered
             self._listen()
         return answer
 
-    def _read(self, deadline: float) -> bytes:
-        """Read until the end of the message, at most `MAX_REPLY` bytes, before `deadline` (of time.monotonic)."""
+    def _line(self, asked: bytes, deadline: float) -> bytes:
+        turn = self._manners.turn(asked, is_query=True)
+        self._hear(turn, deadline)
+        return turn.answer
+
+    def _hear(self, turn: Turn, deadline: float) -> None:
+        """Wait until all has come that the instrument may say, before `deadline` (of time.monotonic)."""
+        from pyvisa.errors import VisaIOError
+
+        is_whole = turn.is_silent
+        while not is_whole:
+            try:
+                is_whole = turn.feed(self._receive(deadline)[0])
+            except (TimeoutError, VisaIOError) as error:
+                failure = mapped(error)
+                if isinstance(failure, TimeoutError) and turn.missing:
+                    raise Unfinished(turn.missing) from error
+                raise
+
+    def _message(self, deadline: float) -> bytes:
+        """One whole message of a resource that marks its end, at most `MAX_REPLY` bytes."""
         from pyvisa.constants import StatusCode
 
         answer = bytearray()
         status = StatusCode.success_max_count_read
         while status == StatusCode.success_max_count_read:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the instrument did not answer")
-            self._resource.timeout = max(1.0, left * 1000)
-            count = self._wait_for_socket(left) or 65536
-            with self._resource.ignore_warning(StatusCode.success_max_count_read):
-                part, status = self._resource.visalib.read(self._resource.session, count)
+            part, status = self._receive(deadline)
             answer += part
             if len(answer) > MAX_REPLY:
                 raise Unasked(f"an answer longer than {MAX_REPLY} bytes", bytes(answer[:64]))
-        return bytes(answer)
+        line = bytes(answer).removesuffix(b"\n").removesuffix(b"\r")
+        if b"\n" in line:
+            raise Unasked("expected one line, got more", line)
+        return line
+
+    def _receive(self, deadline: float) -> tuple[bytes, Any]:
+        """What has come, at least a byte: up to the end of a line, of what is there, or of the message."""
+        from pyvisa.constants import StatusCode
+
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the instrument did not answer")
+        self._resource.timeout = max(1.0, left * 1000)
+        count = self._waiting(left) if self._is_line_based else 65536
+        with self._resource.ignore_warning(StatusCode.success_max_count_read):
+            part: tuple[bytes, Any] = self._resource.visalib.read(self._resource.session, count)
+        return part
+
+    def _waiting(self, timeout: float) -> int:
+        """How many bytes can be read now; on a serial line one at least, which the driver waits for."""
+        if self._socket() is None:
+            return max(1, min(int(self._resource.bytes_in_buffer), 65536))
+        return len(self._pending()) or self._wait_for_socket(timeout)
+
+    def _pending(self) -> bytes:
+        """What pyvisa-py has taken from the socket and not yet handed on."""
+        return bytes(getattr(self._session(), "_pending_buffer", b""))
 
     def _wait_for_socket(self, timeout: float) -> int:
-        """How many bytes can be read now; 0 for resources that are not sockets.
+        """How many bytes can be read from the socket.
 
         Sees at once that the peer has closed: pyvisa-py would spin on the dead socket until the deadline.
         """
         socket = self._socket()
-        if socket is None:
-            return 0
         readable, _, _ = select.select([socket], [], [], timeout)
         if not readable:
             raise TimeoutError("the instrument did not answer")
@@ -267,7 +308,7 @@ class PyvisaSession:
         waiting = b""
         socket = self._socket()
         if socket is not None:
-            waiting = bytes(getattr(self._session(), "_pending_buffer", b""))
+            waiting = self._pending()
             if not waiting and select.select([socket], [], [], 0)[0]:
                 waiting = socket.recv(64, sockets.MSG_PEEK)
                 if not waiting:

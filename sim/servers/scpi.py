@@ -23,7 +23,7 @@ from sim.servers import scpi_values
 from sim.servers.host import PacedProtocol
 from sim.servers.scpi_values import ScpiError
 
-__all__ = ["Call", "ScpiDevice", "ScpiError", "ScpiInterpreter", "ScpiServer", "StatusDevice", "StatusRegister"]
+__all__ = ["Call", "ScpiDevice", "ScpiError", "ScpiInterpreter", "ScpiServer", "StatusDevice", "StatusRegister", "Talk"]
 
 MAX_LINE = 64 * 1024
 QUEUE_SIZE = 20
@@ -312,14 +312,31 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(expression))
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What a device says besides its replies, as bytes."""
+
+    greeting: bytes = b""
+    prompt: bytes = b""
+    """Behind the greeting, every reply and every setting."""
+    acknowledge: bytes = b""
+    """To a line that has no reply."""
+    echo: bool = False
+
+    def around(self, line: bytes, reply: bytes) -> bytes:
+        """What a line is answered with."""
+        return (line + b"\r\n" if self.echo else b"") + (reply or self.acknowledge) + self.prompt
+
+
 class ScpiServer:
     """One device, and the protocol that serves it over TCP: `host.serve_stream(server.tcp)`.
 
     `tamper` (line, honest reply) -> bytes sent instead, terminator included, is where a device lies.
     """
 
-    def __init__(self, device: ScpiDevice) -> None:
+    def __init__(self, device: ScpiDevice, talk: Talk | None = None) -> None:
         self.device = device
+        self.talk = talk or Talk()
         self.tamper: Callable[[str, str | None], bytes] | None = None
 
     def tcp(self) -> asyncio.Protocol:
@@ -335,6 +352,11 @@ class _LineProtocol(PacedProtocol):
         self._rest = bytearray()
         self._is_overrun = False
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._server.talk.greeting:
+            self.transport.write(self._server.talk.greeting)
+
     def data_received(self, data: bytes) -> None:
         scanned = len(self._rest)
         self._rest += data
@@ -347,7 +369,7 @@ class _LineProtocol(PacedProtocol):
                 self._is_overrun = False
                 self._overrun()
             else:
-                replies.append(self._answer(line))
+                replies.append(self._server.talk.around(line, self._answer(line)))
         del self._rest[:start]
         if len(self._rest) > MAX_LINE:
             self._is_overrun = True

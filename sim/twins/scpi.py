@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
-from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter
+from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter, Talk
 from sim.servers.scpi_values import split
 from sim.twins.points import Point, Twin, command_value, controls, points
 
@@ -125,6 +125,15 @@ def instrument(twin: Twin) -> ScpiInterpreter:
     for _, _, number, control, _ in controls(twin):
         _add_control(device, twin, control, number)
     return device
+
+
+def talk(profile: ScpiProfile) -> Talk:
+    """What the profile's instrument says besides its answers."""
+    said = profile.scpi
+    prompt = said.prompt.encode()
+    lines = b"".join(line.encode() + b"\r\n" for line in said.greeting or ())
+    acknowledge = b"" if said.acknowledge is None else said.acknowledge.encode() + b"\r\n"
+    return Talk(b"" if said.greeting is None else lines + prompt, prompt, acknowledge, said.echo)
 
 
 def _first(profile: ScpiProfile, name: str) -> int:

@@ -17,7 +17,8 @@ from lying_servers import MemoryNetwork
 from harness.clock import run
 from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.transport.network import SocketNetwork
-from harness.transport.visa import MAX_REPLY, Abandoned, Instrument, Unasked, open_instrument
+from harness.transport.visa import Abandoned, Instrument, open_instrument
+from harness.transport.visa_manners import MAX_REPLY, Unasked
 from harness.transport.visa_thread import PyvisaSession, Worker, mapped
 
 ANSWERS = {b"*IDN?": b"Acme,L63,SN7,1.02", b"VOLT?": b"48.125", b"CURR?": b"12.5", b"SYST:ERR?": b'0,"No error"'}

@@ -21,7 +21,7 @@ from typing import Literal
 
 from pymodbus.exceptions import ModbusException
 
-from harness.errors import DeviceError, ProtocolViolationError, RefusedError, UnreachableError
+from harness.errors import DeviceError, ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.transport.counters import Counters
 from harness.transport.direct import ModbusPeer, direct_network
 from harness.transport.foreign import unreachable
@@ -255,7 +255,7 @@ class ModbusClient:
                 device=self.name,
                 operation=operation,
                 code=KINDS[error.kind],
-                hint="the connection was closed; the value was not used",
+                trouble=Trouble.UNIT if error.kind == "unit" else Trouble.OTHERWISE,
             )
         if isinstance(error, TimeoutError) and not getattr(error, "errno", None):
             self.counters.timeouts += 1
@@ -298,8 +298,9 @@ class ModbusClient:
         """
         self._refuse_when_shut(operation)
         if self._failure is not None and failures != self.counters.connect_failures:
+            same = self._failure
             raise UnreachableError(
-                self._failure.message, device=self.name, operation=operation, hint=self._failure.hint
+                same.message, device=self.name, operation=operation, hint=same.hint, trouble=same.trouble
             )
         await self._pacing.wait()
         link = Link(self._framing, self.counters, self._given_up, self._hear_unasked)
@@ -332,7 +333,7 @@ class ModbusClient:
 
     def _refuse_when_shut(self, operation: str) -> None:
         if self._is_shut:
-            raise UnreachableError("the link is closed", device=self.name, operation=operation)
+            raise UnreachableError("the link is closed", device=self.name, operation=operation, trouble=Trouble.OURS)
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """One timer for all deadlines of the client: making and cancelling one a request costs more than the request.

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from harness.errors import DeviceError, ProtocolViolationError, RefusedError, UnreachableError
+from harness.errors import DeviceError, ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.secret import Secret
 from harness.transport.counters import Counters
 from harness.transport.foreign import unreachable
@@ -36,7 +36,8 @@ from harness.transport.redfish.resource import JsonObject, is_path, parse_resour
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 _GOODBYE_S = 1.0
 _MAX_PAGES = 50
-_HINT = "the connection was closed; the value was not used"
+_SHOWN = 200
+"""Characters shown of what a service sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ class RedfishClient:
 
     async def _dial(self, operation: str, *, is_last: bool) -> Connection:
         if self._is_shut and not is_last:
-            raise UnreachableError("the link is closed", device=self.name, operation=operation)
+            raise UnreachableError("the link is closed", device=self.name, operation=operation, trouble=Trouble.OURS)
         await self._pacing.wait()
         connection = Connection()
         try:
@@ -242,10 +243,7 @@ class RedfishClient:
             connection.abort()
             self.counters.connect_failures += 1
             what = f"cannot connect to {self._host}:{self._port} within {self._connect_timeout:g} s"
-            failure = unreachable(error, device=self.name, operation=operation, what=what)
-            if isinstance(error, ssl.SSLCertVerificationError):
-                failure.hint = "give ?ca=FILE or ?fingerprint=SHA256 in the address, once you know the certificate"
-            raise failure from error
+            raise unreachable(error, device=self.name, operation=operation, what=what) from error
         except BaseException:
             connection.abort()
             raise
@@ -274,24 +272,54 @@ class RedfishClient:
         """What a status other than the right one means (DSP0266, 8.6)."""
         status = response.status
         is_busy = status == 429 or status >= 500
+        if 300 <= status < 400:
+            return self._redirected(path, response, operation)
         if status not in (401, 403, 404) and not is_busy:
             return self._violation(BadResponse(f"status {status} to a request for {path}"), operation)
         self.counters.refused += 1
-        hint = {401: "check the user and the password", 403: "the user may not read this"}.get(status, "")
+        hint = self._what_to_prove(status)
         return RefusedError(
             f"the service answered status {status}",
             device=self.name,
             operation=operation,
             hint=hint,
+            trouble=Trouble.CREDENTIALS if status == 401 else Trouble.UNKNOWN,
             vendor_code=status,
             is_busy=is_busy,
         )
 
-    def _violation(self, error: BadResponse, operation: str) -> ProtocolViolationError:
+    def _what_to_prove(self, status: int) -> str:
+        """What to do about a refusal that is about who asks."""
+        if status == 401 and not self._user:
+            return "it wants a log-in: name a credentials file in the station file"
+        whose = f"of user {self._user!r}" if self._user else "without a log-in"
+        return {401: f"check the user and the password {whose}", 403: f"reading this is not allowed {whose}"}.get(
+            status, ""
+        )
+
+    def _redirected(self, path: str, response: Response, operation: str) -> DeviceError:
+        """A redirect is never followed: what it names may be another device, and the password would go there."""
+        self._count_violation()
+        place = response.headers.get("location", "")[:_SHOWN]
+        hint = "write the scheme, host and port that it names into the address"
+        if operation == "log in":
+            hint = f"{hint}, or `method: basic` into the credentials file: then nothing logs in"
+        return ProtocolViolationError(
+            f"status {response.status} to a request for {path}: it redirects to {place!r}, which is not followed",
+            device=self.name,
+            operation=operation,
+            hint=hint,
+            trouble=Trouble.REDIRECTS,
+        )
+
+    def _count_violation(self) -> None:
         self.counters.violations += 1
         if self._connection is not None:
             self._connection.abort()
-        return ProtocolViolationError(str(error), device=self.name, operation=operation, hint=_HINT)
+
+    def _violation(self, error: BadResponse, operation: str) -> ProtocolViolationError:
+        self._count_violation()
+        return ProtocolViolationError(str(error), device=self.name, operation=operation)
 
     def _lost(self, error: Exception, operation: str) -> UnreachableError:
         self.counters.lost += 1

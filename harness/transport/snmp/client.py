@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError, RefusedError, UnreachableError
+from harness.errors import ConfigError, RefusedError, Trouble, UnreachableError
 from harness.transport.direct import SnmpObjectList, SnmpPeer, direct_network
 from harness.transport.network import Network
 from harness.transport.snmp.ber import (
@@ -174,6 +174,7 @@ class SnmpClient:
                     device=error.device,
                     operation=error.operation,
                     hint="the agent knows us but allows nothing: check its view and the security level",
+                    trouble=Trouble.CREDENTIALS,
                 ) from error
         except BaseException:
             self._abandon()

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from typing import Any, NamedTuple
 
-from harness.errors import ProtocolViolationError, RefusedError, UnreachableError
+from harness.errors import ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.transport.foreign import hexed, unreachable
 from harness.transport.network import Network, SocketNetwork
 from harness.transport.snmp.ber import BerError
@@ -143,7 +143,7 @@ class Exchange:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()
-        self._settle(self._unreachable("the connection was closed", ""))
+        self._settle(self._unreachable("the connection was closed", Trouble.OURS))
 
     # --- what the endpoint tells ---
 
@@ -151,7 +151,8 @@ class Exchange:
         """The endpoint is gone, and with it the answer."""
         self.counters.lost += 1
         self.endpoint = self._transport = None
-        self._settle(self._unreachable(f"the endpoint was lost ({error})" if error else "the endpoint was lost", ""))
+        what = f"the endpoint was lost ({error})" if error else "the endpoint was lost"
+        self._settle(self._unreachable(what, Trouble.UNREACHED))
 
     def fail(self, error: Exception) -> None:
         """Nobody is there, or the datagram did not go out: no need to wait for the timeout."""
@@ -244,11 +245,10 @@ class Exchange:
     async def _attempt(self, pdu: Pdu, until: float) -> Any:
         """Send once under a new id and wait for whatever settles it."""
         if self._transport is None:
-            return self._unreachable("the connection is not open", "", pdu.operation)
+            return self._unreachable("the connection is not open", Trouble.OURS, operation=pdu.operation)
         if pdu.tag is PduType.SET and not self._security.is_ready:
-            return self._unreachable(
-                "not synchronised with the SNMP engine, nothing was written", "read from it first", pdu.operation
-            )
+            what = "not synchronised with the SNMP engine, nothing was written"
+            return self._unreachable(what, Trouble.OURS, "read from it first", pdu.operation)
         loop = asyncio.get_running_loop()
         self._last_id = self._last_id + 1 if self._last_id < _LAST_ID else _FIRST_ID
         pending = _Pending(self._last_id, pdu, loop.create_future())
@@ -272,15 +272,16 @@ class Exchange:
         is_new_engine = report.word == "unknownEngineIDs"
         if pdu.tag is PduType.SET and is_new_engine:
             self._security.forget()
-            raise self._unreachable(
-                f"{report}, nothing was written", "read and identify the device before writing to it", pdu.operation
-            )
+            hint = "read and identify the device before writing to it"
+            raise self._unreachable(f"{report}, nothing was written", Trouble.UNIT, hint, pdu.operation)
         if report.is_resynchronised and report.word not in adopted:
             adopted.add(report.word)
             return
         if is_new_engine:
             self._security.forget()
-        raise self._unreachable(f"{report} ({report.word})", self._hint(report.word), pdu.operation)
+        hint = self._hint(report.word)
+        trouble = Trouble.CREDENTIALS if hint else Trouble.OTHERWISE
+        raise self._unreachable(f"{report} ({report.word})", trouble, hint, pdu.operation)
 
     def _hint(self, word: str) -> str:
         credentials = self._credentials
@@ -292,9 +293,9 @@ class Exchange:
 
     # --- errors ---
 
-    def _unreachable(self, what: str, hint: str, operation: str = "") -> UnreachableError:
+    def _unreachable(self, what: str, trouble: Trouble, hint: str = "", operation: str = "") -> UnreachableError:
         operation = operation or (self._pending.pdu.operation if self._pending else "")
-        return UnreachableError(what, device=self.device, operation=operation, hint=hint)
+        return UnreachableError(what, device=self.device, operation=operation, hint=hint, trouble=trouble)
 
     def _violation(self, reason: str, data: bytes, operation: str) -> ProtocolViolationError:
         shown = hexed(self._security.redact(data))
@@ -311,11 +312,9 @@ class Exchange:
                 operation=pdu.operation,
             )
         if self._credentials.priv_protocol and self._security.is_ready and not self._is_proven:
-            return self._unreachable(
-                f"the SNMP engine is there but does not answer the encrypted request within {span}",
-                f"the encryption password or protocol of user {self._credentials.user!r} is probably wrong",
-                pdu.operation,
-            )
+            what = f"the SNMP engine is there but does not answer the encrypted request within {span}"
+            hint = f"the encryption password or protocol of user {self._credentials.user!r} is probably wrong"
+            return self._unreachable(what, Trouble.CREDENTIALS, hint, pdu.operation)
         who = "community" if self._credentials.version == "2c" else f"user {self._credentials.user!r} and passwords"
         tries = f" ({attempts} attempts)" if attempts > 1 else ""
         return SilentError(

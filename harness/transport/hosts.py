@@ -1,0 +1,39 @@
+"""Which texts can be the name or the address of a host at all: the rest is refused before anything is looked up."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_LONGEST = 253
+
+
+def check_host(text: str, *, is_ipv6: bool | None = None) -> str:
+    """The text when it is an IPv4 address, an IPv6 address or a host name (RFC 1123); ValueError otherwise.
+
+    `is_ipv6`: whether it stood in brackets (None: both ways are right).
+    """
+    if is_ipv6 or (is_ipv6 is None and ":" in text):
+        return _parsed(text, IPv6Address, "IPv6")
+    if text and not set(text) - set("0123456789."):
+        return _parsed(text, IPv4Address, "IPv4")
+    if "$" in text or "{" in text:
+        raise ValueError(f"{text!r} is no host: a station file takes no variables, write the name or the address")
+    labels = text.removesuffix(".").split(".")
+    if len(text) > _LONGEST or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError(f"{text[:64]!r} is no host: a name has letters, digits and '-' between its dots")
+    return text
+
+
+def _parsed(text: str, kind: type[IPv4Address | IPv6Address], what: str) -> str:
+    try:
+        kind(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no {what} address: {_why(error)}") from None
+    return text
+
+
+def _why(error: ValueError) -> str:
+    """The library's reason without the address, which stands before it."""
+    return re.sub(r"\s+in '.*'", "", str(error)).rstrip(".")
