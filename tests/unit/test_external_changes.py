@@ -24,6 +24,8 @@ LOST = {
     "one outlet opens": ["outlet_off:3@60s"],
     "outlets open one after another": [f"outlet_off:{k}@{60 + 5 * k}s" for k in ALL],
     "breakers trip": [f"breaker_trip:{k}@60s" for k in ALL],
+    "one breaker trips": ["breaker_trip:3@60s"],
+    "a phase is lost": ["phase_loss:2@60s"],
     "a feed is lost": [f"phase_loss:{k}@60s" for k in (1, 2, 3)],
 }
 PLANS_OF = {
