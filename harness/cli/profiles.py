@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from harness.cli.trying import try_
 
 if TYPE_CHECKING:
+    from harness.device.points import ControlPoint, SignalPoint
     from harness.schema.profile import Profile
 
 
@@ -58,25 +60,48 @@ def show(name: str) -> int:
     if path is None:
         raise ConfigError(f"no profile {name!r}{did_you_mean(name, known_profiles())}", hint="see harness profile list")
     found, _ = load_profile(path)
-    say(f"{found.profile}  {found.title}  [{found.protocol}]")
-    say(f"source: {found.source}")
-    say(f"judged: {found.evidence}")
-    if found.unverified:
-        say(f"unverified: {found.unverified}")
+    for text in _about(found):
+        say(text)
     plan = expand(found)
     say(f"\n{len(plan.signals)} signals")
     for point in plan.signals.values():
-        info = point.info("").name.lstrip(".")
-        words = f"  {', '.join(dict.fromkeys(point.info('').labels.values()))}" if point.info("").labels else ""
-        say(f"  {info:<40}{point.spec.unit or ('text' if point.spec.is_text else ''):<8}{words}")
+        for text in _signal(point):
+            say(text)
     say(f"\n{len(plan.controls)} controls")
     for control in plan.controls.values():
-        spec = control.spec
-        band = f"{spec.range[0]:g} to {spec.range[1]:g} {spec.unit}" if spec.range else "/".join(spec.commands)
-        danger = "  danger" if spec.danger or spec.energises else ""
-        confirmed = f"  confirmed by {control.confirm_by}" if control.confirm_by else "  not confirmable"
-        say(f"  {control.name:<40}{band}{confirmed}{danger}")
+        say(_control(control))
     return 0
+
+
+def _about(found: Profile) -> Iterator[str]:
+    """What device it is for, who says so, who has tried it, and what the device does by itself."""
+    yield f"{found.profile}  {found.title}  [{found.protocol}]  {found.class_}"
+    yield f"source: {found.source}"
+    yield f"judged: {found.evidence}"
+    if found.unverified:
+        yield f"unverified: {found.unverified}"
+    if (own := found.dead_man) is not None:
+        does = f"puts {own.covers} off" if own.acts == "off" else "goes back to its own control"
+        yield f"dead-man: {does} {own.shortest:g} s to {own.longest:g} s after the last word; source: {own.source}"
+
+
+def _signal(point: SignalPoint) -> Iterator[str]:
+    """Name, unit, words and description of a signal, and whose word its noise is."""
+    spec, labels = point.spec, point.info("").labels
+    words = ", ".join(dict.fromkeys(labels.values())) if labels else ""
+    text = f"  {point.name:<40}{spec.unit or ('text' if spec.is_text else ''):<8}"
+    yield "  ".join(part for part in (text, words, spec.description) if part).rstrip()
+    if spec.noise is not None:
+        yield f"    noise by: {spec.noise.source}"
+
+
+def _control(control: ControlPoint) -> str:
+    """Name, range or words and description of a control, and what is to be known before it is set."""
+    spec = control.spec
+    band = f"{spec.range[0]:g} to {spec.range[1]:g} {spec.unit}" if spec.range else "/".join(spec.takes)
+    confirmed = f"confirmed by {control.confirm_by}" if control.confirm_by else "not confirmable"
+    danger = "danger" if spec.danger or spec.energises else ""
+    return f"  {control.name:<40}" + "  ".join(part for part in (band, confirmed, danger, spec.description) if part)
 
 
 @profile.command("new")

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.device import modbus_types
 from harness.device.link import Reply, printable, raw_value
-from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce, low_mask
+from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
 from harness.device.wire import Command, ModbusUnit, Read, carry_out
 from harness.errors import RefusedError, UnreachableError
@@ -228,7 +228,6 @@ class ModbusLink:
             bit=spec.bit,
             width=spec.width,
             mask=spec.mask,
-            invert=low_mask(spec),
             magnitude=spec.sign == "magnitude",
             swap_string=spec.swap_string,
             characters=spec.characters,

@@ -107,7 +107,6 @@ class Decoder:
         self._modulus = np.full(n, np.inf)
         self._bits: list[int] = []
         self._masks: list[tuple[int, int]] = []
-        self._invert = [(k, low_mask(s)) for k, s in enumerate(specs) if s.active_low]
         self._bcd: list[int] = []
         self._magnitude: list[tuple[int, float]] = []
         self._decimals: list[tuple[int, npt.NDArray[np.intp]]] = []
@@ -183,8 +182,6 @@ class Decoder:
             raw[k] = half - raw[k] if raw[k] >= half else raw[k]
         for k, mask in self._masks:
             raw[k] = float(int(raw[k]) & mask != 0)
-        for k, mask in self._invert:
-            raw[k] = float(int(raw[k]) ^ mask)
         for k in self._bcd:
             raw[k] = _bcd(int(raw[k]))
         for k, groups in self._decimals:
@@ -198,11 +195,6 @@ class Decoder:
         """The text of a point, trailing NULs and blanks cut; one byte a character."""
         data = self.words[place : place + spec.words_long].astype(">u2").tobytes()
         return modbus_types.text(spec.type, data, order, swapped=spec.swap_string, characters=spec.characters)
-
-
-def low_mask(spec: ModbusSignal) -> int:
-    """The bits of a flags signal that are set when 0."""
-    return sum(1 << spec.flags[name] for name in spec.active_low)
 
 
 def _places(profile: ModbusProfile, points: Sequence[SignalPoint], spans: Sequence[Span]) -> Mapping[int, int]:

@@ -166,11 +166,17 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
             problems.append((where, f"{point.name} is confirmed by {point.confirm_by!r}, which is no signal here"))
         if point.shown_by:
             spec = plan.signals[point.shown_by].spec if point.shown_by in plan.signals else None
-            if spec is None or spec.unit != point.spec.unit or point.spec.commands:
+            if spec is None or spec.unit != point.spec.unit or point.spec.takes:
                 text = f"{point.shown_by!r} is no signal here in the unit of {point.name}, and only a quantity has one"
                 problems.append((where, f"{point.name} is shown by what cannot show it: {text}"))
     if isinstance(profile, SnmpProfile):
         problems += _sum_problems(profile)
+    else:
+        problems += [
+            (("identity", key), f"{key} is what an SNMP agent says of itself; this profile speaks {profile.protocol}")
+            for key in ("sys_object_id", "sys_description")
+            if getattr(profile.identity, key)
+        ]
     if isinstance(profile, ModbusProfile):
         for name, signal in plan.signals.items():
             spec = signal.spec

@@ -31,6 +31,7 @@ class Scaling:
         self.sentinels = np.full((widest, len(specs)), math.nan)
         for column, spec in enumerate(specs):
             self.sentinels[: len(spec.sentinels), column] = spec.sentinels
+        self.low_bits = [(k, s.low_bits) for k, s in enumerate(specs) if s.active_low]
 
     def apply(
         self,
@@ -52,6 +53,9 @@ class Scaling:
                 values += shift
             values *= self.factor
         np.add(values, self.offset, out=values)
+        for k, mask in self.low_bits:
+            if 0.0 <= values[k] < 2.0**64:  # NaN is not, and neither has bits
+                values[k] = float(int(values[k]) ^ mask)
         qualities.fill(Quality.GOOD)
         inside = values >= self.low  # NaN is on no side of anything
         if self.has_high:

@@ -29,7 +29,7 @@ def puts_power_on(control: ControlPoint, setting: Setting) -> bool:
 def resolve_setting(control: ControlPoint, to: str | float) -> Setting:
     """What `to:` means for a control: one of its words, or a quantity within its range. ValueError says what not."""
     spec = control.spec
-    words = sorted({*spec.commands, *getattr(spec, "texts", {}), *getattr(spec, "command_oids", {})})
+    words = sorted({*spec.takes})
     if isinstance(to, str) and to in words:
         return Setting(word=to)
     if words:

@@ -124,7 +124,6 @@ class Read:
     bit: int | None = None
     width: int = 1
     mask: int | None = None
-    invert: int = 0
     magnitude: bool = False
     swap_string: bool = False
     characters: str = "both"
@@ -137,6 +136,8 @@ class Read:
     index: int = 0
     answers: Mapping[str, float] | None = None
     suffix: str = ""
+    invert: int = 0
+    """Bits of a word of flags that are set when 0."""
     factor: float = 1.0
     offset: float = 0.0
     sentinels: tuple[float, ...] = ()
@@ -173,6 +174,8 @@ async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
 
 def _scaled(read: Read, raw: float) -> float:
     value = read.offset + read.factor * raw
+    if read.invert and 0.0 <= value < 2.0**64:
+        value = float(int(value) ^ read.invert)
     is_one = math.isfinite(value) and raw not in read.sentinels and read.low <= value <= read.high
     return value if is_one else math.nan
 
@@ -186,14 +189,14 @@ def _of_modbus(read: Read, data: bytes) -> float | str:
         swap = read.swap_string
         return modbus_types.text(read.type, data, read.order, swapped=swap, characters=read.characters)
     number = modbus_types.number(read.type, data, read.order, magnitude=read.magnitude)
-    if read.bit is None and read.mask is None and not read.invert:
+    if read.bit is None and read.mask is None:
         return _scaled(read, number)
     raw = int(number)
     if read.bit is not None:
         raw = (raw >> read.bit) % (1 << read.width)
     if read.mask is not None:
         raw = int(raw & read.mask != 0)
-    return _scaled(read, float(raw ^ read.invert))
+    return _scaled(read, float(raw))
 
 
 def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:

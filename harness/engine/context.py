@@ -92,7 +92,7 @@ class Bench:
             return
         if setting.word:
             confirm = control.spec.confirm
-            shown = {confirm.words.get(word, word): word for word in control.spec.commands} if confirm else {}
+            shown = {confirm.words.get(word, word): word for word in control.spec.takes} if confirm else {}
             if before.text in shown:
                 self.undo[key] = (control, Setting(word=shown[before.text]))
         else:

@@ -128,7 +128,7 @@ class ExternalChanges:
                 full = f"{name}.{control.name}"
                 index = places.get(f"{name}.{control.confirm_by}") if control.confirm_by else None
                 if index is not None:
-                    is_word = bool(control.spec.commands or getattr(control.spec, "texts", None))
+                    is_word = bool(control.spec.takes)
                     found.append(_Watched(full, control, index, is_word))
                 shown = f"{name}.{control.shown_by}"
                 if control.shown_by and shown in places:

@@ -178,7 +178,7 @@ async def compile_read(device: Device, point: SignalPoint, unit: str = "") -> Re
         slope = convert(1.0, spec.unit, unit) - zero
         factor, offset, low, high = factor * slope, offset * slope + zero, low * slope + zero, high * slope + zero
     sentinels = read.sentinels or spec.sentinels
-    return replace(read, factor=factor, offset=offset, low=low, high=high, sentinels=sentinels)
+    return replace(read, factor=factor, offset=offset, low=low, high=high, sentinels=sentinels, invert=spec.low_bits)
 
 
 def _expected(control: ControlPoint, setting: Setting, point: SignalPoint) -> Expect:

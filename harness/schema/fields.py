@@ -10,7 +10,7 @@ import string
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 
 from harness.quantity import Quantity, parse_duration, parse_quantity, parse_rate
 from harness.schema.problems import shown
@@ -179,7 +179,10 @@ DurationOrZero = Annotated[float, PlainValidator(_duration_or_zero), _json("stri
 """Seconds, 0 to 14 days, written with a unit."""
 
 QuantityField = Annotated[
-    Quantity, PlainValidator(_quantity), _json(["string", "number"], examples=["45 degC", "1.5 bar", 3])
+    Quantity,
+    PlainValidator(_quantity),
+    PlainSerializer(str, return_type=str),
+    _json(["string", "number"], examples=["45 degC", "1.5 bar", 3]),
 ]
 """A finite number with its unit; a bare number has the unit ''."""
 

@@ -118,6 +118,11 @@ class Signal(Model):
         """The smallest step that the device shows, in `unit`: as `noise` says, else one raw step."""
         return (self.noise.resolution if self.noise is not None else 0.0) or abs(self.scale) / 2**self.precision
 
+    @property
+    def low_bits(self) -> int:
+        """The bits of a flags signal that are set when 0."""
+        return sum(1 << self.flags[name] for name in self.active_low)
+
     def words(self) -> dict[float, str]:
         """Raw value -> word."""
         table: dict[float, str] = {}
@@ -179,9 +184,14 @@ class Control(Model):
             raise ValueError("scale: 0 leaves no way back from a value to a raw number")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
-        if self.rate is not None and (self.commands or self.confirm is None):
+        if self.rate is not None and (self.takes or self.confirm is None):
             raise ValueError("rate: only a quantity can be walked, and only from where `confirm` says that it is")
         return self
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The words that it may be set to; () where it takes a quantity."""
+        return tuple(self.commands)
 
 
 class Match(Model):

@@ -59,6 +59,11 @@ class ScpiControl(Control):
             raise ValueError("set needs {value} where the number goes")
         return self
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The words that it may be set to; () where it takes a quantity."""
+        return (*self.commands, *self.texts)
+
 
 class ScpiRepeat(Model):
     """Channels of an instrument; {i} is the channel number."""

@@ -161,6 +161,11 @@ class SnmpControl(Control):
             raise ValueError("give oid, at_signal, or command_oids with one OID a word")
         return self
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The words that it may be set to; () where it takes a quantity."""
+        return (*self.commands, *self.command_oids)
+
 
 class SnmpRepeat(Model):
     """Rows of a table: a fixed count, or found at open by walking a column."""

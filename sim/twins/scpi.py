@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter, Talk
@@ -120,8 +120,12 @@ def instrument(twin: Twin) -> ScpiInterpreter:
         first = _first(profile, point.name)
         index = spec.index + (0 if point.index is None else (point.index - first) * spec.stride)
         elements.setdefault(twin.fill(spec.query, point.index), {})[index] = _answer(point, spec)
+    by_header: dict[str, dict[str, Function]] = {}
     for query, parts in elements.items():
-        device.declare_query(query, _reply(twin, query, parts))
+        header, _, rest = (query, "", "") if ";" in query else query.partition(" ")
+        by_header.setdefault(header, {})[_squeezed(rest)] = _reply(twin, parts)
+    for header, replies in by_header.items():
+        device.declare_query(header, _one_of(replies))
     for _, _, number, control, _ in controls(twin):
         _add_control(device, twin, control, number)
     return device
@@ -185,17 +189,30 @@ def _answer(point: Point, spec: ScpiSignal) -> _Field:
     return _Field(read, number)
 
 
-def _reply(twin: Twin, query: str, parts: dict[int, _Field]) -> Callable[[Call], Any]:
-    parameters = "" if ";" in query else query.partition(" ")[2].replace(" ", "")
+def _squeezed(parameters: str) -> str:
+    return parameters.replace(" ", "").upper()
+
+
+def _one_of(replies: dict[str, Function]) -> Function:
+    """The reply to the parameters that a query comes with; a query that is known without any takes whatever comes."""
+
+    def reply(call: Call) -> object:
+        found = replies.get(_squeezed(",".join(call.parameters))) or replies.get("")
+        if found is None:
+            raise ScpiError(OUT_OF_RANGE)
+        return found(call)
+
+    return reply
+
+
+def _reply(twin: Twin, parts: dict[int, _Field]) -> Function:
     fields = [parts.get(at, _NOTHING) for at in range(max(parts) + 1)]
     numbers = twin.shown.together([field.read for field in fields])
     shown = [field.show for field in fields]
 
-    def reply(call: Call) -> str:
+    def reply(_: Call) -> str:
         if twin.refuses:
             raise ScpiError(EXECUTION_ERROR)
-        if parameters and ",".join(call.parameters).replace(" ", "") != parameters:
-            raise ScpiError(OUT_OF_RANGE)
         twin.sources.refresh()
         return ",".join([show(value) for show, value in zip(shown, numbers().tolist(), strict=True)])
 
@@ -226,6 +243,10 @@ def _setter(twin: Twin, control: ScpiControl, plant: str, line: str) -> Callable
 
     def obey(call: Call) -> None:
         number = call.number(place)
+        word = next((word for word, code in control.commands.items() if code == number), "")
+        if word:
+            _command(twin, plant, command_value(control, word, number), "")
+            return
         value = control.offset + control.scale * number / 2.0**control.precision
         if control.range is not None and not control.range[0] - 1e-9 <= value <= control.range[1] + 1e-9:
             raise ScpiError(OUT_OF_RANGE)

@@ -74,7 +74,7 @@ class ModbusClient:
         self.framing = framing
         self._framing: Framing = TcpFraming() if framing == "tcp" else RtuFraming()
         self._connect_timeout = connect_timeout
-        self._pause = pause_after_connect
+        self.pause_after_connect = pause_after_connect
         self._max_busy_retries = max_busy_retries
         self._turn = asyncio.Lock()
         self._link: Link | None = None
@@ -322,8 +322,8 @@ class ModbusClient:
             if self._needs_silence:
                 await link.drain(min(_RTU_SILENCE_S, self.timeout))
                 self._needs_silence = False
-            if self._pause:
-                await asyncio.sleep(self._pause)
+            if self.pause_after_connect:
+                await asyncio.sleep(self.pause_after_connect)
             self._refuse_when_shut(operation)
         except BaseException:
             link.abort()

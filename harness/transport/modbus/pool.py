@@ -33,7 +33,7 @@ class ModbusPool:
     ) -> ModbusClient:
         """The client of an address, made on first use. Give it back with `release`.
 
-        When users differ, the longest timeout and the longest gap hold: the slowest unit sets the pace of a bus.
+        When users differ, the longest timeout, gap and pause hold: the slowest unit sets the pace of a bus.
         `network` is used instead of the pool's for this address (a serial port).
         """
         key = (host, port)
@@ -56,6 +56,7 @@ class ModbusPool:
             )
         client.timeout = max(client.timeout, timeout)
         client.min_gap = max(client.min_gap, min_gap)
+        client.pause_after_connect = max(client.pause_after_connect, pause_after_connect)
         self._users[client] += 1
         return client
 
