@@ -112,5 +112,7 @@ def profile_shown_rows() -> Iterator[Row]:
     yield Row("class", "relay", first, Has("meter"), Has("relay"))
     yield Row("source", "page 7", line("source:"), "source: made up", "source: page 7")
     yield Row("unverified", "page 7", line("unverified:"), "unverified: made up", "unverified: page 7")
+    judge, other = ({"map": name, "source": "A", "edition": "1"} for name in ("m1", "m2"))
+    yield Row("judged_by", [other], line("judged:"), Has("map m1"), Has("map m2"), {"profile/judged_by": [judge]})
     verified = {"profile/unverified": ABSENT, "profile/verified_on": [tried]}
     yield Row("verified_on", [again], line("judged:"), Has("B, firmware 1"), Has("B, firmware 2"), verified)

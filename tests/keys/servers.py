@@ -11,7 +11,7 @@ from sim.servers.listener import Behaviour, Listener
 from sim.servers.modbus import ArrayBank, ModbusServer
 from sim.servers.redfish import RedfishService
 from sim.servers.redfish import Request as HttpRequest
-from sim.servers.scpi import ScpiServer
+from sim.servers.scpi import ScpiServer, Talk
 from sim.servers.snmp import ber, values
 from sim.servers.snmp.mib import TableView
 from sim.servers.snmp.pdu import GET, GET_BULK, SET, Reply, Request
@@ -172,14 +172,15 @@ def _place(wire: bytes) -> str:
 class Instrument(_Server):
     """An instrument that answers queries from a table; `LEV 5` sets what `LEV?` answers, `BAD` is an error."""
 
-    def __init__(self, answers: dict[str, str]) -> None:
+    def __init__(self, answers: dict[str, str], **talk: Any) -> None:
         super().__init__()
         self.answers = dict(answers)
+        self._talk = Talk(**talk)
         self._errors: list[str] = []
 
     async def start(self, network: MemoryNetwork) -> None:
         """Listen on a raw socket."""
-        self._listener = await self._begin(network).serve_stream(ScpiServer(self).tcp)
+        self._listener = await self._begin(network).serve_stream(ScpiServer(self, self._talk).tcp)
         self.address = f"TCPIP::{HOST}::{self._listener.port}::SOCKET"
 
     def show(self, place: str, value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.schema.motion import Mover, Noise, Stamp
 from harness.schema.profile import Confirm, Health, Identity, Match, Verified
+from harness.schema.profile_base import Judge
 from tests.keys.commands import command_bench, line
 from tests.keys.device_bench import Seen, confirmed, device_bench, error, ever, value
 from tests.keys.models import ABSENT
@@ -85,6 +86,8 @@ CONFIRM = [
 
 # --- identity and health
 
+JUDGED = {"profile/judged_by": [{"map": "m1", "source": "A", "edition": "1"}]}
+CAPTURED = {"profile/judged_by": [{"capture": "c1", "source": "A", "edition": "1"}]}
 MATCH = "profile/identity/match/0"
 
 
@@ -177,6 +180,18 @@ TABLES = [
         [
             Row("dormant_after", 2, asked_in_vain, 5, 2, {**LOST, "profile/health/probe_every": "60 s"}),
             Row("probe_every", "60 s", asked_in_vain, 11, 5, LOST),
+        ],
+    ),
+    Table(
+        Judge,
+        "profile/judged_by/0",
+        FILES,
+        SHOW,
+        [
+            Row("map", "m2", line("judged:"), Has("map m1"), Has("map m2"), JUDGED),
+            Row("capture", "c2", line("judged:"), Has("capture c1"), Has("capture c2"), CAPTURED),
+            Row("source", "B", line("judged:"), Has("(A, 1)"), Has("(B, 1)"), JUDGED),
+            Row("edition", "2", line("judged:"), Has("(A, 1)"), Has("(A, 2)"), JUDGED),
         ],
     ),
     Table(

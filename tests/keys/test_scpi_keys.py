@@ -128,6 +128,18 @@ TABLES = [
             ),
         ],
     ),
+    *(
+        Table(ScpiOptions, "profile/scpi", FILES, device_bench(lambda talk=talk: Instrument(ANSWERS, **talk)), [row])
+        for talk, row in (
+            (
+                {"greeting": b"ACME\r\n> ", "prompt": b"> "},
+                Row("greeting", ["ACME"], x, Has("greeting:"), 1000.0, {"profile/scpi/prompt": "> "}),
+            ),
+            ({"prompt": b"> "}, Row("prompt", "> ", x, Has("prompt:"), 1000.0)),
+            ({"echo": True}, Row("echo", True, x, Has("echo:"), 1000.0)),
+            ({"acknowledge": b"OK\r\n"}, Row("acknowledge", "OK", why, Has("acknowledge:"), Has("confirms it"), FIVE)),
+        )
+    ),
     Table(
         ScpiRepeat,
         CELL,
