@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @simulation_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: int | None, as_json: bool) -> int:
-    """Open all devices of STATION in parallel and tell who answers; exit 3 when one does not."""
+    """Open all devices of STATION in parallel and tell who answers; exit 3 when one does not, or measures nothing."""
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
@@ -32,12 +32,13 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
                 say(json.dumps({"station": session.on.station.station, "devices": rows}))
             else:
                 _show(session.on.station.station, rows)
-            return 3 if session.failures else 0
+            return 0 if all(row["ok"] for row in rows) else 3
 
     return run_session(work)
 
 
 async def _row(session: Session, name: str) -> dict[str, Any]:
+    from harness.device.measuring import NO_MEASUREMENT, NO_MEASUREMENT_HINT, measures_nothing
     from harness.device.suggesting import suggested_profiles
     from harness.errors import IdentityError
 
@@ -51,6 +52,9 @@ async def _row(session: Session, name: str) -> dict[str, Any]:
         return {**row, "ok": False, "reason": error.message, "hint": hint}
     frame = await device.poll()
     good = int((frame.qualities == 0).sum()) if frame is not None else 0
+    if frame is None or measures_nothing(device, frame):
+        reason = device.health.last_error or NO_MEASUREMENT
+        return {**row, "ok": False, "reason": reason, "hint": NO_MEASUREMENT_HINT}
     return {
         **row,
         "ok": True,

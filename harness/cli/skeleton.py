@@ -29,7 +29,8 @@ timeout: 1 s
 
 identity:                         # proved before anything is ever written to the device
   match:
-    - {{signal: model, starts_with: <Model>}}    # or equals, contains, one_of
+    - {{signal: model, starts_with: <Model>}}    # or equals, one_of, contains, under, without, range
+MINE
   model: model
   serial: serial
 """
@@ -209,6 +210,8 @@ def skeleton(name: str, protocol: str) -> str:
         .replace("STATE", f"        sim: {_STATE if is_pdu else '0'}")
         .replace("SWITCHED\n", _SWITCHED if is_pdu else "")
     )
+    own = f"    - {{signal: {'outlet' if is_pdu else 'port'}.state, present: true}}    # what only this family has\n"
+    head = head.replace("MINE\n", own if protocol == "snmp" else "")
     return (head + body).replace("<Model> 1", "Model 1").replace("<Model>", "Model")
 
 

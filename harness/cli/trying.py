@@ -26,7 +26,7 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
     """Read every signal of PROFILE (a name or a file) at ADDRESS once, and print a table for a report.
 
     Read-only. The table shows neither the address, nor credentials, nor the serial number. Exit 3 when nobody answers,
-    or when another model does.
+    when another model does, or when not one measurement of the profile is there.
     """
     from harness.cli.session import run_session
     from harness.cli.terminal import say

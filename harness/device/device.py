@@ -24,6 +24,7 @@ from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
 from harness.device.link import Group, Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
+from harness.device.proving import Proof
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
 from harness.device.wire import Command, Read, carry_out, carry_out_together, look
@@ -73,6 +74,7 @@ class Device:
         self._unroller = CounterUnroller([], 0)
         self._is_open = False
         self._must_prove = False
+        self._proof: Proof | None = None
         self._heartbeat: Heartbeat | None = None
         self._heart = -1
         self._asleep_until = -math.inf
@@ -138,31 +140,12 @@ class Device:
             self._heartbeat = Heartbeat(self.profile.heartbeat, self.entry.slow if is_slow else self.entry.poll)
         if (once := self._groups["once"]).plan is not None:
             self._take(once, await once.plan.read())
+        self._proof = Proof(self.name, self.profile, self.entry, self._points, self.link)
 
     async def _prove(self) -> None:
-        rules = self.profile.identity
-        texts = {self._points[k].name: text for k, text in self._texts.items()}
-        for rule in rules.match:
-            shown = texts.get(rule.signal, "")
-            if not rule.holds(shown):
-                raise IdentityError(
-                    f"{rule.signal} reads {shown!r}, but profile {self.profile.profile} is for {rule}",
-                    device=self.name,
-                    hint="check the address, or name the profile of the model that is there; nothing was written",
-                )
-        found = {field: texts.get(getattr(rules, field), "") for field in ("model", "serial", "firmware")}
-        if self.entry.serial and found["serial"] != self.entry.serial:
-            raise IdentityError(
-                f"serial number {found['serial']!r} answers, the station file expects {self.entry.serial!r}",
-                device=self.name,
-                hint="check the address, or correct `serial` in the station file; nothing was written",
-            )
-        if self.entry.firmware and found["firmware"] not in self.entry.firmware:
-            raise IdentityError(
-                f"firmware {found['firmware']!r} is not one of {', '.join(self.entry.firmware)}",
-                device=self.name,
-                hint="update the device, or add the version to `firmware` in the station file",
-            )
+        assert self._proof is not None
+        texts = {self._points[k].name: text for k, text in self._texts.items() if not self._qualities[k]}
+        found = await self._proof.prove(texts)
         if self.identity and found != self.identity:
             raise IdentityError(f"another unit answers: {found}, before it was {self.identity}", device=self.name)
         self.identity = found

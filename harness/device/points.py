@@ -146,11 +146,7 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
     """What a profile's parts say of each other that cannot be: (location, message)."""
     problems: list[tuple[tuple[str | int, ...], str]] = []
     plan = expand(profile)
-    problems += [
-        (("identity", "match"), f"{rule.signal!r} is not a text signal of this profile")
-        for rule in profile.identity.match
-        if rule.signal not in plan.signals or not plan.signals[rule.signal].spec.is_text
-    ]
+    problems += _match_problems(profile, plan)
     for field in ("model", "serial", "firmware"):
         name = getattr(profile.identity, field)
         if name and name not in plan.signals:
@@ -187,6 +183,35 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
                 if not 0 <= address <= 65536 - spec.words_long:
                     problems.append((("signals", name), f"{name}: address {address} is outside 0 to 65535"))
     return problems
+
+
+def _match_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str | int, ...], str]]:
+    """What the rules of the identity ask that no signal of the profile can answer."""
+    problems: list[tuple[tuple[str | int, ...], str]] = []
+    for k, rule in enumerate(profile.identity.match):
+        where = ("identity", "match", k)
+        found = {name: names_meant(name, plan.signals)[:1] for name in rule.signal}
+        problems += [((*where, "signal"), f"{name!r} is no signal here") for name, known in found.items() if not known]
+        specs = [plan.signals[name].spec for known in found.values() for name in known]
+        if (rule.texts or rule.without) and not any(spec.is_text or spec.enum for spec in specs):
+            problems.append(((*where, "signal"), f"{' and '.join(rule.signal)} shows no text to compare with"))
+        if (rule.numbers or rule.range) and all(spec.is_text for spec in specs):
+            problems.append(((*where, "signal"), f"{' and '.join(rule.signal)} shows no number to compare with"))
+        cleared = [name for name in rule.signal if any(_clears(plan.signals[each].spec) for each in found[name])]
+        problems += [((*where, "signal"), f"reading {name} would clear it: it can prove nothing") for name in cleared]
+    return problems
+
+
+def _clears(spec: Signal) -> bool:
+    return isinstance(spec, ModbusSignal) and spec.clear_on_read
+
+
+def names_meant(signal: str, names: Collection[str]) -> list[str]:
+    """The signals that a rule of the identity means by one name: itself, or the column of a repetition, in its rows."""
+    if signal in names:
+        return [signal]
+    group, _, column = signal.partition(".")
+    return [name for name in names if name.startswith(f"{group}[") and name.endswith(f"].{column}")] if column else []
 
 
 def movers_of(point: SignalPoint, names: Collection[str], name: str) -> list[str]:

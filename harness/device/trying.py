@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.device.device import Device
+from harness.device.measuring import NO_MEASUREMENT, NO_MEASUREMENT_HINT, can_measure, is_measurement
 from harness.device.points import SignalPoint
 from harness.device.scaling import Scaling
 from harness.device.scpi_link import ScpiLink
@@ -33,6 +34,8 @@ class Row:
     value: str
     unit: str
     quality: str
+    is_measurement: bool = False
+    """Whether it says something of the rack, not only of the device's name and clock."""
 
     @property
     def is_good(self) -> bool:
@@ -82,6 +85,9 @@ async def first_contact(device: Device) -> FirstContact:
         contact.rows += await _rows(device, asked[start : start + step])
     shown = {row.signal: row.value for row in contact.rows}
     rules = device.profile.identity
+    measured = [row for row in contact.rows if row.is_measurement]
+    if not contact.problem and not any(row.is_good for row in measured) and can_measure(device):
+        contact.problem, contact.hint = NO_MEASUREMENT, NO_MEASUREMENT_HINT
     for key, name in (("model", rules.model), ("serial", rules.serial), ("firmware", rules.firmware)):
         if shown.get(name):
             contact.identity[key] = shown[name]
@@ -100,7 +106,8 @@ async def _rows(device: Device, points: Sequence[SignalPoint]) -> list[Row]:
     try:
         reply = await device.link.plan(points).read()
     except DeviceError as error:
-        return [Row(point.name, "", "", point.spec.unit, f"BAD ({error.message})") for point in points]
+        bad = f"BAD ({error.message})"
+        return [Row(p.name, "", "", p.spec.unit, bad, is_measurement(device.profile, p)) for p in points]
     values = np.empty(len(points))
     qualities = np.empty(len(points), dtype=np.uint8)
     Scaling([point.spec for point in points]).apply(reply.raw, values, qualities, reply.gain, reply.shift)
@@ -113,7 +120,8 @@ async def _rows(device: Device, points: Sequence[SignalPoint]) -> list[Row]:
             row = Row(point.name, "", reply.texts.get(k, ""), "", quality.word)
         else:
             shown = info.word(value) or ("" if math.isnan(value) else f"{value:.6g}")
-            row = Row(point.name, "" if math.isnan(raw) else f"{raw:.10g}", shown, info.unit, quality.word)
+            text = "" if math.isnan(raw) else f"{raw:.10g}"
+            row = Row(point.name, text, shown, info.unit, quality.word, is_measurement(device.profile, point))
         rows.append(row)
     return rows
 

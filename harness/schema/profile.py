@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.schema.identity import Identity, Match, Shown
 from harness.schema.profile_base import (
     SCHEMA,
     Confirm,
     Control,
     Health,
-    Identity,
     Judge,
-    Match,
     Poll,
     ProfileBase,
     Signal,
@@ -102,6 +101,7 @@ __all__ = [
     "ScpiProfile",
     "ScpiRepeat",
     "ScpiSignal",
+    "Shown",
     "Signal",
     "SimBinding",
     "SimFlag",

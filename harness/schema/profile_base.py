@@ -1,4 +1,4 @@
-"""What the profiles of all protocols share: signals, controls, identity, health; see `harness.schema.profile`."""
+"""What the profiles of all protocols share: signals, controls, health; see `harness.schema.profile`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from harness.quantity import parse_quantity, unit
 from harness.schema.dead_man import DeadMan
 from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model, StrictText
+from harness.schema.identity import Identity
 from harness.schema.motion import Mover, Noise, Stamp
 
 SCHEMA = 1
@@ -192,53 +193,6 @@ class Control(Model):
     def takes(self) -> tuple[str, ...]:
         """The words that it may be set to; () where it takes a quantity."""
         return tuple(self.commands)
-
-
-class Match(Model):
-    """One rule of the identity: a text signal that must read as said."""
-
-    signal: StrictText
-    equals: str = ""
-    starts_with: str = ""
-    contains: str = ""
-    one_of: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> Match:
-        given = [bool(self.equals), bool(self.starts_with), bool(self.contains), bool(self.one_of)]
-        if sum(given) != 1:
-            raise ValueError("give exactly one of equals, starts_with, contains, one_of")
-        return self
-
-    def holds(self, text: str) -> bool:
-        """Whether the text read from the device satisfies the rule."""
-        if self.equals:
-            return text == self.equals
-        if self.starts_with:
-            return text.startswith(self.starts_with)
-        if self.contains:
-            return self.contains in text
-        return text in self.one_of
-
-    def __str__(self) -> str:
-        if self.one_of:
-            return f"one of {', '.join(self.one_of)}"
-        return self.equals or (f"{self.starts_with}..." if self.starts_with else f"...{self.contains}...")
-
-
-class Identity(Model):
-    """How to prove that the device behind an address is the model that the profile was written for."""
-
-    match: tuple[Match, ...] = ()
-    model: str = ""
-    """Names of the text signals that hold the model, serial number and firmware."""
-    serial: str = ""
-    firmware: str = ""
-    sys_object_id: tuple[str, ...] = ()
-    """SNMP: beginnings of sysObjectID.0 by which this family is known; `harness probe` suggests the profile by them.
-    A suggestion only: the identity is proved by `match`."""
-    sys_description: tuple[str, ...] = ()
-    """SNMP: words of sysDescr.0, one of which must occur as well, where a sysObjectID says too little."""
 
 
 class Verified(Model):

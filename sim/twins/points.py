@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.quantity import unit as unit_of
-from harness.schema.profile import Control, Match, Profile, Signal, SimFlag
+from harness.schema.profile import Control, Profile, Shown, Signal, SimFlag
 from sim.physics.feeds import scoped
 from sim.twins.holding import Holding
 from sim.twins.sources import Read, Sources
@@ -282,15 +282,14 @@ def _text(twin: Twin, name: str, spec: Signal, index: int | None, of: str) -> Ca
         read = _variable(twin, of, "", name)
         return lambda: neighbor(read())
     constant = twin.fill(spec.sim.text, index) if spec.sim and spec.sim.text else "SIM"
-    rules = [match for match in twin.profile.identity.match if match.signal == name]
-    constant = next((_satisfying(rule) for rule in rules if not rule.holds(constant)), constant)
+    rules = [rule for rule in twin.profile.identity.match if name in rule.signal and rule.texts]
+    misfit = (
+        rule.texts[0] for rule in rules if rule.signal == (name,) and not rule.holds(Shown(constant, is_there=True))
+    )
+    constant = next(misfit, constant)
     if rules:
         return lambda: WRONG_MODEL if twin.wrong_model else constant
     return lambda: constant
-
-
-def _satisfying(rule: Match) -> str:
-    return rule.equals or rule.starts_with or rule.contains or rule.one_of[0]
 
 
 def neighbor(number: float) -> str:

@@ -208,6 +208,8 @@ async def wrong_identity_refused(_name: str, profile: Profile) -> str:
     """Another model at the address is refused at open, and after a loss nothing is written to it."""
     if not profile.identity.match:
         return "nothing to identify it by"
+    if not any(rule.texts for rule in profile.identity.match):
+        return "known by what it has, not by what it says"
     async with bench(profile, is_open=False) as b:
         b.twin.wrong_model = True
         try:
