@@ -297,7 +297,7 @@ class Device:
             points = [self._points[self._index[name]] for name in names]
             self._plans[key] = (self.link.plan(points), Scaling([point.spec for point in points]))
         plan, scaling = self._plans[key]
-        reply = await plan.read()
+        reply = await plan.read(is_urgent=True)
         values = np.empty(len(key))
         qualities = np.empty(len(key), dtype=np.uint8)
         scaling.apply(reply.raw, values, qualities, reply.gain, reply.shift)

@@ -47,8 +47,12 @@ class Reply:
 class ReadPlan(Protocol):
     """A compiled list of points."""
 
-    async def read(self) -> Reply:
-        """Ask the device. Raises UnreachableError or ProtocolViolationError when the device as a whole failed."""
+    async def read(self, *, is_urgent: bool = False) -> Reply:
+        """Ask the device. Raises UnreachableError or ProtocolViolationError when the device as a whole failed.
+
+        What the device has refused is asked for again from time to time; with `is_urgent` (something depends on this
+        one reading), now.
+        """
         ...
 
 
@@ -143,15 +147,3 @@ def raw_value(control: ControlPoint, value: float, word: str) -> int | float:
     if word:
         return spec.commands[word]
     return (value - spec.offset) / spec.scale * float(2**spec.precision)
-
-
-def printable(data: bytes) -> str:
-    """Device text made safe to show and store: UTF-8 or Latin-1, control characters escaped, at most 256 characters."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    text = text.rstrip("\0").strip()[:256]
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)

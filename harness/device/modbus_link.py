@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -9,9 +10,11 @@ from dataclasses import asdict
 import numpy as np
 
 from harness.device import modbus_types
-from harness.device.link import Reply, printable, raw_value
+from harness.device.link import Reply, raw_value
 from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce
+from harness.device.modbus_refusals import Refusals
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
+from harness.device.texts import printable
 from harness.device.wire import Command, ModbusUnit, Read, carry_out
 from harness.errors import RefusedError, UnreachableError
 from harness.quantity import Quality
@@ -25,7 +28,7 @@ _UNIT_DOWN = (10, 11)
 _MOST_DIGITS = 10
 """Powers of ten that a scale register may hold (SunSpec: -10 to 10); anything else means that there is no scale."""
 _ILLEGAL = (1, 2, 3)
-"""Exception codes that mean: not this register, not ever (until the device comes back)."""
+"""Exception codes that mean: not this register, at present."""
 
 
 class ModbusReadPlan:
@@ -39,37 +42,41 @@ class ModbusReadPlan:
         self._points = [*points, *(link.known[name] for name in sorted(hidden))]
         order = {point.name: k for k, point in enumerate(self._points)}
         self._scales = [(k, order[_modbus(p).scale_from]) for k, p in enumerate(self._points) if _modbus(p).scale_from]
-        self._alone: set[int] = set()
-        self._refused: set[int] = set()
+        self._refusals = Refusals([point.name for point in self._points])
         self._age = link.age
-        self._compile()
+        self._compile(self._refusals.live(0.0))
 
-    def _compile(self) -> None:
-        live = [k for k in range(len(self._points)) if k not in self._refused]
+    def _compile(self, live: list[int]) -> None:
         points = [self._points[k] for k in live]
-        alone = frozenset(position for position, k in enumerate(live) if k in self._alone)
+        alone = frozenset(position for position, k in enumerate(live) if k in self._refusals.alone)
         self._live = np.array(live, dtype=np.intp)
         self._spans = coalesce(self._link.profile, points, alone=alone)
+        self._members = [frozenset(live[member] for member in span.members) for span in self._spans]
         self._decoder = Decoder(self._link.profile, points, self._spans)
         self._raw = np.zeros(len(points))
+        self._compiled = live, self._refusals.changes
+        self._left_out = set(range(len(self._points))) - set(live)
 
     @property
     def spans(self) -> Sequence[Span]:
         """The requests of one read."""
         return self._spans
 
-    async def read(self) -> Reply:
-        """Ask for all spans and decode them at once."""
+    def _prepare(self, *, is_urgent: bool) -> None:
+        """Compile again for what is due by now, if that has changed."""
         if self._age != self._link.age:
             self._age = self._link.age
-            if self._refused or self._alone:
-                self._refused.clear()
-                self._alone.clear()
-                self._compile()
+            self._refusals.hasten()
+        live = self._refusals.live(asyncio.get_running_loop().time(), is_urgent=is_urgent)
+        if self._compiled != (live, self._refusals.changes):
+            self._compile(live)
+
+    async def read(self, *, is_urgent: bool = False) -> Reply:
+        """Ask for all spans and decode them at once."""
+        self._prepare(is_urgent=is_urgent)
         missing: set[int] = set()
-        notes: list[str] = []
-        refusals = 0
-        for span in self._spans:
+        reply = Reply.empty(len(self._points))
+        for span, members in zip(self._spans, self._members, strict=True):
             try:
                 data = await self._link.client.read(self._link.unit, span.function, span.address, span.count)
             except RefusedError as error:
@@ -79,14 +86,25 @@ class ModbusReadPlan:
                         operation=error.operation,
                         hint="the gateway answers: check the unit behind it, its number, its power and its bus",
                     ) from error
-                refusals += 1
-                missing.update(self._learn(span, error, notes))
+                reply.refusals += 1
+                missing |= members
+                if error.vendor_code in _ILLEGAL:
+                    reply.notes += self._refusals.refused(span, members, f"{error.message} at address {span.address}")
                 continue
+            reply.notes += self._refusals.read(span, members)
             self._decoder.store(span, data)
-        reply = Reply.empty(len(self._points))
-        reply.notes, reply.refusals = notes, refusals
-        self._decoder.decode(self._raw)
+        self._refusals.settle()
+        self._decode(reply)
+        for k in missing | self._left_out:
+            reply.qualities[k], reply.raw[k] = Quality.BAD_REFUSED, np.nan
+            reply.texts.pop(k, None)
+        return self._asked_part(reply)
+
+    def _decode(self, reply: Reply) -> None:
+        undecodable = self._decoder.decode(self._raw)
         reply.raw[self._live] = self._raw
+        for k in undecodable:
+            reply.qualities[self._live[k]] = Quality.BAD_DECODE
         for k, place, spec, order in self._decoder.texts:
             text = self._decoder.text(place, spec, order)
             reply.texts[int(self._live[k])] = printable(text.encode("latin-1"))
@@ -95,30 +113,15 @@ class ModbusReadPlan:
             for k, scale in self._scales:
                 exponent = reply.raw[scale]
                 reply.gain[k] = 10.0**exponent if abs(exponent) <= _MOST_DIGITS else np.nan
-        lost = missing | self._refused
-        if lost:
-            for k in lost:
-                reply.qualities[k], reply.raw[k] = Quality.BAD_REFUSED, np.nan
-                reply.texts.pop(k, None)
-        if missing:
-            self._compile()
-        if self._asked != len(self._points):
-            kept = {k: text for k, text in reply.texts.items() if k < self._asked}
-            asked = slice(self._asked)
-            gain, shift = (None if each is None else each[asked] for each in (reply.gain, reply.shift))
-            return Reply(reply.raw[asked], reply.qualities[asked], kept, gain, shift, notes, refusals)
-        return reply
 
-    def _learn(self, span: Span, error: RefusedError, notes: list[str]) -> set[int]:
-        members = {int(self._live[member]) for member in span.members}
-        if error.vendor_code in _ILLEGAL:
-            if len(members) > 1:
-                self._alone |= members
-            else:
-                self._refused |= members
-                name = self._points[next(iter(members))].name
-                notes.append(f"{name} is left out from now on: {error.message} at address {span.address}")
-        return members
+    def _asked_part(self, reply: Reply) -> Reply:
+        """The reply without the scales that were read along."""
+        if self._asked == len(self._points):
+            return reply
+        kept = {k: text for k, text in reply.texts.items() if k < self._asked}
+        asked = slice(self._asked)
+        gain, shift = (None if each is None else each[asked] for each in (reply.gain, reply.shift))
+        return Reply(reply.raw[asked], reply.qualities[asked], kept, gain, shift, reply.notes, reply.refusals)
 
 
 class ModbusLink:
@@ -139,7 +142,7 @@ class ModbusLink:
         self._clock_set = self._fed = -math.inf
         self._beats = 0
         self.age = 0
-        """How often the device came back: read plans forget what they learnt when it changes."""
+        """How often the device came back: read plans ask for what was refused when it changes."""
         self.profile = profile
         self.client = client
         self.unit = unit
@@ -199,7 +202,7 @@ class ModbusLink:
             self._fed = now
 
     def renew(self) -> None:
-        """Forget which registers were refused; see `Link.renew`."""
+        """Ask again at once for what was refused; see `Link.renew`."""
         self.age += 1
         self._clock_set = self._fed = -math.inf
 

@@ -114,6 +114,8 @@ class Decoder:
         self.texts: list[tuple[int, int, ModbusSignal, str]] = []
         for k, spec in enumerate(specs):
             self._add(k, spec, places[k], spec.order or profile.modbus.order)
+        self._coded = [*self._bcd, *(k for k, _ in self._decimals)]
+        self._text_places = [k for k, *_ in self.texts]
         self._has_signed = bool(self._turn.any())
         self._has_swapped = any((spec.order or profile.modbus.order) in ("BADC", "DCBA") for spec in specs)
 
@@ -163,8 +165,11 @@ class Decoder:
         else:
             target[:] = np.frombuffer(data, dtype=">u2")
 
-    def decode(self, raw: Floats) -> None:
-        """Fill `raw` (float64[n]) from the stored words. Text points stay as they are."""
+    def decode(self, raw: Floats) -> list[int]:
+        """Fill `raw` (float64[n]) from the stored words; gives the points whose words are no number of their type.
+
+        Text points are no numbers: NaN.
+        """
         size = self.size
         self._pool[:size] = self.words
         if self._has_swapped:
@@ -187,9 +192,12 @@ class Decoder:
         for k, groups in self._decimals:
             if self._pool[groups].max() > 9999.0:
                 raw[k] = np.nan
+        undecodable = [k for k in self._coded if raw[k] != raw[k]]
         for k, index, dtype in self._floats:
             content = self._pool[index].astype(">u2")
             raw[k] = float(np.frombuffer(content.tobytes(), dtype=dtype)[0])
+        raw[self._text_places] = np.nan
+        return undecodable
 
     def text(self, place: int, spec: ModbusSignal, order: str) -> str:
         """The text of a point, trailing NULs and blanks cut; one byte a character."""

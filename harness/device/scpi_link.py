@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from harness.device.link import Reply, printable, raw_value
+from harness.device.link import Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
+from harness.device.texts import printable
 from harness.device.wire import Command, Read, carry_out, number_of
 from harness.errors import RefusedError
 from harness.quantity import Quality
@@ -50,7 +51,7 @@ class ScpiReadPlan:
         for k, point in enumerate(points):
             self._queries.setdefault(link.query(point), []).append(_Place(k, point))
 
-    async def read(self) -> Reply:
+    async def read(self, *, is_urgent: bool = False) -> Reply:  # noqa: ARG002 (every query is asked every time)
         """Ask every query once."""
         reply = Reply.empty(self._count)
         for query, members in self._queries.items():

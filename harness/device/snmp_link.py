@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from harness.device.link import Reply, printable, raw_value
+from harness.device import snmp_values
+from harness.device.link import Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.snmp_rows import Bound, Finder
-from harness.device.wire import Command, Read, carry_out, carry_out_together, cut, number_of
+from harness.device.wire import Command, Read, carry_out, carry_out_together, is_valid
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
+from harness.transport.again import NEVER_READ_S
 from harness.transport.snmp import Kind, SnmpClient, VarBind
 from harness.transport.snmp.client import Answers
 
-_NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64)
 _PLAIN = "number"
-_PLAIN_KINDS = frozenset(_NUMBERS)
+_PLAIN_KINDS = frozenset(snmp_values.WHOLE_NUMBERS)
 """Kinds whose value is a number whatever it is, so that a whole answer of them needs no look at each."""
 FIND_EVERY_S = 60.0
 """How often rows that are looked up by label are found again, while none is missing: walks are dear."""
@@ -43,7 +44,7 @@ class SnmpReadPlan:
         oids: list[str] = []
         for bound in self._bounds:
             if bound is not None:
-                oids += [bound.oid, *bound.join]
+                oids += bound.places
         self._prepared = link.client.prepare(oids) if oids else None
         self._split()
         gain = np.array([bound.factor if bound and not bound.is_decibels else 1.0 for bound in self._bounds])
@@ -59,12 +60,12 @@ class SnmpReadPlan:
         position = 0
         for k, (point, bound) in enumerate(zip(self._points, self._bounds, strict=True)):
             spec = _snmp(point)
-            if bound is None or spec.is_text or bound.parts or bound.is_decibels or spec.type != _PLAIN:
+            if bound is None or spec.is_text or not bound.is_plain or spec.type != _PLAIN:
                 self._others.append((k, spec, bound, position))
             else:
                 plain.append(k)
                 asked.append(position)
-            position += 0 if bound is None else 1 + len(bound.join)
+            position += 0 if bound is None else len(bound.places)
         self._plain = np.array(plain, dtype=np.intp)
         self._asked = asked
         self._asked_index = np.array(asked, dtype=np.intp)
@@ -73,18 +74,19 @@ class SnmpReadPlan:
         self._other_places: list[tuple[tuple[int, SnmpSignal, Bound | None, int], range]] = []
         self._numbers = [(k, _snmp(self._points[k]), self._bounds[k], at) for k, at in zip(plain, asked, strict=True)]
 
-    async def read(self) -> Reply:
+    async def read(self, *, is_urgent: bool = False) -> Reply:
         """Ask for all objects of the plan; rows that are looked up may have moved, so those are found again first."""
         if self._has_lookups:
             await self._link.find_again()
-            if self._generation != self._link.generation:
-                self._compile()
+        await self._link.find_scales_again()
+        if self._generation != self._link.generation:
+            self._compile()
         reply = Reply.empty(len(self._points))
         reply.notes, self._link.notes = self._link.notes, []
         if self._prepared is not None and (known := self._link.client.at_once(self._prepared)) is not None:
             self._take_known(known, reply)
             return reply
-        answers = await self._link.client.poll(self._prepared) if self._prepared is not None else []
+        answers = await self._link.client.poll(self._prepared, is_urgent=is_urgent) if self._prepared else []
         if self._asked:
             chosen = [answers[at] for at in self._asked]
             if {answer.kind for answer in chosen} <= _PLAIN_KINDS:
@@ -92,8 +94,25 @@ class SnmpReadPlan:
             else:
                 self._one_by_one(self._numbers, answers, reply)
         self._one_by_one(self._others, answers, reply)
+        self._tell(answers, reply)
         reply.gain, reply.shift = self._gain, self._shift
         return reply
+
+    def _tell(self, answers: Sequence[VarBind], reply: Reply) -> None:
+        """Note what cannot be read although the agent answers, and what can be again: once each."""
+        told = self._link.told
+        bad = [(k, at) for k, _, bound, at in (*self._numbers, *self._others) if bound and reply.qualities[k]]
+        problems = {
+            self._points[k].name: problem
+            for k, at in bad
+            if (problem := next((each.problem for each in answers[at : at + _places(self._bounds[k])]), ""))
+        }
+        reply.notes += [f"{name} cannot be read: {why}" for name, why in problems.items() if name not in told]
+        if told:
+            own = {point.name for point in self._points} & told
+            reply.notes += [f"{name} is read again" for name in sorted(own - problems.keys())]
+            told -= own
+        told.update(problems)
 
     def _take_known(self, known: Answers, reply: Reply) -> None:
         """Put answers that came as arrays into the reply: the plain numbers at once, the rest one by one."""
@@ -121,28 +140,30 @@ class SnmpReadPlan:
                     reply.qualities[k] = Quality.BAD_MISSING
                 continue
             first = answers[at]
+            asked = 1 + len(bound.join)
+            told = answers[at + asked : at + asked + len(bound.status)]
             if spec.is_text:
-                reply.texts[k] = ":".join(_text(each, spec) for each in answers[at : at + 1 + len(bound.join)])
-                if first.is_missing:
-                    reply.qualities[k] = Quality.BAD_MISSING
-            elif bound.parts:
-                reply.raw[k], reply.qualities[k] = _added(bound, answers[at : at + len(bound.parts)])
-            elif first.is_missing or first.kind is Kind.NULL:
+                reply.texts[k], reply.qualities[k] = snmp_values.text(answers[at : at + asked], spec)
+            elif not is_valid(told, bound.accepted):
                 reply.qualities[k] = Quality.BAD_MISSING
+            elif quality := snmp_values.quality_of(first):
+                reply.qualities[k] = quality
+            elif bound.parts:
+                reply.raw[k], reply.qualities[k] = snmp_values.total(bound.parts, answers[at : at + asked])
             else:
-                number = _number(first, spec)
+                number = snmp_values.number(first, spec.type)
                 reply.raw[k] = number
                 if number != number:
                     reply.qualities[k] = Quality.BAD_DECODE
                 elif bound.is_decibels:
-                    reply.raw[k], reply.qualities[k] = _decibels(bound, number, spec.sentinels)
+                    reply.raw[k], reply.qualities[k] = snmp_values.decibels(bound.factor, number, spec.sentinels)
             if first.is_missing and spec.lookup is not None:
                 self._link.lost_a_row()
 
 
 def _places(bound: Bound | None) -> int:
     """How many objects a point is read from."""
-    return 0 if bound is None else 1 + len(bound.join)
+    return 0 if bound is None else len(bound.places)
 
 
 class SnmpLink:
@@ -157,6 +178,11 @@ class SnmpLink:
         self._finder = Finder(profile, expansion, client, parameters)
         self._found_at = -math.inf
         self._looked_up: list[SignalPoint] = []
+        self._points: dict[str, SignalPoint] = {}
+        self._scales_at = -math.inf
+        self._is_scaled = True
+        self.told: set[str] = set()
+        """Signals of which it has been told that they cannot be read."""
         self.notes: list[str] = []
         """What was learnt at open and is to be told with the next reply."""
         self.generation = 0
@@ -170,10 +196,29 @@ class SnmpLink:
             f"{group}: the device has {more} rows more than profile {self.profile.profile} counts; they are not read"
             for group, more in self._finder.left_out.items()
         ]
+        self._points = {point.name: point for point in points}
         self._looked_up = [point for point in points if _snmp(point).lookup is not None]
-        self._found_at = asyncio.get_running_loop().time()
+        self._look_at_scales()
+        self._found_at = self._scales_at = asyncio.get_running_loop().time()
         self.generation += 1
         return points
+
+    async def find_scales_again(self) -> None:
+        """Ask again for scales that the device did not say at open, every few minutes."""
+        now = asyncio.get_running_loop().time()
+        if self._is_scaled or now - self._scales_at < NEVER_READ_S:
+            return
+        self._scales_at = now
+        unscaled = [name for name, bound in self.bound.items() if not math.isfinite(bound.factor)]
+        for name in unscaled:
+            self.bound[name] = replace(self.bound[name], factor=1.0, shift=0.0)
+        await self._finder.find_factors([self._points[name] for name in unscaled], self.bound)
+        self._finder.add_sums(list(self._points.values()), self.bound)
+        self._look_at_scales()
+        self.generation += 1
+
+    def _look_at_scales(self) -> None:
+        self._is_scaled = all(math.isfinite(bound.factor) for bound in self.bound.values())
 
     async def find_again(self) -> None:
         """Find the instances of looked-up points again, when the last time is long ago or one of them is gone."""
@@ -191,6 +236,7 @@ class SnmpLink:
                 self.bound[point.name] = bound
                 moved.append(point)
         await self._finder.find_factors(moved, self.bound)
+        self._look_at_scales()
         self._found_at = now
         self.generation += bool(moved)
 
@@ -264,13 +310,22 @@ class SnmpLink:
                 raise RefusedError(f"the rows of {point.name} have different scales", operation="read")
             offset = part.offset * len(bound.parts)
             return Read(
-                type="sum", oid=bound.oid, join=bound.join, factor=part.gain, offset=offset, sentinels=part.sentinels
+                type="sum",
+                oid=bound.oid,
+                join=bound.join,
+                status=bound.status,
+                accepted=bound.accepted,
+                factor=part.gain,
+                offset=offset,
+                sentinels=part.sentinels,
             )
         kind = "decibels" if bound.is_decibels else spec.type
         return Read(
             type=kind,
             oid=bound.oid,
             join=bound.join,
+            status=bound.status,
+            accepted=bound.accepted,
             factor=bound.factor,
             offset=bound.shift,
             between=spec.between or ("", ""),
@@ -280,7 +335,8 @@ class SnmpLink:
         """Nothing has to be told again and again."""
 
     def renew(self) -> None:
-        """Nothing was learnt that may not hold any more."""
+        """Ask again at once for what the agent refused; see `Link.renew`."""
+        self.client.renew()
 
     @property
     def patience(self) -> float:
@@ -299,44 +355,3 @@ class SnmpLink:
 def _snmp(point: SignalPoint) -> SnmpSignal:
     assert isinstance(point.spec, SnmpSignal)
     return point.spec
-
-
-def _number(answer: VarBind, spec: SnmpSignal) -> float:
-    value = answer.value
-    if spec.type == "decimal_text" and isinstance(value, bytes):
-        parts = value.decode("latin-1").split()
-        return number_of(parts[0]) if parts else math.nan
-    if isinstance(value, int | float) and (answer.kind in _NUMBERS or answer.kind is Kind.OPAQUE):
-        return float(value)
-    return math.nan
-
-
-def _added(bound: Bound, answers: Sequence[VarBind]) -> tuple[float, Quality]:
-    """The sum of a bound's parts, already scaled; a part that is no measurement makes the sum none."""
-    total = 0.0
-    for part, answer in zip(bound.parts, answers, strict=True):
-        if answer.is_missing or not isinstance(answer.value, int | float):
-            return math.nan, Quality.BAD_MISSING
-        if answer.value in part.sentinels:
-            return math.nan, Quality.BAD_SENTINEL
-        total += part.offset + part.gain * answer.value
-    return total, Quality.GOOD
-
-
-def _decibels(bound: Bound, number: float, sentinels: Sequence[float]) -> tuple[float, Quality]:
-    """A power in W as dBm. No light at all has no level in dBm."""
-    if number in sentinels:
-        return math.nan, Quality.BAD_SENTINEL
-    watts = bound.factor * number
-    return (10.0 * math.log10(1000.0 * watts), Quality.GOOD) if watts > 0.0 else (math.nan, Quality.BAD_RANGE)
-
-
-def _text(answer: VarBind, spec: SnmpSignal) -> str:
-    value = answer.value
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        text = ":".join(f"{byte:02x}" for byte in value) if spec.type == "octets" else printable(value)
-    else:
-        text = printable(str(value).encode())
-    return cut(text, *spec.between) if spec.between else text

@@ -10,23 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.device.link import printable
 from harness.device.points import Expansion, SignalPoint, fill
+from harness.device.snmp_values import Part, label_of
 from harness.quantity import convert, unit
 from harness.schema.profile import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
 from harness.transport.snmp import SnmpClient, VarBind
 
 _ENTITY_SCALE = {code: 10.0 ** (3 * (code - 9)) for code in range(1, 18)}
 """EntitySensorDataScale of RFC 3433: yocto(1) ... units(9) ... yotta(17)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One summand of a sum: value = offset + gain * raw, none of `sentinels`."""
-
-    gain: float
-    offset: float
-    sentinels: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +34,19 @@ class Bound:
     """The number is a power, factor * raw in W, and wanted in dBm."""
     join: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    status: tuple[str, ...] = ()
+    """OIDs beside the value that say whether it is one, asked behind `join`; each must read as one of `accepted`."""
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """All OIDs that it is read from, in their order."""
+        return (self.oid, *self.join, *self.status)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one number and nothing else."""
+        return not (self.join or self.parts or self.status or self.is_decibels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Finder:
             del found[name]
         points = [p for p in points if p.name not in absent]
         await self.find_factors(points, found)
-        return self._add_sums(points, found), found
+        return self.add_sums(points, found), found
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -252,7 +256,7 @@ class Finder:
     # --- scales ------------------------------------------------------------------------------------------------------
 
     async def find_factors(self, points: Iterable[SignalPoint], found: dict[str, Bound]) -> None:
-        """Ask for digits, scales and units, and put them into the bounds."""
+        """Ask for digits, scales and units, and put them into the bounds, with what says whether a value is one."""
         asked: list[tuple[SignalPoint, str, str]] = []
         for point in points:
             spec, bound = _snmp(point), found.get(point.name)
@@ -263,6 +267,9 @@ class Finder:
             templates = {key: getattr(spec, key) for key in _SCALES}
             templates["unit"] = spec.unit_from.oid if spec.unit_from else ""
             asked += [(point, key, self.fill(oid, index) + suffix) for key, oid in templates.items() if oid]
+            if (status := spec.status) is not None:
+                accepted = tuple(map(str, status.one_of))
+                found[point.name] = replace(bound, status=(self.fill(status.oid, index) + suffix,), accepted=accepted)
         if not asked:
             return
         answers = await self._client.get([oid for _, _, oid in asked])
@@ -275,7 +282,7 @@ class Finder:
                 factor = _SCALES[key](code) if code is not None else math.nan
                 found[point.name] = replace(bound, factor=bound.factor * factor, shift=bound.shift * factor)
 
-    def _add_sums(self, points: Sequence[SignalPoint], found: dict[str, Bound]) -> list[SignalPoint]:
+    def add_sums(self, points: Sequence[SignalPoint], found: dict[str, Bound]) -> list[SignalPoint]:
         """Bind the sums to the rows that are there; optional sums of nothing are left out."""
         kept = []
         for point in points:
@@ -300,7 +307,8 @@ def _sum(rows: Sequence[tuple[SnmpSignal, Bound]]) -> Bound | None:
         scale = spec.scale / 2.0**spec.precision
         parts.append(Part(scale * bound.factor, spec.offset + scale * bound.shift, spec.sentinels))
     first, *others = (bound.oid for _, bound in rows)
-    return Bound(first, join=tuple(others), parts=tuple(parts))
+    status = tuple(oid for _, bound in rows for oid in bound.status)
+    return Bound(first, join=tuple(others), parts=tuple(parts), status=status, accepted=rows[0][1].accepted)
 
 
 def _unit_of(spec: SnmpSignal, answer: VarBind | None) -> str:
@@ -338,11 +346,6 @@ _SCALES: Mapping[str, Callable[[int], float]] = {
 
 def _oid(fallback: str | SnmpFallback) -> str:
     return fallback if isinstance(fallback, str) else fallback.oid
-
-
-def label_of(answer: VarBind) -> str:
-    """An object as text, for comparing and showing."""
-    return printable(answer.value) if isinstance(answer.value, bytes) else str(answer.value)
 
 
 def _as_numbers(index: str) -> tuple[int, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.device.device import Device
-from harness.device.link import printable
 from harness.device.registry import matching_profiles
 from harness.device.snmp_link import SnmpLink
+from harness.device.texts import printable
 from harness.errors import DeviceError
 
 _SYSTEM = ("1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.1.0")

@@ -18,7 +18,7 @@ from pysnmp.entity import config, engine
 from pysnmp.entity.rfc3413 import ntfrcv
 from pysnmp.proto.rfc1902 import OctetString
 
-from harness.device.link import printable
+from harness.device.texts import printable
 from harness.errors import ConfigError
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials

@@ -130,6 +130,9 @@ class Read:
     oid: str = ""
     """Redfish: the places of the values, `path#pointer`, in `join`."""
     join: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    """SNMP: OIDs beside the value; unless each reads as one of `accepted`, the value is none."""
+    accepted: tuple[str, ...] = ()
     between: tuple[str, str] = ("", "")
     """Only the part of an SNMP text between these two marks."""
     query: str = ""
@@ -153,8 +156,7 @@ class Read:
 async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
     """Read signals now; NaN is what is not a measurement. DeviceError when the device as a whole does not answer."""
     if isinstance(channel, SnmpClient):
-        binds = iter(await channel.get([oid for read in reads for oid in (read.oid, *read.join)]))
-        return [_of_snmp(read, [next(binds) for _ in (read.oid, *read.join)]) for read in reads]
+        return await _look_snmp(channel, reads)
     if isinstance(channel, Instrument):
         answers = {query: await channel.query(query) for query in dict.fromkeys(read.query for read in reads)}
         return [_of_scpi(read, answers[read.query].strip()) for read in reads]
@@ -170,6 +172,12 @@ async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
         except RefusedError:
             data[place] = b""
     return [_of_modbus(read, data[read.function, read.address, read.count]) for read in reads]
+
+
+async def _look_snmp(client: SnmpClient, reads: Sequence[Read]) -> list[float | str]:
+    places = [(read.oid, *read.join, *read.status) for read in reads]
+    binds = iter(await client.get([oid for place in places for oid in place]))
+    return [_of_snmp(read, [next(binds) for _ in place]) for read, place in zip(reads, places, strict=True)]
 
 
 def _scaled(read: Read, raw: float) -> float:
@@ -200,7 +208,11 @@ def _of_modbus(read: Read, data: bytes) -> float | str:
 
 
 def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
+    told = binds[len(binds) - len(read.status) :]
+    binds = binds[: len(binds) - len(read.status)]
     first = binds[0]
+    if any(bind.problem for bind in binds) or not is_valid(told, read.accepted):
+        return "" if read.is_text else math.nan
     if read.is_text:
         return cut(":".join(_snmp_text(bind, read.type) for bind in binds), *read.between)
     value = first.value
@@ -220,6 +232,12 @@ def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
     if isinstance(value, int | float) and first.kind in _NUMBERS:
         return _scaled(read, float(value))
     return math.nan
+
+
+def is_valid(told: Sequence[VarBind], accepted: Sequence[str]) -> bool:
+    """What the objects beside a value say of it; one that the agent does not have says nothing."""
+    said = [each for each in told if not (each.is_missing or each.kind is Kind.NULL)]
+    return all(not each.problem and _snmp_text(each, "text") in accepted for each in said)
 
 
 def cut(text: str, start: str, end: str) -> str:

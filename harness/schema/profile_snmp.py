@@ -87,6 +87,23 @@ class SnmpLookup(Model):
     """Further columns whose texts are appended, with ':' between."""
 
 
+class SnmpValidity(Model):
+    """An object beside a value that says whether the value is one (the operational status of a sensor)."""
+
+    oid: StrictText
+    """Written as the signal's own `oid`: with {i}, or as a column where the signal is bound or looked up."""
+    one_of: Annotated[tuple[int | str, ...], Field(min_length=1)]
+    """What it reads while the value counts; anything else makes the value BAD (missing). An agent without this object
+    says nothing against the value."""
+
+
+_SENSOR_STATUS = {
+    "1.3.6.1.2.1.99.1.1.1.4": "1.3.6.1.2.1.99.1.1.1.5",
+    "1.3.6.1.4.1.9.9.91.1.1.1.1.4": "1.3.6.1.4.1.9.9.91.1.1.1.1.5",
+}
+"""Value column: status column, ok(1), of ENTITY-SENSOR-MIB (RFC 3433) and of Cisco's table before it."""
+
+
 class SnmpSignal(Signal):
     """A readable object of an SNMP agent."""
 
@@ -120,6 +137,9 @@ class SnmpSignal(Signal):
     left out or BAD as `optional` says."""
     optional: bool = False
     """The model may lack it; then it is left out instead of BAD."""
+    validity: SnmpValidity | Literal["ignored"] | None = None
+    """The object that says whether the value is one, where the table has such a column. The status of ENTITY-SENSOR
+    and of Cisco's sensors is looked at by itself; `ignored`: the value counts whatever stands beside it."""
 
     @model_validator(mode="after")
     def _has_one_source(self) -> SnmpSignal:
@@ -135,6 +155,16 @@ class SnmpSignal(Signal):
     def is_text(self) -> bool:
         """Whether the signal is a text instead of a number."""
         return self.type in ("text", "octets")
+
+    @property
+    def status(self) -> SnmpValidity | None:
+        """What says whether the value is one: as the profile says it, or as the table of its column has it."""
+        if isinstance(self.validity, SnmpValidity) or self.validity == "ignored" or self.is_text:
+            return self.validity if isinstance(self.validity, SnmpValidity) else None
+        for values, states in _SENSOR_STATUS.items():
+            if self.oid == values or self.oid.startswith(f"{values}."):
+                return SnmpValidity(oid=states + self.oid.removeprefix(values), one_of=(1,))
+        return None
 
 
 class SnmpCommand(Model):

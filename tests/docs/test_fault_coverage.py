@@ -8,7 +8,7 @@ import re
 import pytest
 from doc_pages import ROOT
 
-from harness.device.link import printable
+from harness.device.texts import printable
 from harness.schema.problems import one_line
 
 PAGE = (ROOT / "docs" / "reference" / "fault-coverage.md").read_text(encoding="utf-8")

@@ -240,7 +240,7 @@ def test_a_refused_register_is_left_out_told_once_and_tried_again_after_a_loss()
         assert frame.qualities.tolist() == [Quality.GOOD, Quality.BAD_REFUSED]
         assert frame.values[0] == pytest.approx(20.5)
         (told,) = device.events
-        assert told.startswith("humidity is left out from now on")
+        assert told.startswith("humidity is left out: ")
         assert device.health.by_kind == {"refused": 2}
         before = device.link.client.counters.requests
         await device.poll()

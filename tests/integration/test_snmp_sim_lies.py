@@ -9,7 +9,7 @@ import pytest
 from harness.clock import run
 from harness.errors import DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.secret import Secret
-from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials
+from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials, VarBind
 from sim.network import MemoryNetwork
 from sim.servers.snmp import SnmpResponder, TableView, UsmUser
 from sim.servers.snmp.lies import Lie, LyingResponder
@@ -25,7 +25,7 @@ ROWS = {
     f"{TEXT}.6": (Kind.TIMETICKS, 12_345),
 }
 OIDS, KINDS = list(ROWS), [kind for kind, _ in ROWS.values()]
-TRUTH = [(oid, kind, value) for oid, (kind, value) in ROWS.items()]
+TRUTH = [VarBind(oid, kind, value) for oid, (kind, value) in ROWS.items()]
 V2C = SnmpCredentials("2c", community=Secret("rack-word"))
 V3 = SnmpCredentials(
     "3",
@@ -51,6 +51,8 @@ SAYS_NOTHING = {Lie.NO_SUCH_INSTANCE: Kind.NO_SUCH_INSTANCE, Lie.NULL_VALUES: Ki
 """After these the client says honestly that there is no value."""
 SILENCE = {Lie.DROP_REQUEST, Lie.DROP_REPLY, Lie.DELAY, Lie.OTHER_PORT}
 REFUSAL = {Lie.GEN_ERR_BUT_ACTS, Lie.TOO_BIG}
+COSTS_VALUES = {Lie.WRONG_TYPE, Lie.EMPTY_INTEGER, Lie.WRONG_ORDER, Lie.OVERSIZE}
+"""These spoil single values, or can only be told of several at once: what is not spoilt is the truth."""
 
 
 def talk(credentials, use, **options):
@@ -101,6 +103,11 @@ def test_no_lie_becomes_a_reading(lie, credentials):
         assert [bind.value for bind in outcome[2:]] == [2**32 - 1, 2**64 - 1, 2**32 - 1, 2**32 - 1]
     elif lie in SAYS_NOTHING:
         assert [(bind.kind, bind.value) for bind in outcome] == [(SAYS_NOTHING[lie], None)] * len(OIDS)
+    elif lie in COSTS_VALUES:
+        lied = [bind for bind, true in zip(outcome, TRUTH, strict=True) if not bind.problem and bind != true]
+        assert not lied or (lie is Lie.OVERSIZE and [bind.oid for bind in lied] == [OIDS[1]])  # a text may be that long
+        assert all(bind.value is None for bind in outcome if bind.problem)
+        assert (lie is Lie.WRONG_ORDER) == (outcome == TRUTH)
     elif lie in SILENCE:
         assert isinstance(outcome, UnreachableError)
         assert counters.timeouts == 1

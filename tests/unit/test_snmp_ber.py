@@ -75,7 +75,7 @@ def test_bindings_round_trip_both_ways_of_reading(pairs):
         (0x42, "00ffffffff", Kind.GAUGE32, 2**32 - 1),
         (0x42, "0000002a", Kind.GAUGE32, 42),
         (0x46, "ffffffffffffffff", Kind.COUNTER64, 2**64 - 1),
-        (0x02, "0080000001", Kind.INTEGER, 2**31 + 1),
+        (0x02, "007fffffff", Kind.INTEGER, 2**31 - 1),
         (0x02, "ffff", Kind.INTEGER, -1),
         (0x44, "9f7804" + struct.pack(">f", 1.5).hex(), Kind.OPAQUE, 1.5),
         (0x44, "9f7908" + struct.pack(">d", -2.25).hex(), Kind.OPAQUE, -2.25),
@@ -94,6 +94,8 @@ def test_sloppy_and_rare_forms_are_read(tag, content, kind, value):
     [
         (0x02, ""),
         (0x02, "0100000000"),
+        (0x02, "0080000000"),
+        (0x02, "00fffffc19"),
         (0x02, "00" * 9),
         (0x41, ""),
         (0x42, "0100000000"),
@@ -119,8 +121,10 @@ def test_long_form_lengths_are_read():
     oid, value = bytes.fromhex("068103 2b0601"), bytes.fromhex("02820001 2a")
     body = bytes.fromhex("3083 00000b") + oid + value
     assert len(oid + value) == 11
-    assert match_varbinds(body, 0, len(body), [(encode_oid("1.3.6.1"), "1.3.6.1")]) == [("1.3.6.1", Kind.INTEGER, 42)]
-    assert decode_varbinds(body, 0, len(body)) == [("1.3.6.1", Kind.INTEGER, 42)]
+    assert match_varbinds(body, 0, len(body), [(encode_oid("1.3.6.1"), "1.3.6.1")]) == [
+        VarBind("1.3.6.1", Kind.INTEGER, 42)
+    ]
+    assert decode_varbinds(body, 0, len(body)) == [VarBind("1.3.6.1", Kind.INTEGER, 42)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from harness.clock import run
 from harness.errors import ConfigError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.secret import Secret
-from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials
+from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials, VarBind
 from harness.transport.snmp.ber import (
     decode_varbinds,
     encode_integer,
@@ -24,6 +24,7 @@ from harness.transport.snmp.ber import (
     read_octets,
     tlv,
 )
+from harness.transport.snmp.exchange import BindingsError
 
 WORD = "s3cret-community"
 CREDENTIALS = SnmpCredentials("2c", community=Secret(WORD))
@@ -128,7 +129,7 @@ def refused(behave, use, error=ProtocolViolationError, **options):
     async def catch(client):
         with pytest.raises(error) as caught:
             await use(client)
-        assert type(caught.value) is error or error is UnreachableError
+        assert not isinstance(caught.value, RefusedError) or error is RefusedError
         assert WORD not in str(caught.value)
         assert WORD.encode().hex(" ") not in str(caught.value)
         return caught.value
@@ -152,16 +153,7 @@ def test_get_gives_exactly_what_was_asked_in_that_order_over_several_requests():
 
 ONE, TWO = OIDS[0], OIDS[1]
 GOOD = [(ONE, TABLE[ONE]), (TWO, TABLE[TWO])]
-LIES = {
-    "wrong oid": (lambda a: answer(a, [GOOD[0], (OIDS[2], TABLE[TWO])]), "came in its place"),
-    "order": (lambda a: answer(a, GOOD[::-1]), "came in its place"),
-    "extra": (lambda a: answer(a, [*GOOD, GOOD[0]]), "more came"),
-    "fewer": (lambda a: answer(a, GOOD[:1]), "2 bindings asked, 1 came"),
-    "none": (lambda a: answer(a, []), "2 bindings asked, 0 came"),
-    "unknown type": (lambda a: answer(a, [GOOD[0], (TWO, b"\x4b\x01\x01")]), "0x4b"),
-    "empty integer": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x00")]), "INTEGER of 0 bytes"),
-    "end of mib": (lambda a: answer(a, [GOOD[0], (TWO, b"\x82\x00")]), "0x82"),
-    "left over": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x01\x01\x00")]), "left over"),
+ENVELOPE_LIES = {
     "trailing": (lambda a: answer(a, GOOD, tail=b"\x00"), "behind the end"),
     "version": (lambda a: answer(a, GOOD, version=0), "version 2c"),
     "community": (lambda a: answer(a, GOOD, community="public"), "another community"),
@@ -173,11 +165,20 @@ LIES = {
     "negative status": (lambda a: answer(a, GOOD, status=-1), "error-status -1"),
     "cut short": (lambda a: answer(a, GOOD)[:-3], "cut short"),
 }
+BINDING_LIES = {
+    "wrong oid": (lambda a: answer(a, [GOOD[0], (OIDS[2], TABLE[TWO])]), "came in its place"),
+    "order": (lambda a: answer(a, GOOD[::-1]), "came in its place"),
+    "extra": (lambda a: answer(a, [*GOOD, GOOD[0]]), "more came"),
+    "fewer": (lambda a: answer(a, [GOOD[0]]), "2 bindings asked, 1 came"),
+    "none": (lambda a: answer(a, []), "2 bindings asked, 0 came"),
+    "left over": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x01\x01\x00")]), "left over"),
+    "too long": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x05\x01")]), "cut short"),
+}
 
 
-@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("name", ENVELOPE_LIES)
 def test_a_lie_with_the_right_id_is_refused_at_once(name):
-    lie, why = LIES[name]
+    lie, why = ENVELOPE_LIES[name]
     error, counters, network = refused(lambda a: [lie(a)], lambda c: c.get([ONE, TWO]))
     assert why in str(error)
     assert counters.violations == 1
@@ -185,12 +186,152 @@ def test_a_lie_with_the_right_id_is_refused_at_once(name):
     assert len(network.seen) == 1
 
 
-def test_a_value_of_another_kind_than_prepared_is_refused():
+@pytest.mark.parametrize("name", BINDING_LIES)
+def test_an_agent_whose_bindings_are_never_what_was_asked_is_refused_as_a_whole(name):
+    lie, why = BINDING_LIES[name]
+    error, counters, network = refused(
+        lambda a: [lie(a) if len(a.oids) > 1 else answer(a, [])], lambda c: c.get([ONE, TWO]), BindingsError
+    )
+    assert why in str(error)
+    assert (counters.violations, counters.timeouts, len(network.seen)) == (3, 0, 3)
+
+
+BAD_VALUES = {
+    "an INTEGER of no bytes": (b"\x02\x00", "INTEGER of 0 bytes"),
+    "an unsigned number of no bytes": (b"\x42\x00", "unsigned number of 0 bytes"),
+    "-999 as 40 bits": (b"\x02\x05\x00\xff\xff\xfc\x19", "more than 32 bits"),
+    "a Gauge32 of 33 bits": (b"\x42\x05\x01\x00\x00\x00\x00", "larger than 4294967295"),
+    "a type that is none": (b"\x4b\x01\x01", "0x4b is not an SNMP type"),
+    "the end of the MIB": (b"\x82\x00", "end of the MIB"),
+    "a NULL with content": (b"\x05\x01\x00", "1 bytes where there is no value"),
+    "an address of three bytes": (b"\x40\x03\x01\x02\x03", "IpAddress of 3 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_VALUES)
+def test_one_value_that_cannot_be_decoded_costs_that_value(name):
+    """Its frame is intact: what stands before and behind it is read, with one request and no violation."""
+    value, why = BAD_VALUES[name]
+    three = [ONE, TWO, OIDS[2]]
+    binds = [(ONE, TABLE[ONE]), (TWO, value), (OIDS[2], TABLE[OIDS[2]])]
+    found, client, network = talk(lambda a: [answer(a, binds)], lambda c: c.get(three))
+    assert [bind.kind for bind in found] == [Kind.GAUGE32, Kind.UNDECODABLE, Kind.GAUGE32]
+    assert why in found[1].problem
+    assert found[1].value is None
+    assert (client.counters.violations, len(network.seen)) == (0, 1)
+
+
+def test_a_value_of_another_kind_than_prepared_is_none():
     def use(client):
         return client.poll(client.prepare([ONE, TWO], [Kind.GAUGE32, Kind.INTEGER]))
 
-    error, _, _ = refused(honest, use)
-    assert f"{TWO}: INTEGER expected, got GAUGE32" in str(error)
+    found, _, _ = talk(honest, use)
+    assert [bind.kind for bind in found] == [Kind.GAUGE32, Kind.UNDECODABLE]
+    assert found[1].problem == "INTEGER expected, got GAUGE32"
+
+
+SPOILING = {
+    "genErr": lambda a: answer(a, [(oid, b"\x05\x00") for oid in a.oids], status=5, index=1),
+    "left over": lambda a: answer(a, [(oid, b"\x02\x01\x01\x00") for oid in a.oids]),
+}
+
+
+@pytest.mark.parametrize("how", SPOILING)
+def test_an_object_that_spoils_what_it_is_in_is_found_once_and_left_out(how):
+    """40 objects, the seventh is the bad one: 39 are read, from the second poll on with one request."""
+    bad, sick = OIDS[6], [True]
+
+    def behave(asked):
+        return [SPOILING[how](asked)] if bad in asked.oids and sick[0] else honest(asked)
+
+    async def use(client):
+        prepared, seen = client.prepare(OIDS[:40]), []
+        await client.poll(prepared)
+        sick[0] = True
+        for _ in range(4):
+            found = await client.poll(prepared)
+            assert [bind.oid for bind in found if bind.problem] == ([bad] if sick[0] else [])
+            assert sum(bind.value is not None for bind in found) == 39 + (not sick[0])
+            seen.append(len(client.network.seen))
+            client.network.seen.clear()
+        sick[0] = False
+        await asyncio.sleep(60.0)
+        back = await client.poll(prepared)
+        return seen, [bind for bind in back if bind.problem], await client.poll(prepared)
+
+    async def main():
+        network = Memory(behave)
+        client = SnmpClient(network, "pdu", 161, CREDENTIALS)
+        await client.open()
+        client.network = network
+        network.seen.clear()
+        sick[0] = False
+        return await use(client), network
+
+    (seen, problems, last), network = run(main, rate=float("inf"))
+    assert seen[0] <= 1 + 2 * 6 + 1
+    assert seen[1:] == [1, 1, 1]
+    assert problems == []
+    assert [bind.oid for bind in last if bind.problem] == []
+    assert len(network.seen[-1].oids) == 40
+
+
+def test_an_object_that_was_never_answered_is_tried_again_after_minutes_and_at_once_when_it_is_urgent():
+    def behave(asked):
+        return [SPOILING["genErr"](asked)] if TWO in asked.oids else honest(asked)
+
+    async def use(client):
+        prepared = client.prepare([ONE, TWO, OIDS[2]])
+        asked = []
+        for wait, is_urgent in ((0, False), (1, False), (250, False), (60, False), (1, False), (0, True)):
+            await asyncio.sleep(wait)
+            before = client.counters.requests
+            found = await client.poll(prepared, is_urgent=is_urgent)
+            assert found[1].kind is Kind.REFUSED
+            asked.append(client.counters.requests - before)
+        return asked
+
+    asked, _, _ = talk(behave, use)
+    assert asked[1:] == [1, 1, 2, 1, 2]
+
+
+def test_an_agent_that_refuses_everything_for_a_while_is_back_at_once():
+    sick = [False]
+
+    def behave(asked):
+        return [SPOILING["genErr"](asked)] if sick[0] else honest(asked)
+
+    async def use(client):
+        prepared = client.prepare(OIDS[:40])
+        await client.poll(prepared)
+        sick[0] = True
+        before = client.counters.requests
+        for _ in range(3):
+            with pytest.raises(RefusedError):
+                await client.poll(prepared)
+        asked = client.counters.requests - before
+        sick[0] = False
+        return asked, [bind.problem for bind in await client.poll(prepared)]
+
+    (asked, problems), _, _ = talk(behave, use)
+    assert asked <= 3 * 14
+    assert not any(problems)
+
+
+def test_objects_that_are_only_answered_in_parts_are_asked_in_parts():
+    def behave(asked):
+        return honest(asked) if len(asked.oids) <= 20 else [SPOILING["genErr"](asked)]
+
+    async def use(client):
+        prepared = client.prepare(OIDS[:40])
+        counts = []
+        for _ in range(5):
+            before = client.counters.requests
+            assert not any(bind.problem for bind in await client.poll(prepared))
+            counts.append(client.counters.requests - before)
+        return counts
+
+    assert talk(behave, use)[0] == [3, 3, 3, 2, 2]
 
 
 def test_noise_does_not_end_the_waiting_for_the_true_answer():
@@ -345,11 +486,13 @@ def test_another_source_is_taken_only_when_allowed_and_counted():
 
 def test_an_error_status_is_a_refusal_even_with_values():
     error, counters, _ = refused(
-        lambda a: [answer(a, GOOD, status=5, index=2)], lambda c: c.get([ONE, TWO]), RefusedError
+        lambda a: [answer(a, GOOD[: len(a.oids)], status=5, index=len(a.oids))],
+        lambda c: c.get([ONE, TWO]),
+        RefusedError,
     )
     assert error.vendor_code == "genErr"
     assert "object 2 of 2" in str(error)
-    assert counters.refused == 1
+    assert counters.refused == 3
 
 
 def test_too_big_halves_the_request_and_is_remembered():
@@ -379,7 +522,7 @@ def test_walk_gives_the_subtree_and_nothing_else():
     found, _, network = talk(honest, lambda c: c.walk("1.3.6.1.4.1.99"), max_repetitions=25)
     assert [(bind.oid, (bind.kind, bind.value)) for bind in found] == list(TABLE.items())
     assert [asked.tag for asked in network.seen] == [0xA5] * 4
-    assert talk(honest, lambda c: c.walk("1.3.6.1.4.1.99.5"))[0] == [(OIDS[4], *TABLE[OIDS[4]])]
+    assert talk(honest, lambda c: c.walk("1.3.6.1.4.1.99.5"))[0] == [VarBind(OIDS[4], *TABLE[OIDS[4]])]
     assert talk(honest, lambda c: c.walk("1.3.6.1.4.1.9"))[0] == []
 
 

@@ -7,6 +7,9 @@
 Lengths must be definite and stay inside their parent. Long-form lengths and padded numbers are accepted (real agents
 send them), unsigned numbers may lack the pad byte (ditto), but nothing may be cut short, empty where a value must be,
 or left over. Everything here raises BerError and nothing else on foreign bytes.
+
+A value whose frame is intact and whose content is none of its type (an INTEGER of no bytes, or of more than 32 bits)
+costs that value: it comes as UNDECODABLE, and what stands behind it is read on.
 """
 
 from __future__ import annotations
@@ -194,7 +197,7 @@ def _decode_integer(content: bytes) -> Value:
     if not 1 <= len(content) <= 8:
         raise BerError(f"an INTEGER of {len(content)} bytes")
     value = int.from_bytes(content, "big", signed=True)
-    if not -(2**31) <= value < 2**32:  # above 2**31 are agents that put a Gauge32 into an INTEGER
+    if not -(2**31) <= value < 2**31:
         raise BerError(f"INTEGER {value} has more than 32 bits")
     return value
 
@@ -256,9 +259,6 @@ _DECODERS: dict[int, tuple[Kind, Callable[[bytes], Value]]] = {
     Kind.END_OF_MIB_VIEW: (Kind.END_OF_MIB_VIEW, _decode_nothing),
 }
 
-_GET_DECODERS = {tag: entry for tag, entry in _DECODERS.items() if tag != Kind.END_OF_MIB_VIEW}
-"""What a GET may be answered with: the end of the MIB is no answer to it."""
-
 
 def decode_value(tag: int, content: bytes) -> tuple[Kind, Value]:
     """Kind and value of a value element."""
@@ -267,6 +267,14 @@ def decode_value(tag: int, content: bytes) -> tuple[Kind, Value]:
         raise BerError(f"value type 0x{tag:02x} is not an SNMP type")
     kind, decode = entry
     return kind, decode(content)
+
+
+def _bind(oid: str, tag: int, content: bytes) -> VarBind:
+    """An object with its value, or with what is wrong with it."""
+    try:
+        return VarBind(oid, *decode_value(tag, content))
+    except BerError as error:
+        return VarBind(oid, Kind.UNDECODABLE, None, str(error))
 
 
 def decode_varbinds(data: bytes, position: int, limit: int) -> list[VarBind]:
@@ -278,8 +286,7 @@ def decode_varbinds(data: bytes, position: int, limit: int) -> list[VarBind]:
         tag, value_start, value_stop = header(data, oid_stop, stop)
         if value_stop != stop:
             raise BerError("bytes left over in a binding")
-        kind, value = decode_value(tag, data[value_start:value_stop])
-        found.append(VarBind(decode_oid(data[oid_start:oid_stop]), kind, value))
+        found.append(_bind(decode_oid(data[oid_start:oid_stop]), tag, data[value_start:value_stop]))
         position = stop
     return found
 
@@ -300,7 +307,7 @@ def match_varbinds(  # noqa: C901 (one loop without calls: every value of every 
     found: list[VarBind] = []
     fresh: Known = []
     before = known if known is not None and len(known) == len(wanted) else None
-    append, make, decoders, from_bytes = found.append, tuple.__new__, _GET_DECODERS, int.from_bytes
+    append, make, from_bytes = found.append, tuple.__new__, int.from_bytes
     for place, (encoded, oid) in enumerate(wanted):
         if before is not None:
             same, bind = before[place]
@@ -330,19 +337,14 @@ def match_varbinds(  # noqa: C901 (one loop without calls: every value of every 
             if end != stop:
                 raise BerError(f"binding of {oid}: {stop - end} bytes left over")
             content = data[position:stop]
-        entry = decoders.get(tag)
-        if entry is None:
-            raise BerError(f"binding of {oid}: value type 0x{tag:02x} is not an SNMP type")
-        kind, decode = entry
         if tag == 0x42 and 0 < len(content) < 5:
-            append(make(VarBind, (oid, kind, from_bytes(content, "big"))))
+            append(make(VarBind, (oid, Kind.GAUGE32, from_bytes(content, "big"), "")))
         elif tag == INTEGER and 0 < len(content) < 5:
-            append(make(VarBind, (oid, kind, from_bytes(content, "big", signed=True))))
+            append(make(VarBind, (oid, Kind.INTEGER, from_bytes(content, "big", signed=True), "")))
+        elif tag == Kind.END_OF_MIB_VIEW:
+            append(VarBind(oid, Kind.UNDECODABLE, None, "the end of the MIB is no answer to a GET"))
         else:
-            try:
-                append(make(VarBind, (oid, kind, decode(content))))
-            except BerError as error:
-                raise BerError(f"binding of {oid}: {error}") from None
+            append(_bind(oid, tag, content))
         position = stop
         if before is not None:
             before[place] = data[begin:stop], found[-1]

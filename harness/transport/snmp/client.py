@@ -20,7 +20,8 @@ from harness.transport.snmp.ber import (
     header,
     match_varbinds,
 )
-from harness.transport.snmp.exchange import Exchange
+from harness.transport.snmp.exchange import BindingsError, Exchange
+from harness.transport.snmp.halving import Halving, Spoilers, may_spoil
 from harness.transport.snmp.message import Pdu, PduType
 from harness.transport.snmp.types import Kind, SnmpCounters, SnmpCredentials, Value, VarBind
 from harness.transport.snmp.walk import walk
@@ -38,10 +39,10 @@ _NO_RIGHTS = ("authorizationError", "noAccess")
 class PreparedGet:
     """A list of OIDs encoded once, to be polled many times.
 
-    `kinds`, where given, are what the values must be; None (or a missing object) allows any.
+    `kinds`, where given, are what the values must be, else they are UNDECODABLE; None (or a missing object) allows any.
     """
 
-    __slots__ = ("_encoded", "_kinds", "_pdus", "known", "known_of", "oids")
+    __slots__ = ("_encoded", "_kinds", "_pdus", "_rest", "is_read", "known", "known_of", "oids")
 
     def __init__(self, oids: Sequence[str], kinds: Sequence[Kind | None] | None = None) -> None:
         if kinds is not None and len(kinds) != len(oids):
@@ -50,6 +51,9 @@ class PreparedGet:
         self._encoded = [(encode_oid(oid), oid) for oid in self.oids]
         self._kinds = kinds
         self._pdus: dict[tuple[int, int], Pdu] = {}
+        self._rest: dict[frozenset[str], PreparedGet] = {}
+        self.is_read = False
+        """Whether all of it has been answered once."""
         self.known: SnmpObjectList | None = None
         """The list as the agent `known_of` knows it, where a network offers it in memory."""
         self.known_of: SnmpPeer | None = None
@@ -61,6 +65,14 @@ class PreparedGet:
 
     def __len__(self) -> int:
         return len(self.oids)
+
+    def without(self, left_out: frozenset[str]) -> PreparedGet:
+        """The same list without some of its OIDs."""
+        if left_out not in self._rest:
+            places = [place for place, oid in enumerate(self.oids) if oid not in left_out]
+            kinds = None if self._kinds is None else [self._kinds[place] for place in places]
+            self._rest = {left_out: PreparedGet([self.oids[place] for place in places], kinds)}
+        return self._rest[left_out]
 
     def pdu(self, start: int, size: int) -> Pdu:
         """The request for `size` OIDs from `start` on."""
@@ -91,10 +103,13 @@ def _accept_get(
     stop: int,
 ) -> list[VarBind]:
     found = match_varbinds(data, start, stop, wanted, known)
-    for bind, kind in zip(found, kinds, strict=True):
-        if kind is not None and bind.kind is not kind and not bind.is_missing and bind.kind is not Kind.NULL:
-            raise BerError(f"{bind.oid}: {kind.name} expected, got {bind.kind.name}")
-    return found
+    return [_of_kind(bind, kind) for bind, kind in zip(found, kinds, strict=True)]
+
+
+def _of_kind(bind: VarBind, kind: Kind | None) -> VarBind:
+    if kind is None or bind.kind is kind or bind.is_missing or bind.kind is Kind.NULL or bind.problem:
+        return bind
+    return VarBind(bind.oid, Kind.UNDECODABLE, None, f"{kind.name} expected, got {bind.kind.name}")
 
 
 class Answers:
@@ -126,7 +141,8 @@ class SnmpClient:
 
     Every method raises UnreachableError (nobody answers, or refuses us altogether), ProtocolViolationError (the answer
     is not one to what was asked), RefusedError (an SNMP error-status: `vendor_code` is its word) or ConfigError (the
-    argument is wrong, nothing was sent).
+    argument is wrong, nothing was sent). An object that spoils the answers it is in costs its own value, not theirs:
+    see `halving`.
     """
 
     def __init__(
@@ -152,6 +168,7 @@ class SnmpClient:
         self._retries = retries
         self._max_oids = max_oids
         self._max_repetitions = max_repetitions
+        self._spoilers = Spoilers()
 
     @property
     def counters(self) -> SnmpCounters:
@@ -180,6 +197,10 @@ class SnmpClient:
             self._abandon()
             raise
 
+    def renew(self) -> None:
+        """The agent was away and is back: what it refused is asked for again with the next poll."""
+        self._spoilers.hasten()
+
     def _abandon(self) -> None:
         self._exchange.close()
         self.counters.connect_failures += 1
@@ -190,26 +211,72 @@ class SnmpClient:
         await asyncio.sleep(0)  # asyncio lets go of the socket in the next turn of the loop
 
     def prepare(self, oids: Sequence[str], kinds: Sequence[Kind | None] | None = None) -> PreparedGet:
-        """Encode a list of OIDs once for `poll`; with `kinds`, a value of another type is a violation."""
+        """Encode a list of OIDs once for `poll`; with `kinds`, a value of another type is none."""
         return PreparedGet(oids, kinds)
 
     async def get(self, oids: Sequence[str]) -> list[VarBind]:
         """The values of exactly these OIDs in this order; what the agent does not have is of a NO_SUCH kind."""
-        return await self.poll(PreparedGet(oids))
+        return await self.poll(PreparedGet(oids), is_urgent=True)
 
-    async def poll(self, prepared: PreparedGet) -> list[VarBind]:
-        """As `get`, for a prepared list."""
+    async def poll(self, prepared: PreparedGet, *, is_urgent: bool = False) -> list[VarBind]:
+        """As `get`, for a prepared list; objects that spoil answers are asked now only if it is urgent, or time."""
+        if self._spoilers and (left_out := self._spoilers.among(prepared.oids)):
+            return await self._poll_around(prepared, left_out, is_urgent=is_urgent)
         found: list[VarBind] = []
         total = len(prepared)
         while len(found) < total:
-            size = min(self._max_oids, total - len(found))
-            try:
-                found += await self._exchange.request(prepared.pdu(len(found), size), self._retries)
-            except RefusedError as error:
-                if error.vendor_code != "tooBig" or size == 1:
-                    raise
-                self._max_oids = size // 2
+            found += await self._chunk(prepared, len(found), min(self._max_oids, total - len(found)))
+        if not prepared.is_read:
+            prepared.is_read = True
+            self._spoilers.read([bind.oid for bind in found if not bind.problem])
         return found
+
+    async def _chunk(self, prepared: PreparedGet, start: int, size: int) -> list[VarBind]:
+        """At least one, at most `size` objects from `start` on."""
+
+        async def ask(first: int, count: int) -> list[VarBind]:
+            found: list[VarBind] = await self._exchange.request(prepared.pdu(first, count), self._retries)
+            return found
+
+        try:
+            found = await ask(start, size)
+        except (BindingsError, RefusedError) as error:
+            if size == 1:
+                raise
+            if isinstance(error, RefusedError) and error.vendor_code == "tooBig":
+                self._max_oids = size // 2
+                return []
+            if not may_spoil(error):
+                raise
+            halving = Halving(prepared.oids, ask, self._spoilers, error)
+            found = await halving.values(start, size)
+            if not halving.found_any and self._spoilers.only_in_parts(size):
+                self._max_oids = size // 2
+            return found
+        self._spoilers.well(size)
+        return found
+
+    async def _poll_around(self, prepared: PreparedGet, left_out: frozenset[str], *, is_urgent: bool) -> list[VarBind]:
+        """A list without what spoils its answers, and that alone, when it is due. The error of it when it is all."""
+        rest = prepared.without(left_out)
+        found = {bind.oid: bind for bind in await self.poll(rest)} if len(rest) else {}
+        for oid in sorted(left_out):
+            is_asked = is_urgent or self._spoilers.is_due(oid)
+            found[oid] = await self._alone(oid) if is_asked else self._spoilers.shown(oid)
+        if all(bind.problem for bind in found.values()):
+            raise self._spoilers.why(min(left_out))
+        return [found[oid] for oid in prepared.oids]
+
+    async def _alone(self, oid: str) -> VarBind:
+        try:
+            (found,) = await self._exchange.request(PreparedGet([oid]).pdu(0, 1), self._retries)
+        except (BindingsError, RefusedError) as error:
+            if not may_spoil(error):
+                raise
+            return self._spoilers.refused(oid, error)
+        self._spoilers.read([oid])
+        bind: VarBind = found
+        return bind
 
     def at_once(self, prepared: PreparedGet) -> Answers | None:
         """The values of a prepared list from a network that offers the agent itself; None: `poll` it."""

@@ -18,6 +18,7 @@ from harness.transport.network import Network, SocketNetwork
 from harness.transport.snmp.ber import BerError
 from harness.transport.snmp.message import (
     ERROR_WORDS,
+    BindingsMismatchError,
     Community,
     MismatchError,
     Pdu,
@@ -34,6 +35,10 @@ _BUSY = "resourceUnavailable"
 
 class SilentError(UnreachableError):
     """Nobody answered in time: the device is off, or the answer was too big for it or for the network."""
+
+
+class BindingsError(ProtocolViolationError):
+    """The envelope of the answer is right, its bindings are not what was asked: another question may be answered."""
 
 
 class _Pending(NamedTuple):
@@ -180,7 +185,7 @@ class Exchange:
             self._settle(error)
         except MismatchError as error:
             self.counters.violations += 1
-            self._settle(self._violation(str(error), data, pending.pdu.operation))
+            self._settle(self._violation(error, data, pending.pdu.operation))
         except BerError as error:
             self._note(data, str(error))
 
@@ -196,7 +201,7 @@ class Exchange:
         try:
             return pdu.accept(reply.data, reply.start, reply.stop)
         except BerError as error:
-            raise MismatchError(str(error)) from None
+            raise BindingsMismatchError(str(error)) from None
 
     def _note(self, data: bytes, reason: str) -> None:
         """Remember noise: if nothing better comes, it is what the request failed of."""
@@ -297,9 +302,10 @@ class Exchange:
         operation = operation or (self._pending.pdu.operation if self._pending else "")
         return UnreachableError(what, device=self.device, operation=operation, hint=hint, trouble=trouble)
 
-    def _violation(self, reason: str, data: bytes, operation: str) -> ProtocolViolationError:
+    def _violation(self, reason: MismatchError, data: bytes, operation: str) -> ProtocolViolationError:
         shown = hexed(self._security.redact(data))
-        return ProtocolViolationError(
+        kind = BindingsError if isinstance(reason, BindingsMismatchError) else ProtocolViolationError
+        return kind(
             f"the reply does not match the request: {reason} ({shown})", device=self.device, operation=operation
         )
 

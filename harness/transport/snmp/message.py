@@ -59,6 +59,10 @@ class MismatchError(BerError):
     """An answer to the request that is waiting, but not one that can be believed."""
 
 
+class BindingsMismatchError(MismatchError):
+    """An answer whose envelope can be believed, and whose bindings cannot."""
+
+
 class Reply(NamedTuple):
     """An answer whose envelope is right: error-status, error-index, and where its bindings lie in `data`."""
 

@@ -33,6 +33,10 @@ class Kind(IntEnum):
     NO_SUCH_OBJECT = 0x80
     NO_SUCH_INSTANCE = 0x81
     END_OF_MIB_VIEW = 0x82
+    UNDECODABLE = -1
+    """No type of the wire: the value came in a frame that is intact, and its content is none of its type."""
+    REFUSED = -2
+    """No type of the wire: the agent refuses every request that asks for this object."""
 
 
 Value = int | float | bytes | str | None
@@ -42,12 +46,15 @@ class VarBind(NamedTuple):
     """One answered object.
 
     `value` is int for the number kinds, bytes for OCTET_STRING, str for OID and IP_ADDRESS, float for an Opaque that
-    holds one (bytes for any other), None for NULL and the three kinds that say "not here".
+    holds one (bytes for any other), None for NULL, for the three kinds that say "not here", and where there is
+    a `problem`.
     """
 
     oid: str
     kind: Kind
     value: Value
+    problem: str = ""
+    """Why there is no value, of an UNDECODABLE or REFUSED object."""
 
     @property
     def is_missing(self) -> bool:
