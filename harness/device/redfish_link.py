@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.device import redfish_values
 from harness.device.link import Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
 from harness.device.wire import Command, Read
-from harness.errors import RefusedError
+from harness.errors import DeviceError, RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import RedfishProfile, RedfishSignal
+from harness.transport.again import Again
 from harness.transport.redfish import RedfishClient
+from harness.transport.redfish.client import NoResourceError, SlowError
 from harness.transport.redfish.resource import MISSING, JsonObject, at
 
 _UNAUTHORISED = 401
@@ -34,56 +37,87 @@ class Source:
     sentinels: tuple[float, ...] = ()
     gain: float = 1.0
     offset: float = 0.0
+    states: tuple[str, ...] | None = None
+    """Values of Status.State, in folded case, in which a value counts; None: in all."""
 
 
 class RedfishReadPlan:
-    """Resources in a fixed order, and the points that they serve."""
+    """Resources, and the points that they serve. A resource that is refused or none makes its own signals BAD."""
 
     def __init__(self, link: RedfishLink, points: Sequence[SignalPoint]) -> None:
         self._link = link
         self._sources = [link.source(point) for point in points]
         self._paths = list(dict.fromkeys(path for source in self._sources for path, _ in source.places))
+        self._mute: Again[str] = Again()
 
-    async def read(self) -> Reply:
-        """Ask for every resource once. One that is refused makes its own signals BAD; all refused: RefusedError."""
+    async def read(self, *, is_urgent: bool = False) -> Reply:
+        """Ask for every resource once; the error when none of them can be read."""
         reply = Reply.empty(len(self._sources))
         reply.notes, self._link.notes = self._link.notes, []
         resources: dict[str, JsonObject | Quality] = {}
-        refusal: RefusedError | None = None
-        for path in self._paths:
+        problem: DeviceError | None = None
+        now = asyncio.get_running_loop().time()
+        lost = 0
+        for path in list(self._paths):
+            if not is_urgent and not self._mute.is_due(path, now):
+                resources[path] = Quality.BAD_TIMEOUT
+                continue
             try:
                 resources[path] = await self._link.client.get(path)
-                self._link.told.discard(path)
-            except RefusedError as error:
-                if error.vendor_code == _UNAUTHORISED:
+            except redfish_values.OF_ONE_RESOURCE as error:
+                if isinstance(error, RefusedError) and error.vendor_code == _UNAUTHORISED:
                     raise
-                is_gone = error.vendor_code == redfish_values.GONE
-                resources[path] = Quality.BAD_MISSING if is_gone else Quality.BAD_REFUSED
-                refusal = refusal if is_gone else error
-                reply.refusals += 1
-                if path not in self._link.told:
-                    self._link.told.add(path)
-                    reply.notes.append(f"{path}: {error.message}")
-        if refusal is not None and Quality.BAD_REFUSED in resources.values() and not _any_good(resources):
-            raise refusal
+                resources[path] = redfish_values.quality_of(error)
+                if resources[path] is not Quality.BAD_MISSING:
+                    problem = error
+                if not isinstance(error, RefusedError | NoResourceError):
+                    lost += 1
+                    self._lost(path, error, now, is_first=lost == 1, is_alone=_any_good(resources))
+                self._tell(path, error, reply)
+            else:
+                self._answered(path, reply)
+        if problem is not None and not _any_good(resources):
+            raise problem
+        self._fill(resources, reply)
+        return reply
+
+    def _lost(self, path: str, error: DeviceError, now: float, *, is_first: bool, is_alone: bool) -> None:
+        """A resource cost the connection: asked last from now on. The error when it is not the first in this poll.
+
+        One that never answers while others do (`is_alone`) is left out for a while.
+        """
+        self._paths.remove(path)
+        self._paths.append(path)
+        if not is_first:
+            raise error
+        if isinstance(error, SlowError) and is_alone:
+            self._mute.refuse(path, now)
+
+    def _tell(self, path: str, error: DeviceError, reply: Reply) -> None:
+        if path not in self._link.told:
+            self._link.told.add(path)
+            reply.notes.append(f"{path}: {error.message}")
+        reply.refusals += isinstance(error, RefusedError)
+
+    def _answered(self, path: str, reply: Reply) -> None:
+        if self._mute or not self._mute.was_read(path):
+            self._mute.read([path])
+        if path in self._link.told:
+            self._link.told.discard(path)
+            reply.notes.append(f"{path} is read again")
+
+    def _fill(self, resources: Mapping[str, JsonObject | Quality], reply: Reply) -> None:
         for k, source in enumerate(self._sources):
-            values = [_at(resources[path], pointer) for path, pointer in source.places]
+            values = [redfish_values.value_at(resources[path], each, source.states) for path, each in source.places]
             if source.kind == "text":
-                found = values[0] if values else MISSING
-                shown, quality = ("", found) if isinstance(found, Quality) else redfish_values.text(found)
-                reply.texts[k], reply.qualities[k] = shown, quality
+                reply.texts[k], reply.qualities[k] = redfish_values.text(values[0] if values else MISSING)
                 continue
             raw, quality = redfish_values.number(source.kind, values, source.codes, source.sentinels)
             reply.raw[k], reply.qualities[k] = source.offset + source.gain * raw, quality
-        return reply
 
 
 def _any_good(resources: Mapping[str, JsonObject | Quality]) -> bool:
     return any(not isinstance(each, Quality) for each in resources.values())
-
-
-def _at(resource: JsonObject | Quality, pointer: str) -> Any:
-    return resource if isinstance(resource, Quality) else at(resource, pointer)
 
 
 class RedfishLink:
@@ -100,6 +134,10 @@ class RedfishLink:
         self._parameters = {**profile.parameters, **parameters}
         self._found: dict[str, str] = {}
         self._rows: dict[str, list[str]] = {}
+        self._aggregated = {
+            (spec.sum_of or spec.max_of).partition(".")[0] for spec in profile.signals.values() if not spec.pointer
+        }
+        self._absent: set[tuple[str, int]] = set()
         self.notes: list[str] = []
         """What was learnt at open and is to be told with the next reply."""
 
@@ -117,8 +155,20 @@ class RedfishLink:
             self._rows[group] = members[: repeat.count]
             if (more := len(members) - repeat.count) > 0:
                 self.notes.append(f"{group}: the device has {more} more than profile {self.profile.profile} counts")
+        await self._leave_absent_out()
         points = [p for p in self._expansion.signals.values() if not p.group or p.row <= len(self._rows[p.group])]
         return await self._existing(points)
+
+    async def _leave_absent_out(self) -> None:
+        """Members that say Absent at open (an empty bay) are part of no sum and no maximum; later it makes them BAD."""
+        self._absent.clear()
+        for group in self._aggregated:
+            found, _ = await redfish_values.fetch(self.client, self._rows[group])
+            for row, member in enumerate(self._rows[group], 1):
+                if redfish_values.is_absent(found[member]):
+                    self._absent.add((group, row))
+            if count := sum(each == group for each, _ in self._absent):
+                self.notes.append(f"{group}: {count} of {len(self._rows[group])} say Absent and count in no total")
 
     async def _members(self, collection: str | None) -> list[str]:
         """The members of a collection; none when the service does not have it."""
@@ -133,19 +183,15 @@ class RedfishLink:
 
     async def _existing(self, points: Sequence[SignalPoint]) -> list[SignalPoint]:
         """The points without those that are optional and not there."""
-        wanted = [
-            f"{path}#{pointer}"
-            for point in points
-            if _redfish(point).optional
-            for path, pointer in self.source(point).places
-        ]
-        found = await redfish_values.fetch(self.client, wanted) if wanted else {}
-        there = {place for place, value in found.items() if value is not MISSING}
+        optional = [point for point in points if _redfish(point).optional]
+        found, _ = await redfish_values.fetch(
+            self.client, (path for point in optional for path, _ in self.source(point).places)
+        )
         return [
             point
             for point in points
             if not _redfish(point).optional
-            or any(f"{path}#{pointer}" in there for path, pointer in self.source(point).places)
+            or any(_is_there(found[path], pointer) for path, pointer in self.source(point).places)
         ]
 
     def _fill(self, template: str, row: str) -> str | None:
@@ -163,19 +209,19 @@ class RedfishLink:
         if spec.pointer:
             places = self._places(spec, point.group, point.row)
             kind = "text" if spec.is_text else "word" if spec.answers else "number"
-            return Source(kind, places, _folded(spec) if spec.answers else None, () if spec.answers else spec.sentinels)
+            codes, sentinels = (_folded(spec), ()) if spec.answers else (None, spec.sentinels)
+            return Source(kind, places, codes, sentinels, states=_states(spec))
         group, _, column = (spec.sum_of or spec.max_of).partition(".")
         part = self.profile.repeat[group].signals[column]
         rows = [p for p in self._expansion.signals.values() if p.group == group and p.spec is part]
-        places = tuple(
-            place for p in rows if p.row <= len(self._rows[group]) for place in self._places(part, group, p.row)
-        )
+        rows = [p for p in rows if p.row <= len(self._rows[group]) and (group, p.row) not in self._absent]
+        places = tuple(place for p in rows for place in self._places(part, group, p.row))
         if part.answers:
             known = {text: code for text, code in _folded(part).items() if code in spec.words()}
-            return Source("worst", places, known)
+            return Source("worst", places, known, states=_states(part))
         gain = part.scale / 2**part.precision
         offset = part.offset * (len(places) if spec.sum_of else 1)
-        return Source("sum" if spec.sum_of else "max", places, None, part.sentinels, gain, offset)
+        return Source("sum" if spec.sum_of else "max", places, None, part.sentinels, gain, offset, _states(part))
 
     def _places(self, spec: RedfishSignal, group: str, row: int) -> tuple[tuple[str, str], ...]:
         member = self._rows[group][row - 1] if group else ""
@@ -212,6 +258,7 @@ class RedfishLink:
             join=tuple(f"{path}#{pointer}" for path, pointer in source.places),
             answers=source.codes,
             sentinels=source.sentinels,
+            accepted=source.states or (),
             factor=source.gain,
             offset=source.offset,
         )
@@ -244,3 +291,14 @@ def _redfish(point: SignalPoint) -> RedfishSignal:
 
 def _folded(spec: RedfishSignal) -> dict[str, float]:
     return {text.casefold(): code for text, code in spec.codes().items()}
+
+
+def _states(spec: RedfishSignal) -> tuple[str, ...] | None:
+    return None if spec.is_text or spec.states == "any" else tuple(state.casefold() for state in spec.states)
+
+
+def _is_there(resource: JsonObject | Quality, pointer: str) -> bool:
+    """Whether a model has an optional property; what could not be read at open may well be there."""
+    if isinstance(resource, Quality):
+        return resource is not Quality.BAD_MISSING
+    return at(resource, pointer) is not MISSING

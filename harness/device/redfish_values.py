@@ -3,34 +3,85 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.errors import RefusedError
+from harness.errors import DeviceError, ProtocolViolationError, RefusedError
 from harness.quantity import Quality
-from harness.transport.redfish.client import RedfishClient
-from harness.transport.redfish.resource import MISSING, JsonObject, at, word
+from harness.transport.redfish.client import LostError, NoResourceError, RedfishClient, SlowError
+from harness.transport.redfish.resource import MISSING, JsonObject, at, step, word
 from harness.transport.redfish.resource import number as json_number
 
 MAX_TEXT = 256
 GONE = 404
 
 
-async def fetch(client: RedfishClient, places: Sequence[str]) -> dict[str, Any]:
-    """The values at places `path#pointer`, each resource asked for once; MISSING where the service has nothing."""
-    resources: dict[str, JsonObject] = {}
-    for path in dict.fromkeys(place.partition("#")[0] for place in places):
+async def fetch(
+    client: RedfishClient, paths: Iterable[str]
+) -> tuple[dict[str, JsonObject | Quality], DeviceError | None]:
+    """Each resource once, by path, and a quality where there is none; with the error when none at all could be read."""
+    found: dict[str, JsonObject | Quality] = {}
+    problem: DeviceError | None = None
+    for path in dict.fromkeys(paths):
         try:
-            resources[path] = await client.get(path)
-        except RefusedError as refused:
-            if refused.vendor_code != GONE:
-                raise
-            resources[path] = {}
-    return {place: at(resources[place.partition("#")[0]], place.partition("#")[2]) for place in places}
+            found[path] = await client.get(path)
+        except OF_ONE_RESOURCE as error:
+            if isinstance(error, SlowError | LostError) and isinstance(problem, SlowError | LostError):
+                raise  # not one resource is slow, the service is
+            found[path] = quality_of(error)
+            if found[path] is not Quality.BAD_MISSING:
+                problem = error
+    return found, None if any(not isinstance(each, Quality) for each in found.values()) else problem
+
+
+OF_ONE_RESOURCE = (RefusedError, ProtocolViolationError, SlowError, LostError)
+"""Errors that may concern one resource only."""
+
+
+def quality_of(error: DeviceError) -> Quality:
+    """What the values of a resource are when asking for it ended so."""
+    if isinstance(error, RefusedError):
+        return Quality.BAD_MISSING if error.vendor_code == GONE else Quality.BAD_REFUSED
+    if isinstance(error, ProtocolViolationError):
+        return Quality.BAD_DECODE if isinstance(error, NoResourceError) else Quality.BAD_VIOLATION
+    return Quality.BAD_TIMEOUT
+
+
+def value_at(resource: JsonObject | Quality, pointer: str, states: Sequence[str] | None) -> Any:
+    """What stands at a pointer; a quality when there is none, or when the device says that it does not count.
+
+    `states`: values of Status.State, beside the value or around it, in which it counts; None: in all.
+    """
+    if isinstance(resource, Quality):
+        return resource
+    found = at(resource, pointer)
+    if found is MISSING or states is None or _counts(resource, pointer, states):
+        return found
+    return Quality.BAD_MISSING
+
+
+def is_absent(resource: JsonObject | Quality) -> bool:
+    """Whether a resource says that what it stands for is not there (an empty bay)."""
+    return not isinstance(resource, Quality) and at(resource, "/Status/State") == "Absent"
+
+
+def _counts(resource: JsonObject, pointer: str, states: Sequence[str]) -> bool:
+    """Whether every Status.State on the way to a value is one in which it counts; a Status itself always does."""
+    place: Any = resource
+    for token in pointer.split("/")[1:]:
+        if isinstance(place, dict) and token != "Status":
+            status = place.get("Status")
+            state = status.get("State") if isinstance(status, dict) else None
+            if isinstance(state, str) and state.casefold() not in states:
+                return False
+        place = step(place, token)
+    return True
 
 
 def text(value: Any) -> tuple[str, Quality]:
     """A text made safe to show and store; '' and BAD when there is none."""
+    if isinstance(value, Quality):
+        return "", value
     if value is MISSING or value is None:
         return "", Quality.BAD_MISSING
     if not isinstance(value, str | int | float):

@@ -133,6 +133,7 @@ class Read:
     status: tuple[str, ...] = ()
     """SNMP: OIDs beside the value; unless each reads as one of `accepted`, the value is none."""
     accepted: tuple[str, ...] = ()
+    """Redfish: values of Status.State in which a value counts, in folded case; none: in all."""
     between: tuple[str, str] = ("", "")
     """Only the part of an SNMP text between these two marks."""
     query: str = ""
@@ -161,8 +162,11 @@ async def look(channel: Channel, reads: Sequence[Read]) -> list[float | str]:
         answers = {query: await channel.query(query) for query in dict.fromkeys(read.query for read in reads)}
         return [_of_scpi(read, answers[read.query].strip()) for read in reads]
     if isinstance(channel, RedfishClient):
-        found = await redfish_values.fetch(channel, [place for read in reads for place in read.join])
-        return [_of_redfish(read, [found[place] for place in read.join]) for read in reads]
+        paths = (place.partition("#")[0] for read in reads for place in read.join)
+        found, problem = await redfish_values.fetch(channel, paths)
+        if problem is not None:
+            raise problem
+        return [_of_redfish(read, found) for read in reads]
     client, unit = channel
     places = dict.fromkeys((read.function, read.address, read.count) for read in reads)
     data: dict[tuple[int, int, int], bytes] = {}
@@ -274,7 +278,10 @@ def _of_scpi(read: Read, answer: str) -> float | str:
     return _scaled(read, number) if abs(number) < _OVERFLOW else math.nan
 
 
-def _of_redfish(read: Read, values: Sequence[Any]) -> float | str:
+def _of_redfish(read: Read, resources: Mapping[str, Any]) -> float | str:
+    states = read.accepted or None
+    places = [place.partition("#") for place in read.join]
+    values = [redfish_values.value_at(resources[path], pointer, states) for path, _, pointer in places]
     if read.is_text:
         return redfish_values.text(values[0])[0]
     raw, _ = redfish_values.number(read.type, values, read.answers, read.sentinels)

@@ -33,6 +33,9 @@ class RedfishSignal(Signal):
     `enum` names here; the smallest of those only when every row says it, else BAD."""
     optional: bool = False
     """The model may lack it; then it is left out instead of BAD."""
+    states: tuple[StrictText, ...] | Literal["any"] = ("Enabled",)
+    """Status.State of the resource, or of what the value stands in, while the value counts; in any other it is BAD
+    (missing). A text, and what stands in a Status itself, counts always."""
 
     @model_validator(mode="after")
     def _has_one_source(self) -> RedfishSignal:

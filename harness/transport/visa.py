@@ -28,7 +28,7 @@ MAX_ABANDONED = 8
 MAX_ERRORS_DRAINED = 32
 MAX_ERROR_TEXT = 256
 """Characters kept of one error entry; SCPI-99 allows 255."""
-_TEXT = frozenset(range(0x20, 0x7F)) | {0x09}
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t"
 
 
 class IdleClosed(EOFError):  # noqa: N818 (it never leaves the transport)
@@ -121,10 +121,9 @@ class Instrument:
         async with self._turn:
             answer = await self._carried(lambda session: session.ask(line, limit), text, limit)
             self._pacing.answered()
-            odd = next((byte for byte in answer if byte not in _TEXT), None)
-            if odd is not None:
+            if odd := answer.translate(None, _TEXT):
                 await self._drop()
-                what = f"expected one line of printable ASCII, got byte {odd:#04x} [{hexed(answer)}]"
+                what = f"expected one line of printable ASCII, got byte {odd[0]:#04x} [{hexed(answer)}]"
                 raise self._violation(what, text)
             return answer.decode("ascii").strip()
 

@@ -18,8 +18,11 @@ from dataclasses import dataclass
 
 from harness.transport.foreign import hexed
 
-MAX_REPLY = 1 << 20
-"""Bytes of the longest line: 1 MiB of text."""
+MAX_REPLY = 1 << 18
+"""Bytes of the longest line: 256 KiB of text."""
+
+_LOOKED_AT = 1024
+"""Bytes of what was said unasked that tell how the instrument talks."""
 
 
 class Unasked(Exception):  # noqa: N818 (it never leaves the transport)
@@ -119,6 +122,7 @@ class Turn:
 
 def suggested(data: bytes, said: Sequence[bytes]) -> str:
     """What to write into the profile of an instrument that said `data` unasked, after the lines `said`; '' unknown."""
+    data = data[:_LOOKED_AT]
     if not data or any(byte > 0x7E for byte in data):
         return ""
     lines = data.replace(b"\r", b"").split(b"\n")

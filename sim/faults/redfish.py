@@ -77,6 +77,12 @@ class Yesterday:
         return old
 
 
+OF_ONE_VALUE = frozenset({"NaN", "Infinity"})
+"""Lies that spoil one value of a resource, and nothing else of it."""
+BEHIND = frozenset({"an answer more", "a byte more"})
+"""Lies behind the end of a true response."""
+
+
 def redfish_lies() -> dict[str, Tamper]:
     """Every lie of a Redfish service, by name. None of them may be believed."""
     return {

@@ -13,7 +13,9 @@ from harness.clock import run
 from harness.errors import DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.secret import Secret
 from harness.transport.redfish import RedfishClient
-from sim.faults.redfish import chunked, redfish_lies
+from harness.transport.redfish.client import NoResourceError
+from harness.transport.redfish.resource import UNDECODABLE
+from sim.faults.redfish import BEHIND, OF_ONE_VALUE, chunked, redfish_lies
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.redfish import RedfishService
@@ -90,7 +92,7 @@ def test_a_body_that_ends_with_the_connection():
     virtually(main)
 
 
-@pytest.mark.parametrize("name", redfish_lies())
+@pytest.mark.parametrize("name", redfish_lies().keys() - OF_ONE_VALUE - BEHIND)
 def test_no_lie_is_believed(name):
     async def main():
         async with served() as (service, _, client):
@@ -104,6 +106,65 @@ def test_no_lie_is_believed(name):
             service.tamper = None
             await asyncio.sleep(2.0)
             assert await client.get(PUMP) == honest
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("name", sorted(BEHIND))
+def test_a_whole_response_is_used_whatever_follows_and_the_connection_is_not(name):
+    async def main():
+        async with served() as (service, _, client):
+            honest = await client.get(PUMP)
+            service.tamper = redfish_lies()[name]
+            for _ in range(5):
+                assert await client.get(PUMP) == honest
+                assert not client.is_open
+            assert client.counters.connects == 5
+            assert client.counters.violations == 0
+
+    virtually(main)
+
+
+def test_a_line_end_that_comes_late_is_no_part_of_the_next_response():
+    """It may arrive when the next request is on its way: nothing is lost by it."""
+
+    def late(_, sent):
+        return b"\n" + sent
+
+    async def main():
+        async with served() as (service, _, client):
+            honest = await client.get(PUMP)
+            service.tamper = late
+            assert await client.get(PUMP) == honest
+            service.tamper = lambda _, sent: b"\n" * 9 + sent
+            with pytest.raises(ProtocolViolationError):
+                await client.get(PUMP)
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("name", sorted(OF_ONE_VALUE))
+def test_one_value_that_is_none_costs_that_value(name):
+    async def main():
+        async with served() as (service, _, client):
+            service.tamper = redfish_lies()[name]
+            pump = await client.get(PUMP)
+            assert (pump["X"] if name == "Infinity" else pump["PumpSpeedPercent"]["Reading"]) is UNDECODABLE
+            assert pump["PumpSpeedPercent"]["SpeedRPM"] == 1800
+            assert client.is_open
+
+    virtually(main)
+
+
+def test_html_where_a_resource_belongs_leaves_the_connection_open():
+    async def main():
+        async with served() as (service, _, client):
+            service.tamper = redfish_lies()["HTML"]
+            with pytest.raises(NoResourceError, match="expected JSON"):
+                await client.get(PUMP)
+            service.tamper = None
+            assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+            assert client.counters.connects == 1
 
     virtually(main)
 
@@ -187,6 +248,150 @@ def test_a_session_that_timed_out_is_opened_again():
             await client.get(PUMP)
             service.sessions.clear()
             assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+            assert len(service.sessions) == 1
+
+    virtually(main)
+
+
+CUT_OFF = {
+    "chunks cut off": b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<html\r\n",
+    "headers cut off": b"HTTP/1.1 401 Unauthorized\r\nContent-Type: text/ht",
+    "chunks that are none": b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n\r\n",
+    "two lengths": b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_session_that_timed_out_is_opened_again_whatever_becomes_of_the_body(name, closes):
+    async def main():
+        async with served(user="op") as (service, listener, client):
+            await client.get(PUMP)
+            service.sessions.clear()
+
+            def tamper(request, sent):
+                if b"401" not in sent[:12] or request.method != "GET":
+                    return sent
+                if closes:
+                    for gate in list(listener._gates):
+                        asyncio.get_running_loop().call_soon(gate.transport.close)
+                return CUT_OFF[name]
+
+            service.tamper = tamper
+            assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+            assert len(service.sessions) == 1
+
+    virtually(main)
+
+
+def test_the_session_before_is_closed_when_a_new_one_is_opened():
+    """The service forgets the token and keeps the session: with eight of those it lets nobody in any more."""
+
+    async def main():
+        async with served(user="op") as (service, _, client):
+            for round_ in range(6):
+                await client.get(PUMP)
+                service.sessions = dict.fromkeys(service.sessions, f"forgotten {round_}")
+            assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+            assert len(service.sessions) == 1
+            await client.close()
+            assert service.sessions == {}
+
+    virtually(main)
+
+
+def test_a_session_is_closed_at_the_end_on_a_connection_of_its_own_where_there_is_none():
+    async def main():
+        async with served(user="op") as (service, _, client):
+            service.tamper = redfish_lies()["a byte more"]
+            await client.get(PUMP)
+            assert not client.is_open
+            await client.close()
+            assert service.sessions == {}
+
+    virtually(main)
+
+
+async def _tries(client, seconds):
+    """One try a second, as a device makes them."""
+    for _ in range(seconds):
+        with pytest.raises(DeviceError):
+            await client.get(PUMP)
+        await asyncio.sleep(1.0)
+
+
+def test_a_refused_log_in_is_repeated_after_minutes_only():
+    """Accounts are locked after 3 to 10 wrong passwords."""
+
+    async def main():
+        async with served(user="op", password=Secret("wrong one")) as (service, _, client):
+            await _tries(client, 55)
+            assert [method for method, _ in service.log] == ["POST"]
+            await _tries(client, 1800)
+            assert [method for method, _ in service.log].count("POST") <= 7
+            client._password = Secret("right one")
+            await asyncio.sleep(600)
+            assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+
+    virtually(main)
+
+
+def test_a_session_whose_token_is_refused_at_once_is_closed_and_not_opened_again_and_again():
+    async def main():
+        async with served(user="op") as (service, _, client):
+            service.tamper = lambda request, sent: (
+                b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n" if request.method == "GET" else sent
+            )
+            await _tries(client, 55)
+            assert [method for method, _ in service.log].count("POST") == 1
+            assert service.sessions == {}
+
+    virtually(main)
+
+
+def test_one_resource_that_the_user_may_not_read_ends_no_session():
+    """Some services say 401 where 403 is meant."""
+
+    async def main():
+        async with served(user="op") as (service, _, client):
+            service.tamper = lambda request, sent: (
+                b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n" if "Empty" in request.path else sent
+            )
+            for _ in range(20):
+                assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
+                with pytest.raises(RefusedError) as caught:
+                    await client.get("/redfish/v1/Empty")
+                assert caught.value.vendor_code == 403
+                await asyncio.sleep(1.0)
+            assert [method for method, _ in service.log].count("POST") <= 2
+            assert len(service.sessions) == 1
+
+    virtually(main)
+
+
+def test_a_service_that_hangs_up_on_an_old_token_is_logged_in_to_again():
+    async def main():
+        async with served(user="op") as (service, listener, client):
+            await client.get(PUMP)
+            service.sessions.clear()
+
+            def tamper(request, sent):
+                if b" 401 " in sent[:14]:
+                    for gate in list(listener._gates):
+                        asyncio.get_running_loop().call_soon(gate.transport.close)
+                    return b""
+                return sent
+
+            service.tamper = tamper
+            lost = 0
+            for _ in range(10):
+                try:
+                    await client.get(PUMP)
+                    break
+                except UnreachableError:
+                    lost += 1
+                await asyncio.sleep(1.0)
+            assert lost <= 2
             assert len(service.sessions) == 1
 
     virtually(main)

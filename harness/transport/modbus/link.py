@@ -9,6 +9,9 @@ from harness.transport.counters import Counters
 from harness.transport.modbus.frames import MAX_BUFFER, Framing, Mismatch, data_of
 from harness.transport.modbus.requests import Request
 
+_FLOOD = 16 * 1024
+"""More bytes at once than a reply and all late ones before it can be; what is beyond is not looked at."""
+
 
 class Link(asyncio.Protocol):
     """One connection from open to close; a client makes a new one after every failure.
@@ -56,14 +59,14 @@ class Link(asyncio.Protocol):
             return
         if not self.is_open:
             return
-        if self._buffer:
-            data = self._buffer + data
+        came = len(data)
+        data = self._buffer + data[:_FLOOD] if self._buffer or came > _FLOOD else data
         request = self._request
         try:
             used, pdu, stale = self._framing.decode(data, request, self._transaction, self._given_up)
             self._counters.stale_replies += stale
-            if len(data) - used > MAX_BUFFER:
-                raise Mismatch("flood", "one reply", f"{len(data) - used} bytes", data)
+            if came > _FLOOD or len(data) - used > MAX_BUFFER:
+                raise Mismatch("flood", "one reply", f"{max(came, len(data) - used)} bytes", data)
             if pdu is None or request is None:
                 self._buffer = data[used:]
                 return

@@ -5,6 +5,7 @@
    ^                                         |-- 401 with an old token: log in once more, ask again
    |                                         |-- 401, 403, 404 ---------> open      RefusedError
    |                                         |-- 429, 5xx --------------> open      RefusedError, is_busy
+   |                                         |-- 200, and no resource --> open      NoResourceError
    |                                         |-- anything else ---------> closed    ProtocolViolationError
    |                                         '-- deadline, end ---------> closed    UnreachableError
    '------ DELETE of the session, when there is one <---- close()
@@ -17,12 +18,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+from harness.clock import HarnessLoop
 from harness.errors import DeviceError, ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.secret import Secret
 from harness.transport.counters import Counters
@@ -31,13 +35,30 @@ from harness.transport.network import Network
 from harness.transport.pacing import Pacing
 from harness.transport.redfish.connection import Connection, IdleClosed
 from harness.transport.redfish.http import BadResponse, Response
-from harness.transport.redfish.resource import JsonObject, is_path, parse_resource, same_path
+from harness.transport.redfish.resource import FEW_VALUES, SHORT, JsonObject, is_path, parse_resource, same_path, weight
+from harness.transport.redfish.session import Session
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 _GOODBYE_S = 1.0
 _MAX_PAGES = 50
 _SHOWN = 200
 """Characters shown of what a service sends."""
+_UNAUTHORISED = 401
+
+
+class NoResourceError(ProtocolViolationError):
+    """A whole response with the right status, and what it holds is no resource: it costs this one, not the others."""
+
+
+class SlowError(UnreachableError):
+    """The service is there, and did not answer one request in time."""
+
+
+class LostError(UnreachableError):
+    """The connection was lost before the response had come whole."""
+
+
+_Kind = TypeVar("_Kind", SlowError, LostError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +114,10 @@ class RedfishClient:
         self._uses_session = uses_session and bool(user)
         self._connect_timeout = connect_timeout
         self._connection: Connection | None = None
-        self._token = Secret()
-        self._session = ""
+        self._session = Session()
+        self._good_path = ""
+        self._denied: set[str] = set()
+        """Resources that the service says 401 to although the session is good."""
         self._pacing = Pacing()
         self._turn = asyncio.Lock()
         self._is_shut = False
@@ -110,25 +133,55 @@ class RedfishClient:
         await self.get("/redfish/v1/")
 
     async def get(self, path: str) -> JsonObject:
-        """One resource. RefusedError (`vendor_code` is the HTTP status), ProtocolViolationError, UnreachableError."""
+        """One resource. RefusedError (`vendor_code` is the HTTP status), UnreachableError, ProtocolViolationError.
+
+        NoResourceError is the violation that concerns only this resource.
+        """
+        return await self._read(path, path)
+
+    async def _read(self, address: str, path: str) -> JsonObject:
+        """The resource `path` from `address` (the same, or a page of it), as who we are."""
         async with self._turn:
-            for may_log_in in (True, False):
-                had_token = bool(self._token)
-                if self._uses_session and not had_token:
-                    await self._log_in()
-                response = await self._exchange("GET", path, self._proof())
-                if response.status == 401 and had_token and may_log_in:
-                    self._token, self._session = Secret(), ""  # the session has timed out: that is no refusal
-                    continue
-                break
-            return self._resource(path, response)
+            if not self._uses_session:
+                return await self._resource(path, await self._exchange("GET", address, self._proof()))
+            session = self._session
+            if session.is_doubtful(self._now()):
+                await self._replace()
+                session.failed(self._now(), is_refused=False)  # not again for every loss that follows
+            elif not session.token:
+                await self._log_in()
+            response = await self._exchange("GET", address, self._proof())
+            if response.status == _UNAUTHORISED and session.is_proven and path not in self._denied:
+                await self._replace()  # it has timed out at the service: that is no refusal
+                response = await self._exchange("GET", address, self._proof())
+                if response.status == _UNAUTHORISED and await self._is_answered_elsewhere(path):
+                    self._denied.add(path)
+            if response.status != _UNAUTHORISED:
+                self._good_path = path
+                self._denied.discard(path)
+                session.answered()
+            elif path not in self._denied:
+                session.failed(self._now(), is_refused=True)
+                await self._end(session.path, self._proof())
+                session.dropped()
+            return await self._resource(path, response)
+
+    async def _is_answered_elsewhere(self, path: str) -> bool:
+        """Whether the token is good for what was read before, so that only this resource is denied to the user."""
+        if not self._good_path or self._good_path == path:
+            return False
+        return (await self._exchange("GET", self._good_path, self._proof())).status != _UNAUTHORISED
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def members(self, path: str) -> list[str]:
         """The paths of a collection's members, in the service's order, over all its pages."""
         found: dict[str, None] = {}
         page: object = path
         for _ in range(_MAX_PAGES):
-            collection = await self._page(str(page), path)
+            collection = await self._read(str(page), path)
             members = collection.get("Members")
             ids = [each.get("@odata.id") if isinstance(each, dict) else None for each in members or ()]
             if not isinstance(members, list) or not all(map(is_path, ids)):
@@ -141,25 +194,14 @@ class RedfishClient:
                 raise self._violation(BadResponse(f"a next page at {str(page)[:64]!r}"), path)
         raise self._violation(BadResponse(f"a collection of more than {_MAX_PAGES} pages"), path)
 
-    async def _page(self, page: str, path: str) -> JsonObject:
-        if page == path:
-            return await self.get(path)
-        async with self._turn:
-            return self._resource(path, await self._exchange("GET", page, self._proof()))
-
     async def close(self) -> None:
         """End the session, if there is one, within a second; close for good."""
         self._is_shut = True
         if self._turn.locked() and self._connection is not None:
             self._connection.abort()  # whoever waits there for an answer waits no longer
         async with self._turn:
-            if self._session and self.is_open:
-                try:
-                    async with asyncio.timeout(_GOODBYE_S):
-                        await self._exchange("DELETE", self._session, self._proof(), is_last=True)
-                except (DeviceError, TimeoutError):
-                    pass  # it times out at the service
-            self._token, self._session = Secret(), ""
+            await self._end(self._session.path, self._proof())
+            self._session.dropped()
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.abort()
@@ -168,23 +210,51 @@ class RedfishClient:
     # --- proving who asks
 
     def _proof(self) -> Mapping[str, str]:
-        if self._token:
-            return {"X-Auth-Token": self._token.reveal()}
+        if self._session.token:
+            return {"X-Auth-Token": self._session.token.reveal()}
         if self._user and not self._uses_session:
             pair = f"{self._user}:{self._password.reveal()}".encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
         return {}
 
     async def _log_in(self) -> None:
+        if wait := self._session.wait(self._now()):
+            raise RefusedError(
+                f"the log-in was refused or not answered; the next try is in {wait:.0f} s",
+                device=self.name,
+                operation="log in",
+                hint="check the user and the password, and how many sessions the service allows",
+                trouble=Trouble.CREDENTIALS,
+                vendor_code=_UNAUTHORISED,
+            )
         body = json.dumps({"UserName": self._user, "Password": self._password.reveal()}).encode()
-        response = await self._exchange("POST", SESSIONS, {}, body)
+        try:
+            response = await self._exchange("POST", SESSIONS, {}, body)
+        except DeviceError:
+            self._session.failed(self._now(), is_refused=False)
+            raise
         if response.status != 201:
+            self._session.failed(self._now(), is_refused=response.status in (400, 401, 403))
             raise self._refused(SESSIONS, response, "log in")
         token = response.headers.get("x-auth-token", "")
         session = urlsplit(response.headers.get("location", "")).path
         if not token or not token.isascii() or not token.isprintable() or not is_path(session):
+            self._session.failed(self._now(), is_refused=True)
             raise self._violation(BadResponse("a session without a token, or at no place"), "log in")
-        self._token, self._session = Secret(token), session
+        self._session.opened(token, session)
+
+    async def _replace(self) -> None:
+        """Log in anew, and close the session before: a service holds few, and forgets them late."""
+        old = self._session.dropped()
+        await self._log_in()
+        await self._end(old, self._proof())
+
+    async def _end(self, session: str, proof: Mapping[str, str]) -> None:
+        """Close a session of ours, within a second; what comes of it does not matter: it times out at the service."""
+        if session:
+            with contextlib.suppress(DeviceError, TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._exchange("DELETE", session, proof, is_last=True)
 
     # --- one exchange
 
@@ -212,7 +282,7 @@ class RedfishClient:
             except TimeoutError as error:
                 self.counters.timeouts += 1
                 what = f"no whole answer within {self.timeout:g} s"
-                raise unreachable(error, device=self.name, operation=path, what=what) from error
+                raise self._of_kind(SlowError, error, path, what) from error
             except (OSError, EOFError) as error:
                 raise self._lost(error, path) from error
             self._pacing.answered()
@@ -253,20 +323,28 @@ class RedfishClient:
 
     # --- judging a response
 
-    def _resource(self, path: str, response: Response) -> JsonObject:
+    async def _resource(self, path: str, response: Response) -> JsonObject:
+        if path in self._denied:
+            response.status = 403
         if response.status != 200:
             raise self._refused(path, response, path)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             if kind != "application/json":
                 raise BadResponse(f"expected application/json, got {kind[:48]!r}")
-            resource = parse_resource(response.body)
-            named = resource.get("@odata.id")
-            if not isinstance(named, str) or not same_path(named, path):
-                raise BadResponse(f"expected the resource {path}, got {str(named)[:96]!r}")
+            resource = await _parsed(response.body)
         except BadResponse as error:
-            raise self._violation(error, path) from error
+            raise self._no_resource(error, path) from error
+        named = resource.get("@odata.id")
+        if not isinstance(named, str):
+            raise self._no_resource(BadResponse("a resource without a name (@odata.id)"), path)
+        if not same_path(named, path):
+            raise self._violation(BadResponse(f"expected the resource {path}, got {named[:96]!r}"), path)
         return resource
+
+    def _no_resource(self, error: BadResponse, path: str) -> NoResourceError:
+        self.counters.violations += 1
+        return NoResourceError(str(error), device=self.name, operation=path)
 
     def _refused(self, path: str, response: Response, operation: str) -> DeviceError:
         """What a status other than the right one means (DSP0266, 8.6)."""
@@ -321,6 +399,20 @@ class RedfishClient:
         self._count_violation()
         return ProtocolViolationError(str(error), device=self.name, operation=operation)
 
-    def _lost(self, error: Exception, operation: str) -> UnreachableError:
+    def _lost(self, error: Exception, operation: str) -> LostError:
         self.counters.lost += 1
-        return unreachable(error, device=self.name, operation=operation, what="the connection was lost")
+        self._session.lost()
+        return self._of_kind(LostError, error, operation, "the connection was lost")
+
+    def _of_kind(self, kind: type[_Kind], error: Exception, operation: str, what: str) -> _Kind:
+        found = unreachable(error, device=self.name, operation=operation, what=what)
+        return kind(found.message, device=self.name, operation=operation, hint=found.hint, trouble=found.trouble)
+
+
+async def _parsed(body: bytes) -> JsonObject:
+    """The JSON of a body; one that may take more than 10 ms is parsed beside the loop, which has a rack to watch."""
+    loop = asyncio.get_running_loop()
+    is_small = len(body) <= SHORT and weight(body) <= FEW_VALUES
+    if is_small or (isinstance(loop, HarnessLoop) and loop.is_virtual):
+        return parse_resource(body)
+    return await asyncio.to_thread(parse_resource, body)

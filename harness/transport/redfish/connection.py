@@ -80,7 +80,15 @@ class Connection(asyncio.Protocol):
 
     def _expire(self, answer: asyncio.Future[Response]) -> None:
         if not answer.done():
-            answer.set_exception(TimeoutError())
+            self._give_up(answer, TimeoutError())
+
+    def _give_up(self, answer: asyncio.Future[Response], error: Exception) -> None:
+        """The response will not come whole: a refusal counts by its status line, anything else is the error."""
+        refusal = self._parser.refusal() if self._parser is not None else None
+        if refusal is not None:
+            answer.set_result(refusal)
+        else:
+            answer.set_exception(error)
 
     def abort(self) -> None:
         """Let go of the connection at once."""
@@ -142,6 +150,6 @@ class Connection(asyncio.Protocol):
         if self._error is None:
             self._error = error
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+            self._give_up(self._answer, error)
         if self._transport is not None:
             self._transport.abort()

@@ -1,7 +1,9 @@
 """HTTP/1.1 responses (RFC 9112) as they come over the wire, believed only when they are exactly right.
 
 Whatever two readers could understand differently is refused: two lengths, a length beside chunks, bare line feeds,
-folded headers, bytes behind the end. No I/O happens here.
+folded headers. A whole response counts whatever follows it, and so does the status of a refusal whose body never comes
+whole; the connection is not used again then. Every bound on size has one on pieces beside it: a megabyte in chunks of
+one byte costs seconds. No I/O happens here.
 """
 
 from __future__ import annotations
@@ -14,10 +16,18 @@ MAX_HEAD = 32 * 1024
 MAX_BODY = 1024 * 1024
 """Longest body, bytes: a resource of a device is some kilobytes."""
 MAX_FIELDS = 100
+"""Most headers, and most trailers."""
+MAX_PIECES = 8192
+"""Most chunks of a body, and most pieces in which a response arrives."""
 _CHUNK_LINE = 256
+_LINE = 1024
+"""Longest status line of which a refusal is believed, bytes."""
+_BLANK = 4
+"""Line ends before a status line that are no part of a response: some services send one behind every response."""
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)[ \t]*")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?")
 
@@ -46,21 +56,39 @@ class ResponseParser:
         self._body = bytearray()
         self._left = 0
         self._mode = "head"
+        self._pieces = 0
+        self._chunks = 0
+        self._trailers = 0
+        self._blanks = 0
         self.has_begun = False
 
     def feed(self, data: bytes) -> Response | None:
-        """The response once it is whole. BadResponse when it is none, or when bytes follow it."""
+        """The response once it is whole; it does not keep the connection open when bytes follow it.
+
+        BadResponse when it is none.
+        """
         self.has_begun = self.has_begun or bool(data)
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise BadResponse(f"the response comes in more than {MAX_PIECES} pieces")
         self._buffer += data
         while True:
             before = self._mode, len(self._buffer), len(self._body)
             whole = self._step()
             if whole is not None:
-                if self._buffer:
-                    raise BadResponse(f"expected one response, got {len(self._buffer)} bytes behind it")
+                whole.keeps_open = whole.keeps_open and not self._buffer and not self._blanks
                 return whole
             if before == (self._mode, len(self._buffer), len(self._body)):
                 return None
+
+    def refusal(self) -> Response | None:
+        """What is known of a response that will not come whole, when its status says no: that much is believed."""
+        response = self._response
+        if response is None:
+            line, end, _ = bytes(self._buffer[:_LINE]).partition(b"\r\n")
+            match = _STATUS.fullmatch(line)
+            response = Response(int(match[2])) if end and match is not None else Response(0)
+        return Response(response.status, response.headers) if response.status >= 400 else None
 
     def end(self) -> Response | None:
         """The peer has closed: the response, when its end is marked by just that; None when it is not whole."""
@@ -97,6 +125,9 @@ class ResponseParser:
     # --- the head
 
     def _take_head(self) -> Response | None:
+        while self._blanks < _BLANK and self._buffer.startswith((b"\r", b"\n")):
+            del self._buffer[:1]
+            self._blanks += 1
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > MAX_HEAD:
@@ -109,11 +140,11 @@ class ResponseParser:
         lines = bytes(self._buffer[:end]).split(b"\r\n")
         del self._buffer[: end + 4]
         response, minor = self._status(lines[0])
+        self._response = response
         if len(lines) > MAX_FIELDS:
             raise BadResponse(f"more than {MAX_FIELDS} headers")
         for line in lines[1:]:
             self._header(response, line)
-        self._response = response
         return self._frame(response, minor)
 
     def _status(self, line: bytes) -> tuple[Response, int]:
@@ -125,10 +156,7 @@ class ResponseParser:
         return Response(int(match[2])), int(match[1])
 
     def _header(self, response: Response, line: bytes) -> None:
-        match = _FIELD.fullmatch(line)
-        if match is None:
-            raise BadResponse(f"a header that is none: {line[:64]!r}")
-        name, value = match[1].decode().lower(), match[2].decode("latin-1")
+        name, value = _field(line, "header")
         known = response.headers.get(name)
         if known is not None and name in ("content-length", "transfer-encoding", "content-type", "x-auth-token"):
             raise BadResponse(f"two headers {name}")
@@ -188,14 +216,27 @@ class ResponseParser:
         elif self._mode == "trailer":
             if not line:
                 return self._done()
-            if _FIELD.fullmatch(line) is None:
-                raise BadResponse(f"a trailer that is none: {line[:64]!r}")
+            _field(line, "trailer")
+            self._trailers += 1
+            if self._trailers > MAX_FIELDS:
+                raise BadResponse(f"more than {MAX_FIELDS} trailers")
         else:
             match = _CHUNK.fullmatch(line)
             if match is None:
                 raise BadResponse(f"a chunk without a size: {line[:32]!r}")
             self._left = int(match[1], 16)
+            self._chunks += 1
+            if self._chunks > MAX_PIECES:
+                raise BadResponse(f"the body comes in more than {MAX_PIECES} chunks")
             if self._left + len(self._body) > MAX_BODY:
                 raise BadResponse(f"the body is longer than {MAX_BODY} bytes")
             self._mode = "data" if self._left else "trailer"
         return None
+
+
+def _field(line: bytes, what: str) -> tuple[str, str]:
+    """Name in lower case and value of a header line; in time that grows with its length and no faster."""
+    name, colon, value = line.partition(b":")
+    if not colon or _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+        raise BadResponse(f"a {what} that is none: {line[:64]!r}")
+    return name.decode().lower(), value.strip(b" \t").decode("latin-1")

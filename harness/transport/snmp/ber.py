@@ -172,6 +172,8 @@ def decode_oid(content: bytes) -> str:
     """Dotted decimals of an OID's content."""
     if not content:
         raise BerError("an empty OID")
+    if len(content) > 5 * MAX_SUBIDS:
+        raise BerError("an OID longer than SNMP allows")
     numbers: list[int] = []
     number = 0
     is_open = False
@@ -277,10 +279,12 @@ def _bind(oid: str, tag: int, content: bytes) -> VarBind:
         return VarBind(oid, Kind.UNDECODABLE, None, str(error))
 
 
-def decode_varbinds(data: bytes, position: int, limit: int) -> list[VarBind]:
-    """All bindings between `position` and `limit`, whatever their OIDs."""
+def decode_varbinds(data: bytes, position: int, limit: int, most: int = MAX_SUBIDS) -> list[VarBind]:
+    """All bindings between `position` and `limit`, at most `most`, whatever their OIDs."""
     found: list[VarBind] = []
     while position < limit:
+        if len(found) == most:
+            raise BerError(f"at most {most} objects asked, more came")
         start, stop = expect(data, position, limit, SEQUENCE, "binding")
         oid_start, oid_stop = expect(data, start, stop, OID, "name of a binding")
         tag, value_start, value_stop = header(data, oid_stop, stop)

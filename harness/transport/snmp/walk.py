@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
-from harness.errors import ConfigError, ProtocolViolationError, RefusedError
+from harness.errors import ConfigError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.transport.snmp.ber import BerError, decode_varbinds, encode_integer, encode_oid, encode_varbinds
 from harness.transport.snmp.exchange import Exchange, SilentError
 from harness.transport.snmp.message import Pdu, PduType
 from harness.transport.snmp.types import Kind, VarBind
 
 _NULL = b"\x05\x00"
+LONGEST_S = 120.0
+"""Longest walk, seconds: an agent that answers each request just in time would keep one going for an hour."""
 _SHRINK = ("tooBig", "genErr", "resourceUnavailable")
 """Refusals after which fewer rows may work (snmpd answers genErr in v3 where tooBig is meant)."""
 
@@ -31,9 +34,9 @@ def _next_pdu(after: str, repetitions: int) -> Pdu:
 
 def _rows(after: str, most: int, data: bytes, start: int, stop: int) -> list[VarBind]:
     """The bindings of an answer: at least one, at most `most`, each after the one before, up to the MIB's end."""
-    found = decode_varbinds(data, start, stop)
-    if not 1 <= len(found) <= most:
-        raise BerError(f"1 to {most} objects asked, {len(found)} came")
+    found = decode_varbinds(data, start, stop, most)
+    if not found:
+        raise BerError(f"1 to {most} objects asked, 0 came")
     before = _parts(after)
     for count, bind in enumerate(found):
         if bind.kind is Kind.END_OF_MIB_VIEW:
@@ -61,7 +64,14 @@ async def walk(
     prefix = after + "."
     found: list[VarBind] = []
     asked = repetitions
+    until = asyncio.get_running_loop().time() + LONGEST_S
     while True:
+        if asyncio.get_running_loop().time() > until:
+            raise UnreachableError(
+                f"the walk took longer than {LONGEST_S:g} s; {len(found)} objects had come",
+                device=exchange.device,
+                operation=f"walk {root}",
+            )
         try:
             rows: list[VarBind] = await exchange.request(_next_pdu(after, asked), retries if asked == 0 else 0)
         except SilentError:
