@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from harness.transport.redfish.client import RedfishClient, Tls
+from harness.transport.redfish.client import RedfishClient
+from harness.transport.redfish.tls import Tls
 
 __all__ = ["RedfishClient", "Tls"]

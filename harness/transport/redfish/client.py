@@ -22,7 +22,6 @@ import contextlib
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -37,6 +36,7 @@ from harness.transport.redfish.connection import Connection, IdleClosed
 from harness.transport.redfish.http import BadResponse, Response
 from harness.transport.redfish.resource import FEW_VALUES, SHORT, JsonObject, is_path, parse_resource, same_path, weight
 from harness.transport.redfish.session import Session
+from harness.transport.redfish.tls import Tls
 
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 _GOODBYE_S = 1.0
@@ -59,26 +59,6 @@ class LostError(UnreachableError):
 
 
 _Kind = TypeVar("_Kind", SlowError, LostError)
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How the service proves who it is: by the system's authorities, by one file of them, or by its fingerprint."""
-
-    ca: str = ""
-    """File of certificates (PEM) to trust instead of the system's."""
-    fingerprint: str = ""
-    """SHA-256 of the service's own certificate, 64 hexadecimal digits: for certificates that sign themselves."""
-    unchecked: bool = False
-    """Anybody may answer: encrypted, but not proved."""
-
-    def context(self) -> ssl.SSLContext:
-        """As asyncio wants it. OSError when the file cannot be read."""
-        context = ssl.create_default_context(cafile=self.ca or None)
-        if self.fingerprint or self.unchecked:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 class RedfishClient:
