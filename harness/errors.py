@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from harness.utf8 import utf8
+
 
 class HarnessError(Exception):
     """Base of everything the harness raises on purpose.
@@ -33,10 +35,10 @@ class HarnessError(Exception):
     code = "HX-0000"
 
     def __init__(self, message: str, *, where: str = "", hint: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.hint = hint
+        super().__init__(utf8(message))
+        self.message = utf8(message)
+        self.where = utf8(where)
+        self.hint = utf8(hint)
         if code:
             self.code = code
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
+from harness.utf8 import utf8
+
 T = TypeVar("T")
 
 
@@ -57,4 +59,4 @@ def _why(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except Exception:
         text = type(error).__name__
-    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
+    return " ".join(utf8(text).split())

@@ -14,6 +14,7 @@ import click
 
 from harness.errors import ConfigError
 from harness.plugins import broken, installed
+from harness.utf8 import utf8
 
 PLANS = "harness.plans"
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
@@ -95,22 +96,24 @@ def check_operator(text: str) -> str:
     return text
 
 
-def settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` as a plan file would read the value (a number stays a number); ConfigError for anything else."""
+def settings(pairs: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """`NAME=VALUE` as a plan file would read the value (a number stays a number); ConfigError names the `option`."""
     from harness.schema.scalars import resolve
 
     found: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         name = name.strip()
+        if utf8(pair) != pair:
+            raise ConfigError(f"{option} {utf8(pair)!r} is no UTF-8", hint="set the terminal to UTF-8")
         if not equals or not name:
-            raise ConfigError(f"--set {pair!r} is not NAME=VALUE", hint="write it like --set soak_time='10 min'")
+            raise ConfigError(f"{option} {pair!r} is not NAME=VALUE", hint=f"write it like {option} soak_time='10 min'")
         if name in found:
-            raise ConfigError(f"--set {name} is given twice")
+            raise ConfigError(f"{option} {name} is given twice")
         try:
             found[name] = resolve(text.strip())
         except ValueError as error:
-            raise ConfigError(f"--set {name}: {error}") from error
+            raise ConfigError(f"{option} {name}: {error}") from error
     return found
 
 

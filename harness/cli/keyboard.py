@@ -22,6 +22,7 @@ from harness.cli.terminal import can_ask
 from harness.clock import HarnessLoop
 from harness.engine.control import obey
 from harness.engine.runner import Runner
+from harness.utf8 import utf8
 
 KEYS = {"p": "pause", "c": "continue", "s": "skip", "r": "retry", "a": "abort"}
 ASKED_TWICE = frozenset({"skip", "retry", "abort"})
@@ -194,6 +195,6 @@ class Keyboard:
 
 def _user() -> str:
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return utf8(pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:
         return f"user {os.getuid()}"

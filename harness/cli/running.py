@@ -74,8 +74,8 @@ def run(
     folder = data_folder(data)
     again = _find_interrupted(folder, resumed)
     if again is not None and serial is None:
-        serial = again.serial
-    unit = check_serial(serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json))
+        serial = check_serial(again.serial)
+    unit = serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json)
     check_operator(operator)
 
     from harness.cli.conducting import Wanted, conduct
@@ -117,5 +117,10 @@ def _ask_serial(*, simulate: bool, as_json: bool) -> str:
 
     if as_json or not can_ask():
         raise ConfigError("no serial number, and no terminal to ask for it", hint="give it with --serial SN")
-    text: str = click.prompt("Serial number of the rack", type=str)
-    return text.strip()
+    while True:
+        try:
+            return check_serial(click.prompt("Serial number of the rack", type=str).strip())
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+        except UnicodeDecodeError:
+            click.echo("that is no UTF-8: set the terminal, or the scanner, to UTF-8", err=True)

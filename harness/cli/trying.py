@@ -100,7 +100,7 @@ def _parameters(pairs: tuple[str, ...], known: Mapping[str, int]) -> dict[str, i
     from harness.engine.catalog import did_you_mean
     from harness.errors import ConfigError
 
-    found = settings(pairs)
+    found = settings(pairs, "--parameter")
     for key, value in found.items():
         if key not in known:
             raise ConfigError(f"the profile has no parameter {key!r}{did_you_mean(key, known)}")

@@ -23,16 +23,12 @@ from contextvars import ContextVar
 from typing import Any
 
 from harness.clock import HarnessLoop
+from harness.utf8 import utf8
 
 _ENDS_WITHIN_S = 2.0
 """How long a step, and what it left running, may take to end when it is cancelled, seconds."""
 
 _children: ContextVar[Children | None] = ContextVar("children", default=None)
-
-
-def printable(text: str) -> str:
-    """A text that any file and any terminal can take."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shown(error: BaseException) -> str:
@@ -43,7 +39,7 @@ def shown(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return utf8(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def whose(module: str) -> str:
@@ -159,7 +155,7 @@ def _value(returned: object) -> str:
         text = repr(returned)
     except Exception:
         text = f"a {type(returned).__name__}"
-    return printable(text[:60])
+    return utf8(text[:60])
 
 
 class Border:

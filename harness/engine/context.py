@@ -30,6 +30,7 @@ from harness.limits.window import Window, statistic_info
 from harness.quantity import Reading, SignalInfo
 from harness.record.result import Measurement, excused_text, measurement_event
 from harness.schema.conditions import Bounds
+from harness.utf8 import utf8
 
 CHECKPOINT_EVERY_S = 10.0
 """Longest time of a soak that is lost to an interruption, seconds."""
@@ -304,6 +305,7 @@ class StepContext:
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
         INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
         """
+        name = utf8(name)
         check, data = limit.check, Data(samples, coverage, needed, needed_samples)
         verdict = verdict_of(value, limit, data)
         reason = ""

@@ -12,6 +12,7 @@ from harness.engine.border import shown
 from harness.errors import TelemetryError
 from harness.record.result import EventEntry
 from harness.telemetry.journal import Journal
+from harness.utf8 import utf8
 
 _KEPT = 2000
 """Events that the record lists; the journal has all of them."""
@@ -45,6 +46,7 @@ class RunLog:
 
     def tell(self, kind: str, text: str, /, **data: Any) -> None:
         """Journal an event, keep it for the record, and tell the screens. One that fails is told nothing more."""
+        text = utf8(text)
         event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
         self.journal.add_event(kind, text=text, **data)
         if len(self.entries) < _KEPT:

@@ -34,6 +34,7 @@ from harness.record.result import Header, in_words
 from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
+from harness.utf8 import utf8
 
 
 async def execute(
@@ -117,7 +118,7 @@ async def _prepare(
     third: tuple[Path | None, str, tuple[str, ...]],
 ) -> Conducted:
     """Open the record, and make the run that it is of. Nothing is contacted yet."""
-    header = Header(run=folder.run, host=socket.gethostname(), recorded_at=iso(past.started_ns if past else wall))
+    header = Header(run=folder.run, host=utf8(socket.gethostname()), recorded_at=iso(past.started_ns if past else wall))
     meta = {"run": folder.run, "operator": options.operator, **run_meta(project, options.serial)}
     was_behind = past is not None and clock.go_on_behind(past.last_wall_ns)
     if past is None:

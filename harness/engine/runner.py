@@ -22,7 +22,7 @@ from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
-from harness.engine.border import origin, printable, shown, whose
+from harness.engine.border import origin, shown, whose
 from harness.engine.carried import Carried
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
@@ -168,7 +168,7 @@ class Runner:
 
     def broken(self, what: str, error: BaseException) -> None:
         """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
-        self.log.tell("bug", printable("".join(traceback.format_exception(error))))
+        self.log.tell("bug", "".join(traceback.format_exception(error)))
         if isinstance(error, asyncio.CancelledError):
             text = f"{what}: cancelled, though nobody asked for that"
         else:

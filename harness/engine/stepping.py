@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.clock import iso
 from harness.device.setting import resolve_setting
-from harness.engine.border import Children, StrangeEndError, contained, end_tasks, printable, shown, whose
+from harness.engine.border import Children, StrangeEndError, contained, end_tasks, shown, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.gates import Follow, follow
 from harness.engine.project import PlannedStep
@@ -233,17 +233,16 @@ class Stepping:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
             return verdict, "; ".join(m.reason for m in measured[:3])
         if isinstance(error, StepFailedError):
-            self._hint, self._is_raised = printable(error.hint), True
-            return Verdict.FAIL, printable(error.message)
+            self._hint, self._is_raised = error.hint, True
+            return Verdict.FAIL, error.message
         if isinstance(error, HarnessError):
-            text = printable(error.said)
-            stop = Stop(Verdict.ERROR, f"step {step.title!r}: {text}", printable(error.advice))
+            stop = Stop(Verdict.ERROR, f"step {step.title!r}: {error.said}", error.advice)
             if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
                 self._run.trouble = stop
             else:
                 self._run.halt(stop)
-            return Verdict.ERROR, text
-        self._run.log.tell("bug", printable("".join(traceback.format_exception(error))))
+            return Verdict.ERROR, error.said
+        self._run.log.tell("bug", "".join(traceback.format_exception(error)))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
         reason = f"step {step.title!r} {how}: {shown(error)}"
         self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))

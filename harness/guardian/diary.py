@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.utf8 import all_utf8
+
 _HOLD_TRIES = 20
 
 _MODE = 0o640
@@ -39,7 +41,7 @@ class Diary:
         """Write one line: wall time (UTC), seconds since the guardian's start, kind, and what belongs to it."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = {"at": at, "t": round(time.monotonic() - self._started, 4), "kind": kind, **data}
-        self._lines.put(json.dumps(entry, ensure_ascii=False, default=str).encode() + b"\n")
+        self._lines.put(json.dumps(all_utf8(entry), ensure_ascii=False, default=str).encode() + b"\n")
 
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """A line for each command that is about to be sent. The disk is not waited for."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
+from harness.utf8 import utf8
 
 FOLDER = Path("/var/lib/harness-armed")
 FOLDER_ENV = "HARNESS_ARMED"
@@ -117,7 +118,7 @@ def armed_on(folder: Path, keys: Collection[str]) -> Iterator[tuple[Path, str]]:
 
 def _owner(path: Path) -> str:
     try:
-        return pwd.getpwuid(path.stat().st_uid).pw_name
+        return utf8(pwd.getpwuid(path.stat().st_uid).pw_name)
     except (OSError, KeyError):
         return "another user"
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError
+from harness.utf8 import utf8
 
 ANSWERS_WITHIN_S = 1.0
 """Longest time for one answer in all, seconds; who is frozen does not answer."""
@@ -58,7 +59,7 @@ class Peer:
     def user(self) -> str:
         """The user's name."""
         try:
-            return pwd.getpwuid(self.uid).pw_name
+            return utf8(pwd.getpwuid(self.uid).pw_name)
         except (KeyError, OverflowError):
             return f"user {self.uid}" if self.uid >= 0 else "somebody"
 

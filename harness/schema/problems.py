@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.errors import ConfigError
+from harness.utf8 import utf8
 
 T = TypeVar("T")
 
@@ -117,4 +118,4 @@ def shown(value: object, limit: int = 40) -> str:
 
 def one_line(text: str) -> str:
     """Text whose line breaks and control characters cannot break a line or a terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in utf8(text))

@@ -19,6 +19,7 @@ from harness.schema.document import Loc, Source
 from harness.schema.parameters import substitute
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.validation import validate, validate_part
+from harness.utf8 import utf8
 
 __all__ = ["MAX_BYTES", "Loc", "Source", "parse_source", "read_source", "substitute", "validate", "validate_part"]
 
@@ -36,7 +37,7 @@ _ENCODINGS = (
 
 def read_source(path: Path | str) -> Source:
     """Read one file; ProblemsError when it cannot be read or is not YAML. Problems name the path as given."""
-    name = str(path)
+    name = utf8(str(path))
     return _parse(_read(Path(path), name), name, Path(path))
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from harness.quantity import Frame
+from harness.utf8 import utf8
 
 APPLICATION_ID = 0x48524A31
 """`HRJ1` in the SQLite header: this file is a run journal and nothing else."""
@@ -110,8 +111,10 @@ def to_json(value: Any) -> str:
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if value - value == 0.0 else None
+    if isinstance(value, str):
+        return utf8(value)
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {utf8(str(key)): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         items: Iterable[Any] = sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         return [_finite(item) for item in items]
@@ -123,7 +126,7 @@ def _plain(value: Any) -> Any:
         return _finite(value.item())
     if isinstance(value, np.ndarray):
         return _finite(value.tolist())
-    return str(value)
+    return utf8(str(value))
 
 
 def pack_values(frame: Frame) -> bytes:
