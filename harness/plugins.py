@@ -1,15 +1,28 @@
-"""What other packages add by entry points. One that fails is named, and stops only what needs it."""
+"""What other packages add by entry points. One that fails is named, and stops only what needs it.
+
+The same holds for a name that two packages add: whichever was chosen, somebody would run what he did not mean. It is
+nobody's then, and who needs it is told both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from harness.utf8 import utf8
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed(Generic[T]):
+    """What an entry point gave."""
+
+    entry: str
+    package: str
+    value: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +38,67 @@ class Broken:
         return f"the package {self.package} (entry point {self.entry!r} of {self.group}) cannot be loaded: {self.why}"
 
 
-_broken: dict[tuple[str, str], Broken] = {}
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A name that more than one package adds."""
+
+    what: str
+    """The kind of thing and its name: `step 'measure'`."""
+    packages: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the {self.what} is added by {' and by '.join(self.packages)}: none of them is used, uninstall one"
 
 
-def installed(group: str, take: Callable[[Any], T]) -> dict[str, T]:
-    """Name -> `take` of what the entry point names, of every entry point that can be loaded, in the order of names.
+_broken: dict[tuple[str, str, str], Broken] = {}
+_clashes: dict[tuple[str, str], Clash] = {}
+
+
+def installed(group: str, take: Callable[[Any], T]) -> list[Installed[T]]:
+    """`take` of what the entry point names, of every entry point that can be loaded, in the order of names.
 
     Code of others runs here for the first time: whatever it does, sys.exit included, it is only named. A person's
     Ctrl-C is none of its doings and goes on.
     """
-    found = {}
+    found = []
     for entry in sorted(entry_points(group=group), key=lambda each: each.name):
+        package = _package(entry)
         try:
-            found[entry.name] = take(entry.load())
+            found.append(Installed(entry.name, package, take(entry.load())))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            _broken[group, entry.name] = Broken(group, entry.name, _package(entry), _why(error))
+            _broken[group, entry.name, package] = Broken(group, entry.name, package, _why(error))
     return found
+
+
+def by_name(group: str, kind: str, found: Iterable[tuple[str, T, str]]) -> dict[str, T]:
+    """What (name, thing, package) triples add, by name; a name that stands for two things is left out: see `clash`."""
+    things: dict[str, list[tuple[T, str]]] = {}
+    for name, thing, package in found:
+        given = things.setdefault(name, [])
+        if all(thing != other for other, _ in given):
+            given.append((thing, package))
+    for name, given in things.items():
+        if len(given) > 1:
+            _clashes[group, name] = Clash(f"{kind} {name!r}", tuple(package for _, package in given))
+    return {name: given[0][0] for name, given in things.items() if len(given) == 1}
+
+
+def clash(group: str, name: str) -> Clash | None:
+    """Who adds a name of which `by_name` has found several; None where it is nobody's, or one package's."""
+    return _clashes.get((group, name))
 
 
 def broken(*groups: str) -> list[Broken]:
     """What could not be loaded so far, of some groups or of all."""
-    return [each for (group, _), each in _broken.items() if not groups or group in groups]
+    return [each for (group, *_), each in _broken.items() if not groups or group in groups]
+
+
+def unusable(*groups: str) -> Iterator[Broken | Clash]:
+    """What of other packages could not be loaded, or is added twice, of some groups or of all."""
+    yield from broken(*groups)
+    yield from (each for (group, _), each in _clashes.items() if not groups or group in groups)
 
 
 def _package(entry: EntryPoint) -> str:

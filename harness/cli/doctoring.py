@@ -66,20 +66,22 @@ def _packages() -> list[tuple[str, str]]:
 def _entries() -> list[tuple[str, str]]:
     from importlib.metadata import entry_points
 
+    from harness.cli.inputs import known_plans, known_stations
     from harness.device.registry import known_profiles
     from harness.engine.step import known_steps
-    from harness.plugins import broken, installed
+    from harness.plugins import broken, installed, unusable
 
     known_steps()
     known_profiles()
+    known_plans()
+    known_stations()
     found = []
     for group in GROUPS:
-        names = installed(group, lambda named: named)
-        failed = broken(group)
-        fine = names.keys() - {each.entry for each in failed}
+        names = {one.entry for one in installed(group, lambda named: named)}
         entries = entry_points(group=group)
+        fine = names - {each.entry for each in broken(group)}
         found += [("ok", f"{group}: {entry.name} = {entry.value}") for entry in entries if entry.name in fine]
-        found += [("WRONG", str(each)) for each in failed]
+        found += [("WRONG", str(each)) for each in unusable(group)]
         if not entries:
             word = "note" if group == "harness.simulators" else "WRONG"
             found.append((word, f"{group}: nothing is installed"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,49 +13,55 @@ from typing import Any
 import click
 
 from harness.errors import ConfigError
-from harness.plugins import broken, installed
+from harness.plugins import by_name, clash, installed, unusable
 from harness.utf8 import utf8
 
 PLANS = "harness.plans"
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
-BUILT_IN_STATION = "stations/simulated.yaml"
+BUILT_IN_STATION = "simulated"
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 
 
 @cache
-def plan_roots() -> tuple[Path, ...]:
-    """The folders of installed plans, in the order of their entry points."""
-    return tuple(installed(PLANS, lambda root: Path(root())).values())
+def known_plans() -> Mapping[str, Path]:
+    """Every installed plan by name, e.g. `smoke`."""
+    return by_name(PLANS, "plan", ((path.stem, path, package) for path, package in _files("*.yaml")))
+
+
+@cache
+def known_stations() -> Mapping[str, Path]:
+    """Every installed station by name, e.g. `simulated`."""
+    return by_name(PLANS, "station", ((path.stem, path, package) for path, package in _files("stations/*.yaml")))
+
+
+def _files(pattern: str) -> Iterator[tuple[Path, str]]:
+    """The files of every folder of installed plans, with their package."""
+    for one in installed(PLANS, lambda root: Path(root()).resolve()):
+        yield from ((path, one.package) for path in sorted(one.value.glob(pattern)))
 
 
 def tell_broken() -> None:
-    """Name on stderr what other packages add and could not be loaded: what does not need it goes on without."""
-    for each in broken():
+    """Name on stderr what other packages add and cannot be used: what does not need it goes on without."""
+    for each in unusable():
         click.echo(f"note: {each}", err=True)
 
 
 def find_plan(text: str) -> Path:
     """The file that PLAN means: a file, else an installed plan (`smoke`, `smoke.yaml`, `testplans/smoke.yaml`)."""
     path = Path(text)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path
-    for name in (text, f"{text}.yaml", text.partition("/")[2]):
-        found = _installed(name)
-        if found is not None:
-            return found
+    name = text.removeprefix("testplans/").removesuffix(".yaml")
+    if (found := known_plans().get(name)) is not None:
+        return found
+    if (twice := clash(PLANS, name)) is not None:
+        raise ConfigError(str(twice))
     from harness.schema.problems import did_you_mean
 
-    names = [each.stem for root in plan_roots() for each in sorted(root.glob("*.yaml"))]
-    hint = did_you_mean(Path(text).stem, names)
-    installed = f"installed plans: {', '.join(names)}" if names else ""
-    raise ConfigError(f"no such plan: {text}", hint=" ".join(part for part in (hint, installed) if part))
-
-
-def _installed(name: str) -> Path | None:
-    if not name or ".." in Path(name).parts or Path(name).is_absolute():
-        return None
-    return next((root / name for root in plan_roots() if (root / name).is_file()), None)
+    hint = did_you_mean(path.stem, known_plans())
+    shown = f"installed plans: {', '.join(known_plans())}" if known_plans() else ""
+    raise ConfigError(f"no such plan: {text}", hint=" ".join(part for part in (hint, shown) if part))
 
 
 def find_station(given: str | None, *, simulate: bool) -> Path:
@@ -64,7 +70,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         path = Path(given)
         if path.exists() or not simulate:
             return path
-        return _installed(f"stations/{given}.yaml") or path
+        return known_stations().get(given) or path
     from_environment = os.environ.get("HARNESS_STATION")
     if from_environment:
         return Path(from_environment)
@@ -72,7 +78,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         if path.is_file():
             return path
     if simulate:
-        found = _installed(BUILT_IN_STATION)
+        found = known_stations().get(BUILT_IN_STATION)
         if found is not None:
             return found
     raise ConfigError(

@@ -28,11 +28,16 @@ def list_() -> int:
     """Every installed profile, and what outside of this project has judged it."""
     from harness.cli.terminal import say
     from harness.device.registry import known_profiles, load_profile
+    from harness.schema.problems import ProblemsError
 
     known = known_profiles()
     widest = max(map(len, known), default=0)
     for name, path in known.items():
-        found, _ = load_profile(path)
+        try:
+            found, _ = load_profile(path)
+        except ProblemsError as error:
+            say(f"{name:<{widest + 2}}cannot be used, {len(error.problems)} mistakes: harness profile check {path}")
+            continue
         say(f"{name:<{widest + 2}}{found.protocol:<9}{found.title}  ({_judged(found)})")
     return 0
 
@@ -52,13 +57,12 @@ def show(name: str) -> int:
     """Signals and controls of the profile NAME (or of a file)."""
     from harness.cli.terminal import say
     from harness.device.points import expand
-    from harness.device.registry import find_profile, known_profiles, load_profile
-    from harness.engine.catalog import did_you_mean
+    from harness.device.registry import find_profile, load_profile, no_profile
     from harness.errors import ConfigError
 
     path = find_profile(name, Path.cwd())
     if path is None:
-        raise ConfigError(f"no profile {name!r}{did_you_mean(name, known_profiles())}", hint="see harness profile list")
+        raise ConfigError(no_profile(name), hint="see harness profile list")
     found, _ = load_profile(path)
     for text in _about(found):
         say(text)

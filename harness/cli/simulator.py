@@ -54,12 +54,14 @@ async def start_simulation(
 
     `lot` goes into their serial numbers: what other processes reach is told apart from other simulations.
     """
-    found = list(installed(GROUP, lambda start: start).values())
+    found = installed(GROUP, lambda start: start)
     if not found:
         why = "; ".join(map(str, broken(GROUP))) or "install the whole package, or leave --simulate out"
         raise ConfigError("no simulator is installed", hint=why)
+    if len(found) > 1:
+        raise ConfigError(f"{' and '.join(one.package for one in found)} both add a simulator", hint="uninstall one")
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
-    simulation: Simulation = await found[0](
+    simulation: Simulation = await found[0].value(
         on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports, lot=lot
     )
     return simulation

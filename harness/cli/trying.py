@@ -84,14 +84,12 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
 
 
 def _load(name: str) -> Profile:
-    from harness.device.registry import find_profile, known_profiles, load_profile
-    from harness.engine.catalog import did_you_mean
+    from harness.device.registry import find_profile, load_profile, no_profile
     from harness.errors import ConfigError
 
     path = Path(name) if name.endswith((".yaml", ".yml")) else find_profile(name, Path.cwd())
     if path is None:
-        hint = "see harness profile list, or name a file"
-        raise ConfigError(f"no profile {name!r}{did_you_mean(name, known_profiles())}", hint=hint)
+        raise ConfigError(no_profile(name), hint="see harness profile list, or name a file")
     return load_profile(path)[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 from harness.device.dead_man import dead_man_problems
 from harness.device.points import profile_problems
 from harness.device.templates import template_problems
-from harness.plugins import installed
+from harness.plugins import broken, by_name, clash, installed
 from harness.schema.document import Source
-from harness.schema.problems import Problem, ProblemsError
+from harness.schema.problems import Problem, ProblemsError, did_you_mean
 from harness.schema.profile import PROFILES, Profile, ProfileBase
 from harness.schema.source import read_source, validate
 
@@ -25,19 +25,28 @@ OF_ITS_OWN = ("verified_on", "judged_by")
 
 
 @cache
-def profile_roots() -> tuple[Path, ...]:
-    """The folders that hold `<class>/<vendor_model>/profile.yaml`, in the order of their entry points."""
-    return tuple(installed(GROUP, lambda root: Path(root())).values())
-
-
-@cache
 def known_profiles() -> Mapping[str, Path]:
-    """Every installed profile by name, e.g. `pdu/apc_rpdu2`."""
-    found: dict[str, Path] = {}
-    for root in profile_roots():
-        for path in sorted(root.glob("*/*/profile.yaml")):
-            found.setdefault(f"{path.parent.parent.name}/{path.parent.name}", path)
-    return found
+    """Every installed profile by name, e.g. `pdu/apc_rpdu2`.
+
+    An entry point of the group is a function that returns a folder with `<class>/<vendor_model>/profile.yaml`.
+    """
+    return by_name(GROUP, "profile", _profiles())
+
+
+def _profiles() -> Iterator[tuple[str, Path, str]]:
+    for one in installed(GROUP, lambda root: Path(root()).resolve()):
+        for path in sorted(one.value.glob("*/*/profile.yaml")):
+            yield f"{path.parent.parent.name}/{path.parent.name}", path, one.package
+
+
+def no_profile(name: str) -> str:
+    """Why there is no profile of a name, and which is near."""
+    twice = clash(GROUP, name)
+    if twice is not None:
+        return str(twice)
+    why = "".join(f"; {each}" for each in broken(GROUP))
+    hint = did_you_mean(name, known_profiles())
+    return f"no profile {name!r}{f', {hint}' if hint else ''}{why}"
 
 
 def find_profile(name: str, base: Path) -> Path | None:
@@ -101,7 +110,7 @@ def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
         return source
     where = find_profile(name, chain[-1].parent)
     if where is None or where in chain or len(chain) > MAX_EXTENDS:
-        reason = f"there is no profile {name!r} to extend"
+        reason = f"there is nothing to extend: {no_profile(name)}"
         if where is not None:
             reason = f"{name!r} cannot be extended: at most {MAX_EXTENDS} profiles deep, and never in a circle"
         raise ProblemsError([source.problem(("extends",), "HX-1401", reason)])

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.address import parse_address
-from harness.device.registry import GROUP as DRIVERS
-from harness.device.registry import ancestors, find_profile, known_profiles, load_profile
+from harness.device.registry import ancestors, find_profile, load_profile, no_profile
 from harness.engine.catalog import Catalog, did_you_mean
 from harness.engine.checks import attempt, check_conditions, check_reference, keys_of, parts, right, validated
 from harness.engine.dead_man_checks import check_dead_men
@@ -25,7 +24,7 @@ from harness.engine.step import GROUP as STEPS
 from harness.engine.step import Params, StepDefinition, known_steps
 from harness.engine.switch_checks import check_addresses, check_lines, check_switches
 from harness.errors import ConfigError
-from harness.plugins import broken
+from harness.plugins import broken, clash
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.document import Source
 from harness.schema.plan import Parameter, Plan, StepEntry
@@ -198,9 +197,7 @@ def _load_device(on: StationProject, name: str, found: Problems) -> None:
     path = find_profile(entry.profile, on.base)
     loc = ("devices", name, "profile")
     if path is None:
-        hint = did_you_mean(entry.profile, known_profiles())
-        why = "; ".join(map(str, broken(DRIVERS)))
-        found.add(on.source.problem(loc, "HX-1304", f"unknown profile {entry.profile!r}{hint}", why))
+        found.add(on.source.problem(loc, "HX-1304", no_profile(entry.profile)))
         return
     try:
         profile, source = load_profile(path)
@@ -324,7 +321,8 @@ def _load_steps(
                 continue  # said by the plan's own model
             definition = known.get(name)
             if definition is None:
-                message = f"unknown step {name!r}{did_you_mean(name, known)}"
+                twice = clash(STEPS, name)
+                message = str(twice) if twice is not None else f"unknown step {name!r}{did_you_mean(name, known)}"
                 hint = "; ".join(map(str, broken(STEPS)))
                 found.add(source.problem((*loc, "step"), "HX-1351", message, hint))
                 continue

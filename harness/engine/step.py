@@ -21,7 +21,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
-from harness.plugins import installed
+from harness.plugins import by_name, installed
 from harness.schema.fields import Model
 
 GROUP = "harness.steps"
@@ -78,11 +78,8 @@ def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[N
 @cache
 def known_steps() -> Mapping[str, StepDefinition]:
     """Every installed step by name. An entry point of group `harness.steps` is a function that returns definitions."""
-    found: dict[str, StepDefinition] = {}
-    for definitions in installed(GROUP, _definitions).values():
-        for definition in definitions:
-            found.setdefault(definition.name, definition)
-    return found
+    packages = installed(GROUP, _definitions)
+    return by_name(GROUP, "step", ((each.name, each, one.package) for one in packages for each in one.value))
 
 
 def _definitions(function: Any) -> list[StepDefinition]:

@@ -1,0 +1,131 @@
+"""What other packages add: one that is broken, or adds a name that is taken, matters only to who needs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli_tools import COMMAND, environment
+
+PLAN = """schema: 1
+plan: x
+steps:
+  - {step: STEP, name: v, signal: "pdu.phase[1].voltage", over: 2 s, limit: {min: 200 V, max: 260 V}}
+"""
+STEPS = """from harness.api import Params, StepContext, step
+class P(Params):
+    signal: str = ""
+@step("NAME", version=1)
+async def theirs(ctx: StepContext, p: P) -> None:
+    \"\"\"Something else under this name.\"\"\"
+def steps(): return [theirs]
+"""
+ROOT = "from pathlib import Path\ndef root(): return Path(__file__).parent / 'files'\n"
+PROFILE = """schema: 1
+profile: pdu/apc_rpdu2
+title: Theirs
+class: pdu
+extends: pdu/raritan_pdu2
+source: a test
+unverified: a test
+"""
+
+
+def package(folder: Path, group: str, source: str, entry: str = "acme", files: dict[str, str] | None = None) -> None:
+    """A distribution called acme that adds one entry point."""
+    info = folder / "acme.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    function = {"harness.steps": "steps", "harness.simulators": "start"}.get(group, "root")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{entry} = acme_added:{function}\n")
+    (folder / "acme_added.py").write_text(source)
+    for name, text in (files or {}).items():
+        path = folder / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def harness(lib: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {**environment(cwd / "data"), "PYTHONPATH": os.pathsep.join([str(lib), os.environ.get("PYTHONPATH", "")])}
+    return subprocess.run(
+        [*COMMAND, *arguments], env=env, cwd=cwd, timeout=60, text=True, capture_output=True, check=False
+    )
+
+
+def plan(folder: Path, step: str = "measure") -> str:
+    path = folder / "plan.yaml"
+    path.write_text(PLAN.replace("STEP", step))
+    return str(path)
+
+
+@pytest.mark.parametrize("entry", ["acme", "builtin", "zzz"])
+def test_a_step_under_a_name_that_is_taken_is_an_error_naming_both(entry, tmp_path):
+    """Wherever its entry point sorts, and also when that has the name of ours."""
+    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "measure"), entry)
+    for command in ("check", "run"):
+        more = ["--simulate", "--virtual"] if command == "run" else []
+        done = harness(tmp_path / "lib", command, plan(tmp_path), *more, cwd=tmp_path)
+        assert done.returncode == 2, done.stdout
+        (line,) = [line for line in done.stderr.splitlines() if "HX-1351" in line]
+        assert "plan.yaml:4:12" in line
+        assert "step 'measure' is added by" in line
+        assert "acme 1.0" in line
+        assert "rack-harness" in line
+
+
+def test_who_does_not_need_the_name_goes_on_with_a_note(tmp_path):
+    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "prompt"))
+    done = harness(tmp_path / "lib", "run", plan(tmp_path), "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "note: the step 'prompt' is added by" in done.stderr
+    doctor = harness(tmp_path / "lib", "doctor", cwd=tmp_path)
+    assert doctor.returncode == 3
+    assert "WRONG the step 'prompt' is added by" in doctor.stdout
+
+
+def test_a_profile_under_a_name_that_is_taken_is_an_error_naming_both(tmp_path):
+    package(tmp_path / "lib", "harness.drivers", ROOT, files={"pdu/apc_rpdu2/profile.yaml": PROFILE})
+    station = tmp_path / "station.yaml"
+    station.write_text(
+        "schema: 1\nstation: s\ndevices:\n"
+        '  pdu: {profile: pdu/apc_rpdu2, address: "snmp://10.0.0.1"}\n'
+        "safe_state: {default: [{set: pdu.outlet, to: 'off'}]}\n"
+    )
+    done = harness(tmp_path / "lib", "check", str(station), cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "HX-1304" in line]
+    assert "profile 'pdu/apc_rpdu2' is added by" in line
+    assert "acme 1.0" in line
+    done = harness(tmp_path / "lib", "profile", "show", "pdu/apc_rpdu2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is added by" in done.stderr
+    assert harness(tmp_path / "lib", "profile", "show", "pdu/raritan_pdu2", cwd=tmp_path).returncode == 0
+
+
+def test_a_broken_profile_of_a_package_does_not_keep_the_others_from_being_listed(tmp_path):
+    package(tmp_path / "lib", "harness.drivers", ROOT, files={"pdu/broken/profile.yaml": "schema: 1\nprofile: x\n"})
+    done = harness(tmp_path / "lib", "profile", "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = {line.partition(" ")[0]: line for line in done.stdout.splitlines()}
+    assert "cannot be used" in lines["pdu/broken"]
+    assert "snmp" in lines["pdu/apc_rpdu2"]
+
+
+def test_plans_and_simulators_under_a_name_that_is_taken(tmp_path):
+    package(tmp_path / "lib", "harness.plans", ROOT, files={"smoke.yaml": PLAN.replace("STEP", "measure")})
+    done = harness(tmp_path / "lib", "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the plan 'smoke' is added by" in done.stderr
+    package(tmp_path / "lib2", "harness.simulators", "async def start(*_, **__): raise AssertionError\n")
+    done = harness(tmp_path / "lib2", "run", plan(tmp_path), "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "acme 1.0 and rack-harness" in done.stderr
+    assert "both add a simulator" in done.stderr
+
+
+def test_a_folder_of_the_name_of_a_plan_hides_it_not(tmp_path):
+    (tmp_path / "smoke").mkdir()
+    done = harness(tmp_path, "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
