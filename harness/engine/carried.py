@@ -25,7 +25,7 @@ _COLUMNS = ("power", "current")
 _LEAST = {"power": 100.0, "current": 0.5}
 """What the busiest of all must carry for the others to be compared with it, W and A."""
 _CARRIES = 0.05
-_DARK = 0.02
+_DARK = 0.005
 """Shares of what the busiest carries: above the first an outlet carries something, below the second nothing."""
 _KNOWN_AFTER_S = 10.0
 """Who has carried for so long is known to. Before, there may have been an inrush, and supplies that start later."""

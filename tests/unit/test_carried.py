@@ -62,7 +62,8 @@ def test_one_that_is_dark_while_the_others_go_on_is_lost_at_the_second_sample():
     [
         (LIT, [1500.0, 1500.0, 90.0, 1500.0]),  # the load falls
         (LIT, [0.0, 0.0, 0.0, 0.0]),  # the rack starts anew
-        (LIT, [5000.0, 4000.0, 20.0, 5000.0]),  # a small load, that cannot be told from nothing beside large ones
+        (LIT, [5000.0, 4000.0, 60.0, 5000.0]),  # one of them rests
+        ([5000.0, 5000.0, 90.0, 5000.0], [5000.0, 5000.0, 0.0, 5000.0]),  # too small beside the others
         ([9000.0, 0.0, 300.0, 5000.0], [9000.0, 0.0, 300.0, 5000.0]),  # nothing hangs on it
     ],
 )
