@@ -110,6 +110,7 @@ def _refuse_energising(on: StationProject, sequence: str) -> None:
 
 async def _left(session: Session) -> tuple[list[str], list[str]]:
     """What is not safe on the whole station, whatever the sequence names; and what stays on as it must."""
+    from harness.device.uncounted import uncounted_switches
     from harness.engine.switches import read_switches
 
     found = await read_switches(session.devices, session.clock)
@@ -122,5 +123,6 @@ async def _left(session: Session) -> tuple[list[str], list[str]]:
     kept = session.on.stays_on
     wrong = [f"{name} is on" for name in found.on if name not in kept]
     wrong += [f"{name} cannot be read" for name in (*found.unknown, *blind) if name not in kept]
+    wrong += [line for device in session.devices.values() if device.is_open for line in uncounted_switches(device)]
     now = {**dict.fromkeys(found.on, "is on"), **dict.fromkeys((*found.unknown, *blind), "cannot be read")}
     return wrong, [f"stays on: {name} {now.get(name, 'is OFF')} ({why})" for name, why in kept.items()]

@@ -125,6 +125,16 @@ class Link(Protocol):
 
 
 @runtime_checkable
+class CountingLink(Protocol):
+    """A link that finds out how many rows of a repetition its device has."""
+
+    @property
+    def rows_found(self) -> Mapping[str, int]:
+        """Repetition: rows of the device, also those beyond what profile and station count."""
+        ...
+
+
+@runtime_checkable
 class TogetherLink(Protocol):
     """A link whose protocol can put several switches off with one message."""
 

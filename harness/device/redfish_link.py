@@ -138,6 +138,8 @@ class RedfishLink:
             (spec.sum_of or spec.max_of).partition(".")[0] for spec in profile.signals.values() if not spec.pointer
         }
         self._absent: set[tuple[str, int]] = set()
+        self.rows_found: dict[str, int] = {}
+        """Repetition: members that the service has."""
         self.notes: list[str] = []
         """What was learnt at open and is to be told with the next reply."""
 
@@ -153,6 +155,7 @@ class RedfishLink:
         for group, repeat in self.profile.repeat.items():
             members = await self._members(self._fill(repeat.walk, ""))
             self._rows[group] = members[: repeat.count]
+            self.rows_found[group] = len(members)
             if (more := len(members) - repeat.count) > 0:
                 self.notes.append(f"{group}: the device has {more} more than profile {self.profile.profile} counts")
         await self._leave_absent_out()

@@ -220,6 +220,11 @@ class SnmpLink:
     def _look_at_scales(self) -> None:
         self._is_scaled = all(math.isfinite(bound.factor) for bound in self.bound.values())
 
+    @property
+    def rows_found(self) -> Mapping[str, int]:
+        """Rows of each walked repetition."""
+        return {group: len(rows) for group, rows in self._finder.rows.items()}
+
     async def find_again(self) -> None:
         """Find the instances of looked-up points again, when the last time is long ago or one of them is gone."""
         now = asyncio.get_running_loop().time()

@@ -9,7 +9,7 @@ from harness.engine.hazards import HAZARDS, WORDS, always_trips, guarded, only_i
 from harness.engine.references import references
 from harness.schema.document import Source
 from harness.schema.problems import Problem, Problems
-from harness.schema.station import Interlock
+from harness.schema.station import Hazard, Interlock
 
 if TYPE_CHECKING:
     from harness.engine.project import PlannedStep, StationProject
@@ -68,14 +68,19 @@ def _check_minimum(
     source: Source, on: StationProject, step: PlannedStep, interlocks: Sequence[Interlock], found: Problems
 ) -> None:
     """Nothing is energised that is not watched for every hazard, or the station says why not."""
-    watched = guarded(on.catalog, interlocks)
-    missing = [hazard for hazard in HAZARDS if hazard not in watched and hazard not in on.station.unguarded]
+    missing = unwatched(on, interlocks)
     if missing:
         words = ", ".join(WORDS[hazard] for hazard in missing)
         message = f"this energises the rack, but no interlock that is always armed watches: {words}"
         reasons = ", ".join(f"{hazard}: ..." for hazard in missing)
         hint = f"add interlocks, or say in the station why not: unguarded: {{{reasons}}}"
         found.add(source.problem((step.section, step.index), "HX-1381", message, hint))
+
+
+def unwatched(on: StationProject, interlocks: Sequence[Interlock]) -> list[Hazard]:
+    """The hazards that no interlock watches at all times, and of which the station does not say why not."""
+    watched = guarded(on.catalog, interlocks)
+    return [hazard for hazard in HAZARDS if hazard not in watched and hazard not in on.station.unguarded]
 
 
 def worth_a_word(on: StationProject, interlocks: Sequence[Interlock]) -> list[Problem]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.engine.references import references
 from harness.engine.signals import SignalStore
 from harness.errors import HarnessError
+from harness.schema.station import Station
 
 if TYPE_CHECKING:
     from harness.engine.project import Project
@@ -16,7 +17,7 @@ _SHOWN = 4
 
 
 def refuse_missing(project: Project, store: SignalStore) -> None:
-    """HarnessError naming every signal and control that interlocks and steps need and no device has.
+    """HarnessError naming every signal and control that station, interlocks and steps need and no device has.
 
     A bank (`switch.port.state`) stands for the rows that there are, one at least; a row by its number must exist.
     """
@@ -33,6 +34,9 @@ def _missing(project: Project, store: SignalStore) -> Iterator[tuple[str, str]]:
         for signal in (*interlock.all_signals, *armed):
             if not store.has(signal):
                 yield f"interlock {interlock.name!r}", signal
+    for who, signal in _of_station(project.on.station):
+        if not any(store.has(each) for each in project.catalog.find_signals(signal)):
+            yield who, signal
     for step in project.steps:
         raw = project.source.data[step.section][step.index]
         for _, kind, name in references(step.definition.params, raw):
@@ -43,3 +47,18 @@ def _missing(project: Project, store: SignalStore) -> Iterator[tuple[str, str]]:
                 found = bool(project.catalog.find_controls(name))
             if not found:
                 yield f"step {step.title!r}", name
+
+
+def _of_station(station: Station) -> Iterator[tuple[str, str]]:
+    """The signals that the safe state is confirmed by, and those that show whether another one stands still."""
+    for name, sequence in station.sequences.items():
+        for action in sequence.actions:
+            for condition in (action.until, action.confirm_by):
+                if condition is not None:
+                    yield f"safe state {name!r}", condition.signal
+    if station.de_energised is not None:
+        for signal in (*station.de_energised.bus, *station.de_energised.battery_current):
+            yield "de_energised", signal
+    for moved, movers in station.moves_with.items():
+        for mover in movers:
+            yield f"moves_with of {moved}", mover.signal

@@ -29,8 +29,9 @@ from harness.engine.desk import Desk
 from harness.engine.ending import Ending
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.findings import Findings
-from harness.engine.guard_checks import covered_by
+from harness.engine.guard_checks import covered_by, unwatched
 from harness.engine.guarding import Charge, Guard
+from harness.engine.hazards import WORDS
 from harness.engine.interlocks import Interlocks
 from harness.engine.layers import Layers
 from harness.engine.log import RunLog
@@ -103,6 +104,9 @@ class Runner:
         """The safe-state sequence that is under way, or was applied last."""
         self.covered = covered_by(project.on, project.interlocks)
         """What interlocks that are always armed would switch off, by `device.control`: nothing else is energised."""
+        written = [*project.on.station.interlocks, *project.plan.interlocks]
+        self.unwatched = unwatched(project.on, written)
+        """Hazards that nothing watches: `check` lets no step have a switch then, and here none gets at one it names."""
         self.energised: dict[str, None] = {}
         """Every switch that this run has switched on or found on, by `device.control`: it goes off in the end."""
         self.sequences: Sequences | None = None
@@ -186,6 +190,9 @@ class Runner:
         if puts_power_on(control, setting):
             if f"{name}.{control.name}" not in self.covered:
                 raise SafetyError(f"{name}.{control.name} is not energised: no armed interlock would switch it off")
+            if self.unwatched:
+                missing = ", ".join(WORDS[hazard] for hazard in self.unwatched)
+                raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
             self.energised[f"{name}.{control.name}"] = None
             if self.bench is not None and not self.bench.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")

@@ -29,6 +29,8 @@ def check_safe_state(catalog: Catalog, source: Source, station: Station, found: 
     _check_kinds(source, station, found)
     if station.de_energised is not None:
         _check_proof(catalog, source, station.de_energised, found)
+    if is_whole and station.safe_state:
+        _check_batteries(catalog, source, station, found)
 
 
 def _check_proof(catalog: Catalog, source: Source, proof: DeEnergised, found: Problems) -> None:
@@ -47,6 +49,22 @@ def _check_proof(catalog: Catalog, source: Source, proof: DeEnergised, found: Pr
         info = catalog.signals[signal]
         attempt(found, source, ("de_energised", bound), "HX-1312", lambda c=limit, s=info: compile_check(c, s))
     attempt(found, source, ("de_energised", "below"), "HX-1325", lambda: _check_levels(proof))
+
+
+def _check_batteries(catalog: Catalog, source: Source, station: Station, found: Problems) -> None:
+    """Where the station sees a battery, open outlets prove no dead rack: each battery has its part in the proof."""
+    proof = station.de_energised
+    proved = proof.battery_current if proof is not None else ()
+    seen = [name for name in catalog.signals if name.rpartition(".")[2] == "battery_current"]
+    left = next((name for name in seen if name not in proved), "")
+    if left and proof is None:
+        message = f"{left} shows a battery: it feeds the rack behind open outlets, and nothing proves the rack dead"
+        hint = "say what does under de_energised, see docs/reference/interlocks.md"
+        found.add(source.problem(("safe_state",), "HX-1327", message, hint))
+    elif left:
+        found.add(
+            source.problem(("de_energised",), "HX-1327", f"{left} shows a battery that is not in battery_current")
+        )
 
 
 def _check_levels(proof: DeEnergised) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.device.device import Device
 from harness.device.opening import open_device, reasons, to_do, tree_report
 from harness.device.poller import Poller
+from harness.device.uncounted import uncounted_switches
 from harness.engine.bay import serial_keys
 from harness.engine.carried import Carried
 from harness.engine.context import Bench
@@ -95,7 +96,9 @@ class Start:
             reason = f"{one} and {other} are one device: both answer with the serial number {serial}"
             addresses = f"{run.address(one)} and {run.address(other)}"
             run.halt(Stop(Verdict.ERROR, reason, f"correct one of the addresses: {addresses}"))
-        return pair is None
+        for line in [line for device in run.devices.values() for line in uncounted_switches(device)]:
+            run.halt(Stop(Verdict.ERROR, line, "correct `counts` in the station file; nothing was energised"))
+        return run.found.stop is None
 
     async def _claim(self) -> bool:
         """Lock the devices by their own serial numbers too; False when another run reaches one of them otherwise."""

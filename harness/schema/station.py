@@ -68,7 +68,7 @@ class DeviceEntry(Model):
     parameters: dict[str, int] = Field(default_factory=dict)
     counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)
     """How many of a repetition this device has. Where it says nothing, `pdu.outlet` is what was found at open; a device
-    that is found to have fewer than said here is refused."""
+    that is found to have fewer than said here is refused; so is one with more switches."""
     serial: str = ""
     """Expected serial number; another unit behind the address is refused."""
     firmware: tuple[str, ...] = ()

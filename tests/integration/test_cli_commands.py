@@ -291,6 +291,23 @@ def test_by_hand_against_simulated_devices(tmp_path: Path) -> None:
         assert truth.outlets_on() == ["outlet[2].state"]
 
 
+def test_switches_that_the_station_file_does_not_count_are_told_and_no_run_begins(tmp_path: Path) -> None:
+    with simulation(tmp_path) as (station, truth, _):
+        few = tmp_path / "few.yaml"
+        text = station.read_text().replace("outlet: 8", "outlet: 4")
+        few.write_text(text.replace(", confirm_by: {signal: pdu.power, max: 500 W}", ""))
+        given = {"data": tmp_path, "HARNESS_STATION": str(station)}
+        assert invoke("set", "pdu.outlet[7]", "on", "--yes", **given).exit_code == 0
+        safe = invoke("safe", str(few), data=tmp_path)
+        assert safe.exit_code == 5, safe.output
+        assert "pdu has 8 of outlet, 4 are counted" in safe.stdout
+        run = invoke("run", "smoke", "--station", str(few), "--serial", "R-1", data=tmp_path)
+        assert run.exit_code == 3
+        assert "pdu has 8 of outlet, 4 are counted" in run.stdout
+        assert truth.outlets_on() == ["outlet[7].state"]
+        assert invoke("safe", str(station), data=tmp_path).exit_code == 0
+
+
 def test_a_safe_state_asked_for_by_hand_does_not_end_half_way(tmp_path: Path) -> None:
     with simulation(tmp_path) as (station, truth, _):
         given = {"data": tmp_path, "HARNESS_STATION": str(station)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import run_plan, write_plan
+from plan_runs import STATION, run_plan, write_plan
 
 from harness.limits.verdict import Verdict
 
@@ -39,3 +39,22 @@ def test_a_bank_stands_for_the_rows_that_there_are(tmp_path):
     steps = "- {step: check, name: it, conditions: [{signal: switch.port.speed, min: 1 Mb/s}], within: 5 s}\n"
     ran = run_plan(write_plan(tmp_path, steps), tmp_path)
     assert ran.outcome.verdict in (Verdict.PASS, Verdict.FAIL), ran.reason
+
+
+LACKING = '"pdu.phase[5].'
+IN_STATION = {
+    "safe state 'end'": ("{signal: cdu.delta_temperature, max: 3 K}", f'{{signal: {LACKING}current", max: 3 A}}'),
+    "safe state 'default'": ("{signal: pdu.power, max: 500 W}", f'{{signal: {LACKING}current", max: 3 A}}'),
+    "moves_with of pdu.power": ("signal: shelf1.output_power", f'signal: {LACKING}power"'),
+}
+
+
+@pytest.mark.parametrize("who", IN_STATION)
+def test_what_the_safe_state_is_confirmed_by_must_be_there_too(who, tmp_path):
+    station = tmp_path / "station.yaml"
+    station.write_text(STATION.read_text().replace(*IN_STATION[who]))
+    ran = run_plan(write_plan(tmp_path, f"{POWER}{JUDGED}"), tmp_path, station=station)
+    confirmed = 5 if "default" in who else 3  # what cannot be read confirms nothing, though nothing was energised
+    assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, confirmed), ran.reason
+    assert f"{who} needs pdu.phase[5]." in ran.reason
+    assert not any("outlet[1] on" in text for text in ran.texts("intent"))

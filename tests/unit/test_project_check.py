@@ -310,3 +310,24 @@ def test_what_proves_a_dead_rack_is_checked(tmp_path, words, code, said):
     with pytest.raises(ProblemsError) as caught:
         load_station(path)
     assert [problem for problem in caught.value.problems if problem.code == code and said in str(problem)], caught.value
+
+
+BATTERY = '  bbu: {profile: shelf/orv3_hpr_bbu, address: "modbus+tcp://10.0.0.3:502/200", role: uut}\n'
+FED_BY = "{bus: [shelf.output_voltage], under_voltage: 40 V, battery_current: [bbu.battery_current]}"
+
+
+@pytest.mark.parametrize(("proof", "code"), [(FED_BY, ""), (GOOD_PROOF, "HX-1327"), ("", "HX-1327")])
+def test_a_battery_that_the_station_sees_has_its_part_in_the_proof_that_the_rack_is_dead(tmp_path, proof, code):
+    text = PROVED.replace("interlocks:", f"{BATTERY}interlocks:").replace("PROOF", proof)
+    text = text if proof else text.replace("de_energised: ", "")
+    for key, value in {"ON_TRIP": "default", "CONFIRM": "pdu.power", "KIND": "end"}.items():
+        text = text.replace(key, value)
+    path = tmp_path / "station.yaml"
+    path.write_text(text)
+    if not code:
+        load_station(path)
+        return
+    with pytest.raises(ProblemsError) as caught:
+        load_station(path)
+    assert [problem.code for problem in caught.value.problems] == [code], caught.value
+    assert load_station(path, only_to_make_safe=True), "it is good enough to switch off with"

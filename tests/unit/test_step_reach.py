@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from plan_runs import run_plan, write_plan
+from plan_runs import STATION, run_plan, write_plan
 
 from harness.engine.step import Params, StepDefinition, known_steps
 from harness.limits.verdict import Verdict
@@ -55,3 +55,15 @@ def test_the_gate_refuses_what_no_armed_sequence_covers(tmp_path, step_of_others
     assert ran.on == []
     with_cover = run_plan(plan, tmp_path)
     assert with_cover.step("theirs").verdict is Verdict.PASS
+
+
+def test_a_switch_that_a_step_names_by_itself_needs_what_a_step_that_is_given_it_needs(tmp_path, step_of_others):
+    async def theirs(ctx, p):
+        await ctx.act("pdu.outlet[1]", "on")
+
+    step_of_others(theirs)
+    station = tmp_path / "station.yaml"
+    station.write_text(STATION.read_text().replace("  door: a simulated bay has no door\n", ""))
+    ran = run_plan(write_plan(tmp_path, "- {step: theirs}"), tmp_path, station=station)
+    assert (ran.outcome.verdict, ran.on) == (Verdict.ERROR, [])
+    assert "pdu.outlet[1] is not energised: no interlock watches door contact" in ran.reason
