@@ -85,6 +85,7 @@ class Memory(asyncio.DatagramTransport):
         super().__init__()
         self.behave = behave
         self.seen: list[Asked] = []
+        self.is_mute = False
 
     async def open_datagram(self, host, port, protocol, *, any_source=False):
         self.peer = (host, port)
@@ -95,6 +96,8 @@ class Memory(asyncio.DatagramTransport):
         loop = asyncio.get_running_loop()
         asked = read(data)
         self.seen.append(asked)
+        if self.is_mute:
+            return
         behave = honest if asked.oids == [UPTIME] else self.behave
         for item in behave(asked):
             delay, datagram, *source = item if isinstance(item, tuple) else (0.0, item)
@@ -471,11 +474,41 @@ def test_closing_ends_a_waiting_request_and_later_ones():
         asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(client.close()))
         with pytest.raises(UnreachableError, match="closed"):
             await client.get([ONE])
-        with pytest.raises(UnreachableError, match="not open"):
+        with pytest.raises(UnreachableError, match="the connection is closed"):
             await client.get([ONE])
         return True
 
     assert talk(lambda _: [], use)[0]
+
+
+def test_an_agent_that_did_not_answer_when_it_was_opened_is_asked_again_by_the_next_request():
+    async def main():
+        network = Memory(honest)
+        network.is_mute = True
+        client = SnmpClient(network, "pdu", 161, CREDENTIALS)
+        with pytest.raises(UnreachableError, match="no answer"):
+            await client.open()
+        network.is_mute = False
+        try:
+            return (await client.get([ONE]))[0].value
+        finally:
+            await client.close()
+
+    assert run(main, rate=float("inf")) == 1007
+
+
+def test_an_endpoint_that_was_lost_is_made_again_by_the_next_request():
+    async def main():
+        network = Memory(honest)
+        client = SnmpClient(network, "pdu", 161, CREDENTIALS)
+        await client.open()
+        network.protocol.connection_lost(OSError(100, "Network is down"))
+        try:
+            return (await client.get([ONE]))[0].value, client.counters.connects
+        finally:
+            await client.close()
+
+    assert run(main, rate=float("inf")) == (1007, 2)
 
 
 def test_another_source_is_taken_only_when_allowed_and_counted():

@@ -178,6 +178,7 @@ class SnmpClient:
     async def open(self) -> None:
         """Open the endpoint, find the engine (v3) and ask for sysUpTime, which proves address and credentials.
 
+        It need not be open: requests open it, until it is closed for good.
         noSuchObject and most refusals prove them too. UnreachableError says what is wrong otherwise.
         """
         try:
@@ -202,7 +203,7 @@ class SnmpClient:
         self._spoilers.hasten()
 
     def _abandon(self) -> None:
-        self._exchange.close()
+        self._exchange.drop()
         self.counters.connect_failures += 1
 
     async def close(self) -> None:

@@ -109,6 +109,7 @@ class Exchange:
         self._first_id = self._last_id = _FIRST_ID + secrets.randbelow(_LAST_ID - _FIRST_ID)
         self._oddity = ""
         self._is_proven = False
+        self._is_shut = False
 
     @property
     def is_idle(self) -> bool:
@@ -118,9 +119,19 @@ class Exchange:
     # --- endpoint ---
 
     async def open(self) -> None:
-        """Open the endpoint; UnreachableError when the name does not resolve or there is no route."""
+        """Open the endpoint; UnreachableError when the name does not resolve or there is no route.
+
+        It need not be open: requests open it, until it is closed for good.
+        """
+        self._is_shut = False
+        async with self._lock:
+            await self._opened("open")
+
+    async def _opened(self, operation: str) -> asyncio.DatagramTransport:
+        """The endpoint; whoever calls has the turn."""
+        self._refuse_when_shut(operation)
         if self._transport is not None:
-            return
+            return self._transport
         self._security.forget()
         self.endpoint = endpoint = _Endpoint(self)
         try:
@@ -130,10 +141,16 @@ class Exchange:
                     self._host, self._port, lambda: endpoint, any_source=self._any_source
                 )
         except OSError as error:
-            raise unreachable(
-                error, device=self.device, operation="open", what=f"cannot reach {self._host}:{self._port}"
-            ) from error
+            what = f"cannot reach {self._host}:{self._port}"
+            raise unreachable(error, device=self.device, operation=operation, what=what) from error
+        self._refuse_when_shut(operation)
         self.counters.connects += 1
+        return self._transport
+
+    def _refuse_when_shut(self, operation: str) -> None:
+        if self._is_shut:
+            self.drop()  # opened while it was closed
+            raise self._unreachable("the connection is closed", Trouble.OURS, operation=operation)
 
     async def _resolve(self) -> tuple[str, int]:
         """The address to send to; a name is looked up once, here, never while polling."""
@@ -143,7 +160,12 @@ class Exchange:
         return str(found[0][4][0]), self._port
 
     def close(self) -> None:
-        """Close the endpoint; a waiting request ends as unreachable."""
+        """Close for good, until it is opened again; a waiting request ends as unreachable."""
+        self._is_shut = True
+        self.drop()
+
+    def drop(self) -> None:
+        """Let the endpoint go; the next request opens a new one."""
         self.endpoint = None
         transport, self._transport = self._transport, None
         if transport is not None:
@@ -249,8 +271,7 @@ class Exchange:
 
     async def _attempt(self, pdu: Pdu, until: float) -> Any:
         """Send once under a new id and wait for whatever settles it."""
-        if self._transport is None:
-            return self._unreachable("the connection is not open", Trouble.OURS, operation=pdu.operation)
+        transport = self._transport if self._transport is not None else await self._opened(pdu.operation)
         if pdu.tag is PduType.SET and not self._security.is_ready:
             what = "not synchronised with the SNMP engine, nothing was written"
             return self._unreachable(what, Trouble.OURS, "read from it first", pdu.operation)
@@ -261,7 +282,7 @@ class Exchange:
         self.counters.requests += 1
         timer = loop.call_at(until, self._expire, pending.future)
         try:
-            self._transport.sendto(self._security.pack(pdu, pending.request_id, loop.time()), self._target)
+            transport.sendto(self._security.pack(pdu, pending.request_id, loop.time()), self._target)
             return await pending.future
         finally:
             timer.cancel()
