@@ -1,7 +1,8 @@
 """Named places where a test may let this process die, fail or freeze; nothing happens unless the environment asks.
 
 `HARNESS_FAULT_POINT=NAME[=ACTION][@N]`: at the N-th passage (default 1) of the place NAME: `kill` (SIGKILL, the
-default), `raise` (OSError), `memory` (MemoryError), or `stop` (SIGSTOP: frozen until somebody continues it).
+default), `raise` (OSError), `memory` (MemoryError), or `stop` (SIGSTOP: frozen until somebody continues it). Meant for
+the process that was started with it: those that this one starts, as its guardian, do not inherit it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ NAMES = (
 )
 """Every place, in the order of a run."""
 
-_WANTED, _, _COUNT = os.environ.get("HARNESS_FAULT_POINT", "").partition("@")
+_WANTED, _, _COUNT = os.environ.pop("HARNESS_FAULT_POINT", "").partition("@")
 _NAME, _, _ACTION = _WANTED.partition("=")
 _left = int(_COUNT) if _COUNT.isdigit() else 1
 

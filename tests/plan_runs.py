@@ -43,7 +43,7 @@ class Ran:
     @property
     def on(self) -> list[int]:
         """Outlets that are closed in the ground truth."""
-        return [k for k in range(1, 9) if self.truth[f"outlet[{k}].state"]]
+        return [k for k in range(1, 9) if self.truth.get(f"outlet[{k}].state")]
 
     def step(self, name: str) -> Any:
         """The result of a step by its name."""
@@ -54,60 +54,63 @@ class Ran:
         return [event.text for event in self.events if event.kind == kind]
 
 
-def run_plan(
+def run_plan(plan: Path, folder: Path, *, rate: float = VIRTUAL, **more: Any) -> Ran:
+    """Run a plan against the simulated station, in a loop of its own; `more`: see `play_plan`."""
+    return run(lambda: play_plan(plan, folder, **more), rate)
+
+
+async def play_plan(
     plan: Path,
     folder: Path,
     *,
     faults: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     station: Path = STATION,
-    rate: float = VIRTUAL,
     seed: int = 1,
+    lot: str = "",
     during: Callable[[Runner, sim.Simulation], Any] | None = None,
+    observers: Sequence[Callable[[Event], None]] = (),
     **options: Any,
 ) -> Ran:
-    """Run a plan against the simulated station. `during(runner, simulation)` is called at the start of the run; what it
-    returns, when it is a coroutine, goes on beside the run."""
+    """Run a plan in the running loop. `during(runner, simulation)` is called at the start of the run; what it returns,
+    when it is a coroutine, goes on beside the run. `lot` is part of the devices' serial numbers. `options` are those of
+    the run."""
+    clock = Clock()
+    on = load_station(station)
+    project = load_project(plan, on, settings or {})
+    profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
+    simulation = await sim.start(on.station, profiles, virtual=clock.is_virtual, seed=seed, faults=faults, lot=lot)
+    beside: list[asyncio.Task[Any]] = []
+    try:
+        events: list[Event] = []
+        given = {"serial": "RACK-0042", "is_simulated": True, **options}
+        chosen = RunOptions(
+            data_dir=folder,
+            seed=seed,
+            network=simulation.network,
+            addresses=simulation.addresses,
+            observers=[*observers, events.append],
+            **given,
+        )
 
-    async def main() -> Ran:
-        on = load_station(station)
-        project = load_project(plan, on, settings or {})
-        profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
-        simulation = await sim.start(on.station, profiles, virtual=rate == VIRTUAL, seed=seed, faults=faults)
-        beside: list[asyncio.Task[Any]] = []
-        try:
-            chosen = RunOptions(
-                serial="RACK-0042",
-                data_dir=folder,
-                is_simulated=True,
-                seed=seed,
-                network=simulation.network,
-                addresses=simulation.addresses,
-                **options,
-            )
-            events: list[Event] = []
-            chosen.observers.append(events.append)
+        def started(runner: Runner) -> None:
+            work = during(runner, simulation) if during is not None else None
+            if work is not None:
+                beside.append(asyncio.get_running_loop().create_task(work))
 
-            def started(runner: Runner) -> None:
-                work = during(runner, simulation) if during is not None else None
-                if work is not None:
-                    beside.append(asyncio.get_running_loop().create_task(work))
-
-            outcome = await execute(project, chosen, Clock(), started)
-            truth = simulation.truth()
-            if rate == VIRTUAL:
-                await asyncio.sleep(10)
-            return Ran(outcome, truth, simulation.truth(), events)
-        finally:
-            for task in beside:
-                task.cancel()
-            ends = await asyncio.gather(*beside, return_exceptions=True)
-            await simulation.close()
-            for end in ends:
-                if isinstance(end, Exception):  # what goes on beside a run may find something too
-                    raise end
-
-    return run(main, rate)
+        outcome = await execute(project, chosen, clock, started)
+        truth = simulation.truth()
+        if clock.is_virtual:
+            await asyncio.sleep(10)
+        return Ran(outcome, truth, simulation.truth(), events)
+    finally:
+        for task in beside:
+            task.cancel()
+        ends = await asyncio.gather(*beside, return_exceptions=True)
+        await simulation.close()
+        for end in ends:
+            if isinstance(end, Exception):  # what goes on beside a run may find something too
+                raise end
 
 
 def write_plan(folder: Path, steps: str, head: str = "") -> Path:

@@ -13,6 +13,7 @@ from harness.clock import run
 from tests.chaos import (
     byzantine,
     clocks,
+    closing,
     diskfull,
     files,
     hands,
@@ -22,6 +23,7 @@ from tests.chaos import (
     killing,
     latency,
     losses,
+    orphans,
     physics,
     stops,
 )
@@ -114,6 +116,33 @@ def _hands(data: Path, seed: int, *, long: bool) -> list[Row]:
         ]
 
 
+def _orphans(data: Path, seed: int, *, long: bool) -> list[Row]:
+    rng = Random(seed)
+    places = orphans.POINTS if long else ("intent-durable@3",)
+    rounds = [(way, point) for point in (*places, *[""] * (10 if long else 1)) for way in orphans.WAYS]
+    with orphans.bay(_folder(data, "with")) as place:
+        rows = [orphans.with_supervisor(place, rounds, rng)]
+    with orphans.bay(_folder(data, "without")) as place:
+        watched = orphans.WITHIN_S + 1.0 if long else 3.0
+        rows.append(orphans.without_supervisor(place, orphans.NEXT * (3 if long else 1), watched))
+    return rows
+
+
+def _folder(data: Path, name: str) -> Path:
+    (data / name).mkdir()
+    return data / name
+
+
+def _closing(data: Path, _: int, *, long: bool) -> list[Row]:
+    async def rows() -> list[Row]:
+        plays = closing.Plays(data)
+        moments = await closing.all_moments(plays) if long else [(kind, 1) for kind in closing.MOMENTS]
+        found = [await closing.guardian(plays, moments), await closing.partners(plays, closing.PARTNERS)]
+        return [*found, await closing.database(plays)] if long else found
+
+    return [*run(rows)]
+
+
 PARTS: dict[str, Callable[..., list[Row]]] = {
     "physics": _physics,
     "interlocks": _interlocks,
@@ -129,6 +158,8 @@ PARTS: dict[str, Callable[..., list[Row]]] = {
     "stops": _stops,
     "deaths": _deaths,
     "hands": _hands,
+    "orphans": _orphans,
+    "closing": _closing,
 }
 
 

@@ -10,34 +10,16 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from tests.chaos.killing import Yard
-from tests.chaos.table import Row
+from tests.chaos.table import Count, Row
 from tests.integration.guarded_tools import OUTLETS, diary, is_alive, said, until
 from tests.integration.hand_tools import AS_NOBODY, MAIN, Done, harness, write_station
 
 _REFUSED = ("run", "set", "pause")
 _ENDS = ("safe", "force")
-
-
-@dataclass
-class Count:
-    """What a series came to."""
-
-    done: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-    def judge(self, what: str, problem: str) -> None:
-        self.done += 1
-        if problem:
-            self.wrong.append(f"{what}: {problem}")
-
-    def row(self, what: str, target: str) -> Row:
-        first = f"; {self.wrong[0][:300]}" if self.wrong else ""
-        return Row(f"{what} x {self.done}", f"{len(self.wrong)} wrong{first}", target, not self.wrong)
 
 
 class Hands:

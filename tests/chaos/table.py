@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,23 @@ class Row:
 
     def __str__(self) -> str:
         return f"{'ok ' if self.ok else 'BAD'} | {self.what} | {self.found} | {self.target}"
+
+
+@dataclass
+class Count:
+    """What a series of judgements came to."""
+
+    done: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def judge(self, what: str, problem: str) -> None:
+        self.done += 1
+        if problem:
+            self.wrong.append(f"{what}: {problem}")
+
+    def row(self, what: str, target: str) -> Row:
+        first = f"; {self.wrong[0][:300]}" if self.wrong else ""
+        return Row(f"{what} x {self.done}", f"{len(self.wrong)} wrong{first}", target, not self.wrong)
 
 
 def check(rows: list[Row]) -> None:

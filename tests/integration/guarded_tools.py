@@ -70,11 +70,12 @@ class Bay:
         self.guardians: list[int] = []
         self.env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
+        env = {**self.env, **environment}
         command = [sys.executable, str(HERE / script), *(str(each) for each in arguments)]
         errors = (self.folder / f"{script}.{len(self.started)}.err").open("w")
         with errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=self.env)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
         self.started.append(process)
         return process
 
@@ -83,8 +84,9 @@ class Bay:
         until(self.addresses.exists, 20)
         return process
 
-    def start_run(self) -> subprocess.Popen[str]:
-        return self.start("guarded_runner.py", self.station, self.plan, self.folder / "data", self.addresses)
+    def start_run(self, plan: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        arguments = (self.station, plan or self.plan, self.folder / "data", self.addresses)
+        return self.start("guarded_runner.py", *arguments, **environment)
 
     def ask(self, line: str) -> str:
         port = json.loads(self.addresses.read_text())["truth"]
@@ -113,7 +115,11 @@ class Bay:
         return "\n".join(path.read_text() for path in self.folder.glob("*.err"))
 
     def close(self) -> None:
-        for process in self.started:
+        self.end(self.started)
+
+    def end(self, processes: Sequence[subprocess.Popen[str]]) -> None:
+        """End these processes and every guardian."""
+        for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             process.wait()
@@ -152,6 +158,13 @@ def until(condition: Any, within: float) -> float:
         assert time.monotonic() - started < within, f"not within {within} s"
         time.sleep(0.02)
     return time.monotonic() - started
+
+
+def end_both(runner: int, guardian: int, how: signal.Signals = signal.SIGKILL) -> None:
+    """Kill or freeze a run and its guardian, which is stopped first: it must not act in the moment between the two."""
+    os.kill(guardian, signal.SIGSTOP)
+    os.kill(runner, how)
+    os.kill(guardian, how)
 
 
 def is_alive(pid: int) -> bool:

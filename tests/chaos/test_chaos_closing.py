@@ -1,0 +1,19 @@
+"""Short form of the partners that are slow to end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from harness.clock import run
+from tests.chaos import closing
+from tests.chaos.table import check
+
+
+def test_partners_that_are_slow_to_end(tmp_path):
+    async def main() -> None:
+        plays = closing.Plays(tmp_path)
+        moments = [(kind, 1) for kind in closing.MOMENTS]
+        rows = closing.guardian(plays, moments), closing.partners(plays, closing.PARTNERS)
+        check(await asyncio.gather(*rows))
+
+    run(main)
