@@ -69,6 +69,7 @@ STATE
       confirm: {signal: state, within: 5 s}       # an acknowledgement is not a proof
       danger: true
       energises: true             # never switched on once an interlock has tripped
+      shown_by: current           # a breaker that trips behind it leaves the state as it is
 SWITCHED
 """
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.profile import (
@@ -20,6 +19,9 @@ from harness.schema.profile import (
     Signal,
     SnmpProfile,
 )
+
+LOADED = {"A": 0.5, "W": 100.0, "kW": 0.1, "VA": 100.0}
+"""What a switch must carry to count as loaded, in the unit of the signal that shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class ControlPoint:
     group: str = ""
     row: int = 0
     confirm_by: str = ""
-    shown_by: str = ""
-    """The signal that shows what the control really does."""
+    shown_by: tuple[str, ...] = ()
+    """The signals that show what the control really does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,12 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
     counts = counts or {}
     signals: dict[str, SignalPoint] = {name: SignalPoint(name, spec) for name, spec in profile.signals.items()}
     controls: dict[str, ControlPoint] = {
-        name: ControlPoint(name, spec, confirm_by=spec.confirm.signal if spec.confirm else "", shown_by=spec.shown_by)
+        name: ControlPoint(
+            name,
+            spec,
+            confirm_by=spec.confirm.signal if spec.confirm else "",
+            shown_by=_shown(spec, "", 0, (), profile),
+        )
         for name, spec in profile.controls.items()
     }
     for group, repeat in profile.repeat.items():
@@ -102,7 +109,7 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
                     group,
                     row,
                     _in_row(confirm_by, group, row, repeat.signals),
-                    _in_row(control.shown_by, group, row, repeat.signals),
+                    _shown(control, group, row, repeat.signals, profile),
                 )
     return Expansion(signals, controls)
 
@@ -116,9 +123,21 @@ def targets(controls: Mapping[str, ControlPoint], reference: str) -> list[Contro
     return [point for point in controls.values() if point.row and point.name == f"{group}[{point.row}]{tail}"]
 
 
-def _in_row(signal: str, group: str, row: int, columns: Mapping[str, Any]) -> str:
+def _in_row(signal: str, group: str, row: int, columns: Collection[str]) -> str:
     """A signal of the same row where the repetition has it as a column, else one of the whole device."""
     return f"{group}[{row}].{signal}" if signal in columns else signal
+
+
+def _shown(control: Control, group: str, row: int, columns: Collection[str], profile: Profile) -> tuple[str, ...]:
+    """The signals that `shown_by` means: of the row, of the device, or all of a column of another repetition."""
+    names: list[str] = []
+    for name in control.shown:
+        other, _, column = name.partition(".")
+        if name not in columns and other in profile.repeat and column in profile.repeat[other].signals:
+            names += [f"{other}[{k}].{column}" for k in range(1, profile.repeat[other].count + 1)]
+        else:
+            names.append(_in_row(name, group, row, columns))
+    return tuple(names)
 
 
 def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
@@ -160,11 +179,9 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
         if point.confirm_by and point.confirm_by not in plan.signals and (key := str(where)) not in seen:
             seen.add(key)
             problems.append((where, f"{point.name} is confirmed by {point.confirm_by!r}, which is no signal here"))
-        if point.shown_by:
-            spec = plan.signals[point.shown_by].spec if point.shown_by in plan.signals else None
-            if spec is None or spec.unit != point.spec.unit or point.spec.takes:
-                text = f"{point.shown_by!r} is no signal here in the unit of {point.name}, and only a quantity has one"
-                problems.append((where, f"{point.name} is shown by what cannot show it: {text}"))
+        if (why := _cannot_show(point, plan)) and (key := f"{where} shown") not in seen:
+            seen.add(key)
+            problems.append((where, f"{point.name} is shown by what cannot show it: {why}"))
     if isinstance(profile, SnmpProfile):
         problems += _sum_problems(profile)
     else:
@@ -212,6 +229,17 @@ def names_meant(signal: str, names: Collection[str]) -> list[str]:
         return [signal]
     group, _, column = signal.partition(".")
     return [name for name in names if name.startswith(f"{group}[") and name.endswith(f"].{column}")] if column else []
+
+
+def _cannot_show(point: ControlPoint, plan: Expansion) -> str:
+    """Why what `shown_by` names shows nothing of a control; '' when it does, or names nothing."""
+    units = set(LOADED) if point.spec.energises else {point.spec.unit}
+    for name in point.shown_by:
+        spec = plan.signals[name].spec if name in plan.signals else None
+        if spec is None or spec.is_text or spec.unit not in units or (point.spec.takes and not point.spec.energises):
+            wanted = f"in {', '.join(units)}" if point.spec.energises else f"in the unit of {point.name}, a quantity"
+            return f"{name!r} is no signal here {wanted}"
+    return ""
 
 
 def movers_of(point: SignalPoint, names: Collection[str], name: str) -> list[str]:

@@ -10,6 +10,7 @@
  what a control really does (`shown_by` in its profile: the load that runs, not the load that was asked for)
    less than half of what was set, having been more   -> undone
    not half of it in time                             -> undone
+   a switch that carries nothing any more             -> undone (see carrying.py)
 ```
 
 Words (on, off, auto) count from their first reading on. Quantities count only from this run's own confirmed command
@@ -34,6 +35,7 @@ from harness.device.confirm import agrees
 from harness.device.device import Device
 from harness.device.points import ControlPoint, targets
 from harness.device.setting import Setting
+from harness.engine.carrying import Carrying
 from harness.engine.log import RunLog
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame, Quality, Reading
@@ -111,6 +113,7 @@ class ExternalChanges:
         self._undone = undone
         self._is_excused = is_excused
         self._devices = devices
+        self._carrying = Carrying(devices, clock, self._is_on)
         self._watched: dict[str, list[_Watched]] = {}
         self._effects: dict[str, list[_Effect]] = {}
         self._words: dict[str, npt.NDArray[np.intp]] = {}
@@ -130,9 +133,8 @@ class ExternalChanges:
                 if index is not None:
                     is_word = bool(control.spec.takes)
                     found.append(_Watched(full, control, index, is_word))
-                shown = f"{name}.{control.shown_by}"
-                if control.shown_by and shown in places:
-                    effects.append(_Effect(full, control, shown, places[shown]))
+                shown = [f"{name}.{each}" for each in control.shown_by if not control.spec.energises]
+                effects += [_Effect(full, control, each, places[each]) for each in shown if each in places]
             self._watched[name], self._effects[name] = found, effects
             self._words[name] = np.array([each.index for each in found if each.is_word], dtype=np.intp)
 
@@ -140,6 +142,7 @@ class ExternalChanges:
 
     def commanded(self, device: str, control: ControlPoint, setting: Setting) -> None:
         """A command of this run is about to leave."""
+        self._carrying.commanded(device, control, setting)
         if control.spec.energises and setting.word == "off":
             self._forget_rack()
         now = self._clock.monotonic()
@@ -159,6 +162,14 @@ class ExternalChanges:
                 effect.wanted = abs(setting.value) if not setting.word else 0.0
                 effect.is_there, effect.low, effect.due = False, 0, now + _RUNS_WITHIN_S
                 self._lost.pop(device, None)
+
+    def _is_on(self, device: str, control: str) -> bool:
+        """Whether a switch reads `on`, or nobody can tell."""
+        for each in self._watched[device]:
+            if each.control.name == control:
+                reading = self._reading(each)
+                return not reading.is_good or agrees(each.control, Setting(word="on"), reading)
+        return True
 
     def _forget_rack(self) -> None:
         """This run takes power off the rack: what hangs on it goes with it, and nobody else did that."""
@@ -195,6 +206,8 @@ class ExternalChanges:
     def after_frame(self, frame: Frame) -> None:
         """Look at a frame that the store has taken in."""
         name = frame.device
+        if (lost := self._carrying.after_frame(frame)) is not None:
+            self._lose(*lost, frame.mono)
         for effect in self._effects.get(name, ()):
             if effect.wanted > 0 and frame.mono >= effect.counts_from and frame.qualities[effect.index] == Quality.GOOD:
                 self._effect(effect, frame)

@@ -23,7 +23,6 @@ from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
 from harness.engine.border import origin, shown, whose
-from harness.engine.carried import Carried
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
 from harness.engine.ending import Ending
@@ -91,7 +90,6 @@ class Runner:
         self.layers = Layers(self)
         self.desk = Desk(clock, log)
         self.external: ExternalChanges | None = None
-        self.carried: Carried | None = None
         self.past: Past | None = None
         """The run that this one goes on with; None: a new run."""
         self.stepping = Stepping(self)
@@ -202,8 +200,6 @@ class Runner:
             self.interlocks.commanded(f"{name}.{control.name}", is_on=puts_power_on(control, setting))
         if self.external is not None:
             self.external.commanded(name, control, setting)
-        if self.carried is not None:
-            self.carried.commanded(name, control, setting)
 
     def answer_for(self, *switches: str) -> None:
         """Switches that are on although this run did not switch them on: it switches them off in the end."""
@@ -259,8 +255,6 @@ class Runner:
             self.interlocks.after_frame(derived.device)
         if self.external is not None and (self.guard is None or not self.guard.lost):
             self.external.after_frame(frame)
-            if self.carried is not None:
-                self.carried.after_frame(frame)
         self.journal.add_frame(frame)
         if derived is not None:
             self.journal.add_frame(derived)

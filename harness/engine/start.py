@@ -12,7 +12,6 @@ from harness.device.opening import open_device, reasons, to_do, tree_report
 from harness.device.poller import Poller
 from harness.device.uncounted import uncounted_switches
 from harness.engine.bay import serial_keys
-from harness.engine.carried import Carried
 from harness.engine.context import Bench
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.freeze import Freeze, watched_signals
@@ -167,7 +166,6 @@ class Start:
             run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, run.stepping.is_restart_expected
         )
         run.bench.external = run.external
-        run.carried = Carried(run.devices, run.undone)
         run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
         run.attach(Watch(run).run())
         run.attach(run.keep_journal())

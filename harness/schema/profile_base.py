@@ -168,9 +168,11 @@ class Control(Model):
     commands: dict[str, int] = Field(default_factory=dict)
     """word: raw value written."""
     confirm: Confirm | None = None
-    shown_by: str = ""
-    """The signal, in the same unit, that shows what the control really does: the load that runs, where `confirm` shows
-    the load that was asked for. Less than half of what a run had set is undone, and ends the run."""
+    shown_by: StrictText | tuple[StrictText, ...] = ()
+    """What shows what the control really does. Of a quantity: a signal in the same unit, the load that runs, where
+    `confirm` shows the load that was asked for; less than half of what a run had set is undone, and ends the run. Of
+    what energises: the current or power that flows through it, or through several of them together (`[power,
+    phase.current]`); what carried load and carries none while others do is undone, whatever `confirm` shows."""
     danger: bool = False
     """Energises something or stops cooling: needs a plan, or a confirmation at the terminal."""
     energises: bool = False
@@ -179,12 +181,19 @@ class Control(Model):
     """Input of the plant that a write moves."""
     sim_words: dict[str, float] = Field(default_factory=dict)
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What `shown_by` names."""
+        return (self.shown_by,) if isinstance(self.shown_by, str) else self.shown_by
+
     @model_validator(mode="after")
     def _consistent(self) -> Control:
         if not self.scale:
             raise ValueError("scale: 0 leaves no way back from a value to a raw number")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        if not self.energises and len(self.shown) > 1:
+            raise ValueError("shown_by: a quantity is shown by one signal")
         if self.rate is not None and (self.takes or self.confirm is None):
             raise ValueError("rate: only a quantity can be walked, and only from where `confirm` says that it is")
         return self

@@ -64,6 +64,9 @@ class DeviceEntry(Model):
     dead_man: Duration | None = None
     """Arm the device's own dead-man, where its profile has one: after this time without a word of the run the device
     acts by itself. It is fed four times in this time. Without it nothing is armed."""
+    outlets_may_idle: bool = False
+    """An outlet of this device that is on may take nothing while others carry load: supplies that go to sleep, trays
+    that switch themselves off. A breaker that trips behind one is then not seen by its load."""
     credentials: FileRef | None = None
     parameters: dict[str, int] = Field(default_factory=dict)
     counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)

@@ -172,7 +172,13 @@ def shut_down(data: Path, seed: int) -> Row:
 
 # --- what no run may pass with ---------------------------------------------------------------------------------------
 
-POWER = (ALL_OUTLETS, ("outlet_off:3",), tuple(f"breaker_trip:{n}" for n in range(1, 9)))
+POWER = (
+    ALL_OUTLETS,
+    ("outlet_off:3",),
+    tuple(f"breaker_trip:{n}" for n in range(1, 9)),
+    ("breaker_trip:3",),
+    ("phase_loss:2",),
+)
 PUMPS = (("both_pumps_stop",), ("pump_stop:1", "pump_stop:2"))
 SIGNALS = (("sensor_stuck:cdu.flow",), ("sensor_stuck:cdu.supply_pressure",), ("sensor_stuck:cdu.return_temperature",))
 

@@ -42,7 +42,7 @@ FAULTS = [
     ("link_down:7@150s", 1, ["nothing leaks, nothing alarms", "switch.port[7].state is down"]),
     ("speed_down:9", 1, ["links are up", "switch.port[9].speed"]),
     ("lldp_swapped:3-4", 1, ["wiring", "switch.port[3].neighbor", "swapped with switch.port[4].neighbor"]),
-    ("phase_loss:2@90s", 1, ["phase"]),
+    ("phase_loss:2@90s", 3, ["pdu.phase[2].current", "this run had set to on"]),
 ]
 
 
