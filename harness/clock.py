@@ -14,6 +14,7 @@ import gc
 import heapq
 import math
 import selectors
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
@@ -72,6 +73,10 @@ class _Timer(asyncio.TimerHandle):
         return mine < theirs or (mine == theirs and self.order < other.order)
 
 
+_EXECUTOR_S = 2.0
+"""Longest wait at the end of a loop for blocking work that nobody awaits any more, seconds."""
+
+
 class HarnessLoop(asyncio.SelectorEventLoop):
     """Selector event loop whose time runs at `rate` (1 real, n faster, infinity: virtual, jumping)."""
 
@@ -108,6 +113,14 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    async def shutdown_default_executor(self, timeout: float | None = _EXECUTOR_S) -> None:
+        """As asyncio's, but in bounded time: a thread that blocks for ever keeps no verdict from the screen."""
+        executor, self._default_executor = self._default_executor, None  # type: ignore[has-type]
+        if executor is not None:
+            closing = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+            closing.start()
+            closing.join(timeout)
 
     def run_forever(self) -> None:
         """As asyncio's; but with `on_exit` set, nothing that runs in the loop ends the process."""

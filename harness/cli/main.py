@@ -201,5 +201,15 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """What the installed command `harness` calls."""
-    cli.main()
+    """What the installed command `harness` calls.
+
+    A run ends with the code of its verdict, and at once: neither a thread that code of others has left running nor what
+    it has registered for the end of the process comes after it.
+    """
+    try:
+        cli.main()
+    except SystemExit as end:
+        if cli.asked_for == "run" and isinstance(end.code, int):
+            _flush()
+            os._exit(end.code)
+        raise

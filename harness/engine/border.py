@@ -6,7 +6,7 @@
  any other exception, a value returned                     -> a bug of that code
  sys.exit, KeyboardInterrupt: nothing in a run ends it     -> the same
  cancelled though nobody asked for it                      -> the same
- a task that it started failed, and nobody looked          -> the same
+ a task or thread that it started failed, and nobody looked -> the same
 ```
 
 asyncio lets SystemExit and KeyboardInterrupt through: out of any task and out of the loop itself, with the exit code
@@ -17,9 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from harness.clock import HarnessLoop
@@ -172,6 +174,7 @@ class Border:
         """Stand for as long as the block lasts, in the running loop."""
         loop = asyncio.get_running_loop()
         before = loop.get_exception_handler(), loop.get_task_factory()
+        of_threads, threading.excepthook = threading.excepthook, partial(self._lost_in_thread, loop)
         loop.set_exception_handler(self._lost)
         loop.set_task_factory(_new_task)
         if isinstance(loop, HarnessLoop):
@@ -181,6 +184,7 @@ class Border:
         finally:
             if isinstance(loop, HarnessLoop):
                 loop.on_exit = None
+            threading.excepthook = of_threads
             loop.set_task_factory(before[1])
             loop.set_exception_handler(before[0])
 
@@ -193,6 +197,12 @@ class Border:
             loop.default_exception_handler(context)
             return
         self._told("something in the background failed, and nobody looked", error)
+
+    def _lost_in_thread(self, loop: asyncio.AbstractEventLoop, ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is not None and ended.exc_type is not SystemExit:  # which ends a thread, and nothing else
+            loop.call_soon_threadsafe(
+                self._told, "a thread in the background failed, and nobody looked", ended.exc_value
+            )
 
 
 def _new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
