@@ -20,6 +20,7 @@ from harness.cli.terminal import Output, can_ask
 from harness.cli.verdictblock import plain_block, print_block, result_json
 from harness.clock import Clock, iso
 from harness.clock import run as run_loop
+from harness.engine.copying import push_command
 from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
@@ -56,7 +57,8 @@ def conduct(wanted: Wanted) -> int:
         screen.finish(outcome)
         settings = influx_settings(wanted.project.on)
         if settings is not None and wanted.rate == float("inf"):
-            is_complete, text = push_now(outcome.folder, settings, PUSH_S)
+            later = push_command(outcome.folder.name, wanted.project.on)
+            is_complete, text = push_now(outcome.folder, settings, PUSH_S, again=later)
             screen.note("database", text, complete=is_complete)
         screen.last(outcome)
     return outcome.exit_code

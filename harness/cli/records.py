@@ -91,7 +91,12 @@ def verify(run: str, data: str | None) -> int:
 @click.option("--again", is_flag=True, help="Send everything again, also what was acknowledged.")
 @click.option("--at-most", type=click.FloatRange(1, 86400), default=3600.0, show_default=True, help="Seconds.")
 def push(run: str, station: str | None, data: str | None, again: bool, at_most: float) -> int:
-    """Send the station's database what it missed of RUN; exit 3 when it does not take all."""
+    """Send the station's database what it missed of RUN; exit 3 when it does not take all.
+
+    It says every two seconds how far it is. It ends when all is sent, after --at-most, when the database refuses us,
+    and when nothing was taken for two minutes. Lines that are refused for good (older than the retention, say) hold
+    nothing up: they are counted, and kept beside the record.
+    """
     from harness.cli.database import influx_settings, push_now
     from harness.cli.terminal import say
     from harness.engine.project import load_station
@@ -102,8 +107,17 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
     settings = influx_settings(on)
     if settings is None:
         raise ConfigError(f"station {on.station.station} has no telemetry.influxdb", hint="name it in the station file")
-    is_complete, text = push_now(find_run(_folder(data), run), settings, at_most, from_start=again)
-    say(text)
+    folder = find_run(_folder(data), run)
+    later = f"harness push {folder.name}" + (f" --station {station}" if station else "")
+    is_complete, text = push_now(
+        folder,
+        settings,
+        at_most,
+        from_start=again,
+        again=later,
+        told=lambda text: click.echo(f"database: {text}", err=True),
+    )
+    say(f"database: {text}")
     return 0 if is_complete else 3
 
 

@@ -61,6 +61,8 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
         yield "said" if index == 0 else "", line
     for index, line in enumerate(worst_measurements(outcome)):
         yield "values" if index == 0 else "", line
+    if result.telemetry is not None and result.telemetry.lacking:
+        yield "data", f"the database: {result.telemetry.lacking}"
     yield "record", f"{outcome.folder}" + ("" if outcome.is_sealed else "  (NOT SEALED: it proves nothing)")
 
 
@@ -179,6 +181,7 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
         "engineering": list(outcome.result.engineering),
         "replaced": outcome.result.replaced,
         "told": told_of(outcome.result),
+        "telemetry": outcome.result.telemetry.model_dump() if outcome.result.telemetry is not None else None,
         "record": str(outcome.folder),
         "simulated": outcome.result.clock.is_simulated,
     }

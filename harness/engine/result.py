@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness import __version__
 from harness.clock import iso
 from harness.device.address import parse_address
+from harness.engine.copying import telemetry_of
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
 from harness.engine.project import Project
@@ -55,6 +56,7 @@ def build_result(
         safe_state=_safe_state(runner),
         coverage_required=project.plan.coverage / 100,
         coverage=tuple(found.coverage),
+        telemetry=telemetry_of(runner),
         people=(*(runner.past.people if runner.past is not None else ()), *runner.desk.people),
         events=tuple(runner.log.entries),
         twins=tuple(found.twins),

@@ -12,6 +12,7 @@ from harness import RELEASED
 from harness.clock import Clock, iso
 from harness.engine.bay import station_keys
 from harness.engine.border import Border
+from harness.engine.copying import watch_copy
 from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.inputs import read_inputs
 from harness.engine.layers import third_layer
@@ -149,6 +150,7 @@ async def _prepare(
     if options.influxdb is not None and not clock.is_virtual:
         runner.outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
         runner.attach(runner.outbox.run())
+        runner.attach(watch_copy(runner))
     started = iso(past.started_ns if past is not None else clock.wall_ns())
     began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
     _announce(project, options.serial, log)

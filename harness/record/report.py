@@ -100,6 +100,9 @@ def _outcome(result: Result) -> Iterator[str]:
         for device in result.coverage:
             good = f", {device.good:.2%} good" if device.good is not None else ""
             yield f"  {device.device:<24}{device.received} of {device.expected} frames{good}"
+    if result.telemetry is not None:
+        yield from _section("Database, at the end of the run")
+        yield f"  {result.telemetry.sink}: {result.telemetry.lacking or f'all {result.telemetry.sent} lines are there'}"
 
 
 def _did(one: Intervention) -> str:

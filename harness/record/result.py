@@ -195,6 +195,29 @@ class DeviceCoverage(_Part):
     good: Number = None
 
 
+class Telemetry(_Part):
+    """What a database had of the run at its end: lines sent and refused for good, journal entries that wait.
+
+    `command` sends what waits; '' when all arrived. The journal has everything in any case.
+    """
+
+    sink: str
+    sent: int = 0
+    waiting: int = 0
+    refused: int = 0
+    reason: str = ""
+    command: str = ""
+
+    @property
+    def lacking(self) -> str:
+        """What is not there, in words; '' when all of it is."""
+        parts = [f"{self.waiting} entries of the record are not there yet"] if self.waiting else []
+        parts += [f"{self.refused} lines were refused for good"] if self.refused else []
+        why = f" ({self.reason})" if self.reason else ""
+        later = f"; send them with: {self.command}" if self.command else ""
+        return f"{' and '.join(parts)}{why}{later}" if parts else ""
+
+
 class Result(_Part):
     """The whole of `result.json`."""
 
@@ -225,6 +248,8 @@ class Result(_Part):
     safe_state: SafeState
     coverage_required: Number = None
     coverage: tuple[DeviceCoverage, ...] = ()
+    telemetry: Telemetry | None = None
+    """What the station's database had of it; None without one, and in virtual time, where it is sent afterwards."""
     people: tuple[Intervention, ...] = ()
     twins: tuple[str, ...] = ()
     """The other runs of this serial number that went on on the same machine at the same time, a line each."""

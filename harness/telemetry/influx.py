@@ -29,6 +29,9 @@ MAX_BODY_BYTES = 64 * 1024
 RETRY_AFTER_S = (1.0, 300.0)
 """Bounds within which a server's Retry-After is honoured."""
 
+_PARTIAL = re.compile(r"partial write|(beyond|outside) .{0,20}retention", re.IGNORECASE)
+"""What InfluxDB 2 calls an internal error (500) and is none: some lines are refused for good, the others stored."""
+
 
 class Outcome(Enum):
     """What a request came to, and so what happens to its lines."""
@@ -185,7 +188,7 @@ class InfluxWriter:
         reason = f"HTTP {status} {shown}".rstrip()
         if status == 204:
             return Answer(Outcome.STORED, "", status)
-        if status in (400, 422):
+        if status in (400, 422) or (status >= 500 and _PARTIAL.search(shown)):
             return Answer(Outcome.REJECTED, reason, status)
         if status == 413:
             return Answer(Outcome.TOO_BIG, reason, status)

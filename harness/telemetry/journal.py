@@ -26,6 +26,7 @@ from harness.clock import Clock
 from harness.errors import TelemetryError
 from harness.quantity import Frame
 from harness.telemetry import rows
+from harness.telemetry.batch import Refused
 from harness.telemetry.rows import DeviceSchema, Entry, SignalInfo, StoredEvent, StoredFrame
 from harness.telemetry.store import Batch, JournalStore
 
@@ -263,14 +264,14 @@ class Journal:
         """The highest sequence number that `sink` has acknowledged."""
         return self._positions.get(sink, 0)
 
-    async def advance(self, sink: str, seq: int, dead: Iterable[tuple[int, bytes, str]] = ()) -> None:
-        """Note that `sink` has everything up to `seq`, except `dead` lines (seq, line, reason).
+    async def advance(self, sink: str, seq: int, refused: Iterable[Refused] = ()) -> None:
+        """Note that `sink` has everything up to `seq`, except the `refused` lines.
 
         Written with the next transaction: to lose the last second of it costs re-sending identical bytes, no more.
         """
         self._positions[sink] = self._batch.positions[sink] = seq
         if not self.is_failed:
-            self._batch.dead += [(sink, at, line, reason) for at, line, reason in dead]
+            self._batch.dead += [(sink, each.seq, each.line, str(each)) for each in refused]
             self._touch()
 
     # ---- opening and closing

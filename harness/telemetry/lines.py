@@ -6,8 +6,11 @@ cdu,device=cdu,run=...,serial=RACK-0001,station=line-3 flow=81.2,leak=0.0,pump__
 
 One line a frame. A field is written only for a GOOD value, always as a float, so that its type never changes; a value
 that is not GOOD is absent and its quality code stands in `<signal>__q` (integer, see `harness.quantity.Quality`). Text
-goes to `<signal>__text`. A point is identified by measurement, tags and stamp, so sending the same bytes again changes
-nothing.
+goes to `<signal>__text`, and a text has no number beside it. A point is identified by measurement, tags and stamp, so
+sending the same bytes again changes nothing.
+
+No field has the name of a tag: a database that finds `serial` among the fields looks for it there, and `WHERE serial =
+'RACK-0001'` finds nothing any more. A signal of such a name is written as `<signal>__value`.
 
 Source: the InfluxDB line protocol reference. Measurement: escape comma, space. Tags and field keys: comma, equals,
 space. Field strings: quote and backslash. A newline ends a line and cannot be escaped in a name, so it becomes a
@@ -18,6 +21,7 @@ other, so it becomes a single one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -28,6 +32,9 @@ MAX_TEXT = 16_384
 
 QUALITY_SUFFIX = "__q"
 TEXT_SUFFIX = "__text"
+VALUE_SUFFIX = "__value"
+TAGS = ("run", "serial", "station", "device", "kind")
+"""What lines may be tagged with; with `time`, the names that no field has."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
 
@@ -61,7 +68,7 @@ class LineWriter:
 
     def __init__(self, tags: Mapping[str, str]) -> None:
         self._tags = dict(tags)
-        self._heads: dict[int, tuple[str, list[str]]] = {}
+        self._heads: dict[int, tuple[str, list[str], list[str]]] = {}
         self._event_heads: dict[str, str] = {}
 
     def line(self, entry: Entry) -> bytes | None:
@@ -74,21 +81,26 @@ class LineWriter:
         pairs = [f",{escape_key(key)}={escape_key(text)}" for key, text in tags if text.strip()]
         return escape_measurement(measurement) + "".join(pairs) + " "
 
-    def _known(self, schema: DeviceSchema) -> tuple[str, list[str]]:
+    def _known(self, schema: DeviceSchema) -> tuple[str, list[str], list[str]]:
         prefix = schema.name + "."
         names = [escape_key(info.name.removeprefix(prefix)) for info in schema.signals]
-        known = self._heads[schema.id] = (self._head(schema.measurement, {"device": schema.name}), names)
+        fields = [name + VALUE_SUFFIX if name in (*TAGS, "time") else name for name in names]
+        known = self._heads[schema.id] = (self._head(schema.measurement, {"device": schema.name}), names, fields)
         return known
 
     def _frame(self, stored: StoredFrame) -> bytes | None:
-        head, names = self._heads.get(stored.schema.id) or self._known(stored.schema)
+        head, names, keys = self._heads.get(stored.schema.id) or self._known(stored.schema)
         frame = stored.frame
         fields: list[str] = []
-        for name, value, quality in zip(names, frame.values.tolist(), frame.qualities.tolist(), strict=True):
+        values = frame.values.tolist()
+        for index in frame.texts:  # records of before wrote the number 0 beside the texts of some devices
+            if 0 <= index < len(values):
+                values[index] = math.nan
+        for name, key, value, quality in zip(names, keys, values, frame.qualities.tolist(), strict=True):
             if quality:
                 fields.append(f"{name}{QUALITY_SUFFIX}={quality}i")
             elif value - value == 0.0:  # finite: NaN and infinities do not exist in line protocol
-                fields.append(f"{name}={value!r}")
+                fields.append(f"{key}={value!r}")
         for index, text in frame.texts.items():
             if 0 <= index < len(names) and not frame.qualities[index]:
                 fields.append(f"{names[index]}{TEXT_SUFFIX}={quote(text)}")

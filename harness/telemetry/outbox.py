@@ -4,9 +4,9 @@ It keeps no queue of its own. The journal is the queue; a position in it says ho
 A batch is built once and re-sent byte for byte, so that sending twice stores once.
 
 ```
-stored      -> next          rejected    -> halve until the bad line is alone; keep it apart with the reason; go on
+stored      -> next          rejected    -> see `batch`: the bad lines are kept apart, the others go on
 too big     -> halve         denied      -> alarm, keep everything, try once a minute with the token read again
-busy        -> as asked, 1 s to 5 min     unavailable -> backoff with full jitter, up to a minute
+busy        -> as asked, 1 s to 5 min     unavailable -> backoff with full jitter, up to a minute; then as rejected
 unreachable -> the same, up to 5 s: a refused connection costs nobody anything, and the return is noticed soon
 ```
 """
@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.clock import Clock
 from harness.errors import TelemetryError
+from harness.telemetry.batch import Batch, Horizon, Line, Refused
 from harness.telemetry.influx import Answer, InfluxSettings, InfluxWriter, Outcome
 from harness.telemetry.lines import LineWriter
 from harness.telemetry.rows import Entry
@@ -35,10 +36,8 @@ IDLE_S = 1.0
 DENIED_RETRY_S = 60.0
 BACKOFF_S = (1.0, 60.0)
 UNREACHABLE_CAP_S = 5.0
-ALL_REFUSED = 64
-"""So many bad lines without one good line: not the lines are wrong but the place they are sent to."""
-
-Line = tuple[int, bytes]
+NEWEST = 50
+"""So many of the newest entries are looked at for one that has a line."""
 
 
 class Source(Protocol):
@@ -54,7 +53,7 @@ class Source(Protocol):
     async def read_entries(self, after_seq: int, limit: int) -> tuple[list[Entry], int]:
         """Entries in order, and the sequence number they reach to."""
 
-    async def advance(self, sink: str, seq: int, dead: Iterable[tuple[int, bytes, str]] = ()) -> None:
+    async def advance(self, sink: str, seq: int, refused: Iterable[Refused] = ()) -> None:
         """Keep a position, and the lines that the sink refused for good."""
 
 
@@ -73,7 +72,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
-    """How the copy is doing. `backlog` in journal entries; `sent` and `dead` in lines of this session.
+    """How the copy is doing. `backlog` in journal entries; `sent` and `refused` (for good) in lines of this session.
 
     `last_error` and `since` (UTC ns) describe the present trouble, '' and 0 when there is none; `is_alarm` says that a
     person must act, because waiting does not help.
@@ -83,8 +82,10 @@ class OutboxStatus:
     last_error: str
     since: int
     sent: int
-    dead: int
+    refused: int
     is_alarm: bool = False
+    refusal: str = ""
+    """Why the last of the refused lines was."""
 
 
 def run_tags(meta: Mapping[str, Any]) -> dict[str, str]:
@@ -114,16 +115,15 @@ class Outbox:
         self._thread = SinkThread("outbox")
         self._turn = asyncio.Lock()
         self._max_bytes = MAX_BYTES
-        self._work: deque[list[Line]] = deque()
-        self._batch: list[Line] = []
-        self._reached = 0
-        self._dead: list[tuple[int, bytes, str]] = []
-        self._accepted = 0
+        self._batch: Batch | None = None
+        self._horizon = Horizon()
+        self._witness = b""
+        self._repeats = 0
         self._attempt = 0
         self._must_renew = False
         self._error, self._since, self._alarm = "", 0, False
-        self._sent_total = 0
-        self._dead_total = 0
+        self._sent = self._refused = 0
+        self._refusal = ""
 
     @classmethod
     def to_influxdb(cls, source: Source, settings: InfluxSettings, clock: Clock, tags: Mapping[str, str]) -> Outbox:
@@ -134,7 +134,7 @@ class Outbox:
     def status(self) -> OutboxStatus:
         """How the copy is doing, for the live view."""
         backlog = max(0, self._source.last_seq - self._source.position(self._sink))
-        return OutboxStatus(backlog, self._error, self._since, self._sent_total, self._dead_total, self._alarm)
+        return OutboxStatus(backlog, self._error, self._since, self._sent, self._refused, self._alarm, self._refusal)
 
     async def run(self) -> None:
         """Send what becomes durable, until cancelled. Never raises for what the database does."""
@@ -146,17 +146,23 @@ class Outbox:
                 wait = DENIED_RETRY_S
             await self._clock.sleep(wait)
 
-    async def drain(self, at_most: float) -> OutboxStatus:
+    async def drain(self, at_most: float, *, patience: float = math.inf) -> OutboxStatus:
         """Catch up, for at most so many seconds; gives up at once when a wait would be longer than what is left.
 
-        Never raises: a copy that is behind is told by its status, and does not spoil the record.
+        With `patience` it also gives up when nothing was taken for so many seconds, or waiting does not help. Never
+        raises: a copy that is behind is told by its status, and does not spoil the record.
         """
         deadline = self._clock.monotonic() + at_most
+        moved_at, moved_to = self._clock.monotonic(), self._progress
         try:
             async with self._clock.timeout(at_most):
-                while self._work or self._source.position(self._sink) < self._source.last_seq:
+                while self._batch is not None or self._source.position(self._sink) < self._source.last_seq:
                     wait = await self._step()
-                    if self._clock.monotonic() + wait > deadline:
+                    now = self._clock.monotonic()
+                    if self._progress != moved_to:
+                        moved_at, moved_to = now, self._progress
+                    is_vain = now + wait > moved_at + patience or (self._alarm and patience < math.inf)
+                    if now + wait > deadline or is_vain:
                         break
                     await self._clock.sleep(wait)
         except TimeoutError:
@@ -164,6 +170,11 @@ class Outbox:
         except TelemetryError as error:
             self._trouble(str(error), is_alarm=True)
         return self.status
+
+    @property
+    def _progress(self) -> tuple[int, int]:
+        """What changes when the database takes something."""
+        return self._source.position(self._sink), self._batch.accepted if self._batch is not None else 0
 
     async def close(self) -> None:
         """Close the connection and end the thread; a request that hangs is left behind after two seconds."""
@@ -177,94 +188,102 @@ class Outbox:
     async def _step(self) -> float:
         """Send one request; returns the seconds to wait before the next."""
         async with self._turn:
-            if not self._work and not await self._fill():
+            batch = self._batch = self._batch or await self._fill()
+            if batch is None:
                 return IDLE_S
-            part = self._work[0]
-            answer = await self._clock.blocking(self._thread, self._send, part)
-            wait = self._act(part, answer)
-            if not self._work and wait == 0.0:
-                await self._finish()
+            wait = 0.0
+            if not batch.is_done:
+                answer = await self._clock.blocking(self._thread, self._send, batch.body)
+                wait = self._act(batch, answer)
+            if batch.is_place_doubted:
+                wait = await self._look_at_place(batch)
+            if batch.is_done and not batch.is_place_doubted:
+                await self._finish(batch)
+            elif wait and batch.is_whole:
+                # built anew next time, with what is younger: one bad line must not hold what follows it
+                self._batch, self._repeats = None, batch.repeats
             return wait
 
-    def _send(self, part: list[Line]) -> Answer:
+    def _send(self, body: bytes) -> Answer:
         """In the sink's thread."""
         if self._must_renew:
             self._writer.renew_token()
             self._must_renew = False
-        return self._writer.send(b"\n".join(line for _, line in part))
+        return self._writer.send(body)
 
-    async def _fill(self) -> bool:
-        """Build the next batch; False when there is nothing to send."""
+    async def _fill(self) -> Batch | None:
+        """The next batch; None when there is nothing to send."""
         position = self._source.position(self._sink)
-        batch: list[Line] = []
+        lines: list[Line] = []
         size = 0
         reached = position
         is_full = False
-        while not is_full and len(batch) + READ_AT_ONCE <= MAX_LINES:
+        while not is_full and len(lines) + READ_AT_ONCE <= MAX_LINES:
             entries, upto = await self._source.read_entries(reached, READ_AT_ONCE)
             if upto == reached:
                 break
-            lines = await self._clock.blocking(self._thread, self._build, entries)
-            for seq, line in lines:
-                if batch and size + len(line) + 1 > self._max_bytes:
+            for seq, line in await self._clock.blocking(self._thread, self._build, entries):
+                if lines and size + len(line) + 1 > self._max_bytes:
                     is_full = True
                     break
-                batch.append((seq, line))
+                lines.append((seq, line))
                 size += len(line) + 1
-            reached = batch[-1][0] if is_full else upto
-        if batch:
-            self._batch, self._reached, self._dead, self._accepted = batch, reached, [], 0
-            self._work.append(batch)
-        elif reached > position:  # nothing but entries that have no line
+            reached = lines[-1][0] if is_full else upto
+        if lines:
+            return Batch(lines, reached, self._horizon, self._witness, self._repeats)
+        if reached > position:  # nothing but entries that have no line
             await self._source.advance(self._sink, reached)
-        return bool(batch)
+        return None
 
     def _build(self, entries: list[Entry]) -> list[Line]:
         built = ((entry.seq, self._lines.line(entry)) for entry in entries)
         return [(seq, line) for seq, line in built if line is not None]
 
-    async def _finish(self) -> None:
-        await self._source.advance(self._sink, self._reached, self._dead)
-        self._sent_total += len(self._batch) - len(self._dead)
-        self._dead_total += len(self._dead)
-        self._batch = []
+    async def _finish(self, batch: Batch) -> None:
+        await self._source.advance(self._sink, batch.reached, batch.refused)
+        self._sent += batch.stored_lines
+        self._refused += batch.refused_lines
+        if batch.refused:
+            self._refusal = batch.refused[-1].reason
+        self._witness, self._repeats, self._batch = batch.witness, 0, None
 
-    def _act(self, part: list[Line], answer: Answer) -> float:
-        """Apply an outcome to the work that is left; returns the seconds to wait."""
+    def _act(self, batch: Batch, answer: Answer) -> float:
+        """Apply an outcome to the batch; returns the seconds to wait."""
         outcome = answer.outcome
         if outcome is Outcome.STORED:
-            self._work.popleft()
-            self._accepted += len(part)
             self._well()
+            return batch.stored()
+        if outcome is Outcome.TOO_BIG and (bound := batch.too_big()):
+            self._max_bytes = bound
             return 0.0
         if outcome in (Outcome.REJECTED, Outcome.TOO_BIG):
-            return self._divide(part, answer)
+            batch.reject(answer.reason)
+            return 0.0
         if outcome is Outcome.DENIED:
             return self._denied(answer.reason)
         self._trouble(answer.reason, is_alarm=False)
         if outcome is Outcome.BUSY and answer.retry_after_s is not None:
             return answer.retry_after_s
+        if outcome is Outcome.UNAVAILABLE and answer.status >= 500 and batch.fail(answer.reason):
+            return 0.0
         return self._backoff(UNREACHABLE_CAP_S if outcome is Outcome.UNREACHABLE else BACKOFF_S[1])
 
-    def _divide(self, part: list[Line], answer: Answer) -> float:
-        self._work.popleft()
-        if len(part) > 1:
-            if answer.outcome is Outcome.TOO_BIG:
-                # All that waits is divided at once, or each large part would be refused on its own again.
-                self._max_bytes = max(1, sum(len(line) + 1 for _, line in part) // 2)
-                self._work.appendleft(part)
-                self._work = deque(smaller for large in self._work for smaller in _parts(large, self._max_bytes))
-            else:
-                middle = len(part) // 2
-                self._work.extendleft((part[middle:], part[:middle]))
-            return 0.0
-        seq, line = part[0]
-        self._dead.append((seq, line, answer.reason))
-        if not self._accepted and len(self._dead) >= ALL_REFUSED:
-            self._work = deque([self._batch])
-            self._dead = []
-            return self._denied(f"every line is refused: {answer.reason}")
-        return 0.0
+    async def _look_at_place(self, batch: Batch) -> float:
+        """Every line so far was refused: if the newest of all is taken, it is the lines, else the place is wrong."""
+        last = self._source.last_seq
+        entries, _ = await self._source.read_entries(max(0, last - NEWEST), NEWEST)
+        newest = await self._clock.blocking(self._thread, self._build, entries)
+        reason = batch.refused[-1].reason
+        if newest:
+            answer = await self._clock.blocking(self._thread, self._send, newest[-1][1])
+            if answer.outcome is Outcome.STORED:
+                batch.trust_place()
+                return 0.0
+            if answer.outcome not in (Outcome.REJECTED, Outcome.DENIED):
+                self._trouble(answer.reason, is_alarm=False)
+                return self._backoff(BACKOFF_S[1])
+        batch.restore()
+        return self._denied(f"every line is refused: {reason}")
 
     def _denied(self, reason: str) -> float:
         self._trouble(reason, is_alarm=True)
@@ -284,16 +303,3 @@ class Outbox:
 
     def _well(self) -> None:
         self._error, self._since, self._alarm, self._attempt = "", 0, False, 0
-
-
-def _parts(lines: list[Line], max_bytes: int) -> list[list[Line]]:
-    """Lines in order, in parts of at most `max_bytes` (or one line)."""
-    parts: list[list[Line]] = []
-    size = max_bytes
-    for seq, line in lines:
-        size += len(line) + 1
-        if size > max_bytes:
-            parts.append([])
-            size = len(line) + 1
-        parts[-1].append((seq, line))
-    return parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -236,7 +237,10 @@ class JournalReader:
         }
 
     def series(self, signal: str) -> Series:
-        """Stamps (int64, UTC ns), values (float64) and qualities (uint8) of one signal; KeyError when unknown."""
+        """Stamps (int64, UTC ns), values (float64) and qualities (uint8) of one signal; KeyError when unknown.
+
+        A text has no number: NaN, also in records of before, which held the number 0 beside some texts.
+        """
         places = {
             identifier: index
             for identifier, schema in self.devices.items()
@@ -252,7 +256,7 @@ class JournalReader:
             index = places.get(stored.schema.id)
             if index is not None:
                 stamps.append(stored.frame.wall_ns)
-                values.append(float(stored.frame.values[index]))
+                values.append(math.nan if index in stored.frame.texts else float(stored.frame.values[index]))
                 qualities.append(int(stored.frame.qualities[index]))
         return np.array(stamps, np.int64), np.array(values, np.float64), np.array(qualities, np.uint8)
 

@@ -154,7 +154,7 @@ def test_victoria_metrics_gives_back_every_point(tmp_path, api):
     run(lambda: record(tmp_path / "journal.db"))
     with victoria(tmp_path, port):
         status = run(lambda: resume_outbox(tmp_path, wanted))
-        assert (status.backlog, status.sent, status.dead, status.last_error) == (0, 2 * FRAMES + 1, 0, "")
+        assert (status.backlog, status.sent, status.refused, status.last_error) == (0, 2 * FRAMES + 1, 0, "")
         found, labels = export(port)
         assert labels == {(META["station"], META["serial"], META["run"])}
         assert found == expected()
@@ -216,7 +216,7 @@ def test_influxdb_1_gives_back_every_point(tmp_path):
         )
         urllib.request.urlopen(post, timeout=10).close()
         status = run(lambda: resume_outbox(tmp_path, wanted))
-        assert (status.backlog, status.sent, status.dead) == (0, 2 * FRAMES + 1, 0)
+        assert (status.backlog, status.sent, status.refused) == (0, 2 * FRAMES + 1, 0)
         found = {}
         for device in SIGNALS:
             (series,) = query(f'SELECT * FROM "{device}"')

@@ -47,6 +47,7 @@ TREE: dict[str, dict[str, Any]] = {
     "/Cells/B": {"V": 300, "W": 6, "State": "Hm"},
     "/Others": members("/Others", "C"),
     "/Others/C": {"V": 400, "X": 70},
+    "/Rest": {"X": 9, "Status": {"State": "StandbyOffline"}},
 }
 BENCH = device_bench(lambda: Service(TREE))
 SHOW = command_bench("profile", "show", "profile.yaml")
@@ -89,6 +90,8 @@ TABLES = [
                 {**NO_PLACE, f"{X}/max_of": "cell.v", f"{CELL}/signals/w": {"pointer": "/W"}},
             ),
             Row("optional", True, x, "BAD_MISSING", "no such signal", {f"{X}/pointer": "/None"}),
+            Row("states", ["Enabled", "StandbyOffline"], x, "BAD_MISSING", 9.0, {f"{X}/path": f"{Service.ROOT}/Rest"}),
+            Row("states", "any", x, "BAD_MISSING", 9.0, {f"{X}/path": f"{Service.ROOT}/Rest"}),
         ],
     ),
     Table(RedfishSignal, X, FILES, SHOW, [SHOWN]),

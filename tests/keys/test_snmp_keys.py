@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.schema.profile import SnmpControl, SnmpOptions, SnmpProfile, SnmpSignal
+from harness.schema.profile_snmp import SnmpValidity
 from tests.keys.commands import command_bench
 from tests.keys.common import (
     SHOWN,
@@ -122,6 +123,12 @@ SIGNALS = [
         f"{CELL}/signals/v",
     ),
     Row("optional", True, x, "BAD_MISSING", "no such signal", there("99.0")),
+    Row("validity", {"oid": oid("5.0"), "one_of": [1]}, x, 1000.0, "BAD_MISSING"),
+]
+VALID = {f"{X}/validity": {"oid": oid("5.0"), "one_of": [1, 2]}}
+VALIDITY = [
+    Row("oid", oid("6.0"), x, 1000.0, "BAD_MISSING", VALID),
+    Row("one_of", [1, "off"], x, 1000.0, "BAD_MISSING", VALID),
 ]
 CONTROLS = [
     *control_rows(written),
@@ -155,6 +162,7 @@ OPTIONS = [
 
 TABLES = [
     Table(SnmpSignal, X, FILES, BENCH, SIGNALS),
+    Table(SnmpValidity, f"{X}/validity", FILES, BENCH, VALIDITY),
     Table(SnmpSignal, X, FILES, SHOW, [SHOWN]),
     Table(SnmpSignal, X, FILES, twin_bench, twin_signal_rows()),
     Table(SnmpControl, LEVEL, FILES, BENCH, CONTROLS),

@@ -16,6 +16,7 @@ from harness.errors import ConfigError
 from harness.quantity import Frame
 from harness.secret import Secret
 from harness.telemetry import outbox as outbox_module
+from harness.telemetry import push as push_module
 from harness.telemetry.influx import Answer, InfluxSettings, InfluxWriter, Outcome, retry_after
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox
@@ -107,7 +108,7 @@ def test_one_poison_line_is_isolated_within_two_log_n_requests(tmp_path, poisone
     with ScriptedDatabase(refuses=lambda line: line.endswith(stamp), is_partial=partial) as database:
         status, dead = deliver(tmp_path, 5_000, database)
         assert len(database.requests) <= 28
-    assert (status.backlog, status.sent, status.dead, len(database.points)) == (0, 4_999, 1, 4_999)
+    assert (status.backlog, status.sent, status.refused, len(database.points)) == (0, 4_999, 1, 4_999)
     assert [(seq, line.endswith(stamp)) for seq, line, _ in dead] == [(poisoned + 1, True)]
     assert "HTTP 4" in dead[0][2]
     assert "unable to parse" in dead[0][2]
@@ -116,15 +117,154 @@ def test_one_poison_line_is_isolated_within_two_log_n_requests(tmp_path, poisone
 def test_many_poison_lines_all_leave_the_queue(tmp_path):
     with ScriptedDatabase(refuses=lambda line: int(line[-6:-3]) % 10 == 3) as database:
         status, dead = deliver(tmp_path, 300, database)
-    assert (status.sent, status.dead, len(database.points)) == (270, 30, 270)
+    assert (status.sent, status.refused, len(database.points)) == (270, 30, 270)
     assert [seq for seq, _, _ in dead] == [number + 1 for number in range(300) if number % 10 == 3]
 
 
 def test_a_place_that_refuses_every_line_is_an_alarm_and_nothing_is_thrown_away(tmp_path):
     with ScriptedDatabase(refuses=lambda _: True) as database:
         status, dead = deliver(tmp_path, 1_000, database, at_most=5)
-    assert (status.backlog, status.sent, status.dead, status.is_alarm, dead) == (1_000, 0, 0, True, [])
+    assert (status.backlog, status.sent, status.refused, status.is_alarm, dead) == (1_000, 0, 0, True, [])
     assert "every line is refused" in status.last_error
+
+
+def retention(cutoff, status):
+    """An InfluxDB that refuses what is older than its retention: what it stores, and a writer to it."""
+    stored = set()
+
+    class Writer(Listed):
+        def __init__(self, clock):
+            super().__init__([], clock)
+
+        def send(self, body):
+            self.times.append(self.clock.monotonic())
+            lines = body.split(b"\n")
+            old = [line for line in lines if int(line.rsplit(b" ", 1)[1]) < cutoff]
+            stored.update(set(lines) - set(old))
+            text = f"partial write: points beyond retention policy dropped={len(old)}"
+            return InfluxWriter(settings("http://x"))._judge(status if old else 204, {}, text.encode())
+
+    return stored, Writer
+
+
+@pytest.mark.parametrize("status_code", [400, 422, 500])
+def test_what_is_older_than_the_retention_holds_nothing_newer(tmp_path, status_code):
+    """7 000 entries, the first 6 000 too old: the young ones arrive, the old ones are counted, in some 40 requests."""
+
+    async def main():
+        clock = Clock()
+        journal = await filled(tmp_path / "journal.db", 7_000)
+        stored, make = retention(10**18 + 6_000 * 1_000, status_code)
+        writer = make(clock)
+        outbox = Outbox(journal, writer, clock, sink="s", tags={"run": "r1"})
+        status = await outbox.drain(60)
+        await outbox.close()
+        await journal.commit()
+        dead = journal._store.db.execute("SELECT seq, line, reason FROM dead ORDER BY seq").fetchall()
+        await journal.close()
+        return status, dead, len(stored), len(writer.times)
+
+    status, dead, stored, requests = run(main, rate=float("inf"))
+    assert (status.backlog, status.sent, status.refused, status.last_error) == (0, 1_000, 6_000, "")
+    assert stored == 1_000
+    assert requests <= 40
+    assert "beyond retention policy" in status.refusal
+    assert [(seq, line) for seq, line, _ in dead] == [(1, b""), (5_001, b"")]
+    assert "5000 lines of the entries up to 5000" in dead[0][2]
+
+
+@pytest.mark.parametrize("place", [0, 149, 299])
+def test_a_line_that_the_database_fails_at_again_and_again_is_kept_apart(tmp_path, place):
+    """500 for every request that holds it, although the server is well: it costs half a minute, not the rest."""
+    stamp = str(10**18 + place * 1_000).encode()
+
+    async def main():
+        clock = Clock()
+        journal = await filled(tmp_path / "journal.db", 300)
+        writer = Listed([], clock)
+        took = set()
+
+        def send(body):
+            lines = body.split(b"\n")
+            if any(line.endswith(stamp) for line in lines):
+                return Answer(Outcome.UNAVAILABLE, "HTTP 500 panic", 500)
+            took.update(lines)
+            return Answer(Outcome.STORED)
+
+        writer.send = send
+        outbox = Outbox(journal, writer, clock, sink="s", tags={"run": "r1"}, jitter=random.Random(1))
+        status = await outbox.drain(300)
+        await outbox.close()
+        await journal.close()
+        return status, len(took), clock.monotonic()
+
+    status, took, now = run(main, rate=float("inf"))
+    assert (status.backlog, status.sent, status.refused, took) == (0, 299, 1, 299)
+    assert now < 60
+
+
+def test_a_database_that_is_ill_loses_no_line(tmp_path):
+    """500 to everything for ten minutes: nothing is kept apart, and all is sent when it is well."""
+
+    async def main():
+        clock = Clock()
+        journal = await filled(tmp_path / "journal.db", 300)
+        writer = Listed([], clock)
+        writer.send = lambda _: Answer(
+            Outcome.UNAVAILABLE if clock.monotonic() < 600 else Outcome.STORED, "HTTP 500", 500
+        )
+        outbox = Outbox(journal, writer, clock, sink="s", tags={"run": "r1"}, jitter=random.Random(1))
+        status = await outbox.drain(900)
+        await outbox.close()
+        await journal.close()
+        return status
+
+    status = run(main, rate=float("inf"))
+    assert (status.backlog, status.sent, status.refused) == (0, 300, 0)
+
+
+def test_lines_that_are_all_bad_do_not_hold_what_comes_after_them(tmp_path):
+    """200 bad lines in a batch of their own (a field that was a text once): the newest shows that it is the lines."""
+
+    async def main():
+        clock = Clock()
+        journal = await filled(tmp_path / "journal.db", 400)
+        writer = Listed([], clock)
+        writer.send = lambda body: Answer(
+            Outcome.REJECTED if any(int(line[-6:-3]) < 200 for line in body.split(b"\n")) else Outcome.STORED,
+            "HTTP 400",
+            400,
+        )
+        outbox = Outbox(journal, writer, clock, sink="s", tags={"run": "r1"})
+        outbox._max_bytes = 200 * 80
+        status = await outbox.drain(300)
+        await outbox.close()
+        await journal.close()
+        return status
+
+    status = run(main, rate=float("inf"))
+    assert (status.backlog, status.sent, status.refused) == (0, 200, 200)
+
+
+def test_a_push_says_how_far_it_is_and_ends_when_the_database_takes_nothing(tmp_path, monkeypatch):
+    async def record():
+        await (await filled(tmp_path / "journal.db", 700)).close()
+
+    run(record)
+    monkeypatch.setattr(push_module, "PATIENCE_S", 1.5)
+    monkeypatch.setattr(push_module, "TOLD_EVERY_S", 0.2)
+    heard = []
+    with ScriptedDatabase([Reply(503)] * 99) as database:
+        started = time.monotonic()
+        status = run(lambda: resume_outbox(tmp_path, settings(database.url), told=heard.append))
+        assert time.monotonic() - started < 6
+    assert status.backlog == 700
+    assert heard
+    assert {each.backlog for each in heard} == {700}
+    with ScriptedDatabase([Reply(401)] * 9) as database:
+        status = run(lambda: resume_outbox(tmp_path, settings(database.url)))
+        assert status.is_alarm
+        assert len(database.requests) == 1
 
 
 def test_too_big_is_halved_until_it_fits_and_stays_small(tmp_path):
@@ -362,7 +502,9 @@ class Moody:
     def send(self, body):
         self.requests += 1
         lines = body.split(b"\n")
-        mood = self.rng.choice(["well", "well", "well", "late", "busy", "denied", "big", "gone"])
+        mood = self.rng.choice(["well", "well", "well", "late", "busy", "denied", "big", "gone", "ill"])
+        if mood == "ill":
+            return Answer(Outcome.UNAVAILABLE, "HTTP 500", 500)
         if mood == "denied":
             return Answer(Outcome.DENIED, "401")
         if mood == "busy":
@@ -411,8 +553,10 @@ def test_whatever_the_database_does_every_line_is_stored_or_kept_apart(tmp_path,
         return status, dead
 
     status, dead = run(main, rate=float("inf"))
-    assert (status.sent, status.dead, status.last_error) == (count - len(bad), len(bad), "")
-    assert list(moody.stored.values()) == [text for number, text in enumerate(lines) if number not in bad]
+    assert (status.sent, status.refused, status.last_error) == (count - len(bad), len(bad), "")
+    assert [moody.stored[stamp] for stamp in sorted(moody.stored)] == [
+        text for number, text in enumerate(lines) if number not in bad
+    ]
     assert [row[0] for row in dead] == [lines[number] for number in sorted(bad)]
 
 

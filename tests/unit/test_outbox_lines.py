@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +83,18 @@ def test_escapes_as_the_reference_says():
     assert escape_key("a,b=c d") == r"a\,b\=c\ d"
     assert escape_key("back\\") == "back/"
     assert escape_key("two\nlines") == r"two\ lines"
+
+
+@pytest.mark.parametrize("name", ["run", "serial", "station", "device", "kind", "time"])
+def test_no_field_has_the_name_of_a_tag(name):
+    """InfluxDB takes the field where both are there, and a filter by the tag finds nothing."""
+    schema = DeviceSchema(1, "cdu", (SignalInfo(f"cdu.{name}"), SignalInfo("cdu.flow")), "cdu")
+    writer = LineWriter({"run": "r1", "serial": "S1", "station": "st"})
+
+    def written(qualities, texts=None):
+        frame = Frame("cdu", 5, 0.0, np.array([3.0, 8.0]), np.array(qualities, np.uint8), texts or {})
+        return split_line(writer.line(StoredFrame(1, frame, schema)))[1]
+
+    assert written([0, 0]) == f"{name}__value=3.0,flow=8.0".encode()
+    assert written([7, 0]) == f"{name}__q=7i,flow=8.0".encode()
+    assert written([0, 0], {0: "LL9-0042"}) == f'flow=8.0,{name}__text="LL9-0042"'.encode()
