@@ -82,8 +82,11 @@ class Keyboard:
         self._runner: Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._settling: asyncio.TimerHandle | None = None
-        self._heard_at = 0.0
+        self._silence: asyncio.TimerHandle | None = None
+        self._is_quiet = False
+        """Whether no key came for `QUIET_S`."""
+        self._key = ""
+        """A key that came out of the quiet, and acts when it is quiet behind it too."""
         self._who = ""
         self.is_live = False
         """Whether keys are heard now."""
@@ -118,12 +121,14 @@ class Keyboard:
     def _listen(self) -> None:
         if self._loop is not None and self._terminal.take():
             self._loop.add_reader(self._terminal.descriptor, self._ready)
-            self._heard_at = self._loop.time()  # the rest of what was being typed is no press either
+            self._hush()  # the rest of what was being typed is no press either
             self.is_live = True
 
     def _deafen(self) -> None:
         self._forget()
-        self._unsettle()
+        self._key = ""
+        if self._silence is not None:
+            self._silence.cancel()
         if self.is_live and self._loop is not None:
             self.is_live = False
             self._loop.remove_reader(self._terminal.descriptor)
@@ -144,18 +149,27 @@ class Keyboard:
 
     def press(self, data: bytes) -> None:
         """Take what one read of the terminal gave; it acts when nothing else comes for a while."""
-        assert self._loop is not None
-        now = self._loop.time()
-        is_alone = not self._unsettle() and len(data) == 1 and now - self._heard_at >= QUIET_S * self._rate
-        self._heard_at = now
-        if is_alone:
-            self._settling = self._loop.call_later(QUIET_S * self._rate, self._settled, data.decode("latin-1").lower())
-        else:
+        self._key = data.decode("latin-1").lower() if self._is_quiet and len(data) == 1 else ""
+        self._hush()
+        if not self._key:
             self._forget()  # arrow keys, pasted text, a scan: no press, but something else than was asked for
+
+    def _hush(self) -> None:
+        """Wait for quiet. Keys are looked for before timers: however late the loop is, quiet means that none came."""
+        assert self._loop is not None
+        if self._silence is not None:
+            self._silence.cancel()
+        self._is_quiet = False
+        self._silence = self._loop.call_later(QUIET_S * self._rate, self._quieted)
+
+    def _quieted(self) -> None:
+        self._is_quiet = True
+        key, self._key = self._key, ""
+        if key:
+            self._settled(key)
 
     def _settled(self, key: str) -> None:
         """A key that was alone: a press."""
-        self._settling = None
         do = KEYS.get(key, "")
         waiting = self._forget()
         assert self._loop is not None
@@ -172,13 +186,6 @@ class Keyboard:
     def _rate(self) -> float:
         """Seconds of the loop in a second of real time."""
         return self._loop.rate if isinstance(self._loop, HarnessLoop) else 1.0
-
-    def _unsettle(self) -> bool:
-        """Drop a key that was followed too soon; whether there was one."""
-        settling, self._settling = self._settling, None
-        if settling is not None:
-            settling.cancel()
-        return settling is not None
 
     def _expire(self) -> None:
         self._forget()
