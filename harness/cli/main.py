@@ -126,6 +126,10 @@ def _explain(error: BaseException) -> int:
         return 70
     for line in str(error).splitlines() or [type(error).__name__]:
         _say(line)
+    if isinstance(error, SafetyError):
+        from harness.cli.banner import LOOK
+
+        _say(f"do      {LOOK}")
     codes: tuple[tuple[type[HarnessError], int], ...] = ((ConfigError, 2), (SafetyError, 5), (RunError, 6))
     return next((code for kind, code in codes if isinstance(error, kind)), 3)
 

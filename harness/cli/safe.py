@@ -32,6 +32,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     """
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
+    from harness.cli.banner import say_not_safe
     from harness.cli.hold import Hold
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
@@ -73,9 +74,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
             for line in report.unreached:
                 say(f"  not reached: {line}")
             return 0
-        say(f"SAFE NOT CONFIRMED - LOOK AT THE RACK  {on.station.station}")
-        for line in [*report.unconfirmed, *wrong]:
-            say(f"  {line}")
+        say_not_safe(on.station.station, [*report.unconfirmed, *wrong])
         return 5
 
     return run_session(work, goes_on="the safe state goes on: it does not end half-way")

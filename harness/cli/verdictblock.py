@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, RED, SYMBOL, TO_DO
-from harness.cli.letters import big
+from harness.cli.banner import LOOK, NOT_SAFE_STYLE, NOT_SAFE_SYMBOL, band, banner, wrapped
+from harness.cli.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, SYMBOL, TO_DO
 from harness.cli.liveview import number
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
@@ -18,11 +18,7 @@ from harness.record.attempts import latest, notes_of, told_of
 from harness.record.result import excused_text
 from harness.schema.problems import one_line
 
-LOOK = "go and look at the rack: power or heat may still be on; take it off by hand"
-
-
 MOST_NOTES = 4
-_STRIPES = "▞"
 
 
 def headline(outcome: RunOutcome) -> tuple[str, str]:
@@ -121,39 +117,29 @@ def plain_block(outcome: RunOutcome, width: int = 78) -> str:
 
 def print_block(console: Console, outcome: RunOutcome) -> None:
     """The block over the full width of the terminal, in colour."""
-    width = console.width
     word, meaning = headline(outcome)
-    band, symbol = _look_of(outcome)
-    rows = big(word, width - 8)
+    style, symbol = _look_of(outcome)
     console.print()
-    edge = "" if outcome.is_safe else _STRIPES * width
-    _band(console, edge, band, width)
-    for index, row in enumerate(rows):
-        mark = symbol if index == len(rows) // 2 else " "
-        _band(console, f" {mark}  {row}", band, width)
-    _band(console, edge, band, width)
-    _band(console, f"  {word}: {meaning}    {outcome.result.serial}", band, width)
-    safe = "bold black on #009e73" if outcome.is_safe else band
-    for text, style in ((safe_line(outcome), safe), (engineering_line(outcome), f"bold white on {BLUE}")):
-        for line in textwrap.wrap(one_line(text), width - 4):
-            _band(console, f"  {line}", style, width)
+    banner(console, word, symbol, style, is_striped=not outcome.is_safe)
+    band(console, f"  {word}: {meaning}    {outcome.result.serial}", style)
+    wrapped(console, safe_line(outcome), "bold black on #009e73" if outcome.is_safe else style)
+    if not outcome.is_safe:
+        wrapped(console, LOOK, style)
+    wrapped(console, engineering_line(outcome), f"bold white on {BLUE}")
+    said = ("serial",) if outcome.is_safe else ("serial", "do")
     for label, text in facts(outcome):
-        if label != "serial":
-            _fact(console, label, one_line(text), width)
+        if label not in said:
+            _fact(console, label, one_line(text), console.width)
     console.print()
 
 
 def _look_of(outcome: RunOutcome) -> tuple[str, str]:
     """(style of the band, symbol): a rack that is not known to be safe looks like no verdict at all."""
     if not outcome.is_safe:
-        return f"bold white on {RED}", "◆"
+        return NOT_SAFE_STYLE, NOT_SAFE_SYMBOL
     if outcome.result.engineering and outcome.verdict is Verdict.PASS:
         return f"bold white on {BLUE}", "≠"
     return f"bold black on {OF_VERDICT[outcome.verdict]}", SYMBOL[outcome.verdict]
-
-
-def _band(console: Console, text: str, style: str, width: int) -> None:
-    console.print(Text(text[:width].ljust(width), style=style), no_wrap=True, overflow="crop", crop=True)
 
 
 def _fact(console: Console, label: str, text: str, width: int) -> None:

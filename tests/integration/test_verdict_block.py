@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from cli_tools import harness, simulation
 from pty_tools import Terminal
 from rich.console import Console
 
+from harness.cli.banner import LOOK, say_not_safe
 from harness.cli.colours import BLUE, OF_VERDICT, RED
 from harness.cli.letters import big
 from harness.cli.verdictblock import plain_block, print_block
@@ -82,6 +84,40 @@ def test_an_engineering_pass_looks_like_no_pass(width: int) -> None:
     failed = drawn(outcome(Verdict.FAIL, engineering=("why",)), width)
     assert all(row in failed for row in big("FAIL", width - 8))
     assert "ENGINEERING RUN" in failed
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_exit_5_says_what_to_do_at_the_rack(width: int) -> None:
+    shown = re.sub(r"\x1b\[[\d;]*m", "", drawn(outcome(Verdict.TRIPPED, safe=False), width))
+    said = " ".join(shown.split())
+    assert LOOK in said
+    assert said.count("go to the rack now") == 1
+    assert "pdu.outlet off (outlet[3]: on)" in said
+    assert f"do      {LOOK}" in plain_block(outcome(Verdict.TRIPPED, safe=False))
+    assert "go to the rack" not in drawn(outcome(Verdict.TRIPPED), width)
+
+
+def test_the_button_for_everybody_looks_the_same(tmp_path: Path) -> None:
+    with simulation(tmp_path) as (station, truth, _):
+        assert harness("set", "pdu.outlet[3]", "on", "--yes", "--station", str(station), data=tmp_path).returncode == 0
+        assert truth.ask("inject outlet_stuck:3") == "ok"
+        terminal = Terminal("safe", str(station), data=tmp_path)
+        assert terminal.end() == 5
+        shown = re.sub(r"\x1b\[[\d;]*m", "", terminal.text)
+        assert all(row in shown for row in big("NOT SAFE", 72))
+        assert "\a" in terminal.text
+        assert "go to the rack now" in shown
+        assert "pdu.outlet[3] is on" in shown
+
+
+def test_without_a_terminal_the_button_says_it_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    say_not_safe("bay-1", ["pdu.outlet[3] is on"])
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "SAFE NOT CONFIRMED - LOOK AT THE RACK  bay-1",
+        "  pdu.outlet[3] is on",
+        f"do      {LOOK}",
+    ]
 
 
 def test_a_terminal_rings_when_the_rack_is_not_safe(tmp_path: Path) -> None:
