@@ -40,12 +40,14 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
     for problem in [*found.found, *told]:
         click.echo(str(problem), err=True)
     for line in fine:
-        say(line)
+        for each in line.split("\n"):
+            say(each)
     return 2 if found else 0
 
 
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
+    from harness.cli.contents import of_limits, of_plan, of_station
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
 
@@ -63,9 +65,9 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         told += worth_a_word(on, project.interlocks)
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
-        return f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}" + "".join(
-            f"\n  note: {each}" for each in open_gates(project)
-        )
+        notes = (f"note: {each}" for each in open_gates(project))
+        head = f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
+        return "\n  ".join([head, *of_plan(project), *notes])
     if kind == "station":
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.interlock_checks import check_expired
@@ -76,7 +78,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         check_expired(on.source, on.station.bypass, late)
         late.raise_if_any()
         told += worth_a_word(on, on.station.interlocks)
-        return f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
+        head = f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
+        return "\n  ".join([head, *of_station(on)])
     if kind == "profile":
         from harness.device.registry import load_profile
 
@@ -86,7 +89,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         from harness.schema.conditions import LimitSet
 
         limits = validate(source, LimitSet)
-        return f"limit set {limits.limit_set} {limits.version}, {len(limits.limits)} limits"
+        head = f"limit set {limits.limit_set} {limits.version}, {len(limits.limits)} limits"
+        return "\n  ".join([head, *of_limits(limits)])
     source.check()
     raise ConfigError(
         "not a plan, station, profile or limit set", hint=f"begin with `schema: 1` and one of {', '.join(KINDS)}"

@@ -73,6 +73,7 @@ def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
     if ref is None:
         return SnmpCredentials(version="2c", community=Secret("public"))
     given = _given(ref, base, SnmpFile)
+    _refuse_unused(given, ref.file or f"${ref.env}")
     return SnmpCredentials(
         version=given.version,
         community=Secret(given.community),
@@ -83,6 +84,26 @@ def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
         priv_key=Secret(given.priv_key),
         context=given.context,
     )
+
+
+def _refuse_unused(given: SnmpFile, where: str) -> None:
+    """What goes with another version, or with nothing, is no slip to overlook: somebody means to ask as somebody else.
+
+    Nothing of what the file holds is shown.
+    """
+    others = ("user", "auth_protocol", "auth_key", "priv_protocol", "priv_key", "context")
+    unused = [name for name in (others if given.version == "2c" else ("community",)) if getattr(given, name)]
+    if given.version == "3":
+        unused += [name for name in ("auth_key", "priv_key") if getattr(given, name) and not _protocol_of(given, name)]
+    if unused:
+        raise ConfigError(
+            f"{where}: SNMP version {given.version} has no use for {', '.join(unused)} as the file stands",
+            hint="remove what is not meant, or give what belongs to it",
+        )
+
+
+def _protocol_of(given: SnmpFile, key: str) -> str:
+    return getattr(given, key.replace("key", "protocol")) or ""
 
 
 def redfish_credentials(ref: FileRef | None, base: Path) -> RedfishCredentials:

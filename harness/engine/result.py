@@ -147,7 +147,10 @@ def _safe_state(runner: Runner) -> SafeState:
 
 
 def _notes(runner: Runner) -> list[str]:
-    notes = [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
+    station = runner.project.on.station
+    notes = [f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in station.unguarded.items()]
+    notes += [f"stays on: {switch} ({why})" for switch, why in station.stays_on.items()]
+    notes += [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
     if runner.past is not None:
         lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")

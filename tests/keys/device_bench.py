@@ -4,7 +4,7 @@ The other side is a server with hand-made contents, not the twin: a twin is made
 every change of it. What the files may hold beside `profile`:
 
 ```
- entry    keys of the device's entry in the station file (address is given)
+ entry    keys of the device's entry in the station file; the address SERVER is that of the other side
  polls    how many polls, one a second; default 1
  wire     [[second, place, value], ...]: what the other side shows from then on
  do       [[control or bank, value], ...]: commanded after the polls, each confirmed
@@ -33,6 +33,9 @@ from harness.quantity import Frame, Quality, SignalInfo
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from tests.keys.rows import Files, written
+
+FILES = ("parent", "snmp", "redfish")
+"""What may lie beside the profile: one that it extends, and credentials."""
 
 
 class Server(Protocol):
@@ -84,7 +87,7 @@ def device_bench(make: Callable[[], Server]) -> Callable[[Path, Files], Seen]:
     """A bench of one protocol."""
 
     def bench(folder: Path, files: Files) -> Seen:
-        path, *_ = written(folder, files, "profile", *(("parent",) if "parent" in files else ()))
+        path, *_ = written(folder, files, "profile", *(each for each in FILES if each in files))
         seen = Seen()
         try:
             run(lambda: _session(path, files, make(), seen), rate=float("inf"))
@@ -100,7 +103,9 @@ async def _session(path: Path, files: Files, server: Server, seen: Seen) -> None
     network, clock = MemoryNetwork(direct=False), Clock()
     await server.start(network)
     try:
-        entry = DeviceEntry.model_validate({"profile": "it", "address": server.address, **files.get("entry", {})})
+        given = {"profile": "it", "address": "SERVER", **files.get("entry", {})}
+        given["address"] = given["address"].replace("SERVER", server.address)
+        entry = DeviceEntry.model_validate(given)
         device = DeviceBuilder(clock, path.parent, network).make("it", entry, profile)
         seen.asked, seen.told = server.asked, server.told
         try:

@@ -141,6 +141,7 @@ def written(folder: Path, files: Files, *names: str) -> list[Path]:
     paths = [folder / f"{name}.yaml" for name in names]
     for name, path in zip(names, paths, strict=True):
         path.write_text(json.dumps(files[name], ensure_ascii=False))
+        path.chmod(0o600)
     return paths
 
 

@@ -1,0 +1,144 @@
+"""Keys of soaks, holds and what is watched meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.schema.conditions import Watch
+from harness.steps.soaking import Cycle, Delta, RestartOn, Soak
+from harness.steps.waiting import Hold
+from tests.keys.rack import FILES
+from tests.keys.rows import Case, Has, Row, Table, every_row
+from tests.keys.run_bench import Ran, lasts, run_bench, texts, told, told_at, verdict
+from tests.keys.test_step_keys import FIRST, bounds_rows, flow, only
+
+WATCH = {"signal": "cdu.flow", "min": "50 L/min"}
+HOLD = only("hold", **{"for": "20 s"}, watch=[WATCH])
+SOAK = only("soak", **{"for": "20 s"}, watch=[WATCH])
+DIP = [flow(10, "it", 5), flow(100, "it", 12)]
+REBOOT = [["it", 10, "cdu", "holding/6", 5]]
+
+
+def watched(signal: str, **bounds: Any) -> dict[str, Any]:
+    """A hold with one watch."""
+    return only("hold", **{"for": "5 s"}, watch=[{"signal": signal, **bounds}])
+
+
+def with_load(**keys: Any) -> dict[str, Any]:
+    """A soak under load, which people set up before."""
+    return only("soak", **{"for": "20 s", "load": "50 %"}, watch=[WATCH], **keys)
+
+
+def levels(ran: Ran) -> list[int]:
+    """What the load was set to."""
+    return [what[2][0] for what in told("load")(ran)]
+
+
+RESTARTS = {**SOAK, f"{FIRST}/restart_on": ["cdu.uptime"], "wire": REBOOT}
+RISES = {**SOAK, f"{FIRST}/restart_on": [{"signal": "cdu.uptime", "when": "decreases"}], "wire": REBOOT}
+CYCLE = with_load(cycle={"every": "10 s", "low": "10 %", "for": "3 s"})
+DELTA = {
+    **only("soak", **{"for": "20 s"}, deltas=[{"signal": "cdu.flow", "limit": {"max": "9 L/min"}}]),
+    "wire": [flow(105, "it", 5)],
+}
+MUTE = [["it", 5, "cdu", "mute", True], ["it", 12, "cdu", "mute", False]]
+LONG = only("soak", **{"for": "200 s"}, watch=[WATCH])
+DIED = {**LONG, "die": ["it", 150]}
+"""A soak whose process dies after 150 s; its last checkpoint is 140 s after the begin."""
+GAP = {**only("soak", **{"for": "30 s"}, watch=[WATCH], on_interruption="credit"), "die": ["it", 25], "rate": 50}
+"""One that goes on after a few tenths of a real second; virtual time stands still while nobody runs."""
+
+TABLES = [
+    Table(
+        Hold,
+        FIRST,
+        FILES,
+        run_bench,
+        [
+            Row("for", "30 s", lasts("it"), 20, 30, HOLD),
+            Row("watch", [{"signal": "cdu.flow", "min": "120 L/min"}], verdict, "PASS", "FAIL", HOLD),
+        ],
+    ),
+    Table(
+        Watch,
+        f"{FIRST}/watch/0",
+        FILES,
+        run_bench,
+        [
+            *bounds_rows(watched),
+            Row("signal", "cdu.setpoint", verdict, "FAIL", "PASS", {**HOLD, "wire": DIP}),
+            Row("for", "10 s", verdict, "FAIL", "PASS", {**HOLD, "wire": DIP}),
+            Row(
+                "name",
+                "much",
+                lambda ran: ran.result.steps[0].measurements[0].name,
+                "cdu.flow >= 50 L/min",
+                "much",
+                HOLD,
+            ),
+            Row("on_fail", "continue", lasts("it"), 6, 20, {**HOLD, "wire": DIP}),
+        ],
+    ),
+    Table(
+        Soak,
+        FIRST,
+        FILES,
+        run_bench,
+        [
+            Row("for", "30 s", lasts("it"), 20, 30, SOAK),
+            Row("load", "60 %", levels, [50, 0], [60, 0], with_load()),
+            Row("load_control", "load.fan", told("load"), Has("(6, 1, [50])"), Has("(6, 2, [50])"), with_load()),
+            Row("watch", [{"signal": "cdu.flow", "min": "120 L/min"}], verdict, "PASS", "FAIL", SOAK),
+            Row("restart_on", ["cdu.uptime"], lasts("it"), 20, 31, {**SOAK, "wire": REBOOT}),
+            Row("max_restarts", 0, verdict, "PASS", "FAIL", RESTARTS),
+            Row(
+                "cycle",
+                {"every": "10 s", "low": "10 %", "for": "3 s"},
+                levels,
+                [50, 0],
+                [50, 10, 50, 10, 50, 0],
+                with_load(),
+            ),
+            Row("deltas", [{"signal": "cdu.flow", "limit": {"max": "1 L/min"}}], verdict, "PASS", "FAIL", DELTA),
+            Row("coverage", "97 %", verdict, "PASS", "INCONCLUSIVE", {**LONG, "wire": MUTE}),
+            Row("on_interruption", "credit", lasts("it"), 200, 60, DIED),
+            Row("longest_gap", "1 ms", texts("note"), Has("are credited"), Has("the longest gap is 0.001 s"), GAP),
+        ],
+    ),
+    Table(
+        RestartOn,
+        f"{FIRST}/restart_on/0",
+        FILES,
+        run_bench,
+        [
+            Row("signal", "cdu.level", lasts("it"), 31, 20, RISES),
+            Row("when", "increases", lasts("it"), 31, 20, RISES),
+        ],
+    ),
+    Table(
+        Cycle,
+        f"{FIRST}/cycle",
+        FILES,
+        run_bench,
+        [
+            Row("every", "6 s", levels, [50, 10, 50, 10, 50, 0], [50, 10, 50, 10, 50, 10, 50, 0], CYCLE),
+            Row("low", "20 %", levels, [50, 10, 50, 10, 50, 0], [50, 20, 50, 20, 50, 0], CYCLE),
+            Row("for", "5 s", lambda ran: told_at("load")(ran)[:2], [7, 3], [5, 5], CYCLE),
+        ],
+    ),
+    Table(
+        Delta,
+        f"{FIRST}/deltas/0",
+        FILES,
+        run_bench,
+        [
+            Row("signal", "cdu.setpoint", lambda ran: ran.result.steps[0].measurements[0].value, 5, 0, DELTA),
+            Row("limit", {"max": "1 L/min"}, verdict, "PASS", "FAIL", DELTA),
+        ],
+    ),
+]
+
+
+@every_row(TABLES)
+def test_the_key_changes_what_the_run_does(case: Case, tmp_path_factory):
+    case.check(lambda: tmp_path_factory.mktemp("keys"))
