@@ -183,10 +183,12 @@ def test_the_guardian_imports_little() -> None:
         "device",
         "transport",
         "limits",
+        "clock",
         "errors",
         "faultpoint",
         "quantity",
         "secret",
+        "utf8",
     }
 
 
