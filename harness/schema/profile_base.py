@@ -25,6 +25,18 @@ UnitName = Annotated[str, AfterValidator(_known_unit)]
 Words = dict[str, int | tuple[int, ...]]
 
 
+def once_each(key: str, table: Mapping[str, Any], what: str) -> None:
+    """Refuse a value that two words of `table` (the key `key` of a signal) stand for: only one would ever be shown."""
+    taken: dict[Any, str] = {}
+    for word, values in table.items():
+        for value in values if isinstance(values, tuple) else (values,):
+            if value in taken:
+                other = taken[value]
+                both = "twice" if other == word else f"{other!r} and {word!r}"
+                raise LocatedError(f"{what} {value!r} is {both}: a value has one word", key, word)
+            taken[value] = word
+
+
 class SimFlag(Model):
     """When the simulated twin sets one flag: a variable of the plant is not 0, or is beyond a threshold."""
 
@@ -98,6 +110,8 @@ class Signal(Model):
     def _consistent(self) -> Signal:
         if self.enum and self.flags:
             raise ValueError("a signal has either enum or flags, not both")
+        once_each("flags", self.flags, "bit")
+        once_each("enum", self.enum, "raw value")
         if not self.scale:
             raise ValueError("scale: 0 would make every value the same")
         if self.range is not None and self.range[0] >= self.range[1]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from harness.schema.fields import Duration, Model, StrictText
-from harness.schema.profile_base import Control, ProfileBase, Signal
+from harness.schema.profile_base import Control, ProfileBase, Signal, once_each
 
 _NONE: Mapping[str, Control] = MappingProxyType({})
 
@@ -49,6 +49,7 @@ class RedfishSignal(Signal):
             raise ValueError("with answers, enum gives numbers to the very same words, and type stays number")
         if self.enum and self.pointer and not self.answers:
             raise ValueError("a service answers with texts: give answers, not enum")
+        once_each("answers", self.answers, "the answer")
         return self
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.schema.fields import Model, StrictText
-from harness.schema.profile_base import Control, ProfileBase, Signal
+from harness.schema.profile_base import Control, ProfileBase, Signal, once_each
 
 _LONGEST = 200
 
@@ -37,6 +37,11 @@ class ScpiSignal(Signal):
     """word: the text the instrument answers for it (for parse: word)."""
     suffix: str = ""
     """Unit that the instrument writes behind the number (`12.50 V`); an answer without it is no measurement."""
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> ScpiSignal:
+        once_each("answers", self.answers, "the answer")
+        return self
 
     @property
     def is_text(self) -> bool:

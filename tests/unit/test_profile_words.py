@@ -1,0 +1,70 @@
+"""One bit, one raw value, one answer has one word: of two names the second would silently win."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.device.registry import known_profiles, load_profile
+from harness.schema.problems import ProblemsError
+
+HEADS = {
+    "modbus": "protocol: modbus\nclass: shelf",
+    "snmp": "protocol: snmp\nclass: pdu",
+    "scpi": "protocol: scpi\nclass: meter",
+    "redfish": "protocol: redfish\nclass: pdu",
+}
+
+
+def problems(folder, protocol, signal):
+    path = folder / "p.yaml"
+    path.write_text(
+        f"schema: 1\nprofile: p.yaml\ntitle: t\n{HEADS[protocol]}\nsource: a table\nunverified: new\n"
+        f"signals:\n  state: {signal}\n"
+    )
+    with pytest.raises(ProblemsError) as caught:
+        load_profile(path)
+    return [(p.line, p.column, p.message) for p in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "signal", "column", "message"),
+    [
+        ("modbus", "{address: 1, flags: {a: 11, b: 11}}", 41, "bit 11 is 'a' and 'b'"),
+        ("modbus", "{address: 1, enum: {'off': 1, 'on': 1}}", 46, "raw value 1 is 'off' and 'on'"),
+        ("modbus", "{address: 1, enum: {'off': 1, 'on': [2, 1]}}", 46, "raw value 1 is 'off' and 'on'"),
+        ("modbus", "{address: 1, enum: {'off': 1, 'on': [2, 2]}}", 46, "raw value 2 is twice"),
+        ("snmp", "{oid: 1.3.6.1.4.1.1.1.0, enum: {'off': 1, 'on': 1}}", 58, "raw value 1 is 'off' and 'on'"),
+        (
+            "scpi",
+            "{query: 'A?', parse: word, answers: {'off': 'X', 'on': 'X'}}",
+            65,
+            "the answer 'X' is 'off' and 'on'",
+        ),
+        (
+            "redfish",
+            "{path: /a, pointer: /b, answers: {'off': X, 'on': [Y, X]}}",
+            60,
+            "the answer 'X' is 'off' and 'on'",
+        ),
+    ],
+)
+def test_two_words_for_one_value_are_refused_where_the_second_stands(tmp_path, protocol, signal, column, message):
+    ((line, found, text),) = problems(tmp_path, protocol, signal)
+    assert (line, found) == (9, column)
+    assert text.startswith(message)
+
+
+def test_the_same_in_a_repetition_is_told_once(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "schema: 1\nprofile: p.yaml\ntitle: t\nprotocol: modbus\nclass: shelf\nsource: a table\nunverified: new\n"
+        "repeat:\n  cell:\n    count: 12\n    signals:\n      state: {address: 1, enum: {a: 1, b: 1}}\n"
+    )
+    with pytest.raises(ProblemsError) as caught:
+        load_profile(path)
+    assert [(p.line, p.column) for p in caught.value.problems] == [(12, 43)]
+
+
+def test_no_shipped_profile_has_any():
+    for path in known_profiles().values():
+        load_profile(path)
