@@ -49,6 +49,7 @@ _TABLE: dict[str, dict[str, float | tuple[float, float]]] = {
     "resistance": {"ohm": 1.0, "mohm": 1e-3, "kohm": 1e3, "Mohm": 1e6},
     "frequency": {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6},
     "rotation": {"RPM": 1.0},
+    "angle": {"deg": 1.0, "rad": 180 / math.pi},
     "ratio": {"%": 1.0, "1": 100.0, "ppm": 1e-4},
     "number": {"": 1.0},
     "level": {"dBm": 1.0},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -162,26 +162,23 @@ def check_(files: tuple[str, ...]) -> int:
 
 
 @profile.command("import")
-@click.argument("form", type=click.Choice(["rackmon"]))
+@click.argument("form", type=click.Choice(["rackmon", "phosphor-modbus"]))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--class", "class_", default="shelf", show_default=True, help="Class of device: shelf, cdu, pdu ...")
+@click.option("--class", "class_", default="", help="Class of device: shelf, cdu, pdu ... Else the map's, or shelf.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the profile here instead of printing it.")
 def import_(form: str, file: str, class_: str, output: str | None) -> int:
     """Turn the register map FILE of another tool into a profile; what a profile cannot say is listed."""
-    import json
-
     from harness.cli.terminal import say
-    from harness.device.rackmon import CLASSES, import_rackmon
+    from harness.device.register_maps.phosphor import import_phosphor
+    from harness.device.register_maps.rackmon import import_rackmon
     from harness.device.registry import load_profile
     from harness.errors import ConfigError
+    from harness.schema.profile_base import CLASSES
 
-    if class_ not in CLASSES:
+    if class_ and class_ not in CLASSES:
         raise ConfigError(f"no device class {class_!r}", hint=f"one of {', '.join(CLASSES)}")
-    try:
-        data = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} is not JSON: {error}", hint=f"a {form} map is one JSON object") from error
-    text, notes = import_rackmon(data, class_)
+    data = _json(file, form)
+    text, notes = import_rackmon(data, class_ or "shelf") if form == "rackmon" else import_phosphor(data, class_)
     if output is None:
         say(text.rstrip())
     else:
@@ -191,3 +188,15 @@ def import_(form: str, file: str, class_: str, output: str | None) -> int:
     for note in notes:
         click.echo(f"note: {note}", err=True)
     return 0
+
+
+def _json(file: str, form: str) -> Any:
+    """The map as it is written; ConfigError when it is no JSON."""
+    import json
+
+    from harness.errors import ConfigError
+
+    try:
+        return json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not JSON: {error}", hint=f"a {form} map is one JSON object") from error

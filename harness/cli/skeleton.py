@@ -6,10 +6,8 @@ import re
 
 from harness.errors import ConfigError
 from harness.schema.canonical import CONTROLS, SIGNALS
+from harness.schema.profile_base import CLASSES
 
-CLASSES = (
-    *("pdu", "relay", "cdu", "cooling", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment"),
-)
 _NAME = re.compile(r"([a-z]+)/([a-z0-9][a-z0-9_]*)")
 
 _HEAD = """\

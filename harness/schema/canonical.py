@@ -21,6 +21,7 @@ SIGNALS: Mapping[str, tuple[str, ...]] = {
     "hipot": ("test", "result"),
     "chamber": ("temperature", "temperature_setpoint", "run"),
     "environment": ("temperature", "humidity"),
+    "valve": ("position",),
     "switch": ("port.state",),
 }
 CONTROLS: Mapping[str, tuple[str, ...]] = {

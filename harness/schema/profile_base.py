@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -15,6 +15,11 @@ from harness.schema.motion import Mover, Noise, Stamp
 
 SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
+DeviceClass = Literal[
+    "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment",
+]  # fmt: skip
+CLASSES: tuple[str, ...] = get_args(DeviceClass)
+"""Every class of devices."""
 
 
 def _known_unit(name: str) -> str:
@@ -263,23 +268,7 @@ class ProfileBase(Model):
     """Another profile whose keys hold here too, unless given again: mappings are merged, everything else is replaced,
     and `null` takes a key away."""
     title: StrictText
-    class_: Annotated[
-        Literal[
-            "pdu",
-            "cdu",
-            "cooling",
-            "shelf",
-            "switch",
-            "load",
-            "meter",
-            "daq",
-            "hipot",
-            "chamber",
-            "environment",
-            "relay",
-        ],
-        Field(alias="class"),
-    ]
+    class_: Annotated[DeviceClass, Field(alias="class")]
     source: StrictText
     unverified: str = ""
     verified_on: tuple[Verified, ...] = ()

@@ -13,7 +13,8 @@ import pytest
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.device.rackmon import identifier, import_rackmon
+from harness.device.register_maps.rackmon import import_rackmon
+from harness.device.register_maps.writing import identifier
 from harness.device.registry import load_profile
 from harness.errors import ConfigError
 from harness.quantity import Quality
@@ -225,3 +226,36 @@ def test_it_simulates_and_reads_back_equal(imported):
 def test_what_is_no_map_is_refused(data, says):
     with pytest.raises(ConfigError, match=says):
         import_rackmon(data)
+
+
+def test_units_in_names_are_told_and_never_taken_over(tmp_path):
+    names = ["Coolant_Temp_C", "Outlet_Temp_C", "Supply_P_kPa", "Flow_LPM", "Fan_PWM_TACH_Pct", "Pump1_TACH_RPM",
+             "Hum_Pct_RH", "Total_W", "HEX_Input_Current_V", "Pump_Status", "Total_Up_Time"]  # fmt: skip
+    registers = [{"begin": 10 + k, "length": 1, "name": name, "format": "INTEGER"} for k, name in enumerate(names)]
+    registers.append({"begin": 90, "length": 1, "name": "Sump_Temp_C", "format": "INTEGER", "unit": "DegreesC"})
+    text, notes = import_rackmon({"name": "X", "address_range": [[1, 1]], "registers": registers}, "cdu")
+    assert text.count("unit: ") == 2, "the one that the map states, and the address of the device"
+    said = "\n".join(notes)
+    for line in (
+        "2 names speak of degC: add `unit: degC` to Coolant_Temp_C, Outlet_Temp_C",
+        "1 names speak of kPa: add `unit: kPa` to Supply_P_kPa",
+        "add `unit: L/min` to Flow_LPM",
+        "add `unit: %` to Fan_PWM_TACH_Pct",
+        "add `unit: RPM` to Pump1_TACH_RPM",
+        "add `unit: %RH` to Hum_Pct_RH",
+        "add `unit: W` to Total_W",
+        "HEX_Input_Current_V: the name ends with V and speaks of a current",
+        "none in the name, of Pump_Status, Total_Up_Time",
+    ):
+        assert line in said, (line, said)
+    assert "Sump_Temp_C" not in said
+
+
+def test_two_words_of_one_bit_become_one_that_says_both(tmp_path):
+    flags = [[11, "BBU not_insert"], [14, "BBU protection"], [11, "BBU eol"]]
+    register = {"begin": 1, "length": 1, "name": "Status", "format": "FLAGS", "flags": flags}
+    text, notes = import_rackmon({"name": "X", "address_range": [[1, 1]], "registers": [register]})
+    (tmp_path / "p.yaml").write_text(text)
+    profile, _ = load_profile(tmp_path / "p.yaml")
+    assert profile.signals["status"].flags == {"bbu_not_insert_or_bbu_eol": 11, "bbu_protection": 14}
+    assert any("bit 11 is 'BBU not_insert' and 'BBU eol'" in note for note in notes)

@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.device.register_maps.name_units import notes_on
+from harness.device.register_maps.writing import flags_of, flow, identifier, needed, unique
 from harness.errors import ConfigError
 
 UNITS = {
@@ -31,8 +33,6 @@ _REGISTER = frozenset(
 )
 _CHUNK = 2
 """Words of one signal when a row of flags is too long for one number."""
-CLASSES = ("pdu", "cdu", "cooling", "shelf", "switch", "load", "meter", "environment")
-"""Classes of devices that a map may be for."""
 
 
 def import_rackmon(data: Any, class_: str = "shelf") -> tuple[str, list[str]]:
@@ -55,9 +55,10 @@ class _Import:
         self.signals: dict[str, dict[str, Any]] = {}
         self._by_address: dict[int, str] = {}
         self._intervals: dict[int, int] = {}
+        self._unitless: list[str] = []
 
     def text(self) -> tuple[str, list[str]]:
-        name = str(_needed(self.data, "name", str, "the map"))
+        name = str(needed(self.data, "name", str, "the map"))
         options = self._options()
         for register in self.data["registers"]:
             self._register(register)
@@ -73,11 +74,11 @@ class _Import:
             "protocol: modbus",
             f"source: {json.dumps(f'rackmon register map {name}')}",
             "unverified: imported from a register map; not yet tried on a unit",
-            f"modbus: {_flow(options)}",
+            f"modbus: {flow(options)}",
             *self._identity(),
             "",
             "signals:",
-            *(f"  {key}: {_flow(spec)}" for key, spec in self.signals.items()),
+            *(f"  {key}: {flow(spec)}" for key, spec in self.signals.items()),
         ]
         return "\n".join(lines) + "\n", self.notes
 
@@ -146,7 +147,7 @@ class _Import:
             if match := next((key for key in texts if any(word in key for word in words)), ""):
                 found[field] = match
         self.notes.append("identity: a map knows devices by address only; add identity.match with the model's text")
-        return [f"identity: {_flow(found)}"] if found else []
+        return [f"identity: {flow(found)}"] if found else []
 
     def _probe(self) -> None:
         probe = self.data.get("probe_register")
@@ -162,9 +163,9 @@ class _Import:
     def _register(self, register: Any) -> None:
         if not isinstance(register, Mapping):
             raise ConfigError(f"a register is an object, not {register!r}")
-        name = str(_needed(register, "name", str, "a register"))
-        begin = int(_needed(register, "begin", int, name))
-        length = int(_needed(register, "length", int, name))
+        name = str(needed(register, "name", str, "a register"))
+        begin = int(needed(register, "begin", int, name))
+        length = int(needed(register, "length", int, name))
         kind = register.get("format", "RAW")
         where = f"{name} at {begin}"
         if begin in self._by_address:
@@ -196,13 +197,15 @@ class _Import:
     def _number(self, register: Mapping[str, Any], length: int, kind: str) -> dict[str, Any]:
         spec: dict[str, Any] = {"type": f"{'i' if register.get('sign') else 'u'}{16 * length}"}
         if kind == "FLOAT":
-            spec |= {"precision": int(_needed(register, "precision", int, str(register["name"])))}
+            spec |= {"precision": int(needed(register, "precision", int, str(register["name"])))}
             spec |= {"scale": float(register.get("scale", 1.0)), "offset": float(register.get("shift", 0.0))}
         elif register.get("endian") == "L":
             spec["order"] = "DCBA"
         return spec
 
     def _finish(self, spec: dict[str, Any], register: Mapping[str, Any], where: str) -> None:
+        if register.get("unit") is None and spec["type"] not in ("raw", "string") and "flags" not in spec:
+            self._unitless.append(str(register["name"]).strip())
         if (word := register.get("unit")) is not None:
             if word in UNITS and spec["type"] not in ("raw", "string"):
                 spec["unit"] = UNITS[word]
@@ -215,14 +218,11 @@ class _Import:
         spec["description"] = str(register["name"]).strip()
 
     def _flags(self, register: Mapping[str, Any], where: str) -> dict[str, int]:
-        flags: dict[str, int] = {}
-        for bit, word in register.get("flags") or ():
-            key = _unique(identifier(str(word)), flags)
-            if key != identifier(str(word)):
-                self.notes.append(f"{where}: flag {word!r} twice; bit {bit} is called {key}")
-            flags[key] = int(bit)
-        if not flags:
+        pairs = [(int(bit), str(word)) for bit, word in register.get("flags") or ()]
+        if not pairs:
             raise ConfigError(f"{where}: format FLAGS needs flags [[bit, name], ...]")
+        flags, notes = flags_of(pairs, where)
+        self.notes += notes
         return flags
 
     def _long_flags(self, name: str, begin: int, length: int, register: Mapping[str, Any], where: str) -> None:
@@ -251,6 +251,7 @@ class _Import:
 
     def _say_leftovers(self) -> None:
         registers = self.data["registers"]
+        self.notes += notes_on(self._unitless)
         for key, what in (
             ("keep", "the journal keeps every reading, so the depth of a history is not needed"),
             ("changes_only", "every reading is kept"),
@@ -263,42 +264,8 @@ class _Import:
             self.notes.append(f"interval ({shown}): up to {_FAST_S} s became poll: fast, more poll: slow")
 
     def _add(self, name: str, spec: dict[str, Any]) -> None:
-        key = _unique(identifier(name), self.signals)
+        key = unique(identifier(name), self.signals)
         if key != identifier(name):
             self.notes.append(f"{name} at {spec['address']}: the name is taken, it is called {key}")
         self.signals[key] = {"type": "u16", **spec} if "type" not in spec else spec
         self._by_address.setdefault(int(spec["address"]), key)
-
-
-def identifier(name: str) -> str:
-    """A name as profiles have them: a-z first, then a-z, 0-9 and _, at most 60 characters."""
-    text = "".join(char if char.isascii() and char.isalnum() else "_" for char in name.strip().lower())
-    text = "_".join(part for part in text.split("_") if part)[:60]
-    return text if text[:1].isalpha() else f"r_{text}"
-
-
-def _unique(key: str, taken: Mapping[str, Any]) -> str:
-    if key not in taken:
-        return key
-    number = 2
-    while f"{key}_{number}" in taken:
-        number += 1
-    return f"{key}_{number}"
-
-
-def _needed(data: Mapping[str, Any], key: str, kind: type, where: str) -> Any:
-    value = data.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ConfigError(f"{where}: {key!r} must be {'a text' if kind is str else 'a whole number'}, not {value!r}")
-    return value
-
-
-def _flow(value: Any) -> str:
-    """One line of YAML; numbers, texts and mappings only."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)}: {_flow(each)}" for key, each in value.items()) + "}"
-    return json.dumps(value)
-
-
-def _key(key: str) -> str:
-    return json.dumps(key) if key in ("on", "off", "yes", "no", "true", "false", "null", "y", "n") else key
