@@ -271,6 +271,20 @@ def faults() -> Iterator[str]:
     yield from table(("fault", "what it does"), [(f"`{name}`", text) for name, text in sim.fault_names().items()])
 
 
+def simulated_variables() -> Iterator[str]:
+    """What a profile's `sim:` can name."""
+    from sim.bindings import TWIN, variables
+
+    rows = [
+        (f"`{name}`", f"`{unit}`" if unit else "", "yes" if shown else "", "yes" if moved else "")
+        for name, unit, shown, moved in variables()
+    ]
+    yield from table(("variable", "unit", "shown by signals", "moved by controls"), rows)
+    yield "What a device of the simulation knows itself:"
+    yield ""
+    yield from table(("variable", "what it is"), [(f"`{name}`", text) for name, text in TWIN.items()])
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "plan": plan,
     "station": station,
@@ -279,6 +293,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands": commands,
     "exit-codes": exit_codes,
     "faults": faults,
+    "simulated-variables": simulated_variables,
 }
 
 if __name__ == "__main__":

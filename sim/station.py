@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 from harness.errors import ConfigError
 from harness.quantity import convert
 from harness.schema.profile import Profile
 from harness.schema.station import Station
+from sim.bindings import Place, binding_problems
 from sim.network import MemoryNetwork
 from sim.physics import Plant
 from sim.rack import feeds_of, make_sources, rack_of, scope_of
@@ -154,7 +156,25 @@ class Simulation:
             await device.close()
 
 
-async def start(
+class Starter:
+    """What the entry point of the simulator names: called, it starts a station; see `_started`."""
+
+    def __call__(
+        self, station: Station, profiles: Mapping[str, Profile], **options: Any
+    ) -> Coroutine[Any, Any, Simulation]:
+        """Start the simulated devices of a station in the running loop."""
+        return _started(station, profiles, **options)
+
+    @staticmethod
+    def problems(profile: Profile) -> list[tuple[Place, str, str]]:
+        """What of a profile cannot be simulated: (location, message, hint)."""
+        return binding_problems(profile)
+
+
+start = Starter()
+
+
+async def _started(
     station: Station,
     profiles: Mapping[str, Profile],
     *,

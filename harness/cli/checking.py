@@ -48,6 +48,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
     from harness.cli.contents import of_limits, of_plan, of_station
+    from harness.cli.simulator import binding_problems, refuse, station_problems
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
 
@@ -61,6 +62,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         from harness.engine.project import load_project, load_station
 
         on = load_station(find_station(station, simulate=True))
+        refuse(station_problems(on))
         project = load_project(path, on, values)
         told += worth_a_word(on, project.interlocks)
         count = sum(1 for _ in project.steps)
@@ -75,6 +77,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
 
         on = load_station(path)
         late = Problems()
+        late.extend(station_problems(on))
         check_expired(on.source, on.station.bypass, late)
         late.raise_if_any()
         told += worth_a_word(on, on.station.interlocks)
@@ -83,7 +86,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     if kind == "profile":
         from harness.device.registry import load_profile
 
-        profile, _ = load_profile(path)
+        profile, source = load_profile(path)
+        refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
     if kind == "limit_set":
         from harness.schema.conditions import LimitSet

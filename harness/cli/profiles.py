@@ -142,6 +142,7 @@ def new(name: str, protocol: str, output: str | None) -> int:
 @click.argument("files", nargs=-1, required=True)
 def check_(files: tuple[str, ...]) -> int:
     """Check profile FILES; every mistake at once."""
+    from harness.cli.simulator import binding_problems
     from harness.cli.terminal import say
     from harness.device.registry import load_profile
     from harness.schema.canonical import missing_names
@@ -150,7 +151,9 @@ def check_(files: tuple[str, ...]) -> int:
     found = Problems()
     for name in files:
         loaded = found.attempt(lambda n=name: load_profile(Path(n)))  # type: ignore[misc]
-        if loaded is not None:
+        bindings = binding_problems(*loaded) if loaded is not None else []
+        found.extend(bindings)
+        if loaded is not None and not bindings:
             say(f"{name}: ok, {loaded[0].profile}")
             for what, names in zip(("signals", "controls"), missing_names(loaded[0]), strict=True):
                 if names:

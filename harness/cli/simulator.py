@@ -6,12 +6,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+from harness.device.registry import find_profile, load_profile
 from harness.engine.project import StationProject
 from harness.errors import ConfigError
 from harness.plugins import broken, installed
+from harness.schema.document import Source
+from harness.schema.problems import Problem, ProblemsError
+from harness.schema.profile import Profile
 from harness.transport.network import Network
 
 GROUP = "harness.simulators"
+CODE = "HX-1402"
+"""Of a mistake in a `sim:` key."""
 
 
 class Simulation(Protocol):
@@ -60,11 +66,43 @@ async def start_simulation(
         raise ConfigError("no simulator is installed", hint=why)
     if len(found) > 1:
         raise ConfigError(f"{' and '.join(one.package for one in found)} both add a simulator", hint="uninstall one")
+    refuse(station_problems(on))
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     simulation: Simulation = await found[0].value(
         on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports, lot=lot
     )
     return simulation
+
+
+def binding_problems(profile: Profile, source: Source | None) -> list[Problem]:
+    """What the profile's `sim:` keys name that no simulated device could show or be told; [] without a simulator.
+
+    A simulator that cannot tell (it has no `problems`) finds nothing. `source` gives places; None: no line is known.
+    """
+    for simulator in installed(GROUP, lambda start: start):
+        find = getattr(simulator.value, "problems", None)
+        found = find(profile) if find is not None else []
+        if source is None:
+            return [Problem(profile.profile, 0, 0, CODE, message, hint) for _, message, hint in found]
+        return [source.problem(place, CODE, message, hint) for place, message, hint in found]
+    return []
+
+
+def station_problems(on: StationProject) -> list[Problem]:
+    """The same for every profile of a station."""
+    found: list[Problem] = []
+    for name, entry in on.station.devices.items():
+        profile = on.catalog.profiles.get(name)
+        if profile is not None and binding_problems(profile, None):
+            path = find_profile(entry.profile, on.base)
+            found += binding_problems(profile, load_profile(path)[1] if path else None)
+    return list(dict.fromkeys(found))
+
+
+def refuse(problems: list[Problem]) -> None:
+    """ProblemsError when there are any."""
+    if problems:
+        raise ProblemsError(problems)
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ from harness.schema.motion import Mover, Noise, Stamp
 SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
 DeviceClass = Literal[
-    "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber", "environment",
+    "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber",
+    "environment",
 ]  # fmt: skip
 CLASSES: tuple[str, ...] = get_args(DeviceClass)
 """Every class of devices."""

@@ -145,10 +145,11 @@ def controls(twin: Twin) -> Iterator[tuple[str, str, int | None, Any, str]]:
 
 def points(twin: Twin) -> dict[str, Point]:
     """All signals of the twin by name."""
-    return {name: _point(twin, name, key, spec, index) for name, key, index, spec, _ in layout(twin)}
+    return {name: bind_point(twin, name, key, spec, index) for name, key, index, spec, _ in layout(twin)}
 
 
-def _point(twin: Twin, name: str, key: str, spec: Signal, index: int | None) -> Point:
+def bind_point(twin: Twin, name: str, key: str, spec: Signal, index: int | None) -> Point:
+    """One signal with what it shows; ConfigError for a variable that is not there, ValueError for a wrong unit."""
     of = twin.variable(spec.sim.of, index) if spec.sim else ""
     if of.startswith(OWN) and spec.sim is not None:
         twin.memory.setdefault(of, spec.sim.value or 0.0)

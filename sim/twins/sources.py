@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -109,6 +109,15 @@ class Sources:
         """Whether the variable exists in this plant."""
         return name in self._units or name in self._own or name in self.commands
 
+    def units(self) -> dict[str, str]:
+        """Every variable that can be read, and its unit."""
+        return {**self.commands, **self._units, **{name: unit for name, (unit, _) in self._own.items()}}
+
+    def nearest(self, name: str, known: Iterable[str]) -> str:
+        """A hint with the name that looks most like it, '' when none does."""
+        near = difflib.get_close_matches(name, list(known), n=1)
+        return f"did you mean {near[0]!r}?" if near else ""
+
     def is_beyond(self, name: str) -> bool:
         """Whether it is `x[n].y` of a kind the plant has, with a number that it does not have."""
         head, bracket, rest = name.partition("[")
@@ -126,8 +135,7 @@ class Sources:
         elif self.is_beyond(name):
             return lambda: 0.0
         else:
-            near = difflib.get_close_matches(name, [*self._units, *self._own, *self.commands], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else ""
+            hint = self.nearest(name, [*self._units, *self._own, *self.commands])
             raise ConfigError(f"the plant has no variable {name!r}", where=where, hint=hint)
         converted, base, slope = _converted(read, source_unit, unit)
         if name in self._units and self.plant.is_plain(name):

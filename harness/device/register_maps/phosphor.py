@@ -91,8 +91,8 @@ class _Import:
             self.notes.append(f"{shown}: whole Ah, as the type says; batteries that count in mAh are more usual")
         vendor, rest = _vendor(self.model)
         lines = [
-            "# Imported from a phosphor-modbus profile. Read the notes of the import, then say which ranges are possible",
-            "# and what may be written (controls): a map does not tell.",
+            "# Imported from a phosphor-modbus profile. Read the notes of the import, then say which ranges are",
+            "# possible and what may be written (controls): a map does not tell.",
             "schema: 1",
             f"profile: {self.class_}/{identifier(f'{vendor}_{rest}')}",
             f"title: {json.dumps(f'{vendor} {rest} {_spaced(self.kind).lower()}'.strip())}",
@@ -147,11 +147,9 @@ class _Import:
         if isinstance(expected, bool) or not isinstance(expected, str | int) or expected == "":
             raise ConfigError(f"ProbeRegister: ExpectedValue must be a text or a whole number, not {expected!r}")
         kind = "string" if isinstance(expected, str) else f"u{16 * words}"
-        for key, spec in self.signals.items():
-            if spec["address"] == address and spec["type"] == kind and spec.get("length", words) == words:
-                break
-        else:
-            key = self._add("probe", _plain(address, words, kind) | {"description": "By what the model is known."})
+        same = _plain(address, words, kind)
+        key = next((key for key, spec in self.signals.items() if same.items() <= spec.items()), "")
+        key = key or self._add("probe", same | {"description": "By what the model is known."})
         self.identity = {"match": [{"signal": key, "equals": expected}], **self.identity}
 
     # --- the registers
@@ -185,14 +183,14 @@ class _Import:
         if words > _MOST_WORDS:
             self.notes.append(f"{where}: {words} registers are no number; left out, as there")
             return
-        if words == 3 and is_signed:  # noqa: PLR2004
+        if words == 3 and is_signed:
             self.notes.append(f"{where}: a signed number of three registers is read without a sign, as there")
             is_signed = False
         spec: dict[str, Any] = {"address": _offset(entry, where)}
         spec["type"] = "f32" if form == "Float32" else f"{'i' if is_signed else 'u'}{16 * words}"
         if form not in ("FixedPoint", "FloatingPoint", "Float32", "Integer"):
             raise ConfigError(f"{where}: Format {form!r} is not FixedPoint, Float32 or Integer")
-        if form == "Float32" and words != 2:  # noqa: PLR2004
+        if form == "Float32" and words != 2:
             raise ConfigError(f"{where}: a Float32 takes 2 registers, not {words}")
         self._scale(spec, entry, where, kind, is_whole=form == "Integer")
         if kind.endswith("Duration"):
@@ -293,7 +291,7 @@ def _offset(entry: Mapping[str, Any], where: str) -> int:
 
 def _size(entry: Mapping[str, Any], where: str) -> int:
     words = int(needed(entry, "Size", int, where))
-    if not 1 <= words <= 125:  # noqa: PLR2004
+    if not 1 <= words <= 125:
         raise ConfigError(f"{where}: Size {words} is not one read of 1 to 125 registers")
     return words
 
@@ -307,6 +305,6 @@ def _number(entry: Mapping[str, Any], key: str, usual: float, where: str) -> flo
 
 def _bit(entry: Mapping[str, Any], where: str) -> int:
     bit = int(needed(entry, "BitPosition", int, where))
-    if not 0 <= bit <= 15:  # noqa: PLR2004
+    if not 0 <= bit <= 15:
         raise ConfigError(f"{where}: BitPosition {bit} is not 0 to 15")
     return bit
