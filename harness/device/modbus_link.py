@@ -72,8 +72,18 @@ class ModbusReadPlan:
             self._compile(live)
 
     async def read(self, *, is_urgent: bool = False) -> Reply:
-        """Ask for all spans and decode them at once."""
+        """Ask for all spans and decode them at once; again in single pieces, when a span was wider than the device."""
         self._prepare(is_urgent=is_urgent)
+        reply = await self._ask()
+        if self._refusals.take_too_wide():
+            self._prepare(is_urgent=is_urgent)
+            first, reply = reply, await self._ask()
+            reply.notes[:0] = first.notes
+            reply.refusals += first.refusals
+        return self._asked_part(reply)
+
+    async def _ask(self) -> Reply:
+        """One round of requests."""
         missing: set[int] = set()
         reply = Reply.empty(len(self._points))
         for span, members in zip(self._spans, self._members, strict=True):
@@ -98,7 +108,7 @@ class ModbusReadPlan:
         for k in missing | self._left_out:
             reply.qualities[k], reply.raw[k] = Quality.BAD_REFUSED, np.nan
             reply.texts.pop(k, None)
-        return self._asked_part(reply)
+        return reply
 
     def _decode(self, reply: Reply) -> None:
         undecodable = self._decoder.decode(self._raw)

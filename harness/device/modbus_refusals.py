@@ -31,6 +31,7 @@ class Refusals:
         """Points that get a request of their own."""
         self.changes = 0
         """Counts how often `alone` has changed."""
+        self._is_too_wide = False
 
     def __bool__(self) -> bool:
         return bool(self._points)
@@ -56,6 +57,8 @@ class Refusals:
             if self._spans.was_read(key):  # a gap in it would have been refused from the start
                 self._spans.refuse(key, now)
                 self._split[key] = members
+            else:
+                self._is_too_wide = True
             self.alone |= set(members)
             self.changes += 1
             return []
@@ -65,6 +68,11 @@ class Refusals:
         if self._points.was_read(k):
             return [f"{self._names[k]} is refused, after it had been read: {why}; it is asked again"]
         return [f"{self._names[k]} is left out: {why}; it is asked again every {NEVER_READ_S / 60:g} min"]
+
+    def take_too_wide(self) -> bool:
+        """Whether, since asked last, a request was refused that was never answered: it reads over what is not there."""
+        was, self._is_too_wide = self._is_too_wide, False
+        return was
 
     def read(self, span: Span, members: Collection[int]) -> list[str]:
         """A request was answered; what is worth telling."""

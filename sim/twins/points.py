@@ -220,7 +220,18 @@ def _number(twin: Twin, name: str, spec: Signal, of: str) -> Read:
         constant = (PLAUSIBLE.get(known.kind, 0.0) - known.offset) / known.factor
         if spec.range is not None:
             constant = min(max(constant, spec.range[0]), spec.range[1])
-    return lambda: constant
+    return _identifying(twin, name, spec, constant)
+
+
+def _identifying(twin: Twin, name: str, spec: Signal, constant: float) -> Read:
+    """The number of an unbound signal: one by which the device is known, and another when it is to be another."""
+    rules = [rule for rule in twin.profile.identity.match if rule.signal == (name,) and rule.numbers]
+    if not rules:
+        return lambda: constant
+    if spec.sim is None:
+        constant = rules[0].numbers[0]
+    other = max(rules[0].numbers) + spec.resolution
+    return lambda: other if twin.wrong_model else constant
 
 
 def _enum(twin: Twin, name: str, spec: Signal, of: str) -> Read:

@@ -31,7 +31,7 @@ from harness.device.setting import Setting
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality, parse_quantity, unit
 from harness.schema.canonical import missing_names
-from harness.schema.profile import Profile
+from harness.schema.profile import Match, Profile
 from harness.schema.station import Station
 from sim.twins.points import points
 
@@ -208,7 +208,7 @@ async def wrong_identity_refused(_name: str, profile: Profile) -> str:
     """Another model at the address is refused at open, and after a loss nothing is written to it."""
     if not profile.identity.match:
         return "nothing to identify it by"
-    if not any(rule.texts for rule in profile.identity.match):
+    if not any(_says(profile, rule) for rule in profile.identity.match):
         return "known by what it has, not by what it says"
     async with bench(profile, is_open=False) as b:
         b.twin.wrong_model = True
@@ -232,6 +232,12 @@ async def wrong_identity_refused(_name: str, profile: Profile) -> str:
                 continue
             raise AssertionError(f"{control.name} was written to another model that came back")
     return ""
+
+
+def _says(profile: Profile, rule: Match) -> bool:
+    """Whether a rule compares what the device says of itself: a text or a number, not a state."""
+    texts = [name for name in rule.signal if name in profile.signals and profile.signals[name].is_text]
+    return bool(rule.numbers or (rule.texts and texts))
 
 
 def _tries(b: Bench) -> list[ControlPoint]:

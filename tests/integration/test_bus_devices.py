@@ -24,7 +24,7 @@ from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost, SocketHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import INPUT, TARGET_SILENT, ArrayBank, ModbusFault
+from sim.servers.modbus_bank import HOLDING, INPUT, TARGET_SILENT, ArrayBank, ModbusFault
 from sim.servers.modbus_rtu import RtuProtocol
 from sim.servers.serial_port import serve_terminal
 
@@ -234,7 +234,7 @@ def test_a_refused_register_is_left_out_told_once_and_tried_again_after_a_loss()
         (device,) = devices(DeviceBuilder(clock, Path(), network), [f"modbus+tcp://127.0.0.1:{listener.port}/1"])
         await device.open()
         first = await device.poll()
-        assert set(first.qualities.tolist()) == {Quality.BAD_REFUSED}  # the merged read was refused
+        assert first.qualities.tolist() == [Quality.GOOD, Quality.BAD_REFUSED]  # asked again alone, at once
         for _ in range(3):
             frame = await device.poll()
         assert frame.qualities.tolist() == [Quality.GOOD, Quality.BAD_REFUSED]
@@ -253,6 +253,38 @@ def test_a_refused_register_is_left_out_told_once_and_tried_again_after_a_loss()
         frame = await device.poll()
         assert frame.qualities.tolist() == [Quality.GOOD, Quality.GOOD]
         assert frame.values[1] == pytest.approx(40.0)
+        await device.close()
+        await listener.close()
+
+    run(main, rate=math.inf)
+
+
+def test_a_device_that_refuses_to_be_read_over_is_known_and_read_at_the_first_time(tmp_path):
+    """Its texts stand with a hole between them: the request over it is refused, and each is asked for alone at once."""
+    (tmp_path / "unit.yaml").write_text(
+        "schema: 1\nprofile: unit.yaml\ntitle: t\nclass: shelf\nprotocol: modbus\nsource: a table\nunverified: new\n"
+        "modbus: {max_gap: 8}\n"
+        "identity: {match: [{signal: maker, equals: ACME}], serial: serial}\n"
+        "signals:\n  maker: {address: 10, type: string, length: 2, poll: once}\n"
+        "  serial: {address: 16, type: string, length: 2, poll: once}\n  load: {address: 20, poll: fast}\n"
+    )
+    profile, _ = load_profile(tmp_path / "unit.yaml")
+
+    async def main():
+        network = MemoryNetwork()
+        made = Refusing((1,))
+        made.set_words(1, HOLDING, 10, [0x4143, 0x4D45])
+        made.set_words(1, HOLDING, 16, [0x5331, 0x3233])
+        made.set_words(1, HOLDING, 20, [7])
+        made.refused = frozenset({12, 13, 14, 15, 18, 19})
+        listener = await MemoryHost(network).serve_stream(ModbusServer(made).tcp)
+        entry = DeviceEntry(profile="unit.yaml", address=f"modbus+tcp://127.0.0.1:{listener.port}/1")
+        device = DeviceBuilder(Clock(), tmp_path, network).make("unit", entry, profile)
+        await device.open()
+        assert device.identity["serial"] == "S123"
+        (load,) = await device.read(["load"])
+        assert load.value == 7
+        assert device.events == []
         await device.close()
         await listener.close()
 

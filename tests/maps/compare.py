@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.device.modbus_plan import coalesce
+from harness.device.points import expand
 from harness.device.registry import known_profiles, load_profile
 from harness.quantity import convert, unit
-from harness.schema.profile import ModbusProfile
+from harness.schema.profile import ModbusProfile, Shown
 from harness.schema.source import read_source
 from tests.maps.points import Point, points_of
 from tests.maps.registers import Map, Register, read_map
@@ -76,6 +78,7 @@ def differences(profile: ModbusProfile) -> list[Difference]:
             found += _point(profile.profile, each, point, entry, known)
     for each in maps:
         found += _device(profile, each)
+    found += _requests(profile, maps)
     return list({each.key: each for each in found}.values())
 
 
@@ -131,9 +134,20 @@ def _number(differ, point: Point, entry: Register) -> Iterator[Difference]:  # t
     for raw in (0, 1000):
         ours = convert(point.offset + point.factor * raw, point.unit, target)
         theirs = entry.offset + entry.factor * raw
-        if abs(ours - theirs) > 1e-9 * max(1.0, abs(theirs)):
+        if abs(ours - theirs) > 1e-6 * max(1e-3, abs(theirs)):
             yield differ("scale", f"{ours:g} {target} of raw {raw}", f"{theirs:g}")
             return
+
+
+def _requests(profile: ModbusProfile, maps: Sequence[Map]) -> Iterator[Difference]:
+    """Requests that read over what no map knows: a device may refuse them whole."""
+    there = {a for each in maps for entry in each.registers for a in range(entry.address, entry.address + entry.words)}
+    signals = list(expand(profile).signals.values())
+    for span in coalesce(profile, signals):
+        holes = sorted(set(range(span.address, span.address + span.count)) - there)
+        if holes and len(span.members) > 1:
+            ours = f"one request for {span.address} to {span.address + span.count - 1}"
+            yield Difference(profile.profile, "-", "any", "request", ours, f"nothing at {holes}")
 
 
 def _device(profile: ModbusProfile, source: Map) -> Iterator[Difference]:
@@ -156,8 +170,14 @@ def _identity(profile: ModbusProfile, source: Map) -> Iterator[Difference]:
     if source.probe is None:
         return
     address, expected = source.probe
-    rules = [rule for rule in profile.identity.match if profile.signals[rule.signal].address == address]
-    if not rules or not all(rule.holds(str(expected)) for rule in rules):
+    rules = [
+        rule
+        for rule in profile.identity.match
+        if any(name in profile.signals and profile.signals[name].address == address for name in rule.signal)
+    ]
+    number = float("nan") if isinstance(expected, str) else float(expected)
+    shown_there = Shown(str(expected), number, is_there=True)
+    if not rules or not all(rule.holds(shown_there) for rule in rules):
         shown = ", ".join(map(str, rules)) or "no rule"
         yield Difference(profile.profile, "-", source.name, "identity", shown, f"{address} reads {expected}")
 
@@ -188,10 +208,13 @@ def explanations() -> list[Explanation]:
     return [Explanation(*line) for line in source.data]
 
 
-def unexplained() -> list[Difference]:
-    """Differences that nobody has mended or explained."""
+def unexplained(profile: ModbusProfile) -> list[Difference]:
+    """Differences that nobody has mended or explained, for this profile or for one that it extends."""
     known = {each.key for each in explanations()}
-    return [each for profile in modbus_profiles().values() for each in differences(profile) if each.key not in known]
+    family = [profile.profile]
+    while parent := modbus_profiles()[family[-1]].extends:
+        family.append(parent)
+    return [each for each in differences(profile) if not any((name, *each.key[1:]) in known for name in family)]
 
 
 def stale() -> list[Explanation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.maps import map_names
-from tests.maps.compare import compared, explanations, maps_of, modbus_profiles
+from tests.maps.compare import compared, differences, explanations, maps_of, modbus_profiles
 from tests.maps.points import points_of
 
 HEAD = """# Public register maps
@@ -19,10 +19,6 @@ A profile that nothing outside has judged says so in `harness profile list` and 
 uses it, and in the record.
 """
 NOT_COVERED = {
-    "phosphor-modbus/BelimoEV200ARXEValve": "no profile yet",
-    "phosphor-modbus/DeltaECD27010006CapacitorBankUnit": "no profile yet",
-    "phosphor-modbus/DeltaECD68000047PowerShelf": "no profile yet",
-    "phosphor-modbus/PanasonicBJBSB103APowerShelf": "no profile yet",
     "rackmon/orv2_psu": "supplies of Open Rack 2 (12 V), which no liquid-cooled rack has; it can be imported",
     "rackmon/orv3_power_recv": "a receiver of the power tether, not part of a shelf; it can be imported",
 }
@@ -37,7 +33,7 @@ def lines() -> Iterator[str]:
     why = explanations()
     for name, profile in modbus_profiles().items():
         for source, count in compared(profile).items():
-            explained = sum(each.profile == name and each.map == source for each in why)
+            explained = sum(each.map == source for each in differences(profile))
             yield f"| {name} | {source} | {len(points_of(profile))} | {count} | {explained} |"
     yield ""
     yield "## Nothing outside has judged"

@@ -114,6 +114,8 @@ def _phosphor_registers(data: Mapping[str, Any]) -> Iterator[Register]:
     for each in (*data.get("InventoryRegisters", ()), *data.get("FirmwareRegisters", ())):
         kind = "number" if each.get("Format") == "Integer" else "text"
         yield Register(each.get("Name", each["Type"]), int(each["Offset"], 16), each["Size"], kind)
+    for each in data.get("ConfigRegisters", ()):
+        yield Register(each.get("Name", each["Type"]), int(each["Offset"], 16), each.get("Size", 1), "number")
     for each in data.get("SensorRegisters", ()):
         is_whole = each["Format"] == "Integer"
         yield Register(

@@ -24,6 +24,7 @@ MEANS = {
     "fail": "failure", "fault": "failure", "abnormal": "failure", "failures": "failure", "faults": "failure",
     "hex": "exchanger", "hx": "exchanger", "hsc": "protection", "opt": "optional", "button": "stop",
     "uptime": "up time", "reservoir": "reservoir level", "deassert": "not", "supply": "outlet", "return": "inlet",
+    "rotationalpos": "angle", "liquidflow": "flow", "dcdc": "dcdc converter",
     "ambient": "air", "leakage": "leak", "leaks": "leak",
     "target": "setpoint", "capacity": "charge", "outage": "outages", "counter": "", "status": "", "register": "",
     "set": "", "the": "", "of": "", "rpu": "", "psu": "", "bbu": "", "pmm": "", "cbu": "", "it": "",
