@@ -182,6 +182,8 @@ def _show(status: dict[str, Any], holder: Holder) -> None:
     held = " (held)" if status["is_paused"] else ""
     owner = "" if may_command(holder.peer) else f", of {holder.peer.user}"
     say(f"{status['run']}  {status['plan']} on {status['station']}, serial {status['serial']}{owner}{held}")
+    if status.get("engineering"):
+        say(f"ENGINEERING RUN, no certificate: {'; '.join(map(str, status['engineering']))}")
     if status["reason"]:
         say(f"{status['verdict']}: {status['reason']}")
     elif status["held_after"]:

@@ -33,6 +33,7 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
                         "plan": one.plan,
                         "station": one.station,
                         "verdict": str(one.verdict),
+                        "word": one.word or str(one.verdict),
                         "reason": one.reason,
                         "duration_s": one.duration_s,
                         "sealed": one.is_sealed,
@@ -44,7 +45,8 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
             )
             continue
         took = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
-        reasons = [] if one.verdict == "PASS" else [one.reason]
+        reasons = [] if one.verdict == "PASS" else [one.reason] if one.reason else []
+        reasons += [f"ENGINEERING RUN: {'; '.join(one.engineering)}"] if one.engineering else []
         told = [*reasons, *(line for line in one.told if not any(line in reason for reason in reasons))]
         reason = f"  {'; '.join(told)}" if told else ""
         say(f"{one.word or one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")

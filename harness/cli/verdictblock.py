@@ -155,6 +155,7 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
     return {
         "kind": "result",
         "verdict": str(outcome.verdict),
+        "word": outcome.result.word,
         "reason": outcome.reason,
         "hint": outcome.hint,
         "exit_code": outcome.exit_code,

@@ -98,6 +98,7 @@ def status(runner: Runner) -> dict[str, Any]:
         "station": project.on.station.station,
         "plan": project.plan.plan,
         "serial": runner.options.serial,
+        "engineering": list(project.engineering),
         "verdict": str(verdict),
         "reason": found.stop.reason if found.stop is not None else "",
         "is_paused": runner.desk.is_paused,

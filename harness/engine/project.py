@@ -17,7 +17,6 @@ from harness.engine.freeze import mover_problems
 from harness.engine.gates import check_gates
 from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_bypasses, check_expired, check_interlocks, check_names
-from harness.engine.parameters import outside_bounds, replaced
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
 from harness.engine.step import GROUP as STEPS
@@ -27,6 +26,7 @@ from harness.errors import ConfigError
 from harness.plugins import broken, clash
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.document import Source
+from harness.schema.engineering import check_comparable, reasons, replaced
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
@@ -106,7 +106,7 @@ class Project:
     parameters: dict[str, Any]
     replaced: dict[str, Any] = field(default_factory=dict)
     """The plan's own value of each parameter that was given another one."""
-    engineering: list[str] = field(default_factory=list)
+    engineering: tuple[str, ...] = ()
     """Why a run of it can prove nothing to a customer; empty: it may have the certificate of the plan."""
 
     def attempts_of(self, step: PlannedStep) -> int:
@@ -243,16 +243,13 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     check_guarded(source, on, steps, written, interlocks, found)
     check_gates(source, steps, found)
     check_expired(on.source, on.station.bypass, found)
-    engineering = []
+    engineering: tuple[str, ...] = ()
     if head is not None:
         check_coverage(source, head, steps, on.station.coverage_floor, found)
         check_bypasses(source, head.bypass, [each.name for each in written], found)
         check_expired(source, head.bypass, found)
-        engineering = outside_bounds(head.parameters, values, source, found)
-    engineering += [
-        f"interlock {each.interlock!r} is bypassed until {each.until} by {each.owner}: {each.reason}"
-        for each in bypassed
-    ]
+        check_comparable(head.parameters, values, source, found)
+        engineering = reasons(head.parameters, values, bypassed)
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")

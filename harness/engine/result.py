@@ -43,7 +43,7 @@ def build_result(
         inputs=inputs_of(project),
         parameters=project.parameters,
         replaced=project.replaced,
-        engineering=tuple(project.engineering),
+        engineering=project.engineering,
         clock=ClockInfo(mode=mode, speed=clock.rate, seed=options.seed, is_simulated=options.is_simulated),
         started=started,
         ended=iso(clock.wall_ns()),

@@ -15,7 +15,7 @@ from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest
 from harness.record.folder import RunFolder
-from harness.record.result import Header, Result
+from harness.record.result import Header, Result, shown_as
 
 DRAIN_S = 10.0
 """Longest wait for the database at the end of a run, seconds; what is left goes later with `harness push`."""
@@ -48,7 +48,10 @@ async def seal(run: Conducted) -> RunOutcome:
 
 async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
     runner = run.runner
-    runner.log.tell("verdict", f"{verdict}: {reason}", verdict=str(verdict), reason=reason)
+    engineering = runner.project.engineering
+    word = shown_as(verdict, engineering)
+    about = {"verdict": str(verdict), "word": word, "engineering": list(engineering), "reason": reason}
+    runner.log.tell("verdict", f"{word}: {reason}", **about)
     fault_point("verdict-told")
     try:
         await runner.journal.commit()

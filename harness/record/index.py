@@ -64,11 +64,14 @@ def summarise(folder: Path) -> RunSummary:
     if not (folder / manifest.MANIFEST).is_file():
         with open_for_reading(folder / manifest.JOURNAL) as reader:
             plan, station = (str(reader.meta.get(key) or "") for key in ("plan", "station"))
+            engineering = tuple(map(str, reader.meta.get("engineering") or ()))
             damage = "" if reader.is_open else "; ".join(reader.damage)
         if is_running(folder):
-            return RunSummary(folder.name, folder, serial, started, plan, station, "RUNNING", damage)
+            return RunSummary(
+                folder.name, folder, serial, started, plan, station, "RUNNING", damage, engineering=engineering
+            )
         reason = "; ".join(part for part in ("no sealed result", damage, aftermath(folder)) if part)
-        return RunSummary(folder.name, folder, serial, started, plan, station, reason=reason)
+        return RunSummary(folder.name, folder, serial, started, plan, station, reason=reason, engineering=engineering)
     try:
         result = Result.from_bytes((folder / manifest.RESULT).read_bytes())
     except (OSError, TelemetryError) as error:

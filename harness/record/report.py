@@ -125,6 +125,7 @@ def _interrupted(folder: Path) -> Iterator[str]:
         yield f"{summary.verdict}  {summary.serial}  " + (
             summary.reason or "the run goes on; its verdict comes at its end"
         )
+        yield from (f"ENGINEERING RUN, no certificate: {why}" for why in summary.engineering)
         yield ""
         for key in ("plan", "station", "operator"):
             if reader.meta.get(key):

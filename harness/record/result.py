@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -259,7 +259,7 @@ class Result(_Part):
     @property
     def word(self) -> str:
         """What is shown of the verdict: a PASS of an engineering run is not called one."""
-        return ENGINEERING if self.engineering and self.verdict is Verdict.PASS else str(self.verdict)
+        return shown_as(self.verdict, self.engineering)
 
     @property
     def changes(self) -> list[str]:
@@ -283,6 +283,11 @@ class Result(_Part):
                 f"result.json is not readable: {place}: {first['msg']}",
                 hint="the record is damaged or of a newer version",
             ) from error
+
+
+def shown_as(verdict: Verdict, engineering: Sequence[str]) -> str:
+    """The word for a verdict, of a run with these reasons to have no certificate."""
+    return ENGINEERING if engineering and verdict is Verdict.PASS else str(verdict)
 
 
 def _all_finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import TelemetryError
 from harness.limits.verdict import Verdict
-from harness.record import manifest
+from harness.record import engineering, manifest
 from harness.record.aftermath import aftermath
 from harness.record.attempts import latest
 from harness.record.claim import is_running
@@ -22,7 +22,7 @@ def verify(folder: Path) -> list[str]:
     """Problems of a record in words; an empty list means that it stands.
 
     Missing, altered and extra files; damage inside the journal; measurements of result.json that the journal does not
-    hold, or holds otherwise; a verdict that does not follow.
+    hold, or holds otherwise; a verdict that does not follow; an engineering run that does not say that it is one.
     """
     if is_running(folder):
         return ["RUNNING: the run goes on, its record is sealed at its end"]
@@ -36,10 +36,12 @@ def verify(folder: Path) -> list[str]:
     if result.header.run != folder.name:
         problems.append(f"result.json is of run {result.header.run}, the folder of {folder.name}")
     problems += _against_copies(result, folder)
+    problems += engineering.against_files(result, folder)
     with open_for_reading(folder / manifest.JOURNAL) as reader:
         problems += [f"journal: {line}" for line in reader.check()]
         if reader.is_open:
             problems += _against_journal(result, reader)
+            problems += engineering.against_journal(result, reader)
     problems += _against_itself(result)
     return problems
 

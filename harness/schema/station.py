@@ -147,6 +147,9 @@ class Bypass(Model):
     """The last day on which it may be left out; after it no run begins."""
     reason: Title
 
+    def __str__(self) -> str:
+        return f"bypassed until {self.until} by {self.owner}: {self.reason}"
+
 
 class KeepUntil(Condition):
     """The condition that ends a `keep`."""

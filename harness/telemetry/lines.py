@@ -33,7 +33,7 @@ MAX_TEXT = 16_384
 QUALITY_SUFFIX = "__q"
 TEXT_SUFFIX = "__text"
 VALUE_SUFFIX = "__value"
-TAGS = ("run", "serial", "station", "device", "kind")
+TAGS = ("run", "serial", "station", "engineering", "device", "kind")
 """What lines may be tagged with; with `time`, the names that no field has."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")

@@ -89,8 +89,14 @@ class OutboxStatus:
 
 
 def run_tags(meta: Mapping[str, Any]) -> dict[str, str]:
-    """The tags every line of a run carries, from the journal's meta: run, serial, station."""
-    return {key: str(meta[key]) for key in ("run", "serial", "station") if meta.get(key)}
+    """The tags every line of a run carries, by the journal's meta: run, serial, station, and `engineering`: yes or no.
+
+    Runs of before that was said have no such tag, so that sending them again changes nothing.
+    """
+    tags = {key: str(meta[key]) for key in ("run", "serial", "station") if meta.get(key)}
+    if "engineering" in meta:
+        tags["engineering"] = "yes" if meta["engineering"] else "no"
+    return tags
 
 
 class Outbox:

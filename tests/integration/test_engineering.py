@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 from cli_tools import harness
 from plan_runs import PLANS, STATION, run_plan
 
 from harness.cli.verdictblock import plain_block, result_json
+from harness.engine.control import status
 from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.record import manifest
 from harness.record.index import list_runs
 from harness.record.report import render_text
 from harness.record.result import Result
 from harness.record.verification import verify
 from harness.schema.problems import ProblemsError
+from harness.telemetry.lines import LineWriter
+from harness.telemetry.outbox import run_tags
+from harness.telemetry.reading import open_for_reading
 
 PLAN = """\
 schema: 1
@@ -52,7 +58,7 @@ def plan(folder, bounds="min: 30 s"):
 )
 def test_out_of_bounds_is_an_engineering_run(tmp_path, bounds, given, reason):
     project = load_project(plan(tmp_path, bounds), load_station(STATION), {"soak_time": given})
-    assert project.engineering == ([reason] if reason else [])
+    assert project.engineering == ((reason,) if reason else ())
 
 
 def test_the_same_value_in_another_unit_is_the_plans_own(tmp_path):
@@ -104,8 +110,94 @@ def test_an_engineering_pass_is_nowhere_called_a_pass(tmp_path):
         assert "soak_time 5 s, plan 30 s" in shown
     assert result_json(ran.outcome)["engineering"] == [why]
     (line,) = harness("runs", "--json", data=tmp_path).stdout.splitlines()
-    assert json.loads(line)["engineering"] == [why]
+    assert (json.loads(line)["engineering"], json.loads(line)["word"]) == ([why], "ENGINEERING")
+    assert result_json(ran.outcome)["word"] == "ENGINEERING"
     assert verify(ran.outcome.folder) == []
+
+
+WHY = "soak_time is 5 s, at least 30 s is needed"
+
+
+def test_no_line_of_its_telemetry_and_no_event_can_be_taken_for_another_runs(tmp_path):
+    for number, (given, tag) in enumerate((("5 s", "yes"), ("30 s", "no"))):
+        ran = run_plan(plan(tmp_path), tmp_path / str(number), settings={"soak_time": given})
+        with open_for_reading(ran.outcome.folder / "journal.db") as reader:
+            writer = LineWriter(run_tags(reader.meta))
+            lines = [line for entry in reader.entries(0, 10**6)[0] if (line := writer.line(entry)) is not None]
+            verdict = next(iter(reader.events("verdict"))).data
+        assert len(lines) > 20
+        assert all(f",engineering={tag},".encode() in line.partition(b" ")[0] for line in lines)
+        assert (verdict["text"].partition(":")[0] == "PASS") == (tag == "no")
+        assert verdict["engineering"] == ([WHY] if tag == "yes" else [])
+
+
+def test_lines_of_runs_from_before_stay_the_same_when_they_are_sent_again():
+    assert run_tags({"run": "r", "serial": "s"}) == {"run": "r", "serial": "s"}
+
+
+def edited(folder, target, change):
+    """A copy of a record with its result edited and its manifest made anew; what `verify` says of it."""
+    copied = target / folder.name
+    shutil.copytree(folder, copied)
+    result = Result.from_bytes((copied / "result.json").read_bytes())
+    (copied / "result.json").write_bytes(result.model_copy(update=change(result)).to_bytes())
+    (copied / "manifest.json").write_bytes(manifest.build(copied, copied.name))
+    return verify(copied)
+
+
+FILES = "its own plan, station and parameters"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"engineering": ()}, [f"an ENGINEERING RUN by {FILES}, which result.json does not say: {WHY}"]),
+        ({"engineering": ()}, [f"an ENGINEERING RUN by the journal, which result.json does not say: {WHY}"]),
+        ({"engineering": (WHY, "x")}, [f"result.json says an engineering run, {FILES} does not: x"]),
+        ({"replaced": {}}, ["nothing replaced the plan's own, its own plan soak_time"]),
+        ({"parameters": {"soak_time": "30 s", "note": "first"}}, ["other parameters than the journal"]),
+        ({"parameters": {"soak_time": "5 s"}}, ["other parameters than the plan has", "than the journal"]),
+        (
+            {"parameters": {"soak_time": "30 s", "note": "first"}, "engineering": (), "replaced": {}},
+            ["other parameters than the journal", "by the journal, which result.json does not say"],
+        ),
+    ],
+)
+def test_an_edited_record_that_hides_it_is_found(change, said, tmp_path):
+    ran = run_plan(plan(tmp_path), tmp_path, settings={"soak_time": "5 s"})
+    problems = edited(ran.outcome.folder, tmp_path / "edited", lambda _: change)
+    for words in said:
+        assert any(words in problem for problem in problems), problems
+
+
+def test_a_record_that_hides_a_bypass_is_found(tmp_path):
+    station = tmp_path / "station.yaml"
+    bypass = "bypass:\n- {interlock: pressure too high, owner: Kim, until: 2999-01-01, reason: sensor is out}\n"
+    station.write_text(STATION.read_text() + bypass)
+    ran = run_plan(plan(tmp_path), tmp_path, station=station)
+    assert verify(ran.outcome.folder) == []
+    problems = edited(ran.outcome.folder, tmp_path / "edited", lambda _: {"engineering": ()})
+    assert any(FILES in problem and "'pressure too high' is bypassed" in problem for problem in problems), problems
+
+
+def test_a_run_that_goes_on_or_died_is_marked_too(tmp_path):
+    seen = []
+
+    async def looking(runner, _):
+        await runner.clock.sleep(8)
+        await runner.journal.commit()
+        seen.append(status(runner)["engineering"])
+        folder = runner.journal.path.parent
+        seen.append(list_runs(tmp_path)[0])
+        shutil.copytree(folder, tmp_path / "died" / "runs" / folder.name)
+
+    run_plan(plan(tmp_path), tmp_path, settings={"soak_time": "5 s"}, during=looking)
+    assert seen[0] == [WHY]
+    assert (seen[1].verdict, seen[1].engineering) == ("RUNNING", (WHY,))
+    (died,) = list_runs(tmp_path / "died")
+    assert (died.verdict, died.engineering) == ("INTERRUPTED", (WHY,))
+    assert f"ENGINEERING RUN, no certificate: {WHY}" in render_text(died.path)
+    assert f"ENGINEERING RUN: {WHY}" in harness("runs", data=tmp_path / "died").stdout
 
 
 def test_a_parameter_without_bounds_is_told_and_costs_nothing(tmp_path):
@@ -125,6 +217,7 @@ def test_a_failed_engineering_run_is_a_fail_and_an_engineering_run(tmp_path):
     block = plain_block(ran.outcome).splitlines()
     assert block[1].startswith("FAIL  ")
     assert "ENGINEERING RUN" in block[3]
+    assert "ENGINEERING RUN: soak_time is 5 s" in harness("runs", data=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -142,4 +235,4 @@ def test_a_failed_engineering_run_is_a_fail_and_an_engineering_run(tmp_path):
 def test_what_makes_the_shipped_plans_easier_costs_their_certificate(name, settings):
     on = load_station(STATION)
     assert load_project(PLANS / f"{name}.yaml", on, settings).engineering
-    assert load_project(PLANS / f"{name}.yaml", load_station(STATION)).engineering == []
+    assert load_project(PLANS / f"{name}.yaml", load_station(STATION)).engineering == ()

@@ -24,7 +24,7 @@ _OPEN_S = 4.5
 
 
 def run_meta(project: Project, serial: str) -> dict[str, Any]:
-    """What of a run must be the same when it is resumed."""
+    """What of a run must be the same when it is resumed, and what marks its telemetry."""
     return {
         "serial": serial,
         "station": project.on.station.station,
@@ -32,6 +32,7 @@ def run_meta(project: Project, serial: str) -> dict[str, Any]:
         "harness_version": __version__,
         "hashes": dict(project.on.hashes),
         "parameters": json.loads(json.dumps(project.parameters, default=str)),
+        "engineering": list(project.engineering),
     }
 
 
