@@ -171,7 +171,7 @@ def test_a_watch_that_was_never_outside_says_nothing_of_it(tmp_path):
     outcome, _ = played(tmp_path, plan)
     (one,) = outcome.result.steps[-1].measurements
     assert (one.worst, one.outside) == (one.value, 0)
-    assert "outside" not in render_text(outcome.folder)
+    assert "of the samples outside" not in render_text(outcome.folder)
 
 
 def test_what_was_excused_survives_a_death(tmp_path):

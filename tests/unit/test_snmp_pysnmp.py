@@ -48,7 +48,7 @@ def test_answers_of_pysnmp_are_read_as_it_meant_them(pairs, request_id):
     V2.apiMessage.set_pdu(message, pdu)
     reply = OURS.unpack(encoder.encode(message), request_id, 0.0)
     found = match_varbinds(reply.data, reply.start, reply.stop, [(encode_oid(oid), oid) for oid, _ in pairs])
-    assert found == [(oid, kind, value) for oid, (kind, value, _) in pairs]
+    assert found == [(oid, kind, value, "") for oid, (kind, value, _) in pairs]
     assert (reply.error_status, reply.error_index) == (0, 0)
 
 

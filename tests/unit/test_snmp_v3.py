@@ -167,7 +167,7 @@ def test_an_honest_engine_is_read_and_written():
         return await client.get([OID])
 
     found, counters = talk(engine, use)
-    assert found == [(OID, Kind.INTEGER, 5)]
+    assert found == [(OID, Kind.INTEGER, 5, "")]
     assert [(bind.oid, bind.value) for bind in engine.sets] == [(OID, 5)]
     assert (counters.resyncs, counters.requests, counters.violations) == (1, 4, 0)
 
