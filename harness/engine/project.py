@@ -26,7 +26,7 @@ from harness.errors import ConfigError
 from harness.plugins import broken, clash
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.document import Source
-from harness.schema.engineering import check_comparable, reasons, replaced
+from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
 from harness.schema.plan import Parameter, Plan, StepEntry
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
@@ -106,6 +106,8 @@ class Project:
     parameters: dict[str, Any]
     replaced: dict[str, Any] = field(default_factory=dict)
     """The plan's own value of each parameter that was given another one."""
+    bypassed: dict[str, str] = field(default_factory=dict)
+    """Interlocks that are left out -> by whom, until when and why."""
     engineering: tuple[str, ...] = ()
     """Why a run of it can prove nothing to a customer; empty: it may have the certificate of the plan."""
 
@@ -254,7 +256,8 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
     own = replaced(head.parameters, values)
-    return Project(head, source, on, steps, limits, interlocks, dict(values), own, engineering)
+    left_out = bypassed_by(bypassed)
+    return Project(head, source, on, steps, limits, interlocks, dict(values), own, left_out, engineering)
 
 
 def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
                 reason=trip.reason if trip is not None else "",
             )
         )
+    results += [InterlockResult(name=name, bypassed=why) for name, why in project.bypassed.items()]
     planned = {spec.name for spec in project.interlocks}
     results += [
         InterlockResult(name=trip.interlock, is_tripped=True, at=iso(trip.wall_ns), reason=trip.reason)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from harness.errors import HarnessError
 from harness.record.result import Result
 from harness.schema.document import Source
-from harness.schema.engineering import reasons, replaced
+from harness.schema.engineering import bypassed_by, reasons, replaced
 from harness.schema.fields import Model
 from harness.schema.plan import Parameter
 from harness.schema.source import read_source, substitute, validate_part
@@ -36,8 +36,15 @@ def against_files(result: Result, folder: Path) -> Iterator[str]:
         yield "whether it is an engineering run cannot be worked out: the copy of plan or station is not understood"
         return
     known = {name: part for name, part in declared.items() if part is not None}
-    made = set(reasons(known, result.parameters, [each for each in bypassed if each is not None]))
+    left_out = [each for each in bypassed if each is not None]
+    made = set(reasons(known, result.parameters, left_out))
     yield from _differing(result.engineering, made, "its own plan, station and parameters")
+    rows = {lock.name: lock.bypassed for lock in result.interlocks if lock.bypassed}
+    own_rows = bypassed_by(left_out)
+    for name in sorted(rows.keys() | own_rows.keys()):
+        if rows.get(name) != own_rows.get(name):
+            said = f"{rows.get(name) or 'not bypassed'} in result.json, {own_rows.get(name) or 'not'} by its own files"
+            yield f"interlock {name!r} is {said}"
     if set(result.parameters) != set(known):
         yield "result.json names other parameters than the plan has"
     own = replaced(known, result.parameters)

@@ -92,7 +92,7 @@ def _outcome(result: Result) -> Iterator[str]:
     if result.interlocks:
         yield from _section("Interlocks")
         for lock in result.interlocks:
-            told = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else "quiet"
+            told = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else lock.bypassed or "quiet"
             yield f"  {lock.name:<24}{told}"
     if result.coverage:
         needed = f" (needed: {result.coverage_required:.2%})" if result.coverage_required is not None else ""

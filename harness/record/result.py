@@ -157,12 +157,16 @@ class Intervention(_Part):
 
 
 class InterlockResult(_Part):
-    """An interlock, whether it tripped in its proof test at the start, how long it watched, and whether it fired."""
+    """An interlock, whether it tripped in its proof test at the start, how long it watched, and whether it fired.
+
+    `bypassed` says by whom one that watched nothing was left out, until when and why.
+    """
 
     name: str
     signal: str = ""
     is_proved: bool = False
     armed_s: Number = None
+    bypassed: str = ""
     is_tripped: bool = False
     at: str = ""
     reason: str = ""

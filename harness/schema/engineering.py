@@ -41,6 +41,14 @@ def reasons(
     return (*outside, *(f"interlock {each.interlock!r} is {each}" for each in bypassed))
 
 
+def bypassed_by(bypassed: Sequence[Bypass]) -> dict[str, str]:
+    """Interlock -> by whom it is left out, until when and why; station and plan may each say so."""
+    said: dict[str, list[str]] = {}
+    for each in bypassed:
+        said.setdefault(each.interlock, []).append(str(each))
+    return {name: "; ".join(words) for name, words in said.items()}
+
+
 def check_comparable(
     declared: Mapping[str, Parameter], values: Mapping[str, Any], source: Source, found: Problems
 ) -> None:

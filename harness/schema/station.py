@@ -148,7 +148,7 @@ class Bypass(Model):
     reason: Title
 
     def __str__(self) -> str:
-        return f"bypassed until {self.until} by {self.owner}: {self.reason}"
+        return f"bypassed by {self.owner} until {self.until}: {self.reason}"
 
 
 class KeepUntil(Condition):

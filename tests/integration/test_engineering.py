@@ -179,6 +179,12 @@ def test_a_record_that_hides_a_bypass_is_found(tmp_path):
     problems = edited(ran.outcome.folder, tmp_path / "edited", lambda _: {"engineering": ()})
     assert any(FILES in problem and "'pressure too high' is bypassed" in problem for problem in problems), problems
 
+    def without_row(result):
+        return {"interlocks": tuple(row for row in result.interlocks if not row.bypassed)}
+
+    problems = edited(ran.outcome.folder, tmp_path / "unseen", without_row)
+    assert any("'pressure too high' is not bypassed in result.json, bypassed by Kim" in problem for problem in problems)
+
 
 def test_a_run_that_goes_on_or_died_is_marked_too(tmp_path):
     seen = []

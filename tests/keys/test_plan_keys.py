@@ -83,7 +83,7 @@ TABLES = [
                 [{"interlock": "much power", "owner": "Kim", "until": LATER, "reason": "why"}],
                 lambda ran: ran.result.engineering,
                 (),
-                ("interlock 'much power' is bypassed until 2999-12-31 by Kim: why",),
+                ("interlock 'much power' is bypassed by Kim until 2999-12-31: why",),
             ),
             Row("show", ["load.fan"], lambda ran: "load.fan" in ran.screen, False, True, {"screen": True}),
             Row("setup", [{**LOOK, "name": "first"}], order, ["look"], ["first", "look"]),

@@ -12,6 +12,8 @@ from harness.cli.checking import check
 from harness.engine.hazards import only_instrument
 from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.record.report import render_text
+from harness.record.verification import verify
 from harness.schema.problems import ProblemsError
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Interlock
@@ -52,10 +54,17 @@ def test_a_bypassed_interlock_does_not_trip_and_the_run_is_an_engineering_run(tm
     assert held == [1.0]
     assert ran.outcome.verdict is not Verdict.TRIPPED, ran.reason
     assert [why.partition(":")[0] for why in ran.outcome.result.engineering] == [
-        f"interlock {name!r} is bypassed until {TODAY} by A. Keller"
+        f"interlock {name!r} is bypassed by A. Keller until {TODAY}"
         for name in ("no flow", "too little flow for the power")
     ]
     assert len(ran.texts("engineering")) == 2, "told at the start"
+    told = f"bypassed by A. Keller until {TODAY}: meter is away"
+    rows = {row.name: row for row in ran.outcome.result.interlocks}
+    assert (rows["no flow"].bypassed, rows["no flow"].is_proved, rows["no flow"].armed_s) == (told, False, None)
+    assert rows["leak"].bypassed == ""
+    report = render_text(ran.outcome.folder)
+    assert f"  {'no flow':<24}{told}\n" in report
+    assert verify(ran.outcome.folder) == []
     plain = run_plan(write_plan(tmp_path, STEPS), tmp_path / "data", faults=fault)
     assert plain.exit_code == 4
 
