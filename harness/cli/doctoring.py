@@ -14,6 +14,7 @@ PACKAGES = (
 )  # fmt: skip
 GROUPS = ("harness.drivers", "harness.steps", "harness.simulators", "harness.plans")
 WAL_FIXED = (3, 51, 3)
+FILES_WANTED = 256
 
 
 @click.command()
@@ -24,7 +25,7 @@ def doctor(data: str | None) -> int:
     from harness.cli.terminal import say
 
     say(f"harness {__version__}")
-    checks = [_python(), *_sqlite(), *_packages(), *_entries(), *_data(data)]
+    checks = [_python(), _files(), *_sqlite(), *_packages(), *_entries(), *_data(data)]
     for word, text in checks:
         say(f"{word:<6}{text}")
     bad = sum(1 for word, _ in checks if word == "WRONG")
@@ -35,6 +36,13 @@ def doctor(data: str | None) -> int:
 def _python() -> tuple[str, str]:
     version = ".".join(map(str, sys.version_info[:3]))
     return ("ok" if sys.version_info >= (3, 11) else "WRONG", f"Python {version} (3.11 or newer is needed)")
+
+
+def _files() -> tuple[str, str]:
+    from harness.transport.openfiles import BESIDE, limit
+
+    count = limit()
+    return ("ok" if count >= FILES_WANTED else "note", f"{count} open files allowed: {count - BESIDE} connections")
 
 
 def _sqlite() -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
-"""The entry point. Imports click and the standard library only: everything else waits until a command needs it."""
+"""The entry point. Imports click and the standard library: nearly everything else waits until a command needs it."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import traceback
@@ -11,6 +12,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+
+from harness.transport.openfiles import raise_limit
 
 COMMANDS = {
     "run": ("harness.cli.running:run", "Carry out a plan on a rack and say PASS or FAIL."),
@@ -204,12 +207,24 @@ def cli() -> None:
     """
 
 
+def _prepare() -> None:
+    """As many open files as the system allows; and what libraries say on their own belongs on no screen.
+
+    A warning of a logger that nobody asked for, a traceback out of a destructor: what matters of them comes as an
+    error, and that is told in words.
+    """
+    logging.getLogger().addHandler(logging.NullHandler())
+    sys.unraisablehook = lambda _: None
+    raise_limit()
+
+
 def main() -> NoReturn:
     """What the installed command `harness` calls.
 
     A run ends with the code of its verdict, and at once: neither a thread that code of others has left running nor what
     it has registered for the end of the process comes after it.
     """
+    _prepare()
     try:
         cli.main()
     except SystemExit as end:

@@ -1,7 +1,8 @@
 """SNMP traps and informs (v2c, v3) of the station's devices, received with pysnmp in a thread of its own.
 
 Decoding one takes pysnmp most of a millisecond, so it happens outside the loop that polls and watches. What floods in
-is thinned before it is decoded, by source, and what was left out is counted and told with the next one.
+is thinned before it is decoded (`trap_gate`), what is kept of one is bounded, and what was left out, or could not be
+decoded, is counted and told with the next one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,17 @@ from pysnmp.entity.rfc3413 import ntfrcv
 from pysnmp.proto.rfc1902 import OctetString
 
 from harness.device.texts import printable
+from harness.device.trap_gate import Gate
 from harness.errors import ConfigError
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Octets that the kernel is asked to keep of a burst; the default loses two thirds of 3,000 traps at once."""
-BURST = 50
-"""Traps of one source that are taken at once."""
-RATE_PER_S = 10.0
-"""Traps of one source a second that are taken for long."""
+MOST_VALUES = 16
+"""Objects of a trap that are kept."""
+MOST_TEXT = 2000
+"""Characters of them that are kept, in all."""
 _TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
 _AUTH: Mapping[str, Any] = {
     "MD5": config.USM_AUTH_HMAC96_MD5,
@@ -55,7 +57,7 @@ class Trap:
     oid: str
     values: tuple[tuple[str, str], ...]
     left_out: int = 0
-    """Traps of this source that were left out since the last one that was taken."""
+    """Traps that were left out since the last one that was taken, of whatever source."""
 
     def __str__(self) -> str:
         shown = ", ".join(f"{oid} = {value}" for oid, value in self.values[:4])
@@ -71,28 +73,6 @@ class TrapUser:
     engine_id: str = ""
 
 
-class Gate:
-    """Lets a source through BURST times at once and RATE_PER_S for long; counts what it keeps out."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, tuple[float, float]] = {}
-        self._left_out: dict[str, int] = {}
-
-    def passes(self, source: str, now: float) -> bool:
-        """Whether to take one now (`now` in seconds of any steady clock)."""
-        tokens, since = self._tokens.get(source, (float(BURST), now))
-        tokens = min(float(BURST), tokens + (now - since) * RATE_PER_S)
-        is_open = tokens >= 1.0
-        self._tokens[source] = (tokens - is_open, now)
-        if not is_open:
-            self._left_out[source] = self._left_out.get(source, 0) + 1
-        return is_open
-
-    def left_out(self, source: str) -> int:
-        """How many of the source were kept out since the last look."""
-        return self._left_out.pop(source, 0)
-
-
 class _Transport(udp.UdpAsyncioTransport):  # type: ignore[misc]
     """pysnmp's UDP transport with a gate before the decoder."""
 
@@ -101,20 +81,27 @@ class _Transport(udp.UdpAsyncioTransport):  # type: ignore[misc]
         self._gate = gate
 
     def datagram_received(self, datagram: bytes, transportAddress: Any) -> None:  # noqa: N803 (pysnmp's name)
-        """One datagram, thinned by its source."""
-        if self._gate.passes(transportAddress[0], self.loop.time()):
+        """One datagram, if it may pass."""
+        if self._gate.passes(transportAddress[0], self.loop.time(), len(datagram)):
             super().datagram_received(datagram, transportAddress)
 
 
 class TrapReceiver:
-    """Listens on one address; `on_trap` is called in the loop that opened it."""
+    """Listens on one address; `on_trap` is called in the loop that opened it. `known`: addresses of devices."""
 
-    def __init__(self, host: str, port: int, users: Sequence[TrapUser], on_trap: Callable[[Trap], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        users: Sequence[TrapUser],
+        on_trap: Callable[[Trap], None],
+        known: Collection[str] | None = None,
+    ) -> None:
         self.port = port
         self._host = host
         self._users = users
         self._on_trap = on_trap
-        self._gate = Gate()
+        self._gate = Gate(known)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._own: asyncio.AbstractEventLoop | None = None
@@ -153,6 +140,7 @@ class TrapReceiver:
     def _serve(self, bound: socket.socket, ready: asyncio.Future[None]) -> None:
         assert self._loop is not None
         own = asyncio.new_event_loop()
+        own.set_exception_handler(self._failed)
         asyncio.set_event_loop(own)
         try:
             agent = self._engine(own, bound)
@@ -201,14 +189,30 @@ class TrapReceiver:
         ntfrcv.NotificationReceiver(agent, received)
         return agent
 
+    def _failed(self, _: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        """The decoder failed at something that no trap is: one more that could not be read, and nothing on a screen."""
+        del context
+        self._gate.unreadable()
+
     def _told(self, source: str, binds: Any) -> None:
         assert self._loop is not None
-        values = [(str(oid), printable(value.asOctets()) if hasattr(value, "asOctets") else value.prettyPrint())
-                  for oid, value in binds]  # fmt: skip
-        kind = next((text for oid, text in values if oid == _TRAP_OID), "")
-        others = tuple((oid, text) for oid, text in values if oid != _TRAP_OID)
-        trap = Trap(source, kind, others, self._gate.left_out(source))
+        kind, room = "", MOST_TEXT
+        others: list[tuple[str, str]] = []
+        for oid, value in binds:
+            name, text = str(oid)[:room], _shown(value)[:room]
+            if name == _TRAP_OID:
+                kind = text
+            elif len(others) < MOST_VALUES and room > 0:
+                others.append((name, text))
+                room -= len(name) + len(text)
+        trap = Trap(source, kind, tuple(others), self._gate.left_out())
         self._loop.call_soon_threadsafe(self._on_trap, trap)
+
+
+def _shown(value: Any) -> str:
+    if hasattr(value, "asOctets"):
+        return printable(value.asOctets())
+    return printable(str(value.prettyPrint())[:MOST_TEXT].encode())
 
 
 def _key(key: Secret) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.device.address import parse_address
@@ -14,6 +15,37 @@ from harness.schema.station import Station
 
 if TYPE_CHECKING:
     from harness.device.traps import Trap, TrapReceiver
+
+
+SHOWN_BURST, SHOWN_PER_S = 20, 1 / 60
+"""Traps that are shown and listed in the record, at once and for long; the journal has all that were taken."""
+
+
+class Teller:
+    """Makes events of traps: all into the journal, some of them onto the screen and into the record's list."""
+
+    def __init__(self, runner: Runner, names: Mapping[str, str]) -> None:
+        self._runner = runner
+        self._names = names
+        self._allowance = float(SHOWN_BURST)
+        self._since = runner.clock.monotonic()
+        self._unshown = 0
+
+    def tell(self, trap: Trap) -> None:
+        """One trap that was taken."""
+        device = self._names.get(trap.source, trap.source)
+        data = {"device": device, "oid": trap.oid, "values": dict(trap.values), "left_out": trap.left_out}
+        now = self._runner.clock.monotonic()
+        self._allowance = min(SHOWN_BURST, self._allowance + (now - self._since) * SHOWN_PER_S)
+        self._since = now
+        if self._allowance < 1.0:
+            self._unshown += 1
+            self._runner.journal.add_event("trap", text=f"{device}: {trap}", **data)
+            return
+        self._allowance -= 1.0
+        more = f" ({self._unshown} more since the last that was shown are in the journal)" if self._unshown else ""
+        self._unshown = 0
+        self._runner.log.tell("trap", f"{device}: {trap}{more}", **data)
 
 
 async def serve_traps(runner: Runner) -> TrapReceiver | None:
@@ -28,15 +60,12 @@ async def serve_traps(runner: Runner) -> TrapReceiver | None:
     from harness.device.traps import TrapReceiver, TrapUser  # pysnmp takes its time to import
 
     names = await _by_address(on.station)
-
-    def told(trap: Trap) -> None:
-        device = names.get(trap.source, trap.source)
-        runner.log.tell("trap", f"{device}: {trap}", device=device, oid=trap.oid, values=dict(trap.values))
+    told = Teller(runner, names).tell
 
     host, _, port = wanted.listen.rpartition(":")
     try:
         users = [TrapUser(snmp_credentials(user.credentials, on.base), user.engine_id) for user in wanted.users]
-        receiver = TrapReceiver(host, int(port), users, told)
+        receiver = TrapReceiver(host, int(port), users, told, names)
         await receiver.open()
     except ConfigError as error:
         runner.log.tell("note", f"traps are not received: {error}")

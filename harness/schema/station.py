@@ -273,7 +273,11 @@ class TrapUser(Model):
 
 
 class Traps(Model):
-    """Where SNMP traps and informs of the station's devices are received; they become events of the run."""
+    """Where SNMP traps and informs of the station's devices are received; they become events of the run.
+
+    However many come, the journal takes 100 at once and 5 a second of the station's devices (strangers: 1 a second
+    together), and the screen and the report 20 and one a minute; what is left out is counted.
+    """
 
     listen: StrictText
     """`ADDRESS:PORT`, e.g. `0.0.0.0:10162`."""

@@ -36,6 +36,10 @@ IDLE_S = 1.0
 DENIED_RETRY_S = 60.0
 BACKOFF_S = (1.0, 60.0)
 UNREACHABLE_CAP_S = 5.0
+REQUEST_S = 75.0
+"""Longest request, from connecting to the end of its answer, seconds: the library's own limits are for each byte."""
+MOST_ABANDONED = 4
+"""Threads that may be left behind with an answer that never ends; then nothing is sent until one of them is free."""
 NEWEST = 50
 """So many of the newest entries are looked at for one that has a line."""
 
@@ -119,6 +123,7 @@ class Outbox:
         self._lines = LineWriter(tags)
         self._jitter = jitter or random.Random()
         self._thread = SinkThread("outbox")
+        self._abandoned: list[SinkThread] = []
         self._turn = asyncio.Lock()
         self._max_bytes = MAX_BYTES
         self._batch: Batch | None = None
@@ -199,8 +204,7 @@ class Outbox:
                 return IDLE_S
             wait = 0.0
             if not batch.is_done:
-                answer = await self._clock.blocking(self._thread, self._send, batch.body)
-                wait = self._act(batch, answer)
+                wait = self._act(batch, await self._ask(batch.body))
             if batch.is_place_doubted:
                 wait = await self._look_at_place(batch)
             if batch.is_done and not batch.is_place_doubted:
@@ -209,6 +213,22 @@ class Outbox:
                 # built anew next time, with what is younger: one bad line must not hold what follows it
                 self._batch, self._repeats = None, batch.repeats
             return wait
+
+    async def _ask(self, body: bytes) -> Answer:
+        """One request and its answer. A thread that is still at it when time is up is left behind."""
+        self._abandoned = [thread for thread in self._abandoned if thread.is_busy]
+        if len(self._abandoned) >= MOST_ABANDONED:
+            return Answer(Outcome.UNAVAILABLE, f"{MOST_ABANDONED} requests before are still being answered")
+        try:
+            # the database's time is real; in virtual time the request is made in place
+            async with self._clock.timeout(None if self._clock.is_virtual else REQUEST_S * self._clock.rate):
+                return await self._clock.blocking(self._thread, self._send, body)
+        except TimeoutError:
+            self._thread.shutdown(wait=False)
+            self._abandoned.append(self._thread)
+            self._thread = SinkThread("outbox")
+            self._writer.close()
+            return Answer(Outcome.UNAVAILABLE, f"no whole answer within {REQUEST_S:g} s")
 
     def _send(self, body: bytes) -> Answer:
         """In the sink's thread."""
@@ -281,7 +301,7 @@ class Outbox:
         newest = await self._clock.blocking(self._thread, self._build, entries)
         reason = batch.refused[-1].reason
         if newest:
-            answer = await self._clock.blocking(self._thread, self._send, newest[-1][1])
+            answer = await self._ask(newest[-1][1])
             if answer.outcome is Outcome.STORED:
                 batch.trust_place()
                 return 0.0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, InvalidStateError
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,6 +26,8 @@ class SinkThread(Executor):
         self._name = name
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.is_busy = False
+        """Whether a job is under way; true for ever of one that never ends."""
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a job behind those before it."""
@@ -48,7 +51,19 @@ class SinkThread(Executor):
             future, work, args, kwargs = job
             if not future.set_running_or_notify_cancel():
                 continue
+            self.is_busy = True
             try:
-                future.set_result(work(*args, **kwargs))
+                result = work(*args, **kwargs)
             except BaseException as error:
+                self._settle(future, error=error)
+            else:
+                self._settle(future, result)
+            self.is_busy = False
+
+    @staticmethod
+    def _settle(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:
+        with suppress(InvalidStateError):  # nobody waits for it any more
+            if error is not None:
                 future.set_exception(error)
+            else:
+                future.set_result(result)

@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from harness.errors import Trouble, UnreachableError
+from harness.transport import openfiles
 
 _OF_ERRNO = {
     errno.ECONNREFUSED: (Trouble.CLOSED, ""),
@@ -14,8 +15,7 @@ _OF_ERRNO = {
     errno.EPIPE: (Trouble.CLOSED, ""),
     errno.EHOSTUNREACH: (Trouble.UNREACHED, "check cable, address and netmask"),
     errno.ENETUNREACH: (Trouble.UNREACHED, "check cable, address and netmask"),
-    errno.EMFILE: (Trouble.UNREACHED, "the station's limit of open files is reached"),
-    errno.ENFILE: (Trouble.UNREACHED, "the station's limit of open files is reached"),
+    errno.ENFILE: (Trouble.OURS, "all files that this computer may have open are in use; end what else runs on it"),
     errno.ENOENT: (Trouble.UNREACHED, "check that the adapter is plugged in"),
     errno.EACCES: (Trouble.UNREACHED, "check the permissions of the port"),
     errno.EBUSY: (Trouble.UNREACHED, "another program holds the port"),
@@ -39,6 +39,8 @@ def _meaning(error: BaseException) -> tuple[str, Trouble, str]:
         return str(error) or "no answer in time", Trouble.SILENT, ""
     if isinstance(error, EOFError):
         return str(error) or "the peer closed the connection", Trouble.CLOSED, ""
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return error.strerror or "too many open files", Trouble.OURS, openfiles.advice()
     if isinstance(error, OSError) and error.errno is not None:
         reason = error.strerror or errno.errorcode.get(error.errno, str(error.errno))
         return reason, *_OF_ERRNO.get(error.errno, (Trouble.UNREACHED, ""))

@@ -295,8 +295,7 @@ class PyvisaSession:
         Sees at once that the peer has closed: pyvisa-py would spin on the dead socket until the deadline.
         """
         socket = self._socket()
-        readable, _, _ = select.select([socket], [], [], timeout)
-        if not readable:
+        if not _is_readable(socket, timeout):
             raise TimeoutError("the instrument did not answer")
         count = len(socket.recv(65536, sockets.MSG_PEEK))
         if not count:
@@ -309,7 +308,7 @@ class PyvisaSession:
         socket = self._socket()
         if socket is not None:
             waiting = self._pending()
-            if not waiting and select.select([socket], [], [], 0)[0]:
+            if not waiting and _is_readable(socket, 0.0):
                 waiting = socket.recv(64, sockets.MSG_PEEK)
                 if not waiting:
                     raise EOFError("the instrument closed the connection")
@@ -336,3 +335,10 @@ class PyvisaSession:
             resource.close()
         except Exception:  # the session is given up: how it ends changes nothing
             return
+
+
+def _is_readable(socket: Any, timeout: float) -> bool:
+    """Whether a socket has something to read within `timeout` seconds (select ends at the file number 1023)."""
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(1000 * timeout))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from types import SimpleNamespace
 
 import pytest
 from foreign_tools import foreign
 
 from harness.clock import run
-from harness.device.traps import BURST, Gate, TrapReceiver, TrapUser
-from harness.engine.trapping import serve_traps
+from harness.device.trap_gate import (
+    ALL_BURST,
+    ALL_RATE_PER_S,
+    BURST,
+    MAX_TRAP,
+    MOST,
+    STRANGERS_BURST,
+    STRANGERS_RATE_PER_S,
+    Gate,
+)
+from harness.device.traps import MOST_TEXT, MOST_VALUES, Trap, TrapReceiver, TrapUser
+from harness.engine.trapping import Teller, serve_traps
 from harness.errors import ConfigError
 from harness.schema.problems import ProblemsError
 from harness.schema.source import parse_source, validate
@@ -84,15 +95,101 @@ def test_strangers_are_not_believed():
     assert len(traps) == 1
 
 
-def test_a_flood_is_thinned_before_it_is_decoded():
-    gate, passed = Gate(), 0
-    for k in range(3000):
-        passed += gate.passes("10.0.0.1", k / 3000)
+def flood(gate, sources, seconds, per_second=3000, size=200):
+    """How many of a flood pass, sent in turn from some sources."""
+    passed, count = 0, int(seconds * per_second)
+    for k in range(count):
+        passed += gate.passes(sources[k % len(sources)], k / per_second, size)
+    return passed, count
+
+
+def test_a_flood_of_one_device_is_thinned_before_it_is_decoded():
+    gate = Gate(["10.0.0.1", "10.0.0.2"])
+    passed, sent = flood(gate, ["10.0.0.1"], 1)
     assert BURST <= passed <= BURST + 11
-    assert gate.passes("10.0.0.2", 1.0), "another source is not kept out"
-    assert gate.left_out("10.0.0.1") == 3000 - passed
-    assert gate.left_out("10.0.0.1") == 0
+    assert gate.passes("10.0.0.2", 1.0), "another device is not kept out"
+    assert gate.left_out() == sent - passed
+    assert gate.left_out() == 0
     assert gate.passes("10.0.0.1", 2.0)
+
+
+@pytest.mark.parametrize("known", [None, ["10.0.0.1"]], ids=["anybody", "devices"])
+def test_a_flood_from_spoofed_sources_is_bounded_over_all_of_them(known):
+    """250 sources in turn: each had an allowance of its own, 6.5 MB a second into the journal."""
+    gate = Gate(known)
+    sources = [f"10.1.{k // 250}.{k % 250}" for k in range(500)]
+    passed, _ = flood(gate, sources, 60, per_second=500)
+    assert passed <= ALL_BURST + 60 * ALL_RATE_PER_S
+    assert len(gate._buckets) <= ALL_BURST + 1
+    if known:
+        assert passed <= STRANGERS_BURST + 60 * STRANGERS_RATE_PER_S
+        assert gate.passes("10.0.0.1", 60.0), "strangers take nothing from the devices of the station"
+
+
+def test_a_run_takes_only_so_many_and_none_that_is_huge():
+    gate = Gate()
+    assert not gate.passes("10.0.0.1", 0.0, MAX_TRAP + 1)
+    taken = sum(gate.passes(f"10.0.0.{k % 9}", k / 5, 200) for k in range(200_000))
+    assert MOST <= taken <= MOST + 200_000 / 5 / 60 + 1
+
+
+def test_what_cannot_be_decoded_is_counted_and_nothing_reaches_the_screen(capfd):
+    """Three octets of a good trap changed: pysnmp raises out of its callback, and asyncio prints a traceback."""
+
+    async def main():
+        traps = []
+        receiver = TrapReceiver("127.0.0.1", 0, [V2C], traps.append)
+        await receiver.open()
+        try:
+            receiver._own.call_soon_threadsafe(lambda: 1 / 0)
+            broken = bytes.fromhex("302e020101040a746f2d6861726e657373a71d020101020100020100301230100609")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for cut in range(3, len(broken)):
+                    sender.sendto(broken[:cut], ("127.0.0.1", receiver.port))
+                    if cut % 20 == 0:
+                        await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)
+            assert await send(receiver.port, "-v2c", "-c", "to-harness") == 0
+            for _ in range(60):
+                if traps:
+                    break
+                await asyncio.sleep(0.05)
+        finally:
+            await receiver.close()
+        return traps
+
+    (trap,) = run(main)
+    assert trap.left_out >= 1
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_kept_of_one_trap_is_bounded():
+    receiver = TrapReceiver("127.0.0.1", 0, [V2C], print)
+    kept = []
+    receiver._loop = SimpleNamespace(call_soon_threadsafe=lambda _, trap: kept.append(trap))
+    long = SimpleNamespace(asOctets=lambda: b"x" * 60_000)
+    receiver._told("10.0.0.1", [(f"1.3.6.1.4.1.9.{k}", long) for k in range(500)])
+    receiver._told("10.0.0.1", [("1.3." + "1." * 4000 + "1", long)] * 500)
+    for trap in kept:
+        assert len(trap.values) <= MOST_VALUES
+        assert sum(len(oid) + len(text) for oid, text in trap.values) <= MOST_TEXT + 256
+
+
+def test_a_flood_fills_the_journal_with_what_was_taken_and_the_screen_with_some():
+    shown, journal, now = [], [], [0.0]
+    runner = SimpleNamespace(
+        clock=SimpleNamespace(monotonic=lambda: now[0]),
+        log=SimpleNamespace(tell=lambda kind, text, **data: shown.append((now[0], text))),
+        journal=SimpleNamespace(add_event=lambda kind, **data: journal.append(kind)),
+    )
+    teller = Teller(runner, {"10.0.0.1": "pdu"})
+    for second in range(600):
+        now[0] = float(second)
+        for _ in range(5):
+            teller.tell(Trap("10.0.0.1", LINK_DOWN, (("1.3", "7"),), 3))
+    assert len(shown) <= 20 + 10 + 1
+    assert len(journal) == 3000 - len(shown)
+    assert "more since the last that was shown are in the journal" in shown[-1][1]
 
 
 def test_an_address_in_use_is_said():
@@ -124,7 +221,7 @@ def runner_of(station, folder, told, **options):
     return SimpleNamespace(
         project=SimpleNamespace(on=SimpleNamespace(station=station, base=folder)),
         options=SimpleNamespace(is_simulated=False, **options),
-        clock=SimpleNamespace(is_virtual=False),
+        clock=SimpleNamespace(is_virtual=False, monotonic=time.monotonic),
         log=SimpleNamespace(tell=lambda kind, text, **data: told.append((kind, text, data))),
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import random
+import socket
 import threading
 import time
 
@@ -586,3 +588,53 @@ def test_a_database_that_hangs_holds_up_neither_the_run_nor_its_end(tmp_path):
         while any(thread.name == "outbox" for thread in threading.enumerate()):
             assert time.monotonic() < deadline, "the thread ends when its request does"
             time.sleep(0.01)
+
+
+def test_an_answer_that_drips_for_ever_ends_at_a_deadline_of_the_whole(tmp_path, monkeypatch):
+    """One byte of a header every tenth of a second: the library waits anew for each."""
+    monkeypatch.setattr(outbox_module, "REQUEST_S", 1.0)
+    over = threading.Event()
+    heard, threads = [], []
+
+    def serve(server):
+        server.settimeout(0.1)
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                heard.append(server.accept()[0])
+                heard[-1].settimeout(5.0)
+                threads.append(threading.Thread(target=drip if len(heard) == 1 else well, args=(heard[-1],)))
+                threads[-1].start()
+
+    def drip(connection):
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 204 No Content\r\nX: ")
+            while not over.wait(0.1):
+                connection.sendall(b"x")
+
+    def well(connection):
+        with contextlib.suppress(OSError):
+            connection.recv(1 << 20)
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async def main(url):
+        journal = await filled(tmp_path / "journal.db", 3)
+        outbox = fresh(journal, url)
+        started = time.monotonic()
+        status = await outbox.drain(20)
+        took = time.monotonic() - started
+        await outbox.close()
+        await journal.close()
+        return status, took
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threads.append(threading.Thread(target=serve, args=(server,)))
+        threads[0].start()
+        status, took = run(lambda: main(f"http://127.0.0.1:{server.getsockname()[1]}"))
+        over.set()
+        for thread in threads:
+            thread.join()
+        for connection in heard:
+            connection.close()
+    assert (status.backlog, status.sent) == (0, 3)
+    assert took < 8
+    assert len(heard) >= 2

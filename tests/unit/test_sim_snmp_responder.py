@@ -281,12 +281,15 @@ class Clock:
         return self.now
 
 
-def message(user, body, *, engine_id=ENGINE_ID, boots=5, time=0, flags=None, size=65507, context=None, name=b""):
+def message(
+    user, body, *, engine_id=ENGINE_ID, boots=5, time=0, flags=None, size=65507, context=None, name=b"", padding=0
+):
     """A v3 request, put together here rather than by the agent's own code."""
     flags = user.level | 4 if flags is None else flags
     local = LocalUser(user, engine_id) if engine_id else LocalUser(OPEN, ENGINE_ID)
     scoped = ber.tlv(0x30, ber.tlv(4, engine_id if context is None else context) + ber.tlv(4, name) + body)
     parameters = b""
+    scoped += bytes(padding)
     if flags & 2:
         secret, parameters = local.encrypt(scoped, boots, time, 77)
         scoped = ber.tlv(4, secret)
@@ -342,6 +345,24 @@ def test_v3_answers_at_the_level_it_was_asked(user):
 
 
 GET = request(pdu.GET, (*E, 2, 0))
+
+
+@pytest.mark.parametrize("padding", [1, 9, 15])
+@pytest.mark.parametrize("user", [SHA, BIG], ids=lambda user: user.name)
+def test_v3_takes_padding_of_less_than_a_block_behind_an_encrypted_pdu(user, padding):
+    """There are managers that pad AES, which needs none; real agents answer them."""
+    responder, _ = agent()
+    answer = responder.handle(message(user, GET, padding=padding))
+    assert open_answer(user, answer)[3][4] == [((*E, 2, 0), b"\x46\x01\x08")]
+
+
+@pytest.mark.parametrize(("user", "padding"), [(SHA, 16), (OPEN, 1)], ids=["a block", "in the clear"])
+def test_v3_takes_no_more_than_that(user, padding):
+    responder, _ = agent()
+    assert responder.handle(message(user, GET, padding=padding)) is None
+    assert responder.counters["malformed"] == 1
+
+
 REPORT_CASES = {
     "unknown_engine_id": message(OPEN, request(pdu.GET), engine_id=b""),
     "unknown_user_name": message(UsmUser("nobody"), GET),

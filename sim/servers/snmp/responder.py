@@ -180,7 +180,8 @@ class SnmpResponder(asyncio.DatagramProtocol):
         except ValueError:
             return engine.report(header, "decryption_error")
         start, stop = ber.expect(scoped, 0, len(scoped), 0x30)
-        if stop != len(scoped) and user.priv != "DES":  # DES pads behind the PDU
+        padding = len(scoped) - stop
+        if padding and not (header.level & v3.PRIV and padding < _BLOCK):  # DES must pad, some managers pad AES too
             raise BerError("expected one scoped PDU, got octets after it")
         engine_at, engine_end = ber.expect(scoped, start, stop, 4)
         name_at, name_end = ber.expect(scoped, engine_end, stop, 4)
@@ -202,6 +203,10 @@ class SnmpResponder(asyncio.DatagramProtocol):
             return self.engine.seal(header, user, header.level, context, fitted)
 
         return self._fit(wrap, request, reply, pdu.V3, most)
+
+
+_BLOCK = 16
+"""Octets of a block of AES; padding fills less than one."""
 
 
 def _clear_request_id(header: v3.Header, data: bytes, at: int, end: int) -> bytes:
