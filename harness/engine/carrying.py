@@ -14,23 +14,26 @@ its outlets (or its phases, or its banks) carry, `shown_by` of the profile names
 
 Loaded is 0.5 A or 100 W and more, nothing is less than a tenth of that: supplies without load take more, and trays on
 standby do. Where they may not (`outlets_may_idle` of the station's device), nothing is concluded. All of it begins anew
-with a command of this run that can empty an outlet: to the switch itself, or a word to the rack (`trays: off`).
+with a command of this run that can empty an outlet: to the switch itself, or a word to the rack (`trays: off`); that
+all is empty says nothing either in the first 10 s after this run lowered a load.
+
+What a device measures of itself as a whole (its power) shows what all its switches carry together. Where nothing else
+does, so does a busbar that the station sees (`de_energised`): it was above the trays' under-voltage, and is not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.clock import Clock
 from harness.device.device import Device
 from harness.device.points import LOADED, ControlPoint
 from harness.device.setting import Setting, puts_power_on
-from harness.quantity import Frame, Quality
+from harness.quantity import Frame, Quality, Quantity
 
 _NOTHING = 0.1
 """Share of what counts as loaded below which nothing is carried."""
@@ -44,6 +47,8 @@ _STARTS_WITHIN_S = 30.0
 
 IsOn = Callable[[str, str], bool]
 """Called with (device, control): whether a switch reads `on`, whoever switched it on."""
+Switch = tuple[str, str]
+"""(device, control)."""
 
 
 @dataclass(slots=True)
@@ -55,8 +60,14 @@ class _Carrier:
     unit: str
     lasts: float
     """How long nothing must have been seen, seconds: a slow signal shows one reading in many frames."""
-    switches: list[str] = field(default_factory=list)
-    """The controls whose load it is, by their names on the device."""
+    least: float
+    """What it shows at least when it is loaded."""
+    nothing: float
+    """Below this it shows nothing."""
+    switches: list[Switch] = field(default_factory=list)
+    """The switches whose load it is."""
+    is_bus: bool = False
+    """A voltage: it shows that something carries, and not what."""
     loaded_since: float = math.nan
     left_at: float = math.nan
     nothing_since: float = math.nan
@@ -64,16 +75,21 @@ class _Carrier:
     """What it carried last; NaN: it did not."""
     is_known: bool = False
     """Whether it carried that for long enough since it was switched on."""
+    is_loaded: bool = False
+    """Whether the last frame showed that it is loaded."""
+    is_resting: bool = False
+    """Whether the last frame showed that it takes a little: more than nothing, and no load."""
 
 
 class _Meters:
     """The carriers of one device, and what its last frame showed of them."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, carriers: Sequence[_Carrier]) -> None:
         self.device = device
-        self.carriers = list(_carriers_of(device))
+        self.carriers = list(carriers)
         self.places = np.array([each.index for each in self.carriers], dtype=np.intp)
-        self.least = np.array([LOADED[each.unit] for each in self.carriers])
+        self.least = np.array([each.least for each in self.carriers])
+        self.nothing = np.array([each.nothing for each in self.carriers])
         self.values: npt.NDArray[np.float64] = np.zeros(len(self.carriers))
         self.pattern = b""
         self.mono = -math.inf
@@ -84,15 +100,21 @@ class _Meters:
         values = np.abs(frame.values[self.places])
         is_good = frame.qualities[self.places] == Quality.GOOD
         is_loaded = is_good & (values >= self.least)
-        is_nothing = is_good & (values < _NOTHING * self.least)
-        pattern = is_loaded.tobytes() + is_nothing.tobytes()
+        is_nothing = is_good & (values < self.nothing)
+        pattern = is_good.tobytes() + is_loaded.tobytes() + is_nothing.tobytes()
         if pattern != self.pattern:
             for k, each in enumerate(self.carriers):
-                self._turn(each, frame.mono, k, is_loaded=bool(is_loaded[k]), is_nothing=bool(is_nothing[k]))
-        self.pattern, self.values, self.mono = pattern, values, frame.mono
+                each.is_loaded = bool(is_loaded[k])
+                each.is_resting = bool(is_good[k] and not is_loaded[k] and not is_nothing[k])
+                if is_good[k]:  # one that is not seen for a while is what it was
+                    self._turn(each, frame.mono, k, is_nothing=bool(is_nothing[k]))
+                else:
+                    each.nothing_since = math.nan
+        self.pattern, self.mono = pattern, frame.mono
+        self.values = np.where(is_good, values, self.values)
 
-    def _turn(self, each: _Carrier, now: float, place: int, *, is_loaded: bool, is_nothing: bool) -> None:
-        if is_loaded:
+    def _turn(self, each: _Carrier, now: float, place: int, *, is_nothing: bool) -> None:
+        if each.is_loaded:
             each.loaded_since = now if math.isnan(each.loaded_since) else each.loaded_since
         elif each.loaded_since == each.loaded_since:
             if self.mono > each.loaded_since:  # in two samples at least
@@ -106,11 +128,11 @@ class _Meters:
             if now - each.left_at > _GONE_WITHIN_S:
                 each.carried, each.is_known = math.nan, False
 
-    def forget(self, switch: str = "") -> None:
-        """What a switch (all of them: '') carried says nothing about what it must carry from now on."""
-        self.pattern = b""
+    def forget(self, switch: Switch | None = None) -> None:
+        """What a switch (all of them: None) carried says nothing about what it must carry from now on."""
         for each in self.carriers:
-            if not switch or switch in each.switches:
+            if switch is None or switch in each.switches:
+                self.pattern = b""
                 each.carried = each.loaded_since = math.nan
                 each.is_known = False
 
@@ -124,73 +146,164 @@ class _Meters:
 
 def _carriers_of(device: Device) -> Iterator[_Carrier]:
     places = {info.name.partition(".")[2]: k for k, info in enumerate(device.signals)}
+    switches = [each for each in device.expansion.controls.values() if _is_switch(each, device)]
+    whole = [name for name in places if _is_of_all(device, places[name])] if switches else []
     found: dict[str, _Carrier] = {}
-    for control in device.expansion.controls.values():
-        for name in control.shown_by if control.spec.energises and control.name not in device.expansion.absent else ():
+    for control in switches:
+        for name in dict.fromkeys((*control.shown_by, *whole)):
             if name in places:
-                info, point = device.signals[places[name]], device.points[places[name]]
-                lasts = device.entry.slow if point.spec.poll == "slow" else 0.0
-                carrier = found.setdefault(name, _Carrier(info.name, places[name], info.unit, lasts))
-                carrier.switches.append(control.name)
+                carrier = found.setdefault(name, _carrier(device, places[name]))
+                carrier.switches.append((device.name, control.name))
     yield from found.values()
+
+
+def _is_switch(control: ControlPoint, device: Device) -> bool:
+    return control.spec.energises and control.name not in device.expansion.absent
+
+
+def _is_of_all(device: Device, place: int) -> bool:
+    """Whether a signal is the power that goes through a device as a whole."""
+    point = device.points[place]
+    return not point.group and device.signals[place].unit in ("W", "kW") and point.spec.poll != "once"
+
+
+def _carrier(device: Device, place: int, least: float = math.nan) -> _Carrier:
+    """A carrier at a place of a device's frames; `least`: what a busbar shows at least, in its unit."""
+    info, point = device.signals[place], device.points[place]
+    lasts = device.entry.slow if point.spec.poll == "slow" else 0.0
+    if least == least:
+        return _Carrier(info.name, place, info.unit, lasts, least, least, is_bus=True)
+    return _Carrier(info.name, place, info.unit, lasts, LOADED[info.unit], _NOTHING * LOADED[info.unit])
+
+
+def _buses_of(device: Device, buses: Mapping[str, Quantity], switches: Sequence[Switch]) -> Iterator[_Carrier]:
+    for place, info in enumerate(device.signals):
+        if switches and info.name in buses:
+            carrier = _carrier(device, place, buses[info.name].to(info.unit))
+            carrier.switches.extend(switches)
+            yield carrier
 
 
 class Carrying:
     """Watches what the switches of a run carry."""
 
-    def __init__(self, devices: Mapping[str, Device], clock: Clock, is_on: IsOn) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        is_on: IsOn,
+        buses: Mapping[str, Quantity] | None = None,
+        is_restart_expected: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`buses`: the busbars that the station sees, and the voltage below which the trays draw nothing."""
         self._is_on = is_on
+        self._is_restart_expected = is_restart_expected
         self._roles = {name: device.entry.role for name, device in devices.items()}
-        self._meters = {name: meters for name, device in devices.items() if (meters := _Meters(device)).carriers}
-        self._ours: set[tuple[str, str]] = set()
-        """(device, control) that this run has switched on."""
+        self._loads = {
+            name for name, device in devices.items() if device.entry.role == "uut" or device.profile.class_ == "load"
+        }
+        switches = [
+            (name, control.name)
+            for name, device in devices.items()
+            for control in device.expansion.controls.values()
+            if _is_switch(control, device)
+        ]
+        self._meters: dict[str, _Meters] = {}
+        for name, device in devices.items():
+            if carriers := [*_carriers_of(device), *_buses_of(device, buses or {}, switches)]:
+                self._meters[name] = _Meters(device, carriers)
+        self._ours: set[Switch] = set()
+        """What this run has switched on."""
+        self._levels: dict[Switch, float] = {}
+        """What this run has set loads to."""
+        self._now = self._lowered = -math.inf
+        """When the last frame came, and when this run lowered a load."""
 
     def commanded(self, device: str, control: ControlPoint, setting: Setting) -> None:
         """A command of this run is about to leave."""
+        key = (device, control.name)
         if not control.spec.energises:
-            if setting.word and self._roles[device] == "uut":
-                for meters in self._meters.values():
-                    meters.forget()
+            self._load(key, setting)
             return
-        key, is_on = (device, control.name), puts_power_on(control, setting)
-        if device in self._meters and not (setting.word == "on" and key in self._ours):
-            self._meters[device].forget(control.name)
+        is_on = puts_power_on(control, setting)
+        if not (setting.word == "on" and key in self._ours):
+            for meters in self._meters.values():
+                meters.forget(key)
         (self._ours.add if is_on else self._ours.discard)(key)
+
+    def _load(self, key: Switch, setting: Setting) -> None:
+        if setting.word and self._roles[key[0]] == "uut":
+            for meters in self._meters.values():
+                meters.forget()
+        if key[0] in self._loads:
+            level = 0.0 if setting.word else abs(setting.value)
+            if level < self._levels.get(key, math.inf) or not level:
+                self._lowered = self._now
+            self._levels[key] = level
 
     def after_frame(self, frame: Frame) -> tuple[str, str] | None:
         """(signal, what happened) of what carries nothing any more after this frame; None: nothing happened."""
+        self._now = frame.mono
         meters = self._meters.get(frame.device)
         if meters is None or not self._ours:
             return None
         meters.take(frame)
         for name, each in self._meters.items():
             for lost in each.empty():
-                if not each.is_idle_allowed and self._is_ours(name, lost) and (other := self._loaded(lost)):
-                    text = _said(each, lost, other)
-                    lost.carried = math.nan  # it is said once
+                if not each.is_idle_allowed and self._is_ours(lost) and (text := self._said(name, lost)):
+                    self._forget_lost(lost)
                     return lost.signal, text
         return None
 
-    def _is_ours(self, device: str, carrier: _Carrier) -> bool:
+    def _said(self, device: str, lost: _Carrier) -> str:
+        """What is to be told of a loss; '' while it may be none."""
+        if not lost.is_bus and (other := self._loaded(lost)):
+            return _one(self._meters[device], lost, other)
+        return _all(self._meters[device], lost) if self._is_all_dark(lost) else ""
+
+    def _forget_lost(self, lost: _Carrier) -> None:
+        """It is said once; what went dark with it is said with it."""
+        for meters in self._meters.values():
+            for each in meters.carriers:
+                if each is lost or each.nothing_since == lost.nothing_since:
+                    each.carried = math.nan
+
+    def _is_ours(self, carrier: _Carrier) -> bool:
         """Whether what shows there hangs on switches of this run alone, and on one at least."""
-        ours = [name for name in carrier.switches if (device, name) in self._ours]
-        return bool(ours) and not any(self._is_on(device, name) for name in carrier.switches if name not in ours)
+        ours = [each for each in carrier.switches if each in self._ours]
+        return bool(ours) and not any(self._is_on(*each) for each in carrier.switches if each not in self._ours)
 
     def _loaded(self, lost: _Carrier) -> str:
         """Something of this run that was seen to carry load after the loss; '' when there is nothing."""
-        for name, meters in self._meters.items():
+        for meters in self._meters.values():
             for each in meters.carriers if meters.mono > lost.nothing_since else ():
-                if each.loaded_since == each.loaded_since and self._is_ours(name, each):
+                if each.is_loaded and not each.is_bus and self._is_ours(each):
                     return each.signal
         return ""
 
+    def _is_all_dark(self, lost: _Carrier) -> bool:
+        """Whether all that this run switched on carries nothing any more, which no rack does by itself."""
+        if not lost.is_known or lost.left_at - self._lowered < _CARRIES_AFTER_S:
+            return False
+        carriers = [(meters, each) for meters in self._meters.values() for each in meters.carriers]
+        if any((each.is_loaded or each.is_resting) and not each.is_bus and self._is_ours(each) for _, each in carriers):
+            return False
+        may_restart = any(role == "uut" and self._is_restart_expected(name) for name, role in self._roles.items())
+        return not may_restart or self._now - lost.nothing_since > max(lost.lasts, _STARTS_WITHIN_S)
 
-def _said(meters: _Meters, lost: _Carrier, other: str) -> str:
+
+def _one(meters: _Meters, lost: _Carrier, other: str) -> str:
     now = meters.values[meters.carriers.index(lost)]
-    switch = f"{meters.device.name}.{lost.switches[0]}"
-    what = f"{switch}, which this run had set" if len(lost.switches) == 1 else "what this run had set"
+    device, control = lost.switches[0]
+    what = f"{device}.{control}, which this run had set" if len(lost.switches) == 1 else "what this run had set"
     return (
         f"{lost.signal} went from {lost.carried:.4g} to {now:.3g} {lost.unit} while {other} still shows load: "
         f"nothing flows any more through {what} to on"
+    )
+
+
+def _all(meters: _Meters, lost: _Carrier) -> str:
+    now = meters.values[meters.carriers.index(lost)]
+    return (
+        f"{lost.signal} went from {lost.carried:.4g} to {now:.3g} {lost.unit} and nothing of the rack shows load any "
+        "more: nothing flows through what this run had set to on"
     )

@@ -38,7 +38,7 @@ from harness.device.setting import Setting
 from harness.engine.carrying import Carrying
 from harness.engine.log import RunLog
 from harness.engine.signals import SignalStore
-from harness.quantity import Frame, Quality, Reading
+from harness.quantity import Frame, Quality, Quantity, Reading
 
 _POLLS = 3
 """How many polls after the deadline of a confirmation a change still counts as an answer to our command."""
@@ -105,6 +105,7 @@ class ExternalChanges:
         energised: Told,
         undone: Told,
         is_excused: Callable[[str], bool],
+        buses: Mapping[str, Quantity] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -113,7 +114,7 @@ class ExternalChanges:
         self._undone = undone
         self._is_excused = is_excused
         self._devices = devices
-        self._carrying = Carrying(devices, clock, self._is_on)
+        self._carrying = Carrying(devices, self._is_on, buses, is_excused)
         self._watched: dict[str, list[_Watched]] = {}
         self._effects: dict[str, list[_Effect]] = {}
         self._words: dict[str, npt.NDArray[np.intp]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from plan_runs import PLANS, STATION, run_plan, write_plan
 
-from harness.device.points import Expansion, expand
+from harness.device.points import ControlPoint, Expansion, expand
 from harness.device.registry import load_profile
 from harness.device.setting import Setting
 from harness.engine.carrying import Carrying
@@ -62,12 +62,50 @@ def test_one_of_two_feeds_is_missed_though_the_other_carries_all_of_the_load(fau
     assert run_plan(soak(tmp_path, "50 %", power=power), tmp_path, station=TWO_FEEDS).outcome.verdict is Verdict.PASS
 
 
-def station_with(folder, outlet="", device=""):
+IDLE = POWER + "- {step: hold, name: idle, for: 2 min, watch: [{signal: cdu.flow, min: 20 L/min, for: 2 s}]}\n"
+ALL_BREAKERS = [f"breaker_trip:{k}@60.2s" for k in range(1, 9)]
+
+
+@pytest.mark.parametrize("faults", [["feed_loss@60.2s"], ALL_BREAKERS, [*ALL_BREAKERS[:-1], "breaker_trip:8@61.2s"]])
+def test_an_idle_rack_that_loses_all_its_power_is_no_pass(faults, tmp_path):
+    ran = run_plan(write_plan(tmp_path, IDLE), tmp_path, faults=faults)
+    assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
+    assert "which this run had set to on" in ran.reason or "what this run had set to on" in ran.reason
+    assert 60.2 <= stopped_at(ran) <= 64.2
+
+
+def test_both_feeds_of_an_idle_rack_are_missed(tmp_path):
+    idle = IDLE.replace("outlets: pdu.outlet", "name: a, outlets: pdu_a.outlet").replace(
+        "- {step: hold", "- {step: power_on, name: b, outlets: pdu_b.outlet, stagger: 100 ms}\n- {step: hold"
+    )
+    faults = ["feed_loss:pdu_a@60.2s", "feed_loss:pdu_b@60.2s"]
+    ran = run_plan(write_plan(tmp_path, idle), tmp_path, station=TWO_FEEDS, faults=faults)
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    assert stopped_at(ran) <= 64.2
+
+
+@pytest.mark.parametrize("seen", ["power", "bus"])
+def test_where_outlets_are_not_metered_the_whole_device_or_the_busbar_shows_it(seen, tmp_path):
+    hidden = "signals: {power: {poll: once}}" if seen == "bus" else ""
+    station = station_with(tmp_path, "[]", more=hidden)
+    if seen == "bus":
+        text = station.read_text().replace("\nsafe_state:", f"\n{BUS}\nsafe_state:", 1)
+        station.write_text(text.replace(", confirm_by: {signal: pdu.power, max: 500 W}", ""))
+    ran = run_plan(write_plan(tmp_path, IDLE), tmp_path, station=station, faults=["feed_loss@60.2s"])
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    assert ("shelf1.output_voltage" if seen == "bus" else "pdu.power") in ran.reason
+    assert stopped_at(ran) <= 64.2
+
+
+BUS = "de_energised: {bus: [shelf1.output_voltage], under_voltage: 40 V, below: 2 V, within: 3 min}"
+
+
+def station_with(folder, outlet="", device="", more=""):
     """The simulated station, its PDU with another `shown_by` and more keys."""
     text = STATION.read_text()
     if outlet:
         control = f"repeat: {{outlet: {{control: {{shown_by: {outlet}}}}}}}"
-        (folder / "pdu.yaml").write_text(f"schema: 1\nprofile: own/pdu\nextends: pdu/apc_rpdu2\n{control}\n")
+        (folder / "pdu.yaml").write_text(f"schema: 1\nprofile: own/pdu\nextends: pdu/apc_rpdu2\n{control}\n{more}\n")
         text = text.replace("profile: pdu/apc_rpdu2", "profile: ./pdu.yaml")
     path = folder / "station.yaml"
     path.write_text(text.replace("slow: 20 s, max_age: 10 s", f"slow: 20 s, max_age: 10 s{device}"))
@@ -145,8 +183,8 @@ class Twin:
     entry: DeviceEntry = field(default_factory=lambda: DeviceEntry(profile="pdu/apc_rpdu2", address="snmp://h"))
 
     def __post_init__(self) -> None:
-        profile, _ = load_profile(DRIVERS / "pdu" / "apc_rpdu2" / "profile.yaml")
-        whole = expand(profile, {"outlet": 2, "phase": 2, "bank": 1})
+        self.profile, _ = load_profile(DRIVERS / "pdu" / "apc_rpdu2" / "profile.yaml")
+        whole = expand(self.profile, {"outlet": 2, "phase": 2, "bank": 1})
         shown = [
             f"{name}[{k}].{column}" for name, column in (("outlet", "power"), ("phase", "current")) for k in (1, 2)
         ]
@@ -162,11 +200,20 @@ class Story:
         self.device = Twin(entry=DeviceEntry(profile="pdu/apc_rpdu2", address="snmp://h", **entry))
         self.rack = Twin("rack", DeviceEntry(profile="load/rack_workload", address="snmp://h", role="uut"))
         self.foreign: set[str] = set()
-        self.carrying = Carrying({"pdu": self.device, "rack": self.rack}, None, lambda _, name: name in self.foreign)
+        self.may_restart = False
+        devices: Any = {"pdu": self.device, "rack": self.rack}
+        self.carrying = Carrying(
+            devices, lambda _, name: name in self.foreign, is_restart_expected=lambda _: self.may_restart
+        )
         self.now = 0.0
 
     def set(self, control: str, word: str, device: str = "pdu") -> None:
         self.carrying.commanded(device, self.device.expansion.controls[control], Setting(word=word))
+
+    def load(self, level: float) -> None:
+        """The run sets the load of the rack."""
+        control = ControlPoint("level", load_profile(DRIVERS / "load/rack_workload/profile.yaml")[0].controls["level"])
+        self.carrying.commanded("rack", control, Setting(value=level))
 
     def on(self, *numbers: int) -> Story:
         for k in numbers or (1, 2):
@@ -202,7 +249,7 @@ def test_two_samples_of_nothing_are_needed_and_it_is_said_once():
         lambda story: story.see(0, 4000),  # one sample: a glitch
         lambda story: story.see(30, 4000, 60),  # standby
         lambda story: story.see(0, 4000, 60, quality=Quality.BAD_NAN),
-        lambda story: story.see(0, 0, 60),  # all of them at once: the rack itself went
+        lambda story: story.see(0, 15, 60),  # both nearly, but one rests: the rack put itself to sleep
     ],
 )
 def test_what_looks_like_it_and_is_not(between):
@@ -215,8 +262,58 @@ def test_what_looks_like_it_and_is_not(between):
 def test_the_load_that_comes_back_elsewhere_shows_it():
     story = Story().on()
     story.see(2000, 2000, 12)
+    story.may_restart = True
     assert story.see(0, 0, 3) == ""
     assert story.see(0, 4000, 2) == "pdu.outlet[1].power"
+
+
+def test_all_that_this_run_switched_on_and_carried_load_is_dark_in_two_samples():
+    story = Story().on()
+    story.see(2000, 2000, 12)
+    assert story.see(0, 0) == ""
+    assert story.see(0, 0) == "pdu.outlet[1].power"
+    assert story.see(0, 0, 100) == "", "it is said once"
+
+
+def test_a_rack_that_may_restart_may_be_dark_for_as_long_as_that_takes_and_not_for_ever():
+    story = Story().on()
+    story.may_restart = True
+    story.see(2000, 2000, 12)
+    assert story.see(0, 0, 30) == ""
+    assert story.see(2000, 2000, 12) == ""
+    assert story.see(0, 0, 30) == ""
+    assert story.see(0, 0, 2) == "pdu.outlet[1].power"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        lambda story: story.see(2000, 2000, 8),  # not known yet: the inrush of empty supplies
+        lambda story: story.see(90, 90, 60),  # never loaded
+        lambda story: (story.see(2000, 2000, 12), story.load(0)),  # the run took the load off
+        lambda story: (story.load(50), story.see(2000, 2000, 12), story.load(20)),
+        lambda story: (story.see(2000, 2000, 12), story.see(50, 50, 15)),  # it put itself to sleep
+    ],
+)
+def test_all_dark_is_nothing_where_it_may_be_so(before):
+    story = Story().on()
+    before(story)
+    assert story.see(0, 0, 25) == ""
+
+
+def test_a_load_that_was_raised_excuses_nothing():
+    story = Story().on()
+    story.load(50)
+    story.see(2000, 2000, 12)
+    story.load(100)
+    assert story.see(0, 0, 2) == "pdu.outlet[1].power"
+
+
+def test_what_was_away_for_a_while_and_comes_back_dark_is_dark():
+    story = Story().on()
+    story.see(2000, 2000, 12)
+    assert story.see(0, 0, 60, quality=Quality.BAD_NAN) == ""
+    assert story.see(0, 0, 2) == "pdu.outlet[1].power"
 
 
 def test_the_inrush_of_what_is_empty_is_no_load():
