@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+_NEARLY = 0.999
+"""Share of its counter beyond which an uptime that falls has wrapped: half a day of 497."""
 
 
 class CounterUnroller:
@@ -24,17 +28,21 @@ class CounterUnroller:
         self._added = np.zeros(len(counters))
         self._uptime = uptime
         self._last_uptime = -1.0
+        self._wraps_at = next((size for index, size in counters if index == uptime), math.inf)
+        self.restarts = 0
+        """How often the device's uptime fell and had not come to the end of its counter."""
 
     def unroll(self, values: npt.NDArray[np.float64]) -> str:
         """Replace the counters' values; returns a note when the device restarted, else ''."""
-        if not len(self._index):
-            return ""
         rebooted = False
         if self._uptime >= 0:
             uptime = float(values[self._uptime])
             rebooted = uptime < self._last_uptime
+            self.restarts += rebooted and self._last_uptime < _NEARLY * self._wraps_at
             if uptime == uptime:
                 self._last_uptime = uptime
+        if not len(self._index):
+            return ""
         now = values[self._index]
         if not rebooted and (now >= self._last).all():  # as nearly always; NaN compares as False
             self._last = now

@@ -271,6 +271,11 @@ class Device:
         qualities = np.full(count, quality, dtype=np.uint8)
         return Frame(self.name, self._clock.wall_ns(), self._clock.monotonic(), np.full(count, np.nan), qualities)
 
+    @property
+    def restarts(self) -> int:
+        """How often the device was seen to have started anew since it was opened: its uptime fell."""
+        return self._unroller.restarts
+
     # --- single signals ----------------------------------------------------------------------------------------------
 
     async def read(self, names: Sequence[str]) -> list[Reading]:

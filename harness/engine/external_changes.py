@@ -11,6 +11,7 @@
    less than half of what was set, having been more   -> undone
    not half of it in time                             -> undone
    a switch that carries nothing any more             -> undone (see carrying.py)
+ a restart of the rack that this run did not ask for  -> undone (see restarts.py)
 ```
 
 Words (on, off, auto) count from their first reading on. Quantities count only from this run's own confirmed command
@@ -37,6 +38,7 @@ from harness.device.points import ControlPoint, targets
 from harness.device.setting import Setting
 from harness.engine.carrying import Carrying
 from harness.engine.log import RunLog
+from harness.engine.restarts import Restarts
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame, Quality, Quantity, Reading
 
@@ -115,6 +117,7 @@ class ExternalChanges:
         self._is_excused = is_excused
         self._devices = devices
         self._carrying = Carrying(devices, self._is_on, buses, is_excused)
+        self._restarts = Restarts(devices, is_excused)
         self._watched: dict[str, list[_Watched]] = {}
         self._effects: dict[str, list[_Effect]] = {}
         self._words: dict[str, npt.NDArray[np.intp]] = {}
@@ -147,6 +150,8 @@ class ExternalChanges:
         if control.spec.energises and setting.word == "off":
             self._forget_rack()
         now = self._clock.monotonic()
+        if control.spec.energises or (setting.word and self._devices[device].entry.role == "uut"):
+            self._restarts.asked(now)
         confirm = control.spec.confirm
         within = confirm.within + confirm.delay if confirm is not None else 0.0
         for each in self._watched.get(device, ()):
@@ -209,6 +214,8 @@ class ExternalChanges:
         name = frame.device
         if (lost := self._carrying.after_frame(frame)) is not None:
             self._lose(*lost, frame.mono)
+        if (restart := self._restarts.after_frame(frame)) is not None:
+            self._undone(*restart, frame.mono)
         for effect in self._effects.get(name, ()):
             if effect.wanted > 0 and frame.mono >= effect.counts_from and frame.qualities[effect.index] == Quality.GOOD:
                 self._effect(effect, frame)

@@ -67,6 +67,9 @@ class DeviceEntry(Model):
     outlets_may_idle: bool = False
     """An outlet of this device that is on may take nothing while others carry load: supplies that go to sleep, trays
     that switch themselves off. A breaker that trips behind one is then not seen by its load."""
+    boots_within: DurationOrZero = 30.0
+    """Role `uut`: how long after this run switched anything on or off the device may show a restart. A later one, that
+    no `restart_on` of the running step allows for, ends the run with ERROR."""
     credentials: FileRef | None = None
     parameters: dict[str, int] = Field(default_factory=dict)
     counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)

@@ -1,0 +1,73 @@
+"""Restarts of the rack that nobody in this run asked for: they undo what the run had set, whatever it watches.
+
+A restart shows in the uptime of a device (its heartbeat), which falls, or in a counter of restarts, which rises. A run
+asks for one with its own switches, with a word to the rack (`trays: on`), or by a step that allows for it
+(`restart_on`). What it asked for may show for `boots_within` of the device; a device that could not be read in
+that time is taken as it comes back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.device.device import Device
+from harness.quantity import Frame, Quality
+
+COUNTERS = ("reboots", "restarts", "power_cycles", "outages")
+"""Signals that count restarts, by the names they have in every profile."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one device of the rack has shown."""
+
+    device: Device
+    counters: Mapping[str, int]
+    """Signal -> its place in a frame."""
+    may_until: float = -math.inf
+    """Until when it may show a restart that this run asked for."""
+    is_known: bool = False
+    """Whether it was read after that."""
+
+
+class Restarts:
+    """Watches the devices of the rack under test."""
+
+    def __init__(self, devices: Mapping[str, Device], is_expected: Callable[[str], bool]) -> None:
+        self._is_expected = is_expected
+        self._now = -math.inf
+        self._seen: dict[str, _Seen] = {}
+        self._last: dict[str, float] = {}
+        """Signal, or device for its uptime -> how many restarts it had shown."""
+        for name, device in devices.items():
+            if device.entry.role == "uut":
+                places = {info.name: k for k, info in enumerate(device.signals)}
+                counters = {full: places[full] for each in COUNTERS if (full := f"{name}.{each}") in places}
+                self._seen[name] = _Seen(device, counters)
+
+    def asked(self, now: float) -> None:
+        """This run does now what a rack may restart by."""
+        for seen in self._seen.values():
+            seen.may_until, seen.is_known = now + seen.device.entry.boots_within, False
+
+    def after_frame(self, frame: Frame) -> tuple[str, str] | None:
+        """(signal, what happened) of a restart that nobody asked for; None: there was none."""
+        seen = self._seen.get(frame.device)
+        if seen is None or not (frame.qualities == Quality.GOOD).any():
+            return None
+        counts = {frame.device: float(seen.device.restarts)}
+        for signal, place in seen.counters.items():
+            if frame.qualities[place] == Quality.GOOD:
+                counts[signal] = float(frame.values[place])
+        more = [name for name, count in counts.items() if count > self._last.get(name, math.inf)]
+        self._last.update(counts)
+        is_asked = frame.mono < seen.may_until or not seen.is_known or any(map(self._is_expected, self._seen))
+        seen.is_known = frame.mono >= seen.may_until
+        return (more[0], _said(more[0], frame.device, counts)) if more and not is_asked else None
+
+
+def _said(signal: str, device: str, counts: Mapping[str, float]) -> str:
+    how = f"its uptime fell ({device})" if signal == device else f"{signal} rose to {counts[signal]:g}"
+    return f"{device} restarted, and nothing in this run had asked for that: {how}"
