@@ -14,7 +14,7 @@ from harness.quantity import convert, unit
 from harness.schema.profile import ModbusProfile, Shown
 from harness.schema.source import read_source
 from tests.maps.points import Point, points_of
-from tests.maps.registers import Map, Register, read_map
+from tests.maps.registers import Map, Register, is_here, read_map
 from tests.maps.words import agree, same_number
 
 EXPLAINED = Path(__file__).parent / "explained.yaml"
@@ -51,9 +51,14 @@ def modbus_profiles() -> dict[str, ModbusProfile]:
     return {name: profile for name, profile in loaded.items() if isinstance(profile, ModbusProfile)}
 
 
-def maps_of(profile: ModbusProfile) -> list[str]:
+def named_maps(profile: ModbusProfile) -> list[str]:
     """The maps that a profile says it was compared with."""
     return [judge.map for judge in profile.judged_by if judge.map]
+
+
+def maps_of(profile: ModbusProfile) -> list[str]:
+    """The maps that a profile says it was compared with, and that are here."""
+    return [name for name in named_maps(profile) if is_here(name)]
 
 
 def compared(profile: ModbusProfile) -> dict[str, int]:

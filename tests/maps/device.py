@@ -6,6 +6,7 @@ Nothing of the profile goes in but the ranges that numbers are chosen from.
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Sequence
 
 from harness.quantity import convert
@@ -41,7 +42,7 @@ class MapDevice:
 
     def __init__(self, profile: ModbusProfile, maps: Sequence[Map], dice: random.Random, model: str = "") -> None:
         self.bank = MapBank()
-        self.raw: dict[int, str | int] = {}
+        self.raw: dict[int, str | float] = {}
         self._points = {point.address: point for point in points_of(profile) if not point.is_control}
         self._profile = profile
         known = {each.probe[0]: each.probe[1] for each in maps if each.probe}
@@ -52,11 +53,17 @@ class MapDevice:
                 if entry.address not in self.raw:
                     self._put(entry, known.get(entry.address) or self._said(entry) or self._drawn(entry, dice))
 
-    def _put(self, entry: Register, value: str | int) -> None:
-        self.raw[entry.address] = value
+    def _put(self, entry: Register, value: str | float) -> None:
         size = 2 * entry.words
-        data = value.encode() if isinstance(value, str) else (value % (1 << 8 * size)).to_bytes(size, "big")
-        data = data.ljust(size, b"\0")
+        if isinstance(value, str):
+            data = value.encode()[:size].ljust(size, b"\0")
+            value = value[:size]
+        elif isinstance(value, float):
+            data = struct.pack(">f", value)
+            (value,) = struct.unpack(">f", data)
+        else:
+            data = (value % (1 << 8 * size)).to_bytes(size, "big")
+        self.raw[entry.address] = value
         self.bank.put(entry.address, [int.from_bytes(data[at : at + 2], "big") for at in range(0, size, 2)])
 
     def _said(self, entry: Register) -> str:
@@ -67,9 +74,11 @@ class MapDevice:
         rules = self._profile.identity.match
         return next((rule.texts[0] for rule in rules if named & set(rule.signal) and rule.texts), f"T{entry.address}")
 
-    def _drawn(self, entry: Register, dice: random.Random) -> int:
+    def _drawn(self, entry: Register, dice: random.Random) -> float:
         if entry.kind == "flags":
             return sum(1 << bit for bit in entry.bits if dice.random() < 0.4)
+        if entry.kind == "float":
+            return dice.uniform(0.0, 10.0)  # inside every range
         top = 1 << min(16 * entry.words, 31) - entry.is_signed
         drawn = [dice.randrange(-top if entry.is_signed else 0, top - 1) for _ in range(2000)]
         point = self._points.get(entry.address)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.maps import map_names
-from tests.maps.compare import compared, differences, explanations, maps_of, modbus_profiles
+from tests.maps import PAGE, map_names
+from tests.maps.compare import compared, differences, explanations, maps_of, modbus_profiles, named_maps
 from tests.maps.points import points_of
 
 HEAD = """# Public register maps
@@ -25,13 +25,14 @@ NOT_COVERED = {
 """Maps that no shipped profile is for, and why."""
 
 
-def lines() -> Iterator[str]:
-    """The page, line by line."""
+def lines(old: str) -> Iterator[str]:
+    """The page, line by line. What a map says that is not here stays as it stands in `old`."""
     yield HEAD
     yield "| profile | map | points of the profile | of them in the map | explained differences |"
     yield "|---|---|---|---|---|"
     why = explanations()
     for name, profile in modbus_profiles().items():
+        yield from (_row_of(old, name, source) for source in named_maps(profile) if source not in maps_of(profile))
         for source, count in compared(profile).items():
             explained = sum(each.map == source for each in differences(profile))
             yield f"| {name} | {source} | {len(points_of(profile))} | {count} | {explained} |"
@@ -53,9 +54,16 @@ def lines() -> Iterator[str]:
     yield from (f"| {e.profile} | {e.signal} | {e.map} | {e.what} | {e.why} |" for e in why)
 
 
+def _row_of(old: str, profile: str, source: str) -> str:
+    """The row of a comparison that was made where the map is."""
+    head = f"| {profile} | {source} |"
+    return next((line for line in old.splitlines() if line.startswith(head)), f"{head} not made | | |")
+
+
 def page() -> str:
     """The whole page."""
-    return "\n".join(lines()).rstrip() + "\n"
+    old = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    return "\n".join(lines(old)).rstrip() + "\n"
 
 
 def uncovered() -> set[str]:

@@ -17,6 +17,7 @@ UNITS = {
     "Temperature": "degC", "Voltage": "V", "Current": "A", "Power": "W", "Pressure": "Pa", "FanTach": "RPM",
     "LiquidFlow": "L/min", "Energy": "J", "Charge": "Ah", "Utilization": "%", "Valve": "%", "Humidity": "%RH",
     "Frequency": "Hz", "Altitude": "m", "RotationalPosition": "rad",
+    "ValveClosedDuration": "s", "ValveOpenDuration": "s",
 }  # fmt: skip
 """Type of a phosphor-modbus sensor: its unit."""
 SUFFIXES = {"C": "degC", "kPa": "kPa", "LPM": "L/min", "W": "W", "V": "V", "A": "A", "Pct": "%", "RPM": "RPM"}
@@ -60,6 +61,11 @@ class Map:
         """The entry that begins at an address, or else holds it; of several that begin there the first."""
         holding = [r for r in self.registers if r.address <= address < r.address + r.words]
         return next((r for r in holding if r.address == address), holding[0] if holding else None)
+
+
+def is_here(name: str) -> bool:
+    """Whether the map of this name is on this machine."""
+    return (FOLDER / f"{name}.json").is_file()
 
 
 def read_map(name: str) -> Map:
@@ -116,7 +122,7 @@ def _phosphor_registers(data: Mapping[str, Any]) -> Iterator[Register]:
         yield Register(each.get("Name", each["Type"]), int(each["Offset"], 16), each["Size"], kind)
     for each in data.get("ConfigRegisters", ()):
         yield Register(each.get("Name", each["Type"]), int(each["Offset"], 16), each.get("Size", 1), "number")
-    for each in data.get("SensorRegisters", ()):
+    for each in (*data.get("SensorRegisters", ()), *data.get("MetricRegisters", ())):
         is_whole = each["Format"] == "Integer"
         yield Register(
             each["Name"],
