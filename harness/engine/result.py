@@ -148,10 +148,7 @@ def _safe_state(runner: Runner) -> SafeState:
 
 
 def _notes(runner: Runner) -> list[str]:
-    station = runner.project.on.station
-    notes = [f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in station.unguarded.items()]
-    notes += [f"stays on: {switch} ({why})" for switch, why in station.stays_on.items()]
-    notes += [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
+    notes = [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
     if runner.past is not None:
         lost = f"{runner.past.gap} before it went on"
         notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
@@ -166,6 +163,9 @@ def _notes(runner: Runner) -> list[str]:
         if device.health.by_kind:
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
             notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
+    station = runner.project.on.station
+    notes += [f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in station.unguarded.items()]
+    notes += [f"stays on: {switch} ({why})" for switch, why in station.stays_on.items()]
     return notes
 
 

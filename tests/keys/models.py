@@ -64,7 +64,7 @@ def model_of(files: dict[str, Any], place: str, key: str) -> type[BaseModel]:
     """The model that has a key at a place of valid files."""
     name, *way = place.split("/")
     data = files[name]
-    if name == "profile":
+    if "protocol" in data:
         return _below(PROFILES[data["protocol"]].model_validate(data), way)
     if name == "plan" and way[:1] in (["setup"], ["steps"], ["cleanup"]):
         step, rest = at(data, way[:2]), way[2:]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
+from harness.schema.profile import Profile
 from sim.network import MemoryNetwork
-from tests.keys.servers import Registers
+from tests.keys.servers import Instrument, Objects, Registers
 
 PDU = """
 schema: 1
@@ -109,6 +109,11 @@ CONTENTS = {
 """
 
 
+OBJECTS: dict[str, int | str] = {"1.0": 0, "50.0": 0, "51.0": 1, "52.0": 0}
+ANSWERS = {"X?": "0", "LEV?": "0", "MODE?": "STOP"}
+"""A load on SNMP, and one that speaks SCPI: what runs, what was asked for, in which mode."""
+
+
 class Box(Registers):
     """A device of the rack. At the place `stuck` it keeps from then on what its first registers hold, whatever it is
     told."""
@@ -127,34 +132,40 @@ class Box(Registers):
             super().show(place, value)
 
     def note(self, notes: list[tuple[float, Any]], what: Any) -> None:
-        """Note it in the rack, with the name of the device."""
-        second = asyncio.get_running_loop().time() - self._since
+        """Note it; what was written may have consequences."""
+        super().note(notes, what)
         if notes is self.told:
-            self._rack.told.append((second, self._name, what))
             if self._stuck:
                 self.bank.write(1, 3, 0, self._stuck, 20)
             self._rack.written(self._name)
-        else:
-            self._rack.asked.append((second, self._name, what))
 
 
 class Rack:
     """The devices, each at an address of its own. `told` and `asked` are (second, device, what)."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str, Any]] = []
-        self.asked: list[tuple[float, str, Any]] = []
-        self.servers: dict[str, Box] = {}
+        self.servers: dict[str, Any] = {}
+
+    @property
+    def told(self) -> list[tuple[float, str, Any]]:
+        """Every write, in order of time."""
+        return _merged({name: each.told for name, each in self.servers.items()})
+
+    @property
+    def asked(self) -> list[tuple[float, str, Any]]:
+        """Every read, in order of time."""
+        return _merged({name: each.asked for name, each in self.servers.items()})
 
     @property
     def addresses(self) -> dict[str, str]:
         """Where each device is reached."""
         return {name: server.address for name, server in self.servers.items()}
 
-    async def start(self, network: MemoryNetwork, names: Iterable[str]) -> None:
-        """Listen."""
-        for name in names:
-            self.servers[name] = Box(name, self)
+    async def start(self, network: MemoryNetwork, profiles: Mapping[str, Profile]) -> None:
+        """Listen. A load may speak another protocol."""
+        for name, profile in profiles.items():
+            others = {"snmp": lambda: Objects(OBJECTS), "scpi": lambda: Instrument(ANSWERS)}
+            self.servers[name] = others.get(profile.protocol, lambda name=name: Box(name, self))()
             await self.servers[name].start(network)
 
     def written(self, name: str) -> None:
@@ -168,3 +179,8 @@ class Rack:
         """Listen no more."""
         for server in self.servers.values():
             await server.close()
+
+
+def _merged(notes: Mapping[str, list[tuple[float, Any]]]) -> list[tuple[float, str, Any]]:
+    found = [(second, name, what) for name, each in notes.items() for second, what in each]
+    return sorted(found, key=lambda one: one[0])

@@ -130,7 +130,7 @@ async def _live(
 ) -> None:
     project, rack, network, clock = loaded(folder, files), Rack(), MemoryNetwork(direct=False), Clock()
     ran.catalog = project.catalog
-    await rack.start(network, project.on.station.devices)
+    await rack.start(network, project.on.catalog.profiles)
     tasks: list[asyncio.Task[Any]] = []
 
     async def answered(question: str, answers: Sequence[str]) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from harness.schema.station import ArmedWhen, Bypass, Interlock
 from tests.keys.models import ABSENT
+from tests.keys.plans import LOOK, flow
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import Ran, error, run_bench, verdict
-from tests.keys.test_step_keys import LOOK, flow
 
 PLACE = "station/interlocks/1"
 HOLD = {"step": "hold", "name": "it", "for": "10 s"}

@@ -7,10 +7,10 @@ from typing import Any
 from harness.schema.conditions import Limit, LimitSet
 from harness.schema.plan import Parameter, Plan, StepEntry
 from tests.keys.commands import line
+from tests.keys.plans import FIRST, LOOK, leak, only, steps
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import Ran, check_bench, error, lasts, of_step, run_bench, told, verdict
-from tests.keys.test_step_keys import FIRST, LOOK, leak, only, steps
 
 LIMITS = """
 schema: 1

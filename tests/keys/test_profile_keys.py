@@ -32,7 +32,12 @@ signals:
 controls:
   level: {address: 50}
 """
-CONTENTS = {"holding/10": [1000, 200, 300, 50], "holding/30": [0x4162, 0x4364]}
+CONTENTS = {
+    "holding/10": [1000, 200, 300, 50],
+    "holding/30": [0x4162, 0x4364],
+    "holding/60": [0x312E, 0x332E, 0x362E, 0x312E, 0x3400],
+}
+"""Names AbCd and Cd, and an object identifier: 1.3.6.1.4."""
 BENCH = device_bench(lambda: Registers(CONTENTS))
 SHOW = command_bench("profile", "show", "profile.yaml")
 FILES = {"profile": PROFILE}
@@ -89,6 +94,12 @@ CONFIRM = [
 JUDGED = {"profile/judged_by": [{"map": "m1", "source": "A", "edition": "1"}]}
 CAPTURED = {"profile/judged_by": [{"capture": "c1", "source": "A", "edition": "1"}]}
 MATCH = "profile/identity/match/0"
+
+
+UNDER = {
+    "profile/signals/oid": {"address": 60, "type": "string", "length": 5, "poll": "once"},
+    MATCH: {"signal": "oid", "under": ["1.3.6.1.4"]},
+}
 
 
 def matching(key: str, right: object, wrong: object) -> Row:
@@ -156,6 +167,10 @@ TABLES = [
             matching("starts_with", "Ab", "bC"),
             matching("contains", "bC", "Ac"),
             matching("one_of", ["X", "AbCd"], ["X", "Y"]),
+            matching("without", ["X"], ["bC"]),
+            Row("under", ["1.3.6.1.40"], error, "", Has("oid reads '1.3.6.1.4'"), UNDER),
+            Row("range", [1001, 2000], error, "", Has("x reads 1000"), {MATCH: {"signal": "x", "range": [900, 1100]}}),
+            Row("present", ABSENT, error, "", Has("give `present: true`"), {MATCH: {"signal": "x", "present": True}}),
         ],
     ),
     Table(

@@ -5,26 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from harness.schema.station import DeEnergised, KeepUntil, SafeAction, SafeSequence
+from tests.keys.plans import DEFAULT, LOOK, OFF, PLACE, PUMP_OFF, bus, code, default
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, error, run_bench, told, told_at
-from tests.keys.test_step_keys import LOOK
+from tests.keys.run_bench import error, run_bench, told, told_at
 
-DEFAULT = "station/safe_state/default"
-OFF = {"set": "pdu.outlet", "to": "off"}
-PUMP_OFF = {"set": "cdu.pump", "to": "off"}
 KEEP = {"keep": "cdu.pump", "until": {"signal": "cdu.temperature", "max": "20 degC"}, "at_most": "30 s"}
-
-
-def default(*actions: dict[str, Any], wire: list[list[Any]] | None = None) -> dict[str, Any]:
-    """What the default sequence does after the outlets are off."""
-    return {DEFAULT: [OFF, *actions], "wire": wire or []}
-
-
-def code(ran: Ran) -> int:
-    """The exit code: 0 for a safe PASS, 5 for a rack that is not confirmed safe."""
-    assert ran.outcome is not None, ran.error
-    return ran.outcome.exit_code
 
 
 def took(index: int) -> Any:
@@ -66,18 +52,6 @@ def sequence(kind: str, *actions: dict[str, Any], **more: Any) -> dict[str, Any]
 
 OTHER = "station/safe_state/other"
 LEAK = sequence("leak", OFF, PUMP_OFF)
-PLACE = "station/de_energised"
-
-
-def bus(volts: float, battery: float = 0, *, wire: list[list[Any]] | None = None, **keys: Any) -> dict[str, Any]:
-    """A busbar at so many volts, a battery that feeds so many ampere; the pump stops when there is no heat."""
-    shown = [["", 0, "pdu", "holding/3", round(10 * volts)], ["", 0, "pdu", "holding/4", battery]]
-    return {
-        **default(PUMP_OFF, wire=[*shown, *(wire or [])]),
-        PLACE: {"bus": ["pdu.bus"], "under_voltage": "40 V", "within": "60 s", **keys},
-    }
-
-
 STOPS, RUNS = Has("(6, 4, [0])"), []
 CARRIES = {"battery_current": ["pdu.battery"]}
 

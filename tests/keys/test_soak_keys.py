@@ -7,10 +7,10 @@ from typing import Any
 from harness.schema.conditions import Watch
 from harness.steps.soaking import Cycle, Delta, RestartOn, Soak
 from harness.steps.waiting import Hold
+from tests.keys.plans import FIRST, bounds_rows, flow, only
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import Ran, lasts, run_bench, texts, told, told_at, verdict
-from tests.keys.test_step_keys import FIRST, bounds_rows, flow, only
 
 WATCH = {"signal": "cdu.flow", "min": "50 L/min"}
 HOLD = only("hold", **{"for": "20 s"}, watch=[WATCH])

@@ -10,12 +10,11 @@ from tests.keys.commands import line
 from tests.keys.device_bench import device_bench, value
 from tests.keys.device_bench import error as refused
 from tests.keys.models import ABSENT
+from tests.keys.plans import LOOK, bus, code
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import Ran, check_bench, ends, error, last, of_step, run_bench, texts, told, verdict
 from tests.keys.servers import ROOT, Objects
-from tests.keys.test_safe_state_keys import bus, code
-from tests.keys.test_step_keys import LOOK
 
 STILL = {
     "station/interlocks/1": {"name": "flow", "signal": "cdu.flow", "min": "50 L/min", "for": "20 s"},

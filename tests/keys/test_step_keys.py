@@ -11,47 +11,14 @@ from harness.steps.power import PowerOff, PowerOn
 from harness.steps.prompting import Prompt
 from harness.steps.setting import Ramp, Set
 from harness.steps.waiting import Settle, WaitUntil
+from tests.keys.plans import FIRST, SECOND, bounds_rows, flow, leak, only, steps
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import Ran, lasts, of_step, run_bench, told, told_at, verdict
 
-FIRST, SECOND = "plan/steps/0", "plan/steps/1"
-LOOK = {"step": "check", "name": "end", "conditions": [{"signal": "cdu.leak", "equals": "dry"}]}
-
-
-def steps(*entries: dict[str, Any], wire: list[list[Any]] | None = None) -> dict[str, Any]:
-    """A plan of these steps, and what devices show meanwhile."""
-    return {"plan/steps": [*entries, LOOK], "wire": wire or []}
-
-
-def only(step: str, *, wire: list[list[Any]] | None = None, **keys: Any) -> dict[str, Any]:
-    """A plan whose first step, `it`, has these keys."""
-    return steps({"step": step, "name": "it", **keys}, wire=wire)
-
-
-def flow(value: int, step: str = "", second: float = 0) -> list[Any]:
-    """The cooling unit shows another flow."""
-    return [step, second, "cdu", "holding/1", value]
-
-
-def leak(code: int, step: str = "", second: float = 0) -> list[Any]:
-    """The cooling unit shows dry (0), damp (1) or wet (2)."""
-    return [step, second, "cdu", "holding/3", code]
-
-
 PASS, FAIL = Has("PASS"), Has("FAIL")
 it = of_step("it")
 STUCK = ["power", 0, "pdu", "stuck", True]
-
-
-def bounds_rows(given: Any, **where: Any) -> list[Row]:
-    """The four bounds; `given(signal=, **bounds)` is a plan that judges a signal: flow is 100 L/min, leak is dry."""
-    return [
-        Row("min", "150 L/min", verdict, "PASS", "FAIL", given("cdu.flow", min="50 L/min"), **where),
-        Row("max", "90 L/min", verdict, "PASS", "FAIL", given("cdu.flow", max="150 L/min"), **where),
-        Row("equals", "wet", verdict, "PASS", "FAIL", given("cdu.leak", equals="dry"), **where),
-        Row("one_of", ["damp", "wet"], verdict, "PASS", "FAIL", given("cdu.leak", one_of=["dry", "damp"]), **where),
-    ]
 
 
 def checked(signal: str, **bounds: Any) -> dict[str, Any]:
