@@ -35,8 +35,9 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
     from harness.device.build import DeviceBuilder
     from harness.device.trying import first_contact, hide, table, without_configuration
     from harness.errors import ConfigError
+    from harness.schema.fields import FileRef
     from harness.schema.profile import ScpiProfile
-    from harness.schema.station import DeviceEntry, FileRef
+    from harness.schema.station import DeviceEntry
 
     profile = _load(name)
     unsent = profile.scpi.at_open if isinstance(profile, ScpiProfile) and not configure else ()

@@ -6,13 +6,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from harness.errors import ConfigError
-from harness.schema.fields import Model, StrictText
+from harness.schema.fields import FileRef, Model, StrictText
 from harness.schema.problems import ProblemsError
 from harness.schema.source import parse_source, validate
-from harness.schema.station import FileRef
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials
 from harness.transport.snmp.types import AuthProtocol, PrivProtocol
@@ -112,6 +111,28 @@ def redfish_credentials(ref: FileRef | None, base: Path) -> RedfishCredentials:
         return RedfishCredentials()
     given = _given(ref, base, RedfishFile)
     return RedfishCredentials(given.user, Secret(given.password), given.method == "session")
+
+
+def secrets_of(protocol: str, ref: FileRef | None, base: Path) -> dict[str, Any]:
+    """What a device's connection has from its credentials, as the guardian is told it; {} for protocols without any."""
+    if protocol == "snmp":
+        found = snmp_credentials(ref, base)
+        return {
+            "credentials": {
+                "version": found.version,
+                "community": found.community.reveal(),
+                "user": found.user,
+                "auth_protocol": found.auth_protocol,
+                "auth_key": found.auth_key.reveal(),
+                "priv_protocol": found.priv_protocol,
+                "priv_key": found.priv_key.reveal(),
+                "context": found.context,
+            }
+        }
+    if protocol == "redfish":
+        proof = redfish_credentials(ref, base)
+        return {"user": proof.user, "password": proof.password.reveal(), "uses_session": proof.uses_session}
+    return {}
 
 
 def _given(ref: FileRef, base: Path, model: type[T]) -> T:

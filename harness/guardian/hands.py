@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.device.wire import Channel, Read, carry_out, carry_out_together, look
-from harness.errors import HarnessError
+from harness.errors import HarnessError, Trouble, UnreachableError
 from harness.safety.actions import Put
 from harness.secret import Secret
 from harness.transport.modbus import ModbusClient
@@ -23,9 +23,13 @@ OPEN_WITHIN_S = 5.0
 
 
 class Hands:
-    """One channel for each device of the plan. Connections that fail or are lost are made again when needed."""
+    """One channel for each device of the plan. Connections that fail or are lost are made again when needed.
 
-    def __init__(self, devices: Mapping[str, Mapping[str, Any]]) -> None:
+    `unusable`: devices that cannot be reached whatever is tried, and why.
+    """
+
+    def __init__(self, devices: Mapping[str, Mapping[str, Any]], unusable: Mapping[str, str] | None = None) -> None:
+        self.unusable = dict(unusable or {})
         self._clients: dict[tuple[str, int], ModbusClient] = {}
         self._exclusive = {name for name, entry in devices.items() if entry.get("serial") is not None}
         self._together = {name: int(entry.get("max_sets", 1)) for name, entry in devices.items()}
@@ -87,7 +91,7 @@ class Hands:
         """Connect everything at once; device -> why not. A serial port has one owner: it is opened when it is free."""
         names = [name for name in self.channels if name not in self._exclusive]
         found = await asyncio.gather(*(self._open(name) for name in names))
-        return {name: problem for name, problem in zip(names, found, strict=True) if problem}
+        return self.unusable | {name: problem for name, problem in zip(names, found, strict=True) if problem}
 
     async def _open(self, name: str) -> str:
         channel = self.channels[name]
@@ -101,7 +105,7 @@ class Hands:
 
     def max_together(self, device: str) -> int:
         """How many switches of a device one message may switch off."""
-        return self._together[device]
+        return self._together.get(device, 1)
 
     def doubt(self, device: str) -> None:
         """From now on the switches of a device are told one by one."""
@@ -109,7 +113,7 @@ class Hands:
 
     async def send(self, puts: Sequence[Put]) -> None:
         """Send one control's commands, or those of several with one message; see `harness.safety.sequence.Reach`."""
-        channel = self.channels[puts[0].device]
+        channel = self._channel_to(puts[0].device)
         if len(puts) == 1:
             await carry_out(channel, puts[0].commands)
         else:
@@ -117,7 +121,12 @@ class Hands:
 
     async def look(self, device: str, reads: Sequence[Read]) -> list[float | str]:
         """Read signals; NaN is what is no measurement. DeviceError when the device does not answer."""
-        return await look(self.channels[device], reads)
+        return await look(self._channel_to(device), reads)
+
+    def _channel_to(self, device: str) -> Channel:
+        if device in self.unusable:
+            raise UnreachableError(self.unusable[device], device=device, operation="open", trouble=Trouble.OURS)
+        return self.channels[device]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.address import Address, parse_address, tls_options
-from harness.device.credentials import redfish_credentials, snmp_credentials
+from harness.device.credentials import secrets_of
 from harness.device.device import Device
 from harness.device.scpi_link import manners_of
 from harness.device.serial_line import line_settings
 from harness.schema.profile import ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
-from harness.schema.station import FileRef
 from harness.transport.serial import silence
 
 
@@ -36,28 +35,6 @@ def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
         assert isinstance(profile, ScpiProfile)
         entry |= {"resource": where.resource, "manners": asdict(manners_of(profile))}
     return entry
-
-
-def secrets_of(protocol: str, ref: FileRef | None, base: Path) -> dict[str, Any]:
-    """What of a device's connection comes from its credentials, {} for a protocol without any."""
-    if protocol == "snmp":
-        found = snmp_credentials(ref, base)
-        return {
-            "credentials": {
-                "version": found.version,
-                "community": found.community.reveal(),
-                "user": found.user,
-                "auth_protocol": found.auth_protocol,
-                "auth_key": found.auth_key.reveal(),
-                "priv_protocol": found.priv_protocol,
-                "priv_key": found.priv_key.reveal(),
-                "context": found.context,
-            }
-        }
-    if protocol == "redfish":
-        proof = redfish_credentials(ref, base)
-        return {"user": proof.user, "password": proof.password.reveal(), "uses_session": proof.uses_session}
-    return {}
 
 
 def referenced(entry: Mapping[str, Any], device: Device, replaced: str, base: Path) -> dict[str, Any]:

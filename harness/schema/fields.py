@@ -10,7 +10,15 @@ import string
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from harness.quantity import Quantity, parse_duration, parse_quantity, parse_rate
 from harness.schema.problems import shown
@@ -43,6 +51,19 @@ class Model(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+
+class FileRef(Model):
+    """Where a secret stands: a file (mode 0600), or an environment variable. Never the secret itself."""
+
+    file: str = ""
+    env: str = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> FileRef:
+        if bool(self.file) == bool(self.env):
+            raise ValueError("give either file or env; a secret itself never stands in a station file")
+        return self
 
 
 def is_name(text: str) -> bool:

@@ -14,6 +14,7 @@ from harness.schema.fields import (
     Day,
     Duration,
     DurationOrZero,
+    FileRef,
     LocatedError,
     Model,
     QuantityField,
@@ -31,19 +32,6 @@ def _is_short(seconds: float) -> float:
     if seconds > LONGEST_FOR_S:
         raise ValueError(f"{seconds:g} s is longer than the {LONGEST_FOR_S:g} s that any interlock may wait")
     return seconds
-
-
-class FileRef(Model):
-    """Where a secret stands: a file (mode 0600), or an environment variable. Never the secret itself."""
-
-    file: str = ""
-    env: str = ""
-
-    @model_validator(mode="after")
-    def _one(self) -> FileRef:
-        if bool(self.file) == bool(self.env):
-            raise ValueError("give either file or env; a secret itself never stands in a station file")
-        return self
 
 
 class DeviceEntry(Model):

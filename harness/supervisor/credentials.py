@@ -13,7 +13,7 @@ def with_secrets(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if reference is None:
         return entry
     # only now: what checks files is several times the size of what sends commands
-    from harness.safety.connections import secrets_of
-    from harness.schema.station import FileRef
+    from harness.device.credentials import secrets_of
+    from harness.schema.fields import FileRef
 
     return {**entry, **secrets_of(entry["protocol"], FileRef(file=Path(reference).name), Path(reference).parent)}

@@ -95,8 +95,8 @@ async def _make_safe(
 ) -> list[str]:
     started = time.monotonic()
     try:
-        hands = Hands({name: with_secrets(entry) for name, entry in content["devices"].items()})
-    except Exception as error:  # a credentials file that is gone, a device of a kind that is not known any more
+        hands = await connect(content["devices"])
+    except Exception as error:  # a device of a kind that is not known any more
         diary.note("NOT CONFIRMED", seconds=0.0, unconfirmed=[str(error)])
         return [str(error)]
     try:
@@ -107,11 +107,26 @@ async def _make_safe(
             seconds = round(time.monotonic() - started, 3)
             missing = report.unconfirmed
             diary.note("NOT CONFIRMED" if missing else "safe", seconds=seconds, unconfirmed=missing)
-            if not missing or seconds >= persist:
+            if not missing or hands.unusable or seconds >= persist:
                 return missing
             await asyncio.sleep(AGAIN_S)
     finally:
         await hands.close()
+
+
+async def connect(devices: Mapping[str, Mapping[str, Any]]) -> Hands:
+    """A way to each device. One whose secrets cannot be read keeps no other one's power on.
+
+    Secrets are read beside the loop: what checks files takes seconds to load on a busy machine, and a disk may hang.
+    """
+    entries: dict[str, Mapping[str, Any]] = {}
+    unusable: dict[str, str] = {}
+    for name, entry in devices.items():
+        try:
+            entries[name] = await asyncio.to_thread(with_secrets, entry)
+        except Exception as error:  # a credentials file that is gone, or open to others
+            unusable[name] = str(error)
+    return Hands(entries, unusable)
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ from harness.device.registry import known_profiles, load_profile
 from harness.device.wire import Read, look, packed, unpacked
 from harness.errors import ConfigError, IdentityError, RefusedError
 from harness.quantity import Quality
+from harness.schema.fields import FileRef
 from harness.schema.problems import ProblemsError
 from harness.schema.profile import PROFILES
 from harness.schema.source import parse_source, validate
-from harness.schema.station import DeviceEntry, FileRef
+from harness.schema.station import DeviceEntry
 from sim.faults.redfish import BEHIND, OF_ONE_VALUE, redfish_lies
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost

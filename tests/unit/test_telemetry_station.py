@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import ConfigError
-from harness.schema.station import FileRef, Influx
+from harness.schema.fields import FileRef
+from harness.schema.station import Influx
 from harness.telemetry.station import influx_settings
 
 
