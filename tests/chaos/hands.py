@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from random import Random
 
 from tests.chaos.killing import Yard
 from tests.chaos.table import Count, Row
+from tests.integration.forked import Forked
 from tests.integration.guarded_tools import OUTLETS, diary, is_alive, said, until
-from tests.integration.hand_tools import AS_NOBODY, MAIN, Done, harness, write_station
+from tests.integration.hand_tools import Done, User, as_nobody, harness, write_station
 
 _REFUSED = ("run", "set", "pause")
 _ENDS = ("safe", "force")
@@ -28,7 +28,7 @@ class Hands:
     def __init__(self, place: Yard, rng: Random) -> None:
         self.place = place
         self.rng = rng
-        self.users = [MAIN, AS_NOBODY] if os.getuid() == 0 else [MAIN]
+        self.users: list[User | None] = [None, as_nobody] if os.getuid() == 0 else [None]
         for path in (place.station, place.real):  # a starved machine is another row's business
             path.write_text(path.read_text().replace("poll: 0.5 s}", "poll: 0.5 s, max_age: 10 s}"))
         self.files = [
@@ -51,7 +51,7 @@ class Hands:
             "safe": ["safe", station],
             "pause": ["ctl", "pause", "--run", run],
         }
-        words = f"{what} by {'nobody' if user is AS_NOBODY else 'root'} with {station.name}"
+        words = f"{what} by {'nobody' if user is as_nobody else 'root'} with {station.name}"
         return words, harness(self.place, *command[what], user=user, **login)
 
 
@@ -99,7 +99,7 @@ def behind_the_dead(place: Yard, count: int, rng: Random) -> Row:
     return tally.row("run, set, safe behind a dead run", "6 and the frozen guardian's pid; safe goes through")
 
 
-def _begun(place: Yard, rng: Random) -> tuple[subprocess.Popen[str], Path]:
+def _begun(place: Yard, rng: Random) -> tuple[Forked, Path]:
     process = place.run()
     folder = Path(said(process)["folder"])
     until(lambda: place.outlets_on() == OUTLETS, 30)
@@ -107,7 +107,7 @@ def _begun(place: Yard, rng: Random) -> tuple[subprocess.Popen[str], Path]:
     return process, folder
 
 
-def _reap(process: subprocess.Popen[str]) -> None:
+def _reap(process: Forked) -> None:
     process.wait(60)
     assert process.stdout is not None
     process.stdout.close()

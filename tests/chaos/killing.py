@@ -8,8 +8,6 @@ import os
 import re
 import signal
 import struct
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +18,11 @@ from typing import Any
 from harness.faultpoint import NAMES
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.table import Row
-from tests.integration.guarded_tools import OUTLETS, ROOT, Bay, is_alive, said
+from tests.integration import forked
+from tests.integration.forked import Forked
+from tests.integration.guarded_tools import OUTLETS, Bay, is_alive, said
+
+HERE = Path(__file__).parent
 
 PLAN = """
 schema: 1
@@ -58,7 +60,6 @@ class Yard(Bay):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.station.write_text(self.station.read_text().replace("at_most: 10 s", "at_most: 1 s"))
         self.start_devices()
         text = self.station.read_text()
         for name, address in json.loads(self.addresses.read_text())["addresses"].items():
@@ -70,20 +71,15 @@ class Yard(Bay):
         self.short = folder / "short.yaml"
         self.short.write_text(PLAN.replace("LENGTH", "2 s"))
 
-    def run(self, point: str = "", plan: Path | None = None, resume: Path | None = None) -> subprocess.Popen[str]:
+    def run(self, point: str = "", plan: Path | None = None, resume: Path | None = None) -> Forked:
         """Start a run; it may die at a named place."""
         self.acks.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tests.chaos.chaos_runner", self.real, plan or self.plan]
-        command += [self.folder / "data", self.acks, *([resume] if resume is not None else [])]
+        more = [resume] if resume is not None else []
         with (self.folder / "runner.err").open("a") as errors:
-            process = subprocess.Popen(
-                [str(each) for each in command],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                cwd=ROOT,
-                env={**self.env, "HARNESS_FAULT_POINT": point},
+            work = forked.script(
+                HERE / "chaos_runner.py", self.real, plan or self.plan, self.folder / "data", self.acks, *more
             )
+            process = Forked(work, env={**self.env, "HARNESS_FAULT_POINT": point}, stderr=errors)
         self.started.append(process)
         return process
 
@@ -140,7 +136,7 @@ def yard(folder: Path) -> Iterator[Yard]:
         place.close()
 
 
-def _reap(process: subprocess.Popen[str]) -> None:
+def _reap(process: Forked) -> None:
     process.wait(30)
     assert process.stdout is not None
     process.stdout.close()

@@ -21,7 +21,7 @@ from harness.safety.armed import FOLDER
 from harness.safety.names import state_of
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.table import Count, Row
-from tests.integration.guarded_tools import OUTLETS, diary, is_alive, kinds, said, until
+from tests.integration.guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, diary, is_alive, kinds, said, until
 from tests.integration.hand_tools import harness
 from tests.integration.service_bay import WITHIN_S, Begun, ServiceBay
 
@@ -85,7 +85,7 @@ def _begin(place: ServiceBay, rng: Random) -> Begun:
 def _begin_at(place: ServiceBay, point: str) -> Begun:
     """A run that stands still at a named place, and its guardian with it."""
     name, _, passage = point.partition("@")
-    process = place.start_run(_short(place), HARNESS_FAULT_POINT=f"{name}=stop@{passage or 1}")
+    process = place.start_run(_short(place, ONE_BY_ONE), HARNESS_FAULT_POINT=f"{name}=stop@{passage or 1}")
     folder = Path(said(process)["folder"])
     until(lambda: state_of(process.pid) == "T", 60)
     guardian = place.guardian_of(folder)
@@ -93,9 +93,10 @@ def _begin_at(place: ServiceBay, point: str) -> Begun:
     return Begun(folder, process.pid, guardian)
 
 
-def _short(place: ServiceBay) -> Path:
+def _short(place: ServiceBay, switching_on: str) -> Path:
+    """The plan with an end."""
     path = place.folder / "short.yaml"
-    path.write_text(place.plan.read_text().replace("within: 120 s", "within: 1 s"))
+    path.write_text(place.plan.read_text().replace(AT_ONCE, switching_on).replace("within: 120 s", "within: 1 s"))
     return path
 
 
@@ -167,7 +168,7 @@ def _moved(place: ServiceBay, watched: float) -> str:
 
 def _next_run(place: ServiceBay, begun: Begun, more: dict[str, str]) -> str:
     """The next run: it makes safe what is armed before it opens a device; what it finds on it puts off in the end."""
-    second = place.start_run(_short(place), **more)
+    second = place.start_run(_short(place, AT_ONCE), **more)
     folder = Path(said(second)["folder"])
     if not more:
         until(lambda: not place.outlets_on(), 30)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -14,7 +12,8 @@ from random import Random
 from harness.record.index import list_runs
 from tests.chaos.killing import Yard
 from tests.chaos.table import Row
-from tests.integration.guarded_tools import ROOT
+from tests.integration import forked
+from tests.integration.forked import Forked
 
 _WAYS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "SIGINT x1": ((signal.SIGINT,), (130,)),
@@ -31,20 +30,25 @@ def all_ways(place: Yard, count: int, rng: Random) -> list[Row]:
     return [*rows, _closed(place, count, rng)]
 
 
-def _start(place: Yard, plan: Path) -> subprocess.Popen[bytes]:
-    code = "import sys; from harness.cli.main import main; sys.argv[0] = 'harness'; main()"
-    command = [sys.executable, "-c", code, "run", str(plan), "--station", str(place.real), "--serial", "RACK-0042"]
-    command += ["--data", str(place.folder / "data"), "--json"]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, cwd=ROOT, env=place.env
-    )
+def _start(place: Yard, plan: Path) -> Forked:
+    given = ["run", plan, "--station", place.real, "--serial", "RACK-0042", "--data", place.folder / "data", "--json"]
+    with (place.folder / "stops.err").open("a") as errors:
+        return Forked(forked.command(*given), env=place.env, stderr=errors)
 
 
-def _wait_for_step(process: subprocess.Popen[bytes]) -> None:
+def _wait_for_step(process: Forked) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         if json.loads(line).get("kind") == "step":
             return
+
+
+def _last_words(process: Forked) -> None:
+    """Read on, so that it never waits for us, until it has ended."""
+    assert process.stdout is not None
+    process.stdout.read()
+    process.stdout.close()
+    process.wait(60)
 
 
 def _way(place: Yard, name: str, count: int, rng: Random) -> Row:
@@ -58,7 +62,7 @@ def _way(place: Yard, name: str, count: int, rng: Random) -> Row:
         for number in numbers:
             os.kill(process.pid, number)
             time.sleep(rng.uniform(0.0, 0.05))
-        process.communicate(timeout=60)
+        _last_words(process)
         seen.add(process.returncode)
         unsafe += bool(place.outlets_on())
         wrong += process.returncode not in codes

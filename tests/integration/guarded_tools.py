@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.integration import forked
+from tests.integration.forked import Forked
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -38,20 +39,23 @@ unguarded: {{emergency_stop: simulated, door: simulated}}
 safe_state:
   default:
     - {{set: pdu.outlet, to: "off", confirm_within: 3 s, confirm_by: {{signal: pdu.power, max: 500 W}}}}
-    - {{keep: cdu.pump, until: {{signal: cdu.delta_temperature, max: 3 K}}, at_most: 10 s}}
+    - {{keep: cdu.pump, until: {{signal: cdu.delta_temperature, max: 3 K}}, at_most: 1 s}}
   leak:
     kind: leak
     actions:
       - {{set: pdu.outlet, to: "off", confirm_within: 3 s}}
       - {{set: cdu.pump, to: "off", confirm_within: 5 s}}
 """
-PLAN = """
+AT_ONCE = '{step: set, name: power on, control: pdu.outlet, to: "on"}'
+"""How the plan switches on, where nothing is about one outlet after another."""
+ONE_BY_ONE = "{step: power_on, outlets: pdu.outlet, stagger: 50 ms}"
+PLAN = f"""
 schema: 1
 plan: hold
 coverage: 50 %
 steps:
-  - {step: power_on, outlets: pdu.outlet, stagger: 50 ms}
-  - {step: wait_until, name: hold, signal: pdu.power, min: 900 kW, within: 120 s}
+  - {AT_ONCE}
+  - {{step: wait_until, name: hold, signal: pdu.power, min: 900 kW, within: 120 s}}
 """
 
 
@@ -66,25 +70,23 @@ class Bay:
         self.addresses = folder / "addresses.json"
         self.station.write_text(STATION.replace(f"outlet: {OUTLETS}", f"outlet: {outlets}"))
         self.plan.write_text(PLAN)
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[Forked] = []
         self.guardians: list[int] = []
         self.env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def start(self, script: str, *arguments: object, **environment: str) -> subprocess.Popen[str]:
-        env = {**self.env, **environment}
-        command = [sys.executable, str(HERE / script), *(str(each) for each in arguments)]
-        errors = (self.folder / f"{script}.{len(self.started)}.err").open("w")
-        with errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
+    def start(self, script: str, *arguments: object, **environment: str) -> Forked:
+        with (self.folder / f"{script}.{len(self.started)}.err").open("w") as errors:
+            work = forked.script(HERE / script, *arguments)
+            process = Forked(work, env={**self.env, **environment}, stderr=errors)
         self.started.append(process)
         return process
 
-    def start_devices(self, *faults: str) -> subprocess.Popen[str]:
+    def start_devices(self, *faults: str) -> Forked:
         process = self.start("guarded_station.py", self.addresses, self.station, *faults)
         until(self.addresses.exists, 20)
         return process
 
-    def start_run(self, plan: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    def start_run(self, plan: Path | None = None, **environment: str) -> Forked:
         arguments = (self.station, plan or self.plan, self.folder / "data", self.addresses)
         return self.start("guarded_runner.py", *arguments, **environment)
 
@@ -102,7 +104,7 @@ class Bay:
         truth = self.truth()
         return sum(truth[f"outlet[{k}].state"] > 0.5 for k in range(1, self.outlets + 1))
 
-    def power_up(self) -> tuple[subprocess.Popen[str], Path, int]:
+    def power_up(self) -> tuple[Forked, Path, int]:
         """Start a run and wait until the truth says that all outlets are on: (runner, folder, guardian's pid)."""
         process = self.start_run()
         folder = Path(said(process)["folder"])
@@ -117,7 +119,7 @@ class Bay:
     def close(self) -> None:
         self.end(self.started)
 
-    def end(self, processes: Sequence[subprocess.Popen[str]]) -> None:
+    def end(self, processes: Sequence[Forked]) -> None:
         """End these processes and every guardian."""
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -130,7 +132,7 @@ class Bay:
                 os.kill(pid, signal.SIGKILL)
 
 
-def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+def said(process: Forked) -> dict[str, Any]:
     """The next line of JSON a process prints."""
     assert process.stdout is not None
     line = process.stdout.readline()

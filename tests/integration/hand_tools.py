@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.guarded_tools import ROOT, Bay
+from tests.integration import forked
+from tests.integration.forked import Forked
+from tests.integration.guarded_tools import Bay
 
-MAIN = "from harness.cli.main import main; main()"
 NOBODY = 65534
-AS_NOBODY = f"""
-import ctypes, os
-os.setgroups([])
-os.setresgid({NOBODY}, {NOBODY}, 0)
-os.setresuid({NOBODY}, {NOBODY}, 0)
-ctypes.CDLL(None).setfsuid(0)  # files as root: the interpreter may lie where nobody else can read
-{MAIN}
-"""
+User = Callable[[], None]
+"""Becomes somebody, in the process of a command."""
+
+
+def as_nobody() -> None:
+    """Give up all rights but those to files: the interpreter may lie where nobody else can read."""
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, 0)
+    os.setresuid(NOBODY, NOBODY, 0)
+    ctypes.CDLL(None).setfsuid(0)
+
+
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="another user's processes need root to be started")
 
 
@@ -45,15 +50,12 @@ class Done:
         self.said = said
 
 
-def harness(bay: Bay, *arguments: object, user: str = MAIN, **environment: str) -> Done:
-    """Carry a command out."""
-    command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'harness'; {user}" if user is MAIN else user]
-    done = subprocess.run(
-        [*command, *(str(each) for each in arguments)],
-        check=False, capture_output=True, text=True, cwd=ROOT, env={**bay.env, **environment}, timeout=90,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout + done.stderr)
+def harness(bay: Bay, *arguments: object, user: User | None = None, **environment: str) -> Done:
+    """Carry a command out in a process of its own, as this user or as another one."""
+    env = {**bay.env, **environment}
+    code, out, err = forked.run(forked.command(*arguments, before=user), env)
+    assert "Traceback" not in err, err
+    return Done(code, out + err)
 
 
 def run_again(bay: Bay, station: Path, data: str = "data-2", **environment: str) -> Done:
@@ -62,11 +64,11 @@ def run_again(bay: Bay, station: Path, data: str = "data-2", **environment: str)
     )
 
 
-def set_(bay: Bay, station: Path, control: str, value: str, *more: str, user: str = MAIN) -> Done:
+def set_(bay: Bay, station: Path, control: str, value: str, *more: str, user: User | None = None) -> Done:
     return harness(bay, "set", control, value, "--yes", "--station", station, *more, user=user)
 
 
-def said_last(process: subprocess.Popen[str]) -> dict[str, Any]:
+def said_last(process: Forked) -> dict[str, Any]:
     """The last line of a runner that has ended."""
     assert process.stdout is not None
     lines = process.stdout.read().splitlines()

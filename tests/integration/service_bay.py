@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.safety import armed
+from tests.integration.forked import Forked
 from tests.integration.guarded_tools import ROOT, Bay, diary, end_both, said, until
 from tests.integration.service_manager import Service
 
@@ -79,7 +79,7 @@ class ServiceBay(Bay):
         (folder,) = set(self.runs()) - before
         return service, Begun(folder, service.main.pid, self.guardian_of(folder))
 
-    def begin_by_hand(self, **environment: str) -> tuple[subprocess.Popen[str], Begun]:
+    def begin_by_hand(self, **environment: str) -> tuple[Forked, Begun]:
         """A run of somebody's shell, all outlets on."""
         process = self.start_run(**environment)
         folder = Path(said(process)["folder"])

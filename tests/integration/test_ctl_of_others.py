@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.guarded_tools import OUTLETS, Bay, until
-from tests.integration.hand_tools import AS_NOBODY, harness, needs_root, said_last, write_station
+from tests.integration.hand_tools import as_nobody, harness, needs_root, said_last, write_station
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def bay(tmp_path: Path) -> Iterator[Bay]:
 @needs_root
 def test_ctl_tells_other_users_the_truth(bay: Bay) -> None:
     runner, folder, _ = bay.power_up()
-    status = harness(bay, "ctl", "status", "--run", folder.name, user=AS_NOBODY)
+    status = harness(bay, "ctl", "status", "--run", folder.name, user=as_nobody)
     assert status.code == 0, status.said
     assert f"{folder.name}  hold on bay-7, serial RACK-0042, of root" in status.said
     for action in (["pause"], ["abort", "--yes"], ["skip"], ["reset-trip", "leak"]):
-        done = harness(bay, "ctl", *action, "--run", folder.name, user=AS_NOBODY)
+        done = harness(bay, "ctl", *action, "--run", folder.name, user=as_nobody)
         assert done.code == 6, done.said
         assert f"a run of root goes on ({folder.name}, station bay-7); only root may {action[0]}" in done.said
     assert runner.poll() is None

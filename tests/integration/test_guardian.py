@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guarded_tools import OUTLETS, Bay, diary, is_alive, kinds, said, until, wanted
+from guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, Bay, diary, is_alive, kinds, said, until, wanted
 
 from harness.record.verification import verify
 
@@ -69,7 +69,7 @@ def test_a_frozen_runner_loses_its_epoch_and_never_energises_again(bay: Bay) -> 
 
 
 def test_a_freeze_in_the_middle_of_powering_up_is_not_continued(bay: Bay) -> None:
-    bay.plan.write_text(bay.plan.read_text().replace("50 ms", "1 s"))
+    bay.plan.write_text(bay.plan.read_text().replace(AT_ONCE, ONE_BY_ONE.replace("50 ms", "1 s")))
     runner = bay.start_run()
     folder = Path(said(runner)["folder"])
     until(lambda: bay.outlets_on() == 2, 30)
@@ -123,7 +123,7 @@ def test_a_killed_runner_whose_devices_are_gone_too_is_noted_and_tried_again(bay
 
 
 def test_a_run_that_commanded_nothing_is_noted_and_left_alone(bay: Bay) -> None:
-    bay.plan.write_text(bay.plan.read_text().replace("{step: power_on, outlets: pdu.outlet, stagger: 50 ms}", ""))
+    bay.plan.write_text(bay.plan.read_text().replace(AT_ONCE, ""))
     bay.plan.write_text(bay.plan.read_text().replace("  - \n", ""))
     runner = bay.start_run()
     folder = Path(said(runner)["folder"])
@@ -142,7 +142,7 @@ def test_after_both_were_killed_the_next_run_answers_for_what_is_on(bay: Bay) ->
     runner.wait()
     time.sleep(1.0)
     assert bay.outlets_on() == OUTLETS, "nobody is left who could help"
-    bay.plan.write_text(bay.plan.read_text().replace("{step: power_on, outlets: pdu.outlet, stagger: 50 ms}", ""))
+    bay.plan.write_text(bay.plan.read_text().replace(AT_ONCE, ""))
     bay.plan.write_text(bay.plan.read_text().replace("  - \n", ""))
     second = bay.start_run()
     folder = Path(said(second)["folder"])

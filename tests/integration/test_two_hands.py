@@ -11,11 +11,10 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,11 @@ import pytest
 from harness.record.index import summarise
 from harness.safety.lock import digest
 from harness.safety.names import listed, state_of
+from tests.integration import forked
+from tests.integration.forked import Forked
 from tests.integration.guarded_tools import OUTLETS, Bay, diary, is_alive, kinds, until
 from tests.integration.hand_tools import (
-    AS_NOBODY,
-    MAIN,
+    as_nobody,
     harness,
     needs_root,
     run_again,
@@ -36,15 +36,42 @@ from tests.integration.hand_tools import (
 )
 
 
-@pytest.fixture
-def bay(tmp_path: Path) -> Iterator[Bay]:
-    made = Bay(tmp_path)
+@contextlib.contextmanager
+def made_in(folder: Path) -> Iterator[Bay]:
+    """A bay with its devices, and a station file of them for others."""
+    made = Bay(folder)
     try:
         made.start_devices()
         write_station(made, "a.yaml")
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def bay(tmp_path: Path) -> Iterator[Bay]:
+    with made_in(tmp_path) as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """A bay whose run goes on."""
+
+    bay: Bay
+    runner: Forked
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def occupied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Occupied]:
+    """One run for all who are refused: none of them may change anything."""
+    with made_in(tmp_path_factory.mktemp("occupied")) as made:
+        runner, folder, _ = made.power_up()
+        yield Occupied(made, runner, folder)
+        assert made.outlets_on() == OUTLETS
+        assert made.truth()["loop.flow"] > 5
+        assert runner.poll() is None
 
 
 def verdict_of(folder: Path) -> tuple[str, str]:
@@ -55,8 +82,8 @@ def verdict_of(folder: Path) -> tuple[str, str]:
 # --- who comes second ------------------------------------------------------------------------------------------------
 
 
-def test_no_login_no_folder_no_name_and_no_file_gets_a_second_run_in(bay: Bay, tmp_path: Path) -> None:
-    runner, folder, _ = bay.power_up()
+def test_no_login_no_folder_no_name_and_no_file_gets_a_second_run_in(occupied: Occupied, tmp_path: Path) -> None:
+    bay, runner, folder = occupied.bay, occupied.runner, occupied.folder
     same = bay.folder / "a.yaml"
     other = write_station(bay, "b.yaml", host="localhost", name="another name")
     for done in (
@@ -73,11 +100,11 @@ def test_no_login_no_folder_no_name_and_no_file_gets_a_second_run_in(bay: Bay, t
 
 
 @needs_root
-def test_another_users_start_is_refused_and_told_whose_the_rack_is(bay: Bay) -> None:
-    bay.power_up()
+def test_another_users_start_is_refused_and_told_whose_the_rack_is(occupied: Occupied) -> None:
+    bay = occupied.bay
     done = harness(
         bay, "run", bay.plan, "--station", bay.folder / "a.yaml", "--serial", "X", "--data", bay.folder / "data-2",
-        user=AS_NOBODY,
+        user=as_nobody,
     )  # fmt: skip
     assert done.code == 6
     assert "by root, process" in done.said
@@ -126,7 +153,6 @@ def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches
     runner, folder, _ = bay.power_up()
     other = write_station(bay, "route.yaml", name="by another route", pdu=f"snmp://127.0.0.1:{relay.port}")
     text = other.read_text()
-    other.write_text(text)
     for broken in (False, True):
         if broken:  # a start that fails puts off what it finds on, but not what another run has put on
             other.write_text(re.sub(r"(cdu: {[^}]*address: )\"[^\"]*\"", r'\1"modbus+tcp://127.0.0.1:9/12"', text))
@@ -147,8 +173,8 @@ def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches
 # --- set -------------------------------------------------------------------------------------------------------------
 
 
-def test_set_is_refused_while_a_run_has_the_rack(bay: Bay) -> None:
-    runner, folder, _ = bay.power_up()
+def test_set_is_refused_while_a_run_has_the_rack(occupied: Occupied) -> None:
+    bay, runner, folder = occupied.bay, occupied.runner, occupied.folder
     other = write_station(bay, "b.yaml", host="localhost", name="b")
     for station in (bay.folder / "a.yaml", other):
         for control, value in (("pdu.outlet[3]", "off"), ("pdu.outlet", "on"), ("cdu.pump", "off")):
@@ -161,8 +187,8 @@ def test_set_is_refused_while_a_run_has_the_rack(bay: Bay) -> None:
     assert runner.poll() is None
 
 
-def test_set_of_a_shared_unit_is_refused_although_the_file_names_no_switch(bay: Bay) -> None:
-    bay.power_up()
+def test_set_of_a_shared_unit_is_refused_although_the_file_names_no_switch(occupied: Occupied) -> None:
+    bay = occupied.bay
     only = bay.folder / "cdu.yaml"
     address = json.loads(bay.addresses.read_text())["addresses"]["cdu"]
     only.write_text(
@@ -177,7 +203,7 @@ def test_set_of_a_shared_unit_is_refused_although_the_file_names_no_switch(bay: 
 @needs_root
 def test_set_by_force_goes_through_and_ends_the_run_in_the_name_of_who_typed_it(bay: Bay) -> None:
     runner, folder, _ = bay.power_up()
-    done = set_(bay, bay.folder / "a.yaml", "pdu.outlet[3]", "off", "--force", user=AS_NOBODY)
+    done = set_(bay, bay.folder / "a.yaml", "pdu.outlet[3]", "off", "--force", user=as_nobody)
     assert done.code == 0, done.said
     assert "pdu.outlet[3] = off  confirmed" in done.said
     end = said_last(runner)
@@ -197,7 +223,7 @@ def test_set_by_force_goes_through_and_ends_the_run_in_the_name_of_who_typed_it(
 def test_safe_by_another_user_ends_the_run_as_aborted_in_his_name(bay: Bay) -> None:
     runner, folder, _ = bay.power_up()
     other = write_station(bay, "b.yaml", host="localhost", name="b")
-    done = harness(bay, "safe", other, user=AS_NOBODY)
+    done = harness(bay, "safe", other, user=as_nobody)
     assert done.code == 0, done.said
     assert "SAFE CONFIRMED" in done.said
     assert f"a run goes on and ends as ABORTED: it is in use by {folder.name}" in done.said
@@ -209,10 +235,10 @@ def test_safe_by_another_user_ends_the_run_as_aborted_in_his_name(bay: Bay) -> N
 
 
 def test_while_safe_acts_nobody_begins_and_nobody_sets(bay: Bay) -> None:
-    bay.ask("inject device_slow:pdu=1.5s")
+    bay.ask("inject device_slow:pdu=0.5s")
     station = bay.folder / "a.yaml"
-    command = [sys.executable, "-c", MAIN, "safe", str(station)]
-    safe = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=bay.env)
+    with (bay.folder / "safe.out").open("w") as out:
+        safe = Forked(forked.command("safe", station), env=bay.env, stdout=out, stderr=out)
     try:
         port = json.loads(bay.addresses.read_text())["addresses"]["pdu"].rpartition(":")[2]
         until(lambda: listed(f"harness.safe.{digest(f'udp 127.0.0.1 {port}')}."), 10)
@@ -221,8 +247,7 @@ def test_while_safe_acts_nobody_begins_and_nobody_sets(bay: Bay) -> None:
             assert "in use by `harness safe`" in done.said
         assert bay.outlets_on() == 0
     finally:
-        out, _ = safe.communicate(timeout=90)
-    assert safe.returncode == 0, out
+        assert safe.wait(90) == 0, (bay.folder / "safe.out").read_text()
 
 
 def test_safe_judges_the_rack_and_not_the_file(bay: Bay) -> None:
