@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,7 +39,8 @@ def ctl(action: str, name: str, run_id: str | None, *, yes: bool, as_json: bool,
     the present step (the run can then no longer PASS), retry begins it again (a FAIL counts all the same unless the
     plan allows more attempts), abort makes the rack safe, reset-trip NAME lets a trip go whose cause is gone, note
     TEXT puts your words into the record. Everybody may see the status of every run of this machine; a run obeys its
-    own user and root. With --data only runs count whose records are in that folder.
+    own user and root. With --data or $HARNESS_DATA only runs count whose records are in that folder; one named by --run
+    is found wherever its record is.
     """
     from harness.errors import ConfigError
 
@@ -58,18 +61,29 @@ def _find(data: str | None, wanted: str | None) -> list[Holder]:
     from harness.errors import RunError
     from harness.safety.lock import runs_on_this_machine
 
-    records = records_folder(data) / "runs" if data is not None else None
-    found = [
-        holder
-        for holder in runs_on_this_machine()
-        if (wanted is None or wanted in holder.run) and (records is None or (records / holder.run).is_dir())
-    ]
+    records = _records(data, wanted)
+    every = [holder for holder in runs_on_this_machine() if wanted is None or wanted in holder.run]
+    found = [holder for holder in every if records is None or os.path.isdir(records / holder.run)]
     if not found:
+        where = "here" if records is None else f"whose record is in {records.parent}"
+        elsewhere = (
+            f"; {', '.join(holder.run for holder in every)} goes on elsewhere: name it with --run" if every else ""
+        )
         raise RunError(
-            "no run goes on here" if wanted is None else f"no run {wanted!r} goes on here",
-            hint="`harness ctl` reaches the runs in real time of this machine",
+            f"no run goes on {where}" if wanted is None else f"no run {wanted!r} goes on {where}",
+            hint=f"`harness ctl` reaches the runs in real time of this machine{elsewhere}",
         )
     return found
+
+
+def _records(data: str | None, wanted: str | None) -> Path | None:
+    """The folder that runs must have their records in: the one that is named, here or in the environment.
+
+    None: any. Who names a run by `--run` means it wherever its record is, unless `--data` says where.
+    """
+    if data is None and (wanted is not None or not os.environ.get("HARNESS_DATA")):
+        return None
+    return records_folder(data) / "runs"
 
 
 def _one(found: list[Holder]) -> Holder:

@@ -97,11 +97,26 @@ def test_several_runs_are_runswith_plan_and_step(bay: Bay, tmp_path: Path) -> No
         other.start_devices()
         _, first_folder, _ = bay.power_up()
         _, second_folder, _ = other.power_up()
-        done = harness(bay, "ctl", "status")
+        done = harness(bay, "ctl", "status", HARNESS_DATA="")
         assert done.code == 0
         for folder in (first_folder, second_folder):
             assert f"{folder.name}  hold on bay-7" in done.said
-        done = harness(bay, "ctl", "pause", "--run", "RACK-0042")
+        # whoever names a data folder, as `run` does, means the run whose record is there
+        for place, folder, stranger in ((bay, first_folder, second_folder), (other, second_folder, first_folder)):
+            named = {"HARNESS_DATA": str(place.folder / "data")}
+            for done in (
+                harness(bay, "ctl", "status", **named),
+                harness(bay, "ctl", "status", "--data", named["HARNESS_DATA"], HARNESS_DATA="/nowhere"),
+            ):
+                assert (done.code, folder.name in done.said, stranger.name in done.said) == (0, True, False), done.said
+            done = harness(bay, "ctl", "note", f"for {folder.name}", **named)
+            assert done.code == 0, done.said
+            assert harness(bay, "ctl", "status", "--run", stranger.name, **named).code == 0
+        done = harness(bay, "ctl", "status", HARNESS_DATA=str(tmp_path / "empty"))
+        assert done.code == 6
+        assert f"no run goes on whose record is in {tmp_path / 'empty'}" in done.said
+        assert f"{first_folder.name}, {second_folder.name} goes on elsewhere: name it with --run" in done.said
+        done = harness(bay, "ctl", "pause", "--run", "RACK-0042", HARNESS_DATA="")
         assert done.code == 6
         assert f"{first_folder.name} (hold, hold; root, process" in done.said
         assert "name one with --run" in done.said

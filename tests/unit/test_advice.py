@@ -98,6 +98,41 @@ def test_another_modbus_unit_is_told_as_one():
     assert "the one set at the device" in error.advice
 
 
+@pytest.mark.parametrize(
+    ("framing", "word"), [("tcp", "power and network are fine"), ("rtu", "its power and its line")]
+)
+def test_a_unit_that_never_answers_behind_a_connection_that_is_up_is_looked_for_by_its_number(framing, word):
+    async def ask(network):
+        client = ModbusClient(network, "cdu", 502, framing=framing, timeout=0.5)
+        try:
+            await client.read(13, 3, 100, 1)
+        finally:
+            await client.close()
+
+    error = served(ask, lambda peer, data: None)
+    assert error.trouble is Trouble.SILENT
+    assert "nothing comes from unit 13: check the unit in the address" in error.advice
+    assert word in error.advice
+    assert not any(cable in error.advice for cable in CABLE)
+
+
+def test_a_unit_that_has_answered_and_falls_silent_is_a_matter_of_power_and_cable():
+    def script(peer, data):
+        if data[9] == 100:  # the low byte of the address
+            peer.say(data[:2] + b"\x00\x00\x00\x05\x13\x03\x02\x00\x2a")
+
+    async def ask(network):
+        client = ModbusClient(network, "cdu", 502, timeout=0.5)
+        try:
+            await client.read(19, 3, 100, 1)
+            await client.read(19, 3, 101, 1)
+        finally:
+            await client.close()
+
+    error = served(ask, script)
+    assert error.advice == ADVICE[Trouble.SILENT]
+
+
 def response(status: str, head: str = "", body: str = "{}") -> bytes:
     kind = "Content-Type: application/json"
     return f"HTTP/1.1 {status}\r\n{kind}\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()

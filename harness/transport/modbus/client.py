@@ -33,6 +33,8 @@ from harness.transport.network import Network
 from harness.transport.pacing import Pacing
 
 _BUSY = (5, 6)
+_OF_GATEWAY = (10, 11)
+"""Refusals that a gateway says for a unit behind it."""
 _RTU_SILENCE_S = 0.5
 _CACHE = 4096
 
@@ -89,6 +91,8 @@ class ModbusClient:
         self._deadline = float("inf")
         self._watchdog: asyncio.TimerHandle | None = None
         self._is_shut = False
+        self._heard: set[int] = set()
+        """The units that have ever answered."""
 
     @property
     def is_open(self) -> bool:
@@ -222,21 +226,25 @@ class ModbusClient:
                 answer = await link.send(self._framing.stamp(prepared, transaction), request, transaction)
                 is_answered = True
                 self._pacing.answered()
+                self._heard.add(request.unit)
                 return answer
             except Refusal as refusal:
                 is_answered = True
                 self._pacing.answered()
-                raise self._error(refusal, request.text, link, limit) from None
+                if refusal.number not in _OF_GATEWAY:
+                    self._heard.add(request.unit)
+                raise self._error(refusal, request, link, limit) from None
             except (Mismatch, ModbusException, OSError, EOFError) as error:
-                raise self._error(error, request.text, link, limit) from error
+                raise self._error(error, request, link, limit) from error
             finally:
                 self._deadline = float("inf")
                 self._last_byte = loop.time()
                 if not is_answered:
                     self._give_up(link, transaction)
 
-    def _error(self, error: Exception, operation: str, link: Link, limit: float) -> DeviceError:
+    def _error(self, error: Exception, request: Request, link: Link, limit: float) -> DeviceError:
         """The one place where what went wrong in an exchange becomes an error of the harness."""
+        operation = request.text
         if isinstance(error, Refusal):
             self.counters.refused += 1
             return RefusedError(
@@ -259,12 +267,22 @@ class ModbusClient:
             )
         if isinstance(error, TimeoutError) and not getattr(error, "errno", None):
             self.counters.timeouts += 1
-            return unreachable(error, device=self.name, operation=operation, what=f"no answer within {limit:g} s")
+            what = f"no answer within {limit:g} s"
+            mute = unreachable(error, device=self.name, operation=operation, what=what)
+            mute.hint = "" if request.unit in self._heard else self._never_heard(request.unit)
+            return mute
         self.counters.lost += 1
         lost = unreachable(error, device=self.name, operation=operation, what="the connection was lost")
         if not link.has_answered:
             lost.hint = "it never answered on this connection: the device may allow fewer sessions than are in use"
         return lost
+
+    def _never_heard(self, unit: int) -> str:
+        """What to do about a unit that has never said a word, though the connection is up."""
+        number = f"unit {unit}: check the unit in the address and the one set at the device"
+        if self._framing.has_transactions:
+            return f"it takes connections, so power and network are fine, but nothing comes from {number}"
+        return f"nothing comes from {number}, then its power and its line"
 
     def _hear_unasked(self, error: Mismatch) -> None:
         """Bytes that no request asked for: the link closes itself; on a line without transactions, listen it out."""
