@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.device.credentials import read_secret
 from harness.engine.project import StationProject
 from harness.errors import HarnessError
 from harness.telemetry.influx import InfluxSettings
+from harness.telemetry.station import influx_settings as settings_of
 
 if TYPE_CHECKING:
     from harness.telemetry.outbox import OutboxStatus
@@ -18,20 +18,7 @@ if TYPE_CHECKING:
 def influx_settings(on: StationProject) -> InfluxSettings | None:
     """Settings of the station's InfluxDB; None when it has none. ConfigError when a secret is missing."""
     entry = on.station.telemetry.influxdb
-    if entry is None:
-        return None
-    token_file = on.base / entry.token.file if entry.token is not None and entry.token.file else None
-    return InfluxSettings(
-        url=entry.url,
-        org=entry.org,
-        bucket=entry.bucket,
-        token=read_secret(entry.token, on.base) if entry.token is not None else None,
-        api=entry.api,
-        database=entry.database,
-        user=entry.user,
-        password=read_secret(entry.password, on.base) if entry.password is not None else None,
-        token_file=token_file,
-    )
+    return None if entry is None else settings_of(entry, on.base)
 
 
 def push_now(

@@ -28,7 +28,7 @@ from harness.device.proving import Proof
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
 from harness.device.wire import Command, Read, carry_out, carry_out_together, look
-from harness.errors import DeviceError, IdentityError, RefusedError
+from harness.errors import DeviceError, IdentityError, RefusedError, UnreachableError
 from harness.quantity import Frame, Quality, Reading, SignalInfo
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
@@ -257,6 +257,7 @@ class Device:
         health.failed += 1
         health.failures_in_a_row += 1
         health.last_error = error.message
+        health.is_answering = not isinstance(error, UnreachableError)
         if health.failures_in_a_row == 1:
             self.events.append(f"lost: {error.message}")
         self._must_prove = True

@@ -20,12 +20,20 @@ class Health:
     """Polls left out because the one before was still under way, or the device is dormant."""
     last_good: float = -math.inf
     last_error: str = ""
+    is_answering: bool = False
+    """Whether the last failure was an answer: one that cannot be used, or a no."""
     by_kind: dict[str, int] = field(default_factory=dict)
     latency_s: float = 0.0
 
     def count(self, kind: str) -> None:
         """One more error of a kind."""
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+
+    def silence(self, seconds: float) -> str:
+        """What it means that nothing could be used for so long, in words."""
+        if self.is_answering:
+            return f"answers, but nothing that it has said for {seconds:.0f} s can be used"
+        return f"has not answered for {seconds:.0f} s"
 
 
 _KINDS: tuple[tuple[type[DeviceError], str, Quality], ...] = (

@@ -6,6 +6,7 @@ every point of the profile gets its OID on this device (`Bound`), or is left out
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from harness.quantity import convert, unit
 from harness.schema.profile import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
 from harness.transport.snmp import SnmpClient, VarBind
 
+_AT_ONCE = 2000
+"""Rows of a table that are looked at in one turn of the loop."""
 _ENTITY_SCALE = {code: 10.0 ** (3 * (code - 9)) for code in range(1, 18)}
 """EntitySensorDataScale of RFC 3433: yocto(1) ... units(9) ... yotta(17)."""
 
@@ -137,6 +140,7 @@ class Finder:
             passed = {index for index, text in shown.items() if text in words or rule.holds(text)}
             indices &= passed | (indices - texts.keys() if rule.absent else set())
         labels = [await self._walk(self.fill(repeat.labels, 0))] if repeat.labels else columns
+        await asyncio.sleep(0)
         return [
             Row(index, next((label_of(column[index]) for column in labels if index in column), ""))
             for index in sorted(indices, key=_as_numbers)
@@ -157,7 +161,9 @@ class Finder:
         """Indices of a column by their text in lower case."""
         if column not in self._by_label:
             rows = self._by_label[column] = {}
-            for index, answer in (await self._walk(column)).items():
+            for count, (index, answer) in enumerate((await self._walk(column)).items()):
+                if count % _AT_ONCE == _AT_ONCE - 1:
+                    await asyncio.sleep(0)
                 rows.setdefault(label_of(answer).lower(), []).append(index)
         return self._by_label[column]
 

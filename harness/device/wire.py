@@ -264,7 +264,7 @@ def _snmp_text(bind: VarBind, kind: str) -> str:
 def _of_scpi(read: Read, answer: str) -> float | str:
     part = answer
     if read.type in ("list", "field"):
-        parts = answer.split(",")
+        parts = answer.split(",", read.index + 1)
         if read.index >= len(parts):
             return "" if read.is_text else math.nan
         part = parts[read.index].strip()

@@ -54,7 +54,7 @@ class Watch:
                 device.events.clear()
                 silent = now - max(device.health.last_good, run.found.armed_at or now)
                 if silent > device.entry.grace and device.entry.needed == "control":
-                    reason = f"{device.name} at {run.address(device.name)} has not answered for {silent:.0f} s"
+                    reason = f"{device.name} at {run.address(device.name)} {device.health.silence(silent)}"
                     run.halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
             moved = run.clock.wall_step_s()
             if abs(moved - step_s) > 0.5:

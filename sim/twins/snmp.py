@@ -167,7 +167,8 @@ class SnmpObjects:
         if spec.status is not None:
             shown = spec.status.one_of[0]
             oid = (*oid_of(self._fill(spec.status.oid, repeat, index)), *row)
-            self.view.put(oid, *((INTEGER, shown) if isinstance(shown, int) else (OCTETS, shown.encode())))
+            if self.view.get(oid) is None:  # else a signal of its own shows it
+                self.view.put(oid, *((INTEGER, shown) if isinstance(shown, int) else (OCTETS, shown.encode())))
         if spec.unit_from is not None:
             word = next(word for word, name in spec.unit_from.words.items() if name == spec.unit)
             oid = (*oid_of(self._fill(spec.unit_from.oid, repeat, index)), *row)

@@ -16,7 +16,7 @@ from harness.cli.letters import big
 from harness.cli.verdictblock import plain_block, print_block
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
-from harness.record.result import Header, Result, SafeState
+from harness.record.result import Header, Result, SafeState, Telemetry
 
 PLAN = """\
 schema: 1
@@ -129,3 +129,15 @@ def test_a_terminal_rings_when_the_rack_is_not_safe(tmp_path: Path) -> None:
         assert terminal.end() == code, terminal.text[-2000:]
         assert ("\a" in terminal.text) == (code == 5)
         assert ("NOT SAFE" in terminal.text) == (code == 5)
+
+
+def test_what_the_database_lacks_is_told_with_the_command_that_sends_it():
+    one = outcome(Verdict.PASS)
+    command = "harness push run-1 --station '/lab/bay 7.yaml'"
+    lacks = Telemetry(sink="influxdb http://x o/b", sent=7, waiting=40, refused=2, reason="HTTP 401", command=command)
+    one.result = one.result.model_copy(update={"telemetry": lacks})
+    assert f"data    the database: {lacks.lacking}" in plain_block(one)
+    assert command in " ".join(drawn(one, 400).split())
+    assert "40 entries of the record are not there yet and 2 lines were refused for good (HTTP 401)" in plain_block(one)
+    one.result = one.result.model_copy(update={"telemetry": Telemetry(sink="influxdb http://x o/b", sent=7)})
+    assert "the database" not in plain_block(one)

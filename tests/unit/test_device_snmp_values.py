@@ -9,6 +9,7 @@ import pytest
 
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
+from harness.device.health import Health
 from harness.device.wire import look
 from harness.quantity import Quality
 from harness.schema.profile import SnmpProfile
@@ -207,3 +208,16 @@ def test_a_scale_that_was_not_there_at_open_is_asked_for_again():
     first, soon, later = on_bench(use, {(*BASE, 6, 0): None})
     assert first is soon is Quality.BAD_NAN
     assert later == pytest.approx(4.2)
+
+
+def test_a_device_that_answers_rubbish_is_not_called_silent():
+    async def use(bench):
+        await bench.poll()
+        bench.instead.update(dict.fromkeys(OBJECTS, b"\x02\x05\x01"))
+        await bench.poll()
+        return bench.device.health
+
+    health = on_bench(use)
+    assert health.failures_in_a_row == 1
+    assert health.silence(10.0) == "answers, but nothing that it has said for 10 s can be used"
+    assert Health().silence(10.0) == "has not answered for 10 s"

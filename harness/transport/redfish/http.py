@@ -18,7 +18,9 @@ MAX_BODY = 1024 * 1024
 MAX_FIELDS = 100
 """Most headers, and most trailers."""
 MAX_PIECES = 8192
-"""Most chunks of a body, and most pieces in which a response arrives."""
+"""Most pieces in which a response arrives."""
+MAX_CHUNKS = 2048
+"""Most chunks of a body: half a kilobyte each for the longest; more may come in one piece and cost 7 us each."""
 _CHUNK_LINE = 256
 _LINE = 1024
 """Longest status line of which a refusal is believed, bytes."""
@@ -226,8 +228,8 @@ class ResponseParser:
                 raise BadResponse(f"a chunk without a size: {line[:32]!r}")
             self._left = int(match[1], 16)
             self._chunks += 1
-            if self._chunks > MAX_PIECES:
-                raise BadResponse(f"the body comes in more than {MAX_PIECES} chunks")
+            if self._chunks > MAX_CHUNKS:
+                raise BadResponse(f"the body comes in more than {MAX_CHUNKS} chunks")
             if self._left + len(self._body) > MAX_BODY:
                 raise BadResponse(f"the body is longer than {MAX_BODY} bytes")
             self._mode = "data" if self._left else "trailer"
