@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.dead_man import dead_man_problems
+from harness.device.idle_keys import idle_keys
 from harness.device.points import profile_problems
 from harness.device.templates import template_problems
 from harness.plugins import broken, by_name, clash, installed
@@ -91,7 +92,7 @@ def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
         problem = source.problem(("protocol",), "HX-1205", f"protocol must be one of {shown}, not {protocol!r}")
         raise ProblemsError([problem])
     profile = validate(source, model)
-    found = profile_problems(profile) + template_problems(profile) + dead_man_problems(profile)
+    found = profile_problems(profile) + template_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
     problems = [_at(source, loc, message) for loc, message in found]
     if problems:
         raise ProblemsError(problems)

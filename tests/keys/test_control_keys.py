@@ -111,6 +111,14 @@ LOADED = {
 }
 """Both outlets carry 2 A, until one of them carries nothing."""
 
+BOOTS = {
+    "load/signals/reboots": {"address": 5},
+    "station/devices/load/role": "uut",
+    "plan/steps": [ON, {"step": "hold", "name": "on", "for": "60 s"}, LOOK],
+    "wire": [["on", 45, "load", "holding/5", 1]],
+}
+"""The load starts again 45 s after it was switched on."""
+
 TABLES = [
     *(table for model in PROFILES for table in tables(model)),
     Table(
@@ -119,6 +127,13 @@ TABLES = [
         FILES,
         run_bench,
         [Row("outlets_may_idle", True, ends, Has("ERROR", "outlet[2]"), Has("PASS"), LOADED)],
+    ),
+    Table(
+        DeviceEntry,
+        "station/devices/load",
+        FILES,
+        run_bench,
+        [Row("boots_within", "2 min", ends, Has("ERROR", "load restarted"), Has("PASS"), BOOTS)],
     ),
 ]
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness.cli.database import influx_settings
-from harness.clock import run
+from harness.clock import Clock, run
 from harness.engine.project import load_station
 from harness.engine.trapping import serve_traps
 from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
@@ -159,11 +159,12 @@ def trap_bench(folder: Path, files: Files) -> list[str]:
     runner: Any = SimpleNamespace(
         project=SimpleNamespace(on=load_station(station)),
         options=SimpleNamespace(is_simulated=False),
-        clock=SimpleNamespace(is_virtual=False),
+        clock=None,
         log=SimpleNamespace(tell=lambda kind, text, **_: told.append(f"{kind} {text}")),
     )
 
     async def main() -> None:
+        runner.clock = Clock()
         receiver = await serve_traps(runner)
         try:
             for manner in (["-v2c", "-c", "word"], SIGNED):
