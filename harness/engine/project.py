@@ -19,6 +19,7 @@ from harness.engine.guard_checks import check_guarded
 from harness.engine.interlock_checks import check_bypasses, check_expired, check_interlocks, check_names
 from harness.engine.references import references
 from harness.engine.safe_state_checks import actions_at, check_safe_state
+from harness.engine.silence_checks import check_silence
 from harness.engine.step import GROUP as STEPS
 from harness.engine.step import Params, StepDefinition, known_steps
 from harness.engine.switch_checks import check_addresses, check_lines, check_switches
@@ -160,6 +161,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
         return on
     interlocks: dict[int, Interlock] = parts(source, ("interlocks",), Interlock, whole, Problems())
     check_interlocks(on.catalog, source, on.station, interlocks, (), found)
+    check_silence(on.catalog, source, on.station, interlocks.values(), found)
     if whole is not None:
         check_bypasses(source, station.bypass, [each.name for each in station.interlocks], found)
     check_safe_state(on.catalog, source, station, found, is_whole=whole is not None)
@@ -241,6 +243,7 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     bypassed = [*on.station.bypass, *(head.bypass if head is not None else ())]
     interlocks = [each for each in written if each.name not in {bypass.interlock for bypass in bypassed}]
     check_interlocks(on.catalog, source, on.station, added, titles, found)
+    check_silence(on.catalog, on.source, on.station, added.values(), found)
     check_names(source, on.station, added, found)
     check_guarded(source, on, steps, written, interlocks, found)
     check_gates(source, steps, found)

@@ -91,3 +91,37 @@ def test_a_rate_of_what_is_read_too_rarely_cannot_be_seen(tmp_path):
     path.write_text(path.read_text().replace("counts: {pump: 2}}", "counts: {pump: 2}, poll: 6 s}"))
     with pytest.raises(ProblemsError, match=r"HX-1373 cdu.flow is read every 6 s, a rate is seen over 5 s"):
         load_station(path)
+
+
+SILENT = {
+    "max_age: 10 h": "cdu.max_age lets interlock 'slow' believe cdu.input_voltage for 36000 s",
+    "poll: 11 s": "cdu.poll lets interlock 'slow' believe cdu.input_voltage for 33 s",
+    "grace: 10 h": "cdu.grace lets interlock 'slow' believe cdu.input_voltage for 36000 s",
+    "slow: 31 s": "cdu.slow lets interlock 'slow' believe cdu.input_voltage for 31 s",
+}
+
+
+@pytest.mark.parametrize("times", SILENT)
+def test_silence_that_no_interlock_would_see_in_time_is_refused_where_it_stands(times, tmp_path):
+    path = station_with(tmp_path, "")
+    slow = "{name: slow, signal: cdu.input_voltage, max: 60 V}"
+    text = path.read_text().replace("{name: trial, }", slow)
+    text = text.replace("counts: {pump: 2}}", f"counts: {{pump: 2}}, {times}}}")
+    path.write_text(text)
+    with pytest.raises(ProblemsError) as refused:
+        load_station(path)
+    (problem,) = refused.value.problems
+    assert problem.code == "HX-1378"
+    assert text.splitlines()[problem.line - 1].startswith("  cdu:")
+    assert SILENT[times] in problem.message
+
+
+def test_what_only_warns_or_is_not_looked_at_may_be_old(tmp_path):
+    path = station_with(tmp_path, "signal: daq.channel[1].temperature, max: 60 degC, action: warn")
+    text = path.read_text().replace("SOCKET, needed: monitor}", "SOCKET, needed: monitor, max_age: 10 h}")
+    path.write_text(
+        text.replace('SOCKET", needed: monitor}', 'SOCKET", needed: monitor, max_age: 10 h}').replace(
+            "signal: daq.channel[1].temperature", 'signal: "daq.channel[1].temperature"'
+        )
+    )
+    assert load_station(path).station.devices["daq"].max_age == 36000
