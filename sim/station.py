@@ -102,6 +102,8 @@ class Simulation:
             device.twin.shown.hold(seconds, everything=False)
         elif fault == "values_frozen":
             device.twin.shown.hold(math.inf, everything=True)
+        elif fault == "device_frozen":
+            device.twin.freeze()
         elif fault == "wrong_model":
             device.twin.wrong_model = True
         elif fault == "device_reboot":

@@ -17,6 +17,7 @@ DEVICE_FAULTS = {
     "device_refuses": "DEVICE answers every request with an error",
     "meter_refresh": "DEVICE=3s renews its quantities only this often (default 3 s); states and commands are not late",
     "values_frozen": "DEVICE shows the values of this moment for ever; it answers, obeys, and its uptime goes on",
+    "device_frozen": "DEVICE answers for ever what it shows at this moment, its uptime too, as a controller that hangs",
     "wrong_model": "another model answers at the address of DEVICE",
     "device_reboot": "DEVICE is away for 3 s and starts anew",
     "device_heal": "DEVICE is healthy again",

@@ -48,7 +48,7 @@ class Device:
         """A healthy device again."""
         self.listener.behaviour = Behaviour()
         self.twin.refuses = self.twin.wrong_model = self.twin.sticks = False
-        self.twin.shown.hold(0.0, everything=False)
+        self.twin.thaw()
 
     def come_back(self) -> None:
         """The end of a reboot: counters and uptime start anew."""

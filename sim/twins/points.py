@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,8 @@ class Twin:
     reboots: int = 0
     refuses: bool = False
     wrong_model: bool = False
+    frozen_at: float = math.nan
+    """When everything that it shows came to stand still, plant time in s; NaN: it did not."""
     sticks: bool = False
     """Commands are acknowledged and nothing happens."""
     shown: Holding = field(init=False)
@@ -78,7 +81,18 @@ class Twin:
 
     def uptime(self) -> float:
         """Seconds since the device started."""
-        return max(0.0, self.sources.now() - self.booted_at)
+        now = self.sources.now() if math.isnan(self.frozen_at) else self.frozen_at
+        return max(0.0, now - self.booted_at)
+
+    def freeze(self) -> None:
+        """Show what it shows now for ever, its uptime too."""
+        self.frozen_at = self.sources.now()
+        self.shown.hold(math.inf, everything=True)
+
+    def thaw(self) -> None:
+        """Show what is."""
+        self.frozen_at = math.nan
+        self.shown.hold(0.0, everything=False)
 
     def reboot(self) -> None:
         """Start the device anew: uptime from 0."""

@@ -103,3 +103,30 @@ def test_a_measurement_of_a_frozen_value_is_inconclusive_and_says_why(tmp_path):
     assert ran.exit_code == 7, ran.reason
     assert "stood still" in ran.reason
     assert any("cdu.filter_pressure_drop is frozen" in text for text in ran.texts("frozen"))
+
+
+MEASURED = """
+  - {step: power_on, outlets: pdu.outlet, stagger: 100 ms}
+  - {step: wait_until, signal: rack.running, equals: idle, within: 20 s}
+  - {step: hold, for: 60 s}
+  - {step: measure, signal: SIGNAL, over: 4 s, limit: {max: MOST}}
+"""
+
+
+@pytest.mark.parametrize("fault", ["values_frozen", "device_frozen", "sensor_stuck"])
+@pytest.mark.parametrize(
+    "what", ["output_power 8000 W", "input_power 8000 W", "input_current 60 A"]
+)
+def test_a_shelf_that_stands_still_is_measured_by_nobody(what, fault, tmp_path):
+    name, most = what.split(maxsplit=1)
+    plan = MEASURED.replace("SIGNAL", f"shelf1.{name}").replace("MOST", most)
+    fault = f"sensor_stuck:shelf1.{name}@40s" if fault == "sensor_stuck" else f"{fault}:shelf1@40s"
+    ran = run_plan(write_plan(tmp_path, plan), tmp_path, faults=[fault])
+    assert ran.outcome.verdict.name == "INCONCLUSIVE", ran.reason
+
+
+def test_a_controller_that_hangs_is_found_by_its_heartbeat_whatever_noise_is_known(tmp_path):
+    plan = MEASURED.replace("SIGNAL", "rack.utilisation").replace("MOST", "100 %")
+    ran = run_plan(write_plan(tmp_path, plan), tmp_path, faults=["device_frozen:rack@40s"])
+    assert ran.outcome.verdict.name == "INCONCLUSIVE", ran.reason
+    assert "rack.uptime" in str(ran.events) or "uptime has stood still" in ran.reason
