@@ -86,6 +86,8 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         self.on_exit: Callable[[BaseException], None] | None = None
         """Told of SystemExit and KeyboardInterrupt out of tasks and callbacks, which then go no further; None: they
         end the loop. Set only while what `run_until_complete` waits for cannot end with one of them."""
+        self.on_future: Callable[[asyncio.Future[Any]], None] | None = None
+        """Told of every future that is made in the loop."""
         self._start = time.monotonic()
         self._virtual = 0.0
         self._timers = 0
@@ -113,6 +115,13 @@ class HarnessLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """As asyncio's; `on_future` hears of it."""
+        future = super().create_future()
+        if self.on_future is not None:
+            self.on_future(future)
+        return future
 
     async def shutdown_default_executor(self, timeout: float | None = _EXECUTOR_S) -> None:
         """As asyncio's, but in bounded time: a thread that blocks for ever keeps no verdict from the screen."""

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from harness.cli.leaving import guard, leave
 from harness.transport.openfiles import raise_limit
 
 COMMANDS = {
@@ -225,10 +226,11 @@ def main() -> NoReturn:
     it has registered for the end of the process comes after it.
     """
     _prepare()
+    guard(lambda: cli.asked_for == "run")
     try:
         cli.main()
     except SystemExit as end:
         if cli.asked_for == "run" and isinstance(end.code, int):
             _flush()
-            os._exit(end.code)
+            leave(end.code)
         raise

@@ -6,7 +6,7 @@
  any other exception, a value returned                     -> a bug of that code
  sys.exit, KeyboardInterrupt: nothing in a run ends it     -> the same
  cancelled though nobody asked for it                      -> the same
- a task or thread that it started failed, and nobody looked -> the same
+ a task, future or thread of it failed, and nobody looked    -> the same
 ```
 
 asyncio lets SystemExit and KeyboardInterrupt through: out of any task and out of the loop itself, with the exit code
@@ -17,18 +17,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from harness.clock import HarnessLoop
 from harness.utf8 import utf8
 
 _ENDS_WITHIN_S = 2.0
 """How long a step, and what it left running, may take to end when it is cancelled, seconds."""
+
+_OWN = frozenset({"asyncio", "harness"})
 
 _children: ContextVar[Children | None] = ContextVar("children", default=None)
 
@@ -69,15 +73,19 @@ class Children:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
-        self._failed: list[asyncio.Task[Any]] = []
+        self._failed: list[asyncio.Future[Any]] = []
 
     def add(self, task: asyncio.Task[Any]) -> None:
         """Take a task in."""
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._running.discard)
+        self.look_at(task)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
+    def look_at(self, made: asyncio.Future[Any]) -> None:
+        """Hear of the failure of a future or task."""
+        made.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
         if not task.cancelled() and _is_unseen(task):
             self._failed = [each for each in self._failed if _is_unseen(each)]
             self._failed.append(task)
@@ -94,7 +102,8 @@ class Children:
         if lost is not None:
             error = lost.exception()
             assert error is not None
-            raise StrangeEndError(f"a task that it started failed, and nobody looked: {shown(error)}") from error
+            what = "task that it started" if isinstance(lost, asyncio.Task) else "future that it made"
+            raise StrangeEndError(f"a {what} failed, and nobody looked: {shown(error)}") from error
         return len(left)
 
 
@@ -120,8 +129,8 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> set[asyncio.Task[Any]
     return deaf
 
 
-def _is_unseen(task: asyncio.Task[Any]) -> bool:
-    """Whether a task has failed and nobody has asked for its error yet."""
+def _is_unseen(task: asyncio.Future[Any]) -> bool:
+    """Whether a task or future has failed and nobody has asked for its error yet."""
     return bool(task._log_traceback)
 
 
@@ -168,6 +177,15 @@ class Border:
 
     def __init__(self, told: Callable[[str, BaseException], None]) -> None:
         self._told = told
+        self._made: WeakSet[asyncio.Future[Any]] = WeakSet()
+        """The tasks of the run, and the futures that code of others made: one that somebody keeps tells nobody."""
+
+    def look_back(self) -> None:
+        """Tell of what has failed in the run so far, and nobody looked at, though it is kept somewhere."""
+        for made in [each for each in self._made if each.done() and not each.cancelled() and _is_unseen(each)]:
+            error = made.exception()
+            if error is not None:
+                self._told("something in the background failed, and nobody looked", error)
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -176,14 +194,14 @@ class Border:
         before = loop.get_exception_handler(), loop.get_task_factory()
         of_threads, threading.excepthook = threading.excepthook, partial(self._lost_in_thread, loop)
         loop.set_exception_handler(self._lost)
-        loop.set_task_factory(_new_task)
+        loop.set_task_factory(self._new_task)
         if isinstance(loop, HarnessLoop):
-            loop.on_exit = self._exit
+            loop.on_exit, loop.on_future = self._exit, self._new_future
         try:
             yield
         finally:
             if isinstance(loop, HarnessLoop):
-                loop.on_exit = None
+                loop.on_exit = loop.on_future = None
             threading.excepthook = of_threads
             loop.set_task_factory(before[1])
             loop.set_exception_handler(before[0])
@@ -204,10 +222,17 @@ class Border:
                 self._told, "a thread in the background failed, and nobody looked", ended.exc_value
             )
 
+    def _new_task(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
+        self._made.add(task)
+        children = _children.get()
+        if children is not None:
+            children.add(task)
+        return task
 
-def _new_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
-    task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, **options)
-    children = _children.get()
-    if children is not None:
-        children.add(task)
-    return task
+    def _new_future(self, future: asyncio.Future[Any]) -> None:
+        """A future that code of others makes in a step; what asyncio makes for itself, it looks at itself."""
+        children = _children.get()
+        if children is not None and sys._getframe(2).f_globals.get("__name__", "").partition(".")[0] not in _OWN:
+            self._made.add(future)
+            children.look_at(future)

@@ -97,13 +97,15 @@ async def _to_its_end(run: Conducted, on_start: Callable[[Runner], None] | None)
 
 
 async def _carry_out(run: Conducted, on_start: Callable[[Runner], None] | None) -> RunOutcome:
-    with Border(run.runner.broken).around():
+    border = Border(run.runner.broken)
+    with border.around():
         try:
             if on_start is not None:
                 on_start(run.runner)
         except BaseException as error:
             run.runner.broken("the screen failed", error)
         await _conduct(run.runner)
+        border.look_back()
         return await seal(run)
 
 

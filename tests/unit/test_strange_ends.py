@@ -24,11 +24,13 @@ from harness.record.verification import verify
 
 STEPS = '''
 import asyncio
+import contextvars
 from collections.abc import Callable
 from harness.api import Params, StepContext, step
 
 how: Callable[[], object] = lambda: None
 where = ""
+kept = []
 
 
 class Nothing(Params):
@@ -64,6 +66,17 @@ async def odd(ctx: StepContext, p: Nothing) -> None:
         asyncio.get_running_loop().create_task(lost())
     if where == "held":
         ctx.kept = asyncio.ensure_future(lost())
+    if where == "kept task":
+        kept.append(asyncio.get_running_loop().create_task(lost(), context=contextvars.Context()))
+    if where == "kept future":
+        kept.append(asyncio.get_running_loop().create_future())
+        kept[-1].set_exception(ValueError("in the future"))
+    if where == "kept later":
+        kept.append(asyncio.get_running_loop().create_future())
+        asyncio.get_running_loop().call_later(2, kept[-1].set_exception, ValueError("in the future"))
+    if where == "kept and looked at":
+        kept.append(asyncio.ensure_future(lost()))
+        await asyncio.gather(*kept, return_exceptions=True)
     if where in ("left", "deaf"):
         asyncio.get_running_loop().create_task(lasting(ctx))
     if where == "callback":
@@ -248,6 +261,21 @@ def test_what_only_a_coroutine_can_do_wrong(where, section, tmp_path, acme):
     assert ran.outcome.hint == "tell whoever wrote acme_steps"
 
 
+@pytest.mark.parametrize("where", ["kept task", "kept future", "kept later"])
+def test_a_failure_that_somebody_keeps_and_nobody_looks_at_is_no_pass(where, tmp_path, acme):
+    acme.where = where
+    ran = run_plan(plan_with(tmp_path, "steps"), tmp_path)
+    assert (ran.outcome.verdict, ran.exit_code, ran.outcome.is_sealed, ran.on) == (Verdict.ERROR, 3, True, [])
+    assert "nobody looked" in ran.reason
+    assert verify(ran.outcome.folder) == []
+
+
+def test_a_failure_that_was_looked_at_is_none(tmp_path, acme):
+    acme.where = "kept and looked at"
+    ran = run_plan(plan_with(tmp_path, "steps"), tmp_path)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+
+
 @pytest.mark.parametrize("value", [False, 0, "FAIL", [], Verdict.PASS], ids=repr)
 def test_a_step_returns_nothing(value, tmp_path, acme):
     acme.where, acme.how = "step", lambda: value
@@ -361,3 +389,45 @@ def test_code_that_ends_the_process_before_the_run_is_no_verdict(kind, tmp_path)
     ended = command(tmp_path, write_plan(tmp_path, "- {step: odd}"), "run")
     assert ended.returncode not in (0, 1), ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+PROCESS_ENDS = {
+    "at once": "os._exit(0)",
+    "by another name": "end(0)",
+    "with a verdict's code": "os._exit(status=1)",
+    "below os": "posix._exit(0)",
+    "in a thread": "threading.Thread(target=os._exit, args=(0,)).start()",
+    "as another program": "os.execv('/bin/true', ['true'])",
+    "as another program, found": "os.execlp('true', 'true')",
+}
+LEAVING = """
+import os, posix, threading
+from os import _exit as end
+from harness.api import Params, StepContext, step
+
+class Nothing(Params):
+    pass
+
+@step("odd", version=1)
+async def odd(ctx: StepContext, p: Nothing) -> None:
+    HOW
+    await ctx.sleep(1)
+
+def steps():
+    return [odd]
+"""
+
+
+@pytest.mark.parametrize("how", PROCESS_ENDS)
+def test_code_that_ends_the_process_ends_it_without_a_verdict(how, tmp_path):
+    install(tmp_path / "lib", LEAVING.replace("HOW", PROCESS_ENDS[how]))
+    done = command(tmp_path, plan_with(tmp_path, "steps"), "run")
+    assert done.returncode == 70, done.stderr
+    assert "ended the process of the run: there is no verdict" in done.stderr
+
+
+def test_a_process_that_a_step_forks_ends_as_it_likes(tmp_path):
+    forks = "os.waitpid(os.fork() or os._exit(0), 0)"
+    install(tmp_path / "lib", LEAVING.replace("HOW", forks))
+    done = command(tmp_path, plan_with(tmp_path, "steps"), "run")
+    assert done.returncode == 0, done.stderr
