@@ -57,6 +57,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")
     if kind == "plan":
+        from harness.engine.freeze import watched_signals
         from harness.engine.gates import open_gates
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.project import load_project, load_station
@@ -64,7 +65,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
         project = load_project(path, on, values)
-        told += worth_a_word(on, project.interlocks)
+        told += worth_a_word(on, project.interlocks, watched_signals(project))
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
         notes = (f"note: {each}" for each in open_gates(project))
@@ -78,7 +79,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         on = load_station(path)
         late = Problems()
         late.extend(station_problems(on))
-        check_expired(on.source, on.station.bypass, late)
+        check_expired(on.source, on.station.bypass, on.station.longest_bypass, late)
         late.raise_if_any()
         told += worth_a_word(on, on.station.interlocks)
         head = f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.engine.hazards import HAZARDS, WORDS, always_trips, guarded, only_instrument
@@ -83,8 +83,42 @@ def unwatched(on: StationProject, interlocks: Sequence[Interlock]) -> list[Hazar
     return [hazard for hazard in HAZARDS if hazard not in watched and hazard not in on.station.unguarded]
 
 
-def worth_a_word(on: StationProject, interlocks: Sequence[Interlock]) -> list[Problem]:
-    """What is allowed and should not stay so: a coolant whose loss only one instrument can show."""
+def worth_a_word(on: StationProject, interlocks: Sequence[Interlock], watched: Collection[str] = ()) -> list[Problem]:
+    """What is allowed and should not stay so: what hangs on an instrument alone, or on one that may stand still unseen.
+
+    `watched`: the signals that interlocks and limits use.
+    """
+    return [*_on_one_instrument(on, interlocks), *_unseen(on, watched)]
+
+
+def _unseen(on: StationProject, watched: Collection[str]) -> list[Problem]:
+    """Numbers of which neither noise, nor what moves them, nor a heartbeat of their device would show a standstill."""
+    blind = [name for name in sorted(watched) if name not in on.catalog.derived and not _shows_life(on, name)]
+    by_device: dict[str, list[str]] = {}
+    for name in blind:
+        by_device.setdefault(on.catalog.owner[name], []).append(name)
+    hint = "say in its profile what noise it has (noise:), or in the station what moves it (moves_with:)"
+    return [
+        on.source.problem(
+            ("devices", device),
+            "HX-1388",
+            f"warning: limits hang on {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}: nobody would see that "
+            "it stands still",
+            hint,
+        )
+        for device, names in by_device.items()
+    ]
+
+
+def _shows_life(on: StationProject, name: str) -> bool:
+    info, device = on.catalog.signals[name], on.catalog.owner[name]
+    spec = on.catalog.expansions[device].signals[name.partition(".")[2]].spec
+    is_number = not (info.is_text or info.labels or info.flags)
+    known = spec.noise or spec.moves_with or spec.stamp or on.station.moves_with.get(name)
+    return not is_number or bool(known) or bool(on.catalog.profiles[device].heartbeat) or bool(spec.counter)
+
+
+def _on_one_instrument(on: StationProject, interlocks: Sequence[Interlock]) -> list[Problem]:
     signal = only_instrument(on.catalog, interlocks)
     if not signal:
         return []

@@ -17,7 +17,7 @@ from harness.schema.conditions import Bounds
 from harness.schema.document import Source
 from harness.schema.fields import LocatedError
 from harness.schema.problems import Problems
-from harness.schema.station import ArmedWhen, Bypass, Interlock, Station
+from harness.schema.station import DAY_S, ArmedWhen, Bypass, Interlock, Station
 
 
 def check_interlocks(
@@ -141,14 +141,24 @@ def check_bypasses(source: Source, bypasses: Sequence[Bypass], names: Collection
             found.add(source.problem(("bypass", index, "interlock"), "HX-1376", message))
 
 
-def check_expired(source: Source, bypasses: Sequence[Bypass], found: Problems) -> None:
-    """A bypass ends with its last day. Only what begins a run asks: a rack can be made safe on any day."""
+def check_expired(source: Source, bypasses: Sequence[Bypass], longest: float, found: Problems) -> None:
+    """A bypass ends with its last day, which is at most `longest` seconds away.
+
+    Only what begins a run asks: a rack can be made safe on any day.
+    """
     today = datetime.now(UTC).date()
     for index, bypass in enumerate(bypasses):
         if bypass.until < today:
             message = f"the bypass of {bypass.interlock!r} by {bypass.owner} ended on {bypass.until}"
             hint = "remove it, so that the interlock counts again, or let its owner renew it"
             found.add(source.problem(("bypass", index, "until"), "HX-1377", message, hint))
+        elif (days := (bypass.until - today).days) > longest / DAY_S:
+            message = (
+                f"the bypass of {bypass.interlock!r} by {bypass.owner} ends in {days} days: longer than the "
+                f"{longest / DAY_S:g} days that this station allows"
+            )
+            hint = "name a nearer day and renew it; `longest_bypass` of the station says how long is allowed"
+            found.add(source.problem(("bypass", index, "until"), "HX-1379", message, hint))
 
 
 def check_names(source: Source, station: Station, added: Mapping[int, Interlock], found: Problems) -> None:

@@ -24,16 +24,15 @@ def check_silence(
         names = [*interlock.all_signals, *((interlock.armed_when.signal,) if interlock.armed_when else ())]
         for signal in measured(catalog, names) if interlock.action == "trip" else ():
             name = catalog.owner[signal]
-            for key, seconds in _times(station.devices[name], is_slow=_is_slow(catalog, signal)):
+            entry = station.devices[name]
+            for key, seconds in _times(entry, is_slow=_is_slow(catalog, signal)):
                 if seconds > station.longest_for and (name, key) not in told:
                     told.add((name, key))
                     message = (
-                        f"{name}.{key} lets interlock {interlock.name!r} believe {signal} for {seconds:g} s: longer than "
-                        f"the {station.longest_for:g} s that this station allows"
+                        f"{name}.{key} lets interlock {interlock.name!r} believe {signal} for {seconds:g} s: longer "
+                        f"than the {station.longest_for:g} s that this station allows"
                     )
-                    place = (
-                        ("devices", name, key) if key in station.devices[name].model_fields_set else ("devices", name)
-                    )
+                    place = ("devices", name, key) if key in entry.model_fields_set else ("devices", name)
                     found.add(source.problem(place, "HX-1378", message, _HINT))
 
 

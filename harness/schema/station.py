@@ -28,9 +28,18 @@ from harness.schema.motion import StationMover
 LONGEST_FOR_S = 300.0
 
 
+DAY_S = 86400.0
+
+
 def _is_short(seconds: float) -> float:
     if seconds > LONGEST_FOR_S:
         raise ValueError(f"{seconds:g} s is longer than the {LONGEST_FOR_S:g} s that any interlock may wait")
+    return seconds
+
+
+def _is_within_a_year(seconds: float) -> float:
+    if seconds > 366 * DAY_S:
+        raise ValueError("a year is the longest that any interlock may be bypassed")
     return seconds
 
 
@@ -320,6 +329,9 @@ class Station(Model):
     nothing."""
     bypass: tuple[Bypass, ...] = ()
     """Interlocks of the station that are left out for a while."""
+    longest_bypass: Annotated[Duration, AfterValidator(_is_within_a_year)] = 90.0 * DAY_S
+    """How many days ahead the `until` of a bypass may be, the plan's own included; at most a year: an end that never
+    comes is none."""
     moves_with: dict[SignalRef, tuple[StationMover, ...]] = Field(default_factory=dict)
     """signal: what cannot move for long while it stands still, of whatever device. A sensor that does it is STALE."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)

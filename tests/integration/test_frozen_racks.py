@@ -114,9 +114,7 @@ MEASURED = """
 
 
 @pytest.mark.parametrize("fault", ["values_frozen", "device_frozen", "sensor_stuck"])
-@pytest.mark.parametrize(
-    "what", ["output_power 8000 W", "input_power 8000 W", "input_current 60 A"]
-)
+@pytest.mark.parametrize("what", ["output_power 8000 W", "input_power 8000 W", "input_current 60 A"])
 def test_a_shelf_that_stands_still_is_measured_by_nobody(what, fault, tmp_path):
     name, most = what.split(maxsplit=1)
     plan = MEASURED.replace("SIGNAL", f"shelf1.{name}").replace("MOST", most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.schema.station import ArmedWhen, Bypass, Interlock
@@ -43,7 +44,8 @@ def armed(signal: str, **bounds: Any) -> dict[str, Any]:
     return watching("cdu.flow", *wire, min="50 L/min", armed_when={"signal": signal, **bounds})
 
 
-BYPASSED = {"station/bypass": [{"interlock": "much power", "owner": "Kim", "until": "2999-12-31", "reason": "a test"}]}
+LATER = str(datetime.now(UTC).date() + timedelta(days=30))
+BYPASSED = {"station/bypass": [{"interlock": "much power", "owner": "Kim", "until": LATER, "reason": "a test"}]}
 
 
 def engineering(ran: Ran) -> str:
@@ -96,7 +98,7 @@ TABLES = [
         [
             Row("interlock", "mine", engineering, Has("'much power'"), Has("'mine'"), {**LOW, **BYPASSED}),
             Row("owner", "Lee", engineering, Has("by Kim"), Has("by Lee"), BYPASSED),
-            Row("until", "2026-01-31", engineering, Has("until 2999"), Has("HX-1377"), BYPASSED),
+            Row("until", "2026-01-31", engineering, Has(f"until {LATER}"), Has("HX-1377"), BYPASSED),
             Row("reason", "a visit", engineering, Has("a test"), Has("a visit"), BYPASSED),
         ],
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.schema.conditions import Limit, LimitSet
@@ -59,7 +60,7 @@ PART = steps(
 )
 DERIVED = {"cdu.half": {"function": "difference", "inputs": {"high": "cdu.flow", "low": "cdu.setpoint"}}}
 LOW = [{"name": "hot", "signal": "cdu.temperature", "max": "20 degC"}]
-LATER = "2999-12-31"
+LATER = str(datetime.now(UTC).date() + timedelta(days=30))
 
 TABLES = [
     Table(
@@ -83,7 +84,7 @@ TABLES = [
                 [{"interlock": "much power", "owner": "Kim", "until": LATER, "reason": "why"}],
                 lambda ran: ran.result.engineering,
                 (),
-                ("interlock 'much power' is bypassed by Kim until 2999-12-31: why",),
+                (f"interlock 'much power' is bypassed by Kim until {LATER}: why",),
             ),
             Row("show", ["load.fan"], lambda ran: "load.fan" in ran.screen, False, True, {"screen": True}),
             Row("setup", [{**LOOK, "name": "first"}], order, ["look"], ["first", "look"]),

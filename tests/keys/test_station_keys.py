@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.schema.motion import Gate, StationMover
@@ -30,7 +31,8 @@ SUM = {
     "station/derived": {"cdu.it": {"function": "sum", "inputs": {"a": "cdu.flow", "b": "cdu.flow"}, "unit": "L/min"}}
 }
 IT = "derived.cdu.it"
-BYPASS = [{"interlock": "much power", "owner": "Kim", "until": "2999-12-31", "reason": "a test"}]
+LATER = str(datetime.now(UTC).date() + timedelta(days=30))
+BYPASS = [{"interlock": "much power", "owner": "Kim", "until": LATER, "reason": "a test"}]
 SLOW = {"station/interlocks/0/for": "10 s"}
 ONE = {"station/safe_state/default": [{"set": "pdu.outlet[1]", "to": "off"}]}
 TWO = {"default": [{"set": "pdu.outlet", "to": "off"}, {"set": "load.level", "to": "0 %"}]}
@@ -82,6 +84,14 @@ TABLES = [
             Row("interlocks", [], lambda ran: len(ran.result.interlocks), 1, 0),
             Row("longest_for", "5 s", error, "", Has("10 s is longer than the 5 s"), SLOW),
             Row("bypass", BYPASS, lambda ran: bool(ran.result.engineering), False, True),
+            Row(
+                "longest_bypass",
+                "9 d",
+                error,
+                "",
+                Has("ends in 30 days: longer than the 9 days"),
+                {"station/bypass": BYPASS},
+            ),
             Row("moves_with", {"cdu.flow": [MOVER]}, texts("frozen"), ALIVE, FROZEN, STILL),
             Row("safe_state", TWO, told("load"), [], [(6, 1, [0])]),
             Row("stays_on", {"pdu.outlet[2]": "feeds it"}, error, Has("leaves pdu.outlet[2] as found"), "", ONE),

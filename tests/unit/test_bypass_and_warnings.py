@@ -76,6 +76,8 @@ def test_a_bypassed_interlock_does_not_trip_and_the_run_is_an_engineering_run(tm
         (bypass("no flw"), "HX-1376 no interlock is named 'no flw', did you mean 'no flow'?"),
         (bypass(owner=""), "HX-1204"),
         (bypass(reason=""), "HX-1204"),
+        (bypass(until=TODAY + timedelta(days=92)), "HX-1379 the bypass of 'no flow' by A. Keller ends in 9"),
+        (bypass(until="2999-12-31"), "longer than the 90 days that this station allows"),
         (bypass(until=""), "HX-1204"),
         (bypass(until="next week"), "HX-1206 'next week' is not a day, write it like 2026-12-31"),
     ],
@@ -151,3 +153,18 @@ def test_check_says_it_and_refuses_nothing(tmp_path, capsys):
     assert "ok, station simulated" in said.out
     assert check.main([str(STATION)], standalone_mode=False) == 0
     assert "HX-1387" not in capsys.readouterr().err
+
+
+def test_check_says_which_limit_hangs_on_what_may_stand_still_unseen(tmp_path, capsys):
+    plan = tmp_path / "plan.yaml"
+    step = "{step: measure, signal: SIGNAL, over: 4 s, limit: {max: MOST}}"
+    for signal, most, is_blind in (
+        ("cdu.input_voltage", "60 V", True),
+        ("shelf1.output_voltage", "60 V", False),  # its heartbeat shows a controller that hangs
+        ("cdu.flow", "900 L/min", False),
+    ):
+        one = step.replace("SIGNAL", signal).replace("MOST", most)
+        plan.write_text(f"schema: 1\nplan: trial\ncoverage: 90 %\nsteps:\n- {one}\n")
+        assert check.main([str(plan)], standalone_mode=False) == 0
+        said = capsys.readouterr().err
+        assert (f"HX-1388 warning: limits hang on {signal}" in said) is is_blind, said
