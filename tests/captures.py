@@ -22,6 +22,7 @@ from harness.errors import DeviceError
 from harness.quantity import Reading, convert, unit
 from harness.schema.station import DeviceEntry
 from sim.servers.host import SocketHost
+from sim.servers.snmp.mib import TableView
 from sim.servers.snmp.responder import SnmpResponder
 from sim.servers.snmp.snmprec import load_snmprec
 
@@ -42,6 +43,18 @@ PROFILES = {
     "arista_eos": "switch/arista_eos",
     "cumulus_mellanox": "switch/cumulus",
     "dell-sonic": "switch/sonic",
+    "enlogic-pdu2": "pdu/enlogic_en",
+    "panduit": "pdu/panduit_g5",
+    "hpe-mapdu_pdu3": "pdu/hpe_pdu3",
+    "dell-rpdu": "pdu/dell_rpdu",
+    "rittal-cmc-iii-pu_pdu-controller": "pdu/rittal_pdu",
+    "raritan-pdu_px2-temp": "pdu/raritan_pdu2",
+    "sentry3_3phase": "pdu/servertech_sentry3",
+    "liebert": "pdu/liebert_mpx",
+    "nxos_n9k-c93180yc-fx3": "switch/cisco_nxos",
+    "cumulus_edgecore-as4610-54p": "switch/cumulus",
+    "dell-os10": "switch/dell_os10",
+    "junos_qfx5100": "switch/juniper_junos",
 }
 """Capture: the profile that covers it."""
 
@@ -54,8 +67,10 @@ UNITS = {
 ALIASES = (
     (r"(1\.3\.6\.1\.4\.1\.476\.1\.42\.3\.8\.50\.20\.1)\.55\.", r"\1.56.", 1.0),
     (r"(1\.3\.6\.1\.4\.1\.476\.1\.42\.3\.8\.50\.20\.1)\.60\.", r"\1.61.", 0.1),
+    (r"(1\.3\.6\.1\.4\.1\.38446\.1\.(?:2\.4\.1\.4|3\.4\.1\.7))\.1(\.1(?:\.\d+)?)$", r"\1\2", 0.0),
 )
-"""An expected column, the finer one of the same quantity that the profile reads instead, the coarser's resolution."""
+"""An expected column, the finer one of the same quantity that the profile reads instead, the coarser's resolution; or
+the place of an object for which LibreNMS has an index that the device does not know (resolution 0)."""
 
 REASONS = (
     (r"\.13742\.6\.5\.[45]\.3\.1\.4\.", "the value of a sensor that has only states; the profile reads its state"),
@@ -63,7 +78,9 @@ REASONS = (
     (r"\.476\.1\.42\.2\.5\.", "a setting of the management card, not of the PDU"),
     (r"\.27\.1\.4\.1\.2\.1\.3\.1\.(6|21)\.", "an air flow in CFM: the profile reads the same one in L/s"),
     (r"\.27\.1\.4\.1\.2\.1\.3\.", "a probe that is not connected: the device has no value for it"),
-    (r"\.2606\.7\.", "a variable that is no measurement of cooling (inputs, doors, the controller itself)"),
+    (r"\.2021\.13\.16\.", "the same sensor a second time, by LM-SENSORS"),
+    (r"\.232\.165\.11\.2\.2\.1\.20\.1\.[23]\.", "a phase that the unit does not have"),
+    (r"\.2606\.7\.", "a variable that is no measurement of the class (inputs, doors, kVAh, the controller itself)"),
 )  # fmt: skip
 """Why an expected sensor is not read, by its OID."""
 
@@ -123,8 +140,7 @@ async def served(capture: str, profile: str) -> Comparison:
     sensors = (data.get("sensors") or {}).get("discovery", {}).get("sensors") or []
     for sensor in sensors:
         oid = sensor["sensor_oid"].lstrip(".")
-        raw = view.get(tuple(map(int, oid.split("."))))
-        _compare(result, sensor, oid, raw.value if raw else None, by_oid)
+        _compare(result, sensor, oid, view, by_oid)
     return result
 
 
@@ -148,8 +164,13 @@ def _number(raw: object) -> float:
     return float(raw) if isinstance(raw, int | float) else math.nan
 
 
+def _raw(view: TableView, oid: str) -> object:
+    found = view.get(tuple(map(int, oid.split("."))))
+    return found.value if found else None
+
+
 def _compare(
-    result: Comparison, sensor: dict[str, object], oid: str, raw: object, by_oid: dict[str, list[Reading]]
+    result: Comparison, sensor: dict[str, object], oid: str, view: TableView, by_oid: dict[str, list[Reading]]
 ) -> None:
     result.expected += 1
     resolution = 0.0
@@ -158,11 +179,12 @@ def _compare(
         for pattern, other, step in ALIASES:
             if re.search(pattern, oid):
                 readings, resolution = by_oid.get(re.sub(pattern, other, oid)), step
+                oid = oid if resolution else re.sub(pattern, other, oid)
     if readings is None:
         reason = next((text for pattern, text in REASONS if re.search(pattern, f".{oid}.")), "no signal reads it")
         result.unread[reason] += 1
         return
-    value = _number(raw) * float(str(sensor["sensor_multiplier"])) / float(str(sensor["sensor_divisor"]))
+    value = _number(_raw(view, oid)) * float(str(sensor["sensor_multiplier"])) / float(str(sensor["sensor_divisor"]))
     good = [reading for reading in readings if reading.is_good]
     if not good:
         result.silent[f"{readings[0].quality.name} ({sensor['sensor_class']})"] += 1

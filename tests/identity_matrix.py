@@ -13,6 +13,7 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.measuring import measures_nothing
 from harness.device.registry import known_profiles, load_profile
+from harness.device.suggesting import suggested_profiles
 from harness.errors import IdentityError
 from harness.schema.profile import SnmpProfile
 from harness.schema.station import DeviceEntry
@@ -34,20 +35,20 @@ OWN = {
     "arista_eos": ("switch/arista_eos", GENERIC),
     "cumulus_edgecore-as4610-54p": ("switch/cumulus", GENERIC),
     "cumulus_mellanox": ("switch/cumulus", GENERIC),
-    "dell-os10": (GENERIC,),
-    "dell-rpdu": (),
+    "dell-os10": ("switch/dell_os10", GENERIC),
+    "dell-rpdu": ("pdu/dell_rpdu",),
     "dell-sonic": ("switch/sonic", GENERIC),
     "eatonpdu_2": ("pdu/eaton_epdu_g3",),
-    "enlogic-pdu2": (),
-    "hpe-mapdu_pdu3": (),
-    "junos_qfx5100": (GENERIC,),
+    "enlogic-pdu2": ("pdu/enlogic_en",),
+    "hpe-mapdu_pdu3": ("pdu/hpe_pdu3",),
+    "junos_qfx5100": ("switch/juniper_junos", GENERIC),
     "liebert": ("pdu/liebert_mpx",),
     "liebert_mph2rg": ("pdu/liebert_mpx",),
     "nxos_n9k-c93180yc-fx3": ("switch/cisco_nxos", GENERIC),
-    "panduit": (),
+    "panduit": ("pdu/panduit_g5",),
     "raritan-pdu_px2-temp": ("pdu/raritan_pdu2",),
     "raritan-pdu_px3": ("pdu/raritan_pdu2",),
-    "rittal-cmc-iii-pu_pdu-controller": (),
+    "rittal-cmc-iii-pu_pdu-controller": ("pdu/rittal_pdu",),
     "rittal-lcp_cmciii-pu-lcp": ("cooling/rittal_cmc3",),
     "sentry3_3phase": ("pdu/servertech_sentry3",),
     "sentry4": ("pdu/servertech_sentry4",),
@@ -104,6 +105,24 @@ def openings(capture: str) -> set[str]:
     return run(every, rate=math.inf)
 
 
+def suggestions(capture: str) -> list[str]:
+    """What `harness probe` suggests for a captured device that stands where something else is expected."""
+    view = load_snmprec(FOLDER / f"{capture}.snmprec")
+
+    async def asked() -> list[str]:
+        network = MemoryNetwork()
+        listener = await MemoryHost(network).serve_datagram(lambda: SnmpResponder(view))
+        entry = DeviceEntry.model_validate({"profile": GENERIC, "address": f"snmp://a:{listener.port}"})
+        device = DeviceBuilder(Clock(), Path(), network).make("it", entry, profiles()[GENERIC])
+        try:
+            return await suggested_profiles(device)
+        finally:
+            await device.close()
+            await listener.close()
+
+    return run(asked, rate=math.inf)
+
+
 def page(found: dict[str, set[str]]) -> str:
     """The page of the reference."""
     count = len(found) * len(profiles())
@@ -121,7 +140,7 @@ def page(found: dict[str, set[str]]) -> str:
     ]
     for capture in sorted(found):
         names = ", ".join(sorted(found[capture], key=lambda name: (name == GENERIC, name)))
-        lines.append(f"| {capture} | {names or 'nobody: ' + NO_PROFILE.get(capture, 'there is no profile for it')} |")
+        lines.append(f"| {capture} | {names or f'nobody: {NO_PROFILE[capture]}'} |")
     lines += ["", "Profiles that let none of these in: " + ", ".join(_strangers(found)) + "."]
     return "\n".join(lines) + "\n"
 

@@ -31,6 +31,13 @@ def _is_known(point: SignalPoint) -> bool:
     return point.spec.is_text and point.spec.poll == "once"
 
 
+async def texts_of(points: Sequence[SignalPoint], link: Link) -> dict[str, str]:
+    """The texts that are read once, by signal, where the device has them. Errors as a read."""
+    known = [point for point in points if _is_known(point)]
+    reply = await link.plan(known).read()
+    return {known[k].name: text for k, text in reply.texts.items() if not reply.qualities[k]}
+
+
 class Proof:
     """What proves one device, compiled once it is known which signals the device has."""
 

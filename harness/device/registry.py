@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.device.templates import template_problems
 from harness.plugins import broken, by_name, clash, installed
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError, did_you_mean
-from harness.schema.profile import PROFILES, Profile, ProfileBase
+from harness.schema.profile import PROFILES, Identity, Profile, ProfileBase
 from harness.schema.source import read_source, validate
 
 GROUP = "harness.drivers"
@@ -58,15 +59,21 @@ def find_profile(name: str, base: Path) -> Path | None:
     return known_profiles().get(name)
 
 
+@cache
+def _identities() -> Mapping[str, Identity]:
+    """How the devices of each installed profile are known; those that cannot be read are left out."""
+    found = {}
+    for name, path in known_profiles().items():
+        with suppress(ProblemsError):
+            found[name] = load_profile(path)[0].identity
+    return found
+
+
 def matching_profiles(sys_object_id: str, sys_description: str) -> list[str]:
     """Names of installed SNMP profiles that a device with these system texts may be, the closest first."""
     found: list[tuple[int, int, str]] = []
     oid = sys_object_id.strip(".") + "."
-    for name, path in known_profiles().items():
-        try:
-            rule = load_profile(path)[0].identity
-        except ProblemsError:
-            continue
+    for name, rule in _identities().items():
         said = any(word in sys_description for word in rule.sys_description)
         if rule.sys_description and not said:
             continue

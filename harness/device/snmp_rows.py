@@ -222,7 +222,7 @@ class Finder:
         """The index of the row with the first label that is there, in the unit that fits best."""
         rows = await self._labelled(self.fill(bind.labels, row.index))
         for label in bind.equals:
-            candidates = rows.get(label.lower(), [])
+            candidates = rows.get(self.fill(label, row.index).lower(), [])
             if spec.unit_from is None:
                 if candidates:
                     return candidates[0]

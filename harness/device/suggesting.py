@@ -1,26 +1,46 @@
-"""Which profile may fit a device that is not what its profile expects. A suggestion; the identity rules decide."""
+"""Which profile fits a device that is not what its profile expects: those of its family are tried one by one."""
 
 from __future__ import annotations
 
 from harness.device.device import Device
-from harness.device.registry import matching_profiles
+from harness.device.points import expand
+from harness.device.proving import Proof, texts_of
+from harness.device.registry import known_profiles, load_profile, matching_profiles
 from harness.device.snmp_link import SnmpLink
 from harness.device.texts import printable
 from harness.errors import DeviceError
+from harness.schema.profile import SnmpProfile
+from harness.schema.station import DeviceEntry
+from harness.transport.snmp import SnmpClient
 
 _SYSTEM = ("1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.1.0")
 """sysObjectID and sysDescr of SNMPv2-MIB, RFC 3418."""
 
 
 async def suggested_profiles(device: Device) -> list[str]:
-    """Names of profiles that the agent's own words fit, the closest first; [] without SNMP, or when nobody answers."""
+    """Names of profiles that would let the agent in, the closest first; [] without SNMP, or when nobody answers."""
     link = device.link
     if not isinstance(link, SnmpLink):
         return []
     try:
         await link.client.open()
         shown = [answer.value for answer in await link.client.get(_SYSTEM)]
+        words = [printable(value) if isinstance(value, bytes) else str(value or "") for value in shown]
+        known = matching_profiles(words[0], words[1])
+        return [name for name in known if await _fits(name, device.entry.address, link.client)]
     except DeviceError:
         return []
-    words = [printable(value) if isinstance(value, bytes) else str(value or "") for value in shown]
-    return matching_profiles(words[0], words[1])
+
+
+async def _fits(name: str, address: str, client: SnmpClient) -> bool:
+    """Whether the rules of a profile hold for the agent behind a client; what the station expects is not asked."""
+    profile, _ = load_profile(known_profiles()[name])
+    assert isinstance(profile, SnmpProfile)
+    try:
+        link = SnmpLink(profile, expand(profile), client, {})
+        points = await link.open()
+        entry = DeviceEntry(profile=name, address=address)
+        await Proof(name, profile, entry, points, link).prove(await texts_of(points, link))
+    except DeviceError:
+        return False
+    return True

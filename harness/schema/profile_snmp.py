@@ -21,7 +21,7 @@ class SnmpBind(Model):
     labels: StrictText
     """Column of labels to walk."""
     equals: tuple[str, ...]
-    """Labels that mean this signal, compared without regard to case, in the order of preference."""
+    """Labels that mean this signal, compared without regard to case, in the order of preference; {i} is the row."""
 
 
 class SnmpUnits(Model):

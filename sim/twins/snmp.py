@@ -146,7 +146,8 @@ class SnmpObjects:
         if spec.bind is not None:
             row = FIRST_LOOKUP + len(self._found)
             self._found[spec.bind.labels, row] = row
-            self.view.put((*oid_of(spec.bind.labels), row), OCTETS, spec.bind.equals[0].encode())
+            label = self.twin.fill(spec.bind.equals[0], point.index)
+            self.view.put((*oid_of(spec.bind.labels), row), OCTETS, label.encode())
             column = self._places[point.name] = f"{column}.{row}"
             self._scales(spec, repeat, point.index, (row,))
         else:

@@ -45,6 +45,10 @@ class Vendor:
 APC, RARITAN, SENTRY = "1.3.6.1.4.1.318.1.1", "1.3.6.1.4.1.13742.6.4.1.2.1", "1.3.6.1.4.1.1718"
 GEIST, LIEBERT = "1.3.6.1.4.1.21239.5.2.3.5.1", "1.3.6.1.4.1.476.1.42.3.8.50.20.1"
 EATON = "1.3.6.1.4.1.534.6.6.7.6.6.1"
+ENLOGIC, PANDUIT = "1.3.6.1.4.1.38446.1.5", "1.3.6.1.4.1.19536.10.1.5.2.1"
+HPE3, HPE2 = "1.3.6.1.4.1.232.165.11.5.2.1", "1.3.6.1.4.1.232.165.7.5.2.1"
+DELL = "1.3.6.1.4.1.674.10903.200.2.200.130.1"
+RITTAL, CPI, MAC = "1.3.6.1.4.1.2606.7.4.2.2.1.11", "1.3.6.1.4.1.30932.1.10.1.4.10.1.11", "0.14.211.0.0.1"
 VENDORS = {
     "pdu/apc_rpdu2": Vendor(
         (f"{APC}.26.9.2.4.1.5.{{n}}", 1), (f"{APC}.26.9.2.4.1.5.{{n}}", 2), f"{APC}.26.9.2.3.1.5.{{n}}", 2, 1
@@ -71,6 +75,15 @@ VENDORS = {
     "pdu/liebert_mpx": Vendor(
         (f"{LIEBERT}.100.1.1.{{n}}", 1), (f"{LIEBERT}.100.1.1.{{n}}", 0), f"{LIEBERT}.95.1.1.{{n}}", 2, 1
     ),
+    "pdu/enlogic_en": Vendor(
+        (f"{ENLOGIC}.5.1.4.1.{{n}}", 2), (f"{ENLOGIC}.5.1.4.1.{{n}}", 1), f"{ENLOGIC}.4.1.4.1.{{n}}", 1, 0
+    ),
+    "pdu/panduit_g5": Vendor((f"{PANDUIT}.3.1.{{n}}", 0), (f"{PANDUIT}.2.1.{{n}}", 0), f"{PANDUIT}.1.1.{{n}}", 2, 1),
+    "pdu/hpe_pdu3": Vendor((f"{HPE3}.3.1.{{n}}", 0), (f"{HPE3}.2.1.{{n}}", 0), f"{HPE3}.1.1.{{n}}", 2, 1),
+    "pdu/hpe_pdu2": Vendor((f"{HPE2}.3.1.{{n}}", 0), (f"{HPE2}.2.1.{{n}}", 0), f"{HPE2}.1.1.{{n}}", 2, 1),
+    "pdu/dell_rpdu": Vendor((f"{DELL}.4.1.4.{{n}}", 1), (f"{DELL}.4.1.4.{{n}}", 2), f"{DELL}.2.1.4.{{n}}", 1, 2),
+    "pdu/rittal_pdu": Vendor((f"{RITTAL}.2.1{{n}}", 1), (f"{RITTAL}.2.1{{n}}", 0), f"{RITTAL}.2.1{{n}}", 1, 0),
+    "pdu/chatsworth_econnect": Vendor((f"{CPI}.{{n}}.{MAC}", 1), (f"{CPI}.{{n}}.{MAC}", 0), f"{CPI}.{{n}}.{MAC}", 1, 0),
     "pdu/eaton_epdu_g3": Vendor((f"{EATON}.4.0.{{n}}", 0), (f"{EATON}.3.0.{{n}}", 0), f"{EATON}.2.0.{{n}}", 1, 0),
 }
 

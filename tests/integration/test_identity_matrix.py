@@ -20,6 +20,12 @@ def test_a_device_is_let_in_by_its_own_profiles_and_by_no_other(capture, found):
     assert found[capture] == set(identity_matrix.OWN[capture])
 
 
+@pytest.mark.parametrize("capture", identity_matrix.OWN)
+def test_what_probe_suggests_would_let_the_device_in(capture):
+    own = [name for name in identity_matrix.OWN[capture] if name != identity_matrix.GENERIC]
+    assert identity_matrix.suggestions(capture) == own
+
+
 def test_every_capture_that_is_here_is_judged(found):
     assert found.keys() == identity_matrix.OWN.keys()
 

@@ -51,6 +51,11 @@ repeat:
       value: {oid: "1.3.6.1.4.1.9.20.{i}", unit: degC, scale: 0.1, description: Temperature.,
               fallbacks: [{oid: "1.3.6.1.4.1.9.21.{i}", scale: 1}], range: [-40, 150],
               unit_from: {oid: 1.3.6.1.4.1.9.22.0, words: {"0": degC, "1": degF}}}
+  loop:
+    count: 3
+    signals:
+      hours: {oid: 1.3.6.1.4.1.9.40.20, type: decimal_text, optional: true, description: Named after its row.,
+              bind: {labels: 1.3.6.1.4.1.9.40.10, equals: ["Loop {i} hours", "Loop {i} h"]}}
   point:
     count: 9
     walk: 1.3.6.1.4.1.9.40.10
@@ -69,6 +74,12 @@ OBJECTS = {
     (40, 10, 1, 5): b"oil", (40, 20, 1, 5): b"212.0 F", (40, 30, 1, 5): b"deg F",
     (40, 10, 1, 6): b"Oil", (40, 20, 1, 6): b"100.0", (40, 30, 1, 6): b"deg C",
     (40, 10, 1, 7): b"Hours", (40, 20, 1, 7): b"12", (40, 30, 1, 7): b"hr",
+}  # fmt: skip
+
+
+LOOPS = {
+    (40, 10, 1, 8): b"Loop 3 h", (40, 20, 1, 8): b"33",
+    (40, 10, 1, 9): b"loop 1 Hours", (40, 20, 1, 9): b"11",
 }  # fmt: skip
 
 
@@ -160,3 +171,10 @@ def test_only_a_row_in_another_unit_is_converted_and_written_back_in_it(tmp_path
     assert values["oil"] == (pytest.approx(100.0), Quality.GOOD)
     assert (sent[0].oid, sent[0].text) == ("1.3.6.1.4.1.9.40.20.1.5", "113")
     assert values["probe[1].value"][0] == pytest.approx(10.0), "50 degF"
+
+
+def test_a_label_may_name_the_row(tmp_path):
+    values, *_ = device_with(tmp_path, {(3, 1, 8): 1, (1, 1, 9, 5): None, **LOOPS})
+    assert values["loop[1].hours"] == (11.0, Quality.GOOD)
+    assert values["loop[3].hours"] == (33.0, Quality.GOOD)
+    assert "loop[2].hours" not in values
