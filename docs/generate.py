@@ -162,10 +162,17 @@ def plan() -> Iterator[str]:
 
 def station() -> Iterator[str]:
     """The station, and the functions of derived signals."""
+    from harness.device.credentials import RedfishFile, SnmpFile
     from harness.limits.derived import FUNCTIONS
     from harness.schema.station import Station
 
     yield from model_page(Station)
+    yield "## Files of credentials"
+    yield ""
+    yield "What `credentials: {file: ...}` of a device names: YAML, mode 0600, beside the station file."
+    yield ""
+    yield from section("SnmpFile", SnmpFile.model_json_schema(), "###")
+    yield from section("RedfishFile", RedfishFile.model_json_schema(), "###")
     yield "## Functions of derived signals"
     yield ""
     rows = []
@@ -285,6 +292,41 @@ def simulated_variables() -> Iterator[str]:
     yield from table(("variable", "what it is"), [(f"`{name}`", text) for name, text in TWIN.items()])
 
 
+def problem_codes() -> Iterator[str]:
+    """The codes of mistakes in files, and those of errors while something goes on."""
+    import harness.engine.step  # noqa: F401 (its error is one of them)
+    from harness.errors import HarnessError
+    from harness.schema.codes import CODES
+    from harness.transport.modbus.frames import KINDS
+
+    yield "## Mistakes in files"
+    yield ""
+    yield from table(("code", "what is wrong"), list(CODES.items()))
+    yield "## Errors while something goes on"
+    yield ""
+    yield "They stand in the code of plug-ins and in bug reports; what people read says it in words."
+    yield ""
+    rows = [(each.code, f"`{each.__name__}`", first_sentence(each)) for each in below(HarnessError)]
+    rows += [
+        (code, "`ProtocolViolationError`", f"Modbus: the reply failed the check `{kind}`")
+        for kind, code in KINDS.items()
+    ]
+    yield from table(("code", "class", "who is at fault"), sorted(rows))
+
+
+def below(cls: type) -> Iterator[type]:
+    """A class and all that come from it, those with a code of their own."""
+    if "code" in vars(cls):
+        yield cls
+    for each in cls.__subclasses__():
+        yield from below(each)
+
+
+def first_sentence(thing: Any) -> str:
+    """The first sentence of a docstring."""
+    return inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "plan": plan,
     "station": station,
@@ -294,6 +336,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "exit-codes": exit_codes,
     "faults": faults,
     "simulated-variables": simulated_variables,
+    "problem-codes": problem_codes,
 }
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from harness.errors import (
     RunError,
     SafetyError,
     TelemetryError,
+    Trouble,
     UnreachableError,
 )
 from harness.limits.check import Check, compile_check
@@ -100,6 +101,7 @@ __all__ = [
     "StrictText",
     "TelemetryError",
     "Title",
+    "Trouble",
     "Unit",
     "UnreachableError",
     "Verdict",

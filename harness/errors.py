@@ -20,7 +20,7 @@ Foreign exceptions (sockets, pymodbus, pyvisa, SQLite) are mapped to these in on
 
 from __future__ import annotations
 
-from enum import StrEnum
+import enum
 
 from harness.utf8 import utf8
 
@@ -62,7 +62,7 @@ class ConfigError(HarnessError):
     code = "HX-1000"
 
 
-class Trouble(StrEnum):
+class Trouble(enum.StrEnum):
     """What is the matter with a device, as seen from here. What it says decides what helps: see `ADVICE`."""
 
     SILENT = "silent"

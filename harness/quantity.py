@@ -6,13 +6,14 @@ temperature *difference* here and degC a temperature: `3 K` and `3 degC` are not
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
+
+from harness.spelling import meant_duration, meant_number, meant_unit
 
 if TYPE_CHECKING:
     # Only for annotations: `harness check` and `--help` do not pay for numpy.
@@ -81,17 +82,17 @@ UNITS: Mapping[str, Unit] = _units()
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
-_DURATION_PART = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(us|ms|s|min|h|d)(?![a-zA-Z])")
+DURATIONS = ("us", "ms", "s", "min", "h", "d")
+_LONGEST_SHOWN = 64
+_DURATION_PART = re.compile(rf"\s*(\d+\.?\d*|\.\d+)\s*({'|'.join(DURATIONS)})(?![a-zA-Z])")
 
 
 def unit(name: str) -> Unit:
     """Look a unit up by its name; ValueError names the nearest."""
     found = UNITS.get(name)
     if found is None:
-        near = difflib.get_close_matches(name, UNITS, n=1, cutoff=0.4)
-        folded = [known for known in UNITS if known.lower() == name.lower()]
-        guess = (folded or near or [""])[0]
-        raise ValueError(f"unknown unit {name!r}" + (f", did you mean {guess!r}?" if guess else ""))
+        guess = meant_unit(name, UNITS)
+        raise ValueError(f"unknown unit {name!r}" + (f"; did you mean {guess!r}?" if guess else ""))
     return found
 
 
@@ -100,6 +101,10 @@ def convert(value: float, source: str, target: str) -> float:
     if source == target:
         return value
     one, other = unit(source), unit(target)
+    if not source:
+        raise ValueError(f"the unit is missing behind {value:g}; a {other.kind} is needed, like '{value:g} {target}'")
+    if not target:
+        raise ValueError(f"a bare number is needed, without a unit, not one in {source!r} ({one.kind})")
     if one.kind != other.kind:
         raise ValueError(f"{source!r} is a {one.kind}, but {target!r} ({other.kind}) is needed")
     return (value * one.factor + one.offset - other.offset) / other.factor
@@ -124,6 +129,9 @@ def parse_quantity(text: str | float) -> Quantity:
     """Parse `45 degC`, `1.5 bar`, `99.5 %` or a bare number (unit ''); finite values only."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
         raise ValueError(f"{text!r} is not a quantity; write a number and a unit, like '45 degC'")
+    meant = meant_number(text) if isinstance(text, str) else ""
+    if meant:
+        raise ValueError(f"{text!r} is not written as numbers are here; did you mean {meant!r}?")
     match = _QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text!r} is not a quantity; write a number and a unit, like '45 degC'")
@@ -142,7 +150,9 @@ def parse_duration(text: str) -> float:
         total += float(match[1]) * UNITS[match[2]].factor
         position = match.end()
     if position == 0 or text[position:].strip():
-        raise ValueError(f"{text!r} is not a duration; write a number and one of us, ms, s, min, h, d, like '30 s'")
+        meant = meant_duration(text[:_LONGEST_SHOWN], DURATIONS)
+        hint = f"did you mean {meant!r}?" if meant else "write a number and one of us, ms, s, min, h, d, like '30 s'"
+        raise ValueError(f"{text!r} is not a duration; {hint}")
     if total > MAX_DURATION_S:
         raise ValueError(f"{text!r} is longer than 14 d")
     return total

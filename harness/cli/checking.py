@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.inputs import find_station, settings, station_option, tell_broken
 from harness.errors import ConfigError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.engine.project import Project
 
 KINDS = ("plan", "station", "profile", "limit_set")
 
@@ -45,6 +48,12 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
     return 2 if found else 0
 
 
+def _unused(project: Project) -> list[str]:
+    """Parameters that stand nowhere in the plan: what is given for them only goes into the record."""
+    used = set(project.source.parameters.values())
+    return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in used]
+
+
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
     from harness.cli.contents import of_limits, of_plan, of_station
@@ -61,27 +70,29 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         from harness.engine.gates import open_gates
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.project import load_project, load_station
+        from harness.engine.secret_checks import secret_problems
 
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
         project = load_project(path, on, values)
-        told += worth_a_word(on, project.interlocks, watched_signals(project))
+        told += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
-        notes = (f"note: {each}" for each in open_gates(project))
+        notes = (f"note: {each}" for each in [*open_gates(project), *_unused(project)])
         head = f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
         return "\n  ".join([head, *of_plan(project), *notes])
     if kind == "station":
         from harness.engine.guard_checks import worth_a_word
         from harness.engine.interlock_checks import check_expired
         from harness.engine.project import load_station
+        from harness.engine.secret_checks import secret_problems
 
         on = load_station(path)
         late = Problems()
         late.extend(station_problems(on))
         check_expired(on.source, on.station.bypass, on.station.longest_bypass, late)
         late.raise_if_any()
-        told += worth_a_word(on, on.station.interlocks)
+        told += [*worth_a_word(on, on.station.interlocks), *secret_problems(on)]
         head = f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
         return "\n  ".join([head, *of_station(on)])
     if kind == "profile":

@@ -23,6 +23,7 @@ from harness.cli.inputs import (
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
+    from harness.engine.project import StationProject
     from harness.record.index import RunSummary
 
 SIMULATED_SERIAL = "RACK-0001"
@@ -84,6 +85,8 @@ def run(
     on = load_station(station_path)
     project = load_project(plan_path, on, values)
     tell_broken()
+    if not simulate:
+        _refuse_missing_secrets(on)
     rate = float("inf") if virtual else speed or 1.0
     return conduct(
         Wanted(
@@ -100,6 +103,16 @@ def run(
             hold_on_fail=hold_on_fail,
         )
     )
+
+
+def _refuse_missing_secrets(on: StationProject) -> None:
+    """ProblemsError before anything is contacted, when a secret of the station is missing or wrong."""
+    from harness.engine.secret_checks import secret_problems
+    from harness.schema.problems import Problems
+
+    found = Problems()
+    found.extend(secret_problems(on))
+    found.raise_if_any()
 
 
 def _find_interrupted(data: Path, wanted: str | None) -> RunSummary | None:

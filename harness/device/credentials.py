@@ -6,17 +6,33 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator
 
 from harness.errors import ConfigError
+from harness.schema.codes import CODES
 from harness.schema.fields import FileRef, Model, StrictText
-from harness.schema.problems import ProblemsError
+from harness.schema.problems import Problem, ProblemsError
+from harness.schema.regular import read_regular
 from harness.schema.source import parse_source, validate
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials
 from harness.transport.snmp.types import AuthProtocol, PrivProtocol
 
 T = TypeVar("T", bound=Model)
+_MAX_BYTES = 64 * 1024
+_TOLD = 3
+_SHORT = {"SHA": "SHA1", "AES": "AES128"}
+"""What net-snmp calls them."""
+
+
+def _as_netsnmp(value: Any) -> Any:
+    """`SHA-256`, `AES`: as the tools of net-snmp write the protocols."""
+    if not isinstance(value, str):
+        return value
+    name = value.upper().replace("-", "")
+    return _SHORT.get(name, name)
 
 
 class SnmpFile(Model):
@@ -25,9 +41,11 @@ class SnmpFile(Model):
     version: Literal["2c", "3"]
     community: StrictText = ""
     user: StrictText = ""
-    auth_protocol: AuthProtocol | None = None
+    auth_protocol: Annotated[AuthProtocol | None, BeforeValidator(_as_netsnmp)] = None
+    """Also as the tools of net-snmp write it (`SHA-256`)."""
     auth_key: StrictText = ""
-    priv_protocol: PrivProtocol | None = None
+    priv_protocol: Annotated[PrivProtocol | None, BeforeValidator(_as_netsnmp)] = None
+    """Also as the tools of net-snmp write it (`AES`). `AES192C` and `AES256C` are those of Cisco."""
     priv_key: StrictText = ""
     context: StrictText = ""
 
@@ -60,11 +78,16 @@ def read_secret(ref: FileRef, base: Path) -> Secret:
     path = base / ref.file
     try:
         mode = path.stat().st_mode
-        if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-            raise ConfigError(f"{path} can be read or changed by others", hint=f"chmod 600 {path}")
-        return Secret(path.read_text(encoding="utf-8").strip())
+        text = read_regular(path, _MAX_BYTES).decode("utf-8").strip()
     except OSError as error:
         raise ConfigError(f"cannot read the secret in {path}: {error.strerror}") from error
+    except ProblemsError as error:
+        raise ConfigError(f"cannot read the secret in {path}: {error.problems[0].message}") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"the secret in {path} is no UTF-8") from None  # not a byte of it is shown
+    if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+        raise ConfigError(f"{path} can be read or changed by others", hint=f"chmod 600 {path}")
+    return Secret(text)
 
 
 def snmp_credentials(ref: FileRef | None, base: Path) -> SnmpCredentials:
@@ -142,6 +165,16 @@ def _given(ref: FileRef, base: Path, model: type[T]) -> T:
     try:
         return validate(parse_source(text.encode(), where), model)
     except ProblemsError as error:
-        # the text of a secret file must not be shown, so only the places are
-        places = ", ".join(f"{p.line}:{p.column} {p.code}" for p in error.problems[:3])
-        raise ConfigError(f"{where} is not a valid credentials file (at {places})") from None
+        told = "; ".join(f"{p.line}:{p.column} {_without_content(p, model)}" for p in error.problems[:_TOLD])
+        raise ConfigError(f"{where} is not a valid credentials file: {told}") from None
+
+
+def _without_content(problem: Problem, model: type[Model]) -> str:
+    """What is wrong, in words that hold nothing of the file: it is a secret, and a key may be one by mistake."""
+    if problem.code == "HX-1203":
+        return f"an unknown key, allowed are {', '.join(model.model_fields)}"
+    if problem.code == "HX-1204":
+        return problem.message
+    if problem.code in ("HX-1205", "HX-1207"):
+        return problem.message.partition(", found")[0]
+    return "expected text, quote the value" if problem.code == "HX-1206" else CODES[problem.code]

@@ -9,7 +9,7 @@ from harness.engine.catalog import Catalog, did_you_mean
 from harness.limits.span import check_binds
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
-from harness.schema.fields import LocatedError
+from harness.schema.fields import LocatedError, is_reference
 from harness.schema.plan import Plan
 from harness.schema.problems import Problems
 from harness.schema.source import validate_part
@@ -68,8 +68,8 @@ def check_reference(
     found: Problems,
 ) -> None:
     """A reference must name something; `limits`: those that the plan names."""
-    if text.partition(".")[0] in catalog.unknown:
-        return  # what is wrong with the device has been said
+    if text.partition(".")[0] in catalog.unknown or (kind != "limit" and not is_reference(text)):
+        return  # what is wrong with the device, or with the text, has been said
     if kind == "signal" and not catalog.find_signals(text):
         found.add(source.problem(loc, "HX-1306", catalog.signal_problem(text)))
     elif kind == "control" and not catalog.find_controls(text):

@@ -227,13 +227,13 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     found = Problems()
     raw = read_source(path)
     values = _parameter_values(raw, settings or {}, found)
-    source, _ = substitute(raw, values)
+    source, _ = substitute(raw, values, settings or {})
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = validated(found, source, Plan)
-    limits = _load_limits(source, Path(path).parent, on, found)
+    limits, is_whole = _load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
-    steps = _load_steps(source, on, limits, found)
+    steps = _load_steps(source, on, limits, found, are_limits_known=is_whole)
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
@@ -281,11 +281,13 @@ def _parameter_values(source: Source, settings: Mapping[str, Any], found: Proble
     return values
 
 
-def _load_limits(source: Source, base: Path, on: StationProject, found: Problems) -> dict[str, NamedLimit]:
+def _load_limits(source: Source, base: Path, on: StationProject, found: Problems) -> tuple[dict[str, NamedLimit], bool]:
+    """The limits of the plan's limit sets, and whether all of them could be read."""
     named = source.data.get("limits") if isinstance(source.data, dict) else None
     names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     files = [each for each in names if isinstance(each, str)]  # of anything else the plan's own model tells
     limits: dict[str, NamedLimit] = {}
+    read = 0
     for name in files:
         path = (base / name).resolve()
         if not path.is_relative_to(base.resolve()):
@@ -307,11 +309,12 @@ def _load_limits(source: Source, base: Path, on: StationProject, found: Problems
             if key in limits:
                 found.add(source.problem(("limits",), "HX-1343", f"limit {key!r} stands in two limit sets"))
             limits[key] = NamedLimit(key, limit, f"{limit_set.limit_set} {limit_set.version}")
-    return limits
+        read += 1
+    return limits, read == len(names)
 
 
 def _load_steps(
-    source: Source, on: StationProject, limits: Mapping[str, NamedLimit], found: Problems
+    source: Source, on: StationProject, limits: Mapping[str, NamedLimit], found: Problems, *, are_limits_known: bool
 ) -> list[PlannedStep]:
     steps: list[PlannedStep] = []
     known = known_steps()
@@ -330,6 +333,8 @@ def _load_steps(
                 found.add(source.problem((*loc, "step"), "HX-1351", message, hint))
                 continue
             for place, kind, text in references(definition.params, raw, loc):
+                if kind == "limit" and not are_limits_known:
+                    continue  # what is wrong with the limit set has been said
                 check_reference(on.catalog, limits, source, place, kind, text, found)
             params = validated(found, source, definition.params, loc, _COMMON)
             if params is None:

@@ -62,6 +62,8 @@ class _Frame:
     key_at: tuple[int, int] = (1, 1)
     is_dropped: bool = False
     """The children are read for their own mistakes only: the container itself was refused as a key or duplicate."""
+    is_full: bool = False
+    """What follows belongs to an entry of a list of its own, whose '- ' is missing."""
 
 
 class _StopError(Exception):
@@ -74,6 +76,7 @@ class _Composer:
         self.name = name
         self.out = Composed(None, {}, [], set())
         self.stack: list[_Frame] = []
+        self.lines: list[str] = []
         self.nodes = 0
         self.documents = 0
 
@@ -85,8 +88,8 @@ class _Composer:
             raise
         except MarkedYAMLError as error:
             mark = place_of(error)
-            message, hint = explain(error, self.text)
-            at = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+            message, hint, better = explain(error, self.text)
+            at = better or ((mark.line + 1, mark.column + 1) if mark is not None else (1, 1))
             self._stop(at, "HX-1101", message, hint)
         except (YAMLError, ValueError, IndexError, AttributeError, TypeError, KeyError, AssertionError) as error:
             # The scanner is foreign code fed with hostile text: whatever it stumbles over is a mistake of the file.
@@ -179,8 +182,16 @@ class _Composer:
 
     def _key(self, text: str, value: Any, is_plain: bool, at: tuple[int, int], *, is_refused: bool) -> None:  # noqa: FBT001
         frame = self.stack[-1]
-        if is_plain and text == "<<":
+        if frame.is_full:
+            is_refused = True
+        elif is_plain and text == "<<":
             self._note(at, "HX-1103", "merge keys (<<) are not allowed", "write the values again")
+            is_refused = True
+        elif is_plain and self._is_decimal_comma(text, at):
+            *_, last = frame.container
+            number = self._line(at)[: at[1] - 2].split()[-1].rpartition(":")[2]
+            self._note(at, "HX-1105", f"a decimal comma: {number},{text}", f"write {number}.{text}")
+            self.out.refused.add((*frame.loc, last))
             is_refused = True
         elif not isinstance(value, str) and not is_refused:
             what = "an empty key" if value is None and not text else f"the key {text} is not text"
@@ -189,11 +200,30 @@ class _Composer:
         elif not is_refused and text in frame.container:
             first = self.out.places.get((*frame.loc, text))
             where = f", first in line {first[2]}" if first and not frame.is_dropped else ""
-            self._note(at, "HX-1102", f"the key {shown(text)} is given twice{where}", "keep one of them")
+            frame.is_full = self._begins_entry(frame, text)
+            hint = "begin each entry of the list with '- '" if frame.is_full else "keep one of them"
+            self._note(at, "HX-1102", f"the key {shown(text)} is given twice{where}", hint)
             is_refused = True
         # A refused key keeps its value's mistakes visible but puts nothing into the data.
         frame.key = "" if is_refused else text
         frame.key_at = (0, 0) if is_refused else at
+
+    def _begins_entry(self, frame: _Frame, key: str) -> bool:
+        """Whether a mapping is an entry of a list, and began with this key."""
+        is_entry = len(self.stack) > 1 and isinstance(self.stack[-2].container, list)
+        return is_entry and next(iter(frame.container)) == key
+
+    def _line(self, at: tuple[int, int]) -> str:
+        if not self.lines:
+            self.lines = self.text.split("\n")
+        return self.lines[at[0] - 1]
+
+    def _is_decimal_comma(self, text: str, at: tuple[int, int]) -> bool:
+        """Whether what looks like a key are the digits behind a comma: `{max: 45,5 degC}`."""
+        if not text[:1].isdigit() or at[1] < 3:
+            return False
+        before = self._line(at)[at[1] - 3 : at[1] - 1]
+        return before[:1].isdigit() and before[1:] == ","
 
     def _place(self, value: Any, at: tuple[int, int], *, is_refused: bool = False) -> tuple[Loc, bool]:
         """Put a value where the open container expects it; (its place, whether it was dropped)."""

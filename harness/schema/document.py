@@ -31,6 +31,10 @@ class Source:
     places: Mapping[Loc, Place] = field(repr=False, default_factory=dict)
     problems: tuple[Problem, ...] = ()
     refused: frozenset[Loc] = frozenset()
+    parameters: Mapping[Loc, str] = field(repr=False, default_factory=dict)
+    """Where a value of the file is that of a parameter, and of which."""
+    given: frozenset[str] = frozenset()
+    """The parameters whose value is not the file's own."""
 
     def check(self) -> None:
         """Raise ProblemsError when loading found anything wrong."""
@@ -49,6 +53,19 @@ class Source:
     def problem(
         self, loc: Sequence[str | int], code: str, message: str, hint: str = "", *, key: bool = False
     ) -> Problem:
-        """A problem of this file at the value (or key) at `loc`."""
+        """A problem of this file at the value (or key) at `loc`; of a parameter's value where that stands."""
         line, column = self.position(loc, key=key)
+        name = self._parameter(tuple(loc)[:-1] if key else tuple(loc))
+        if name in self.given:
+            return Problem(self.name, 0, 0, code, f"--set {name}: {message}", hint)
+        if name:
+            message = f"{message} (the default of {name}, used in line {line})"
+            line, column = self.position(("parameters", name, "default"))
         return Problem(self.name, line, column, code, message, hint)
+
+    def _parameter(self, loc: Loc) -> str:
+        """The parameter whose value stands at a place, or around it; '' for what the file says itself."""
+        if not self.parameters:
+            return ""
+        places = (loc[:length] for length in range(len(loc), 0, -1))
+        return next((self.parameters[place] for place in places if place in self.parameters), "")

@@ -93,7 +93,8 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
-        raise ValueError(f'expected text, found {shown(value)}; quote it: "{shown(value)}"')
+        word = f", or write {'on' if value else 'off'}" if isinstance(value, bool) else ""
+        raise ValueError(f'expected text, found {shown(value)}; quote it: "{shown(value)}"{word}')
     raise ValueError(f"expected text, found {_kind(value)}")
 
 
@@ -162,15 +163,25 @@ def _title(value: Any) -> str:
 def _signal(value: Any) -> str:
     text = _text(value)
     if not is_reference(text):
-        raise ValueError(f"{shown(text)} is not a signal; write device.signal, like 'cdu.supply_temperature'")
+        like = _one_of_many(text) or "; write device.signal, like 'cdu.supply_temperature'"
+        raise ValueError(f"{shown(text)} is not a signal{like}")
     return text
 
 
 def _control(value: Any) -> str:
     text = _text(value)
     if not is_reference(text):
-        raise ValueError(f"{shown(text)} is not a control; write device.control, like 'pdu.outlet[7]'")
+        like = _one_of_many(text) or "; write device.control, like 'pdu.outlet[7]'"
+        raise ValueError(f"{shown(text)} is not a control{like}")
     return text
+
+
+def _one_of_many(text: str) -> str:
+    """What to write instead of a range of a bank, `pdu.outlet[1-8]`; '' for anything else."""
+    bank = text.partition("[")[0]
+    if not is_reference(bank) or bank == text:
+        return ""
+    return f": a range has no word here; one of them is {bank}[1], all of them are {bank}"
 
 
 def _day(value: Any) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +23,16 @@ def plain(value: Any, name: str) -> Any:
     raise TypeError(f"parameter {name!r}: {value!r} cannot stand in a file")
 
 
-def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[Problem]]:
+def substitute(source: Source, values: Mapping[str, Any], given: Collection[str] = ()) -> tuple[Source, list[Problem]]:
     """A copy of `source` in which every `${name}` is the value of that parameter, and what was wrong with them.
+
+    `given`: the parameters whose values are not the file's own; what is wrong with these is not told as its mistake.
 
     Positions stay those of the file. A problem's place keeps its text and is refused: `validate` raises the problem of
     the parameter, and no second one for the text. The values are not searched for further `${...}`.
     """
     problems: list[Problem] = []
+    used: dict[Loc, str] = {}
     refused: set[Loc] = set(source.refused)
 
     def replaced(text: str, loc: Loc) -> Any:
@@ -37,6 +40,7 @@ def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[
             return text
         name = text[2:-1] if text.startswith("${") and text.endswith("}") else ""
         if name in values:
+            used[loc] = name
             return plain(values[name], name)
         if is_name(name):
             hint = did_you_mean(name, values) or "define it under 'parameters'"
@@ -59,4 +63,7 @@ def substitute(source: Source, values: Mapping[str, Any]) -> tuple[Source, list[
 
     data = walk(source.data, ())
     noted = (*source.problems, *problems)
-    return replace(source, data=data, problems=noted, refused=frozenset(refused)), problems
+    changed = replace(
+        source, data=data, problems=noted, refused=frozenset(refused), parameters=used, given=frozenset(given)
+    )
+    return changed, problems

@@ -116,12 +116,14 @@ class Plan(Model):
     @model_validator(mode="after")
     def _names_differ(self) -> Plan:
         seen: set[str] = set()
-        for entry in (*self.setup, *self.steps, *self.cleanup):
-            if entry.name and entry.name in seen:
-                raise ValueError(f"two steps bear the name {entry.name!r}; the record needs different names")
-            seen.add(entry.name)
+        for section in ("setup", "steps", "cleanup"):
+            for index, entry in enumerate(getattr(self, section)):
+                if entry.name and entry.name in seen:
+                    message = f"two steps bear the name {entry.name!r}; the record needs different names"
+                    raise LocatedError(message, section, index, "name")
+                seen.add(entry.name)
         if not self.steps:
-            raise ValueError("a plan needs at least one step")
+            raise LocatedError("a plan needs at least one step", "steps")
         return self
 
     @property

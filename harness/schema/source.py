@@ -10,14 +10,13 @@ Mistakes after which loading can go on (duplicate keys, tags, aliases, NaN...) w
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from pathlib import Path
 
 from harness.schema.compose import HIDDEN, compose
 from harness.schema.document import Loc, Source
 from harness.schema.parameters import substitute
 from harness.schema.problems import Problem, ProblemsError
+from harness.schema.regular import read_regular, refused
 from harness.schema.validation import validate, validate_part
 from harness.utf8 import utf8
 
@@ -38,13 +37,13 @@ _ENCODINGS = (
 def read_source(path: Path | str) -> Source:
     """Read one file; ProblemsError when it cannot be read or is not YAML. Problems name the path as given."""
     name = utf8(str(path))
-    return _parse(_read(Path(path), name), name, Path(path))
+    return _parse(read_regular(Path(path), MAX_BYTES, name), name, Path(path))
 
 
 def parse_source(text: bytes, name: str) -> Source:
     """Load the bytes of a file called `name`; ProblemsError when they are not YAML."""
     if len(text) > MAX_BYTES:
-        raise _refused(name, "HX-1003", _too_long())
+        raise refused(name, "HX-1003", f"the file is longer than {MAX_BYTES // 1024} KiB")
     return _parse(text, name, None)
 
 
@@ -61,45 +60,6 @@ def _parse(text: bytes, name: str, path: Path | None) -> Source:
         problems=tuple(composed.problems),
         refused=frozenset(composed.refused),
     )
-
-
-def _too_long() -> str:
-    return f"the file is longer than {MAX_BYTES // 1024} KiB"
-
-
-def _refused(name: str, code: str, message: str, hint: str = "") -> ProblemsError:
-    return ProblemsError([Problem(name, 0, 0, code, message, hint)])
-
-
-def _read(path: Path, name: str) -> bytes:
-    """The bytes of a regular file; never waits (FIFO), never reads without end (/dev/zero)."""
-    try:
-        # O_NONBLOCK: opening a FIFO that nobody writes must not wait.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except FileNotFoundError:
-        raise _refused(name, "HX-1001", "no such file") from None
-    except PermissionError:
-        raise _refused(name, "HX-1001", "permission denied") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _refused(name, "HX-1001", f"cannot be opened ({reason})") from None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise _refused(name, "HX-1001", f"this is {kind}")
-        chunks, length = [], 0
-        # By length: what stat says about a growing or synthetic file need not be true.
-        while length <= MAX_BYTES and (chunk := os.read(descriptor, MAX_BYTES + 1 - length)):
-            chunks.append(chunk)
-            length += len(chunk)
-    except OSError as error:
-        raise _refused(name, "HX-1001", f"cannot be read ({error.strerror})") from None
-    finally:
-        os.close(descriptor)
-    if length > MAX_BYTES:
-        raise _refused(name, "HX-1003", _too_long())
-    return b"".join(chunks)
 
 
 def _decode(text: bytes, name: str) -> str:

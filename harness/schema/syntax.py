@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ruamel.yaml.error import MarkedYAMLError
@@ -34,6 +35,9 @@ _KNOWN = (
 )
 
 
+_TOO_FAR = ("but found '<block mapping start>'", "but found '<block sequence start>'")
+
+
 def place_of(error: MarkedYAMLError) -> Any:
     """The mark that shows the mistake: where a quotation mark was opened, else where the scanner gave up."""
     if "quoted scalar" in (error.context or "") and "unexpected" in (error.problem or ""):
@@ -41,26 +45,86 @@ def place_of(error: MarkedYAMLError) -> Any:
     return error.problem_mark or error.context_mark
 
 
-def explain(error: MarkedYAMLError, text: str) -> tuple[str, str]:
-    """(what is wrong, what to do) for a syntax error in `text`."""
+def explain(error: MarkedYAMLError, text: str) -> tuple[str, str, tuple[int, int] | None]:
+    """(what is wrong, what to do, line and column from 1 where that is known better than by `place_of`)."""
     said = f"{error.context or ''} {error.problem or ''}"
     mark = error.problem_mark or error.context_mark
-    line = _line(text, mark.line) if mark is not None else ""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
     column = mark.column if mark is not None else 0
-    before = line[: column + 1]
-    if "cannot start any token" in said and line[column : column + 1] == "\t":
-        if not before.strip():
-            return "a tab is used for indentation", "use spaces"
+    words = _of_tabs(said, line, column) or _of_brackets(said, line, column)
+    if words is not None:
+        return *words, None
+    return _of_missing(said, lines, mark.line if mark is not None else 0) or (
+        *_of_scanner(said, line, column, error),
+        None,
+    )
+
+
+def _of_tabs(said: str, line: str, column: int) -> tuple[str, str] | None:
+    is_indentation = "\t" in line[: len(line) - len(line.lstrip())]
+    if "cannot start any token" in said and line[column : column + 1] == "\t" and not is_indentation:
         return "a tab is used between the key and the value", "use a space"
-    if "flow" in said and "${" in line:
+    if is_indentation and any(part in said for part, *_ in (*_KNOWN, ("cannot start any token",))):
+        return "a tab is used for indentation", "use spaces"
+    return None
+
+
+def _of_brackets(said: str, line: str, column: int) -> tuple[str, str] | None:
+    """Inside { } and [ ] a bracket of a text's own ends the text."""
+    if "flow" not in said or column == 0:
+        return None
+    before, here = line[column - 1], line[column : column + 1]
+    if here == "{" and before == "$":
         return "${...} inside { } or [ ] must be quoted", 'write "${name}" with quotes'
+    if here == "[" and (before.isalnum() or before == "_"):
+        name = re.search(r"[\w.]*$", line[:column])
+        bank, inner = name[0] if name else "", line[column + 1 :].partition("]")[0].strip()
+        if not inner.isdigit():
+            return "a range has no word here", f'one of them is "{bank}[1]", all of them are {bank}'
+        return "a name with [ ] inside { } or [ ] must be quoted", f'write "{bank}[{inner}]"'
+    return None
+
+
+def _of_missing(said: str, lines: list[str], number: int) -> tuple[str, str, tuple[int, int]] | None:
+    """What is missing for the line to be an entry of the list above, or a key of the mapping around it."""
+    if not any(part in said for part in ("expected <block end>", "could not find expected ':'", *_TOO_FAR)):
+        return None
+    # the scanner marks where it gave up: the line of the mistake is that one, or the last one with a text before it
+    for at in (number, next((k for k in range(number - 1, -1, -1) if lines[k].strip()), number)):
+        line = lines[at] if at < len(lines) else ""
+        place = (at + 1, len(line) - len(line.lstrip()) + 1)
+        if glued := re.match(r"\s*(?:- )?([A-Za-z_]\w*):[^\s:]", line):
+            return f"a blank is missing behind '{glued[1]}:'", "write 'key: value'", place
+        if _is_entry(lines, at):
+            return "'- ' is missing before this entry of the list", "begin each entry with '- '", place
+    return None
+
+
+def _is_entry(lines: list[str], number: int) -> bool:
+    """Whether a line stands where the entries of a list above it begin, or their text, without a '- ' of its own."""
+    line = lines[number] if number < len(lines) else ""
+    indent = len(line) - len(line.lstrip())
+    if not line.strip() or line.lstrip().startswith(("- ", "#")):
+        return False
+    for above in reversed(lines[:number]):
+        if not above.strip() or above.lstrip().startswith("#"):
+            continue
+        dash = len(above) - len(above.lstrip())
+        if above.lstrip().startswith("- "):
+            is_whole = above.rstrip().endswith(("}", "]")) or ":" not in above
+            return indent == dash or (indent == dash + 2 and is_whole)
+        if dash <= indent and not line.lstrip().startswith("{"):
+            return False
+    return False
+
+
+def _of_scanner(said: str, line: str, column: int, error: MarkedYAMLError) -> tuple[str, str]:
     if "cannot start any token" in said:
         char = shown(line[column : column + 1])
         return f"a text cannot begin with {char}", "quote the text"
     for part, message, hint in _KNOWN:
         if part in said:
-            if line[: len(line) - len(line.lstrip())].count("\t"):
-                return "a tab is used for indentation", "use spaces"
             return message, hint
     if "flow mapping" in said:
         return "a '}' or ',' is missing", _opened(error)
@@ -71,8 +135,3 @@ def explain(error: MarkedYAMLError, text: str) -> tuple[str, str]:
 
 def _opened(error: MarkedYAMLError) -> str:
     return f"the bracket was opened in line {error.context_mark.line + 1}" if error.context_mark is not None else ""
-
-
-def _line(text: str, number: int) -> str:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return lines[number] if number < len(lines) else ""

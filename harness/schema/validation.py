@@ -15,6 +15,7 @@ from harness.schema.fields import LocatedError
 from harness.schema.problems import MAX_PROBLEMS, Problem, ProblemsError, nearest
 from harness.schema.walk import Place, Walker, allowed_keys
 from harness.schema.words import KINDS, Words, kinds_expected, say
+from harness.spelling import meant_parameter
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -190,4 +191,6 @@ def _problem(source: Source, said: tuple[_Error, Words], prefix: Loc) -> Problem
         loc, is_key = (*loc, *cause.loc), cause.key
     elif words.inner:
         loc = (*loc, words.inner)
-    return source.problem(loc, words.code, words.message, words.hint, key=is_key)
+    meant = meant_parameter(error.value)
+    hint = f"did you mean {meant}?" if meant else words.hint
+    return source.problem(loc, words.code, words.message, hint, key=is_key)

@@ -90,7 +90,7 @@ def _kind_hint(kinds: list[str], value: Any) -> str:
         return "write the number alone" if value[:1].isdigit() else ""
     if isinstance(value, str) and "bool_type" in kinds and value.lower() in {"on", "off", "yes", "no", "y", "n"}:
         return f"write {'true' if value.lower() in {'on', 'yes', 'y'} else 'false'}"
-    if "list_type" in kinds and not isinstance(value, list) and value is not None:
+    if any(KINDS[kind] == "a list" for kind in kinds) and not isinstance(value, list) and value is not None:
         return "begin each entry with '- '"
     return ""
 

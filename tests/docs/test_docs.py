@@ -104,6 +104,10 @@ def test_the_step_of_the_guide_works_when_it_is_installed(tmp_path, fault, code)
     assert done.returncode == code, done.stdout + done.stderr
     if code:
         assert "never below 165 L/min" in done.stdout
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("165 L/min", "165 kPa"))
+    done = harness("check", "plan.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "HX-1352 'kPa' is a pressure, but 'L/min' (flow) is needed" in done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -145,7 +145,7 @@ def own_processes(root: int) -> list[int]:
         ("fail", "59", False, "v2.cred", 1),
         ("error", "10", True, "v2.cred", 3),
         ("error of version 3", "10", True, "v3.cred", 3),
-        ("bad credentials", "10", True, "bad.cred", 3),
+        ("bad credentials", "10", True, "bad.cred", 2),
     ],
 )
 def test_no_secret_leaves_its_file(
