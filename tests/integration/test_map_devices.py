@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from harness.device.build import DeviceBuilder
 from harness.errors import IdentityError
 from harness.quantity import convert
 from harness.schema.station import DeviceEntry
-from sim.servers.host import SocketHost
+from sim.network import MemoryNetwork
+from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
 from tests import maps
 from tests.maps import compare
@@ -34,19 +36,21 @@ def made(name, model=""):
 
 @asynccontextmanager
 async def serving(fake):
-    """The port of a device that is served."""
-    listener = await SocketHost().serve_stream(ModbusServer(fake.bank).tcp)
+    """Makes the harness' own device by the name of a profile, in front of a device that is served."""
+    network = MemoryNetwork()
+    listener = await MemoryHost(network).serve_stream(ModbusServer(fake.bank).tcp)
+
+    def device(name):
+        profile = compare.modbus_profiles()[name]
+        entry = DeviceEntry.model_validate(
+            {"profile": name, "address": f"modbus+tcp://127.0.0.1:{listener.port}/{UNIT}"}
+        )
+        return DeviceBuilder(Clock(), maps.ROOT, network).make("dut", entry, profile, entry.address)
+
     try:
-        yield listener.port
+        yield device
     finally:
         await listener.close()
-
-
-def opened_by(name, port):
-    """The harness' own device by a profile."""
-    profile = compare.modbus_profiles()[name]
-    entry = DeviceEntry.model_validate({"profile": name, "address": f"modbus+tcp://127.0.0.1:{port}/{UNIT}"})
-    return DeviceBuilder(Clock(), maps.ROOT).make("dut", entry, profile, entry.address)
 
 
 @pytest.mark.parametrize(("name", "source"), PAIRS)
@@ -55,15 +59,15 @@ def test_a_device_of_the_map_reads_as_the_map_says(name, source):
     points = {p.name.replace("[]", f"[{p.row}]"): p for p in points_of(JUDGED[name]) if not p.is_control}
 
     async def main():
-        async with serving(fake) as port:
-            device = opened_by(name, port)
+        async with serving(fake) as made_by:
+            device = made_by(name)
             try:
                 await device.open()
                 return dict(zip(points, await device.read(list(points)), strict=True))
             finally:
                 await device.close()
 
-    readings = run(main)
+    readings = run(main, rate=math.inf)
     judged = 0
     for key, point in points.items():
         found = read.at(point.address)
@@ -109,9 +113,9 @@ def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
 
     async def main():
         let_in = set()
-        async with serving(fake) as port:
+        async with serving(fake) as made_by:
             for other in compare.modbus_profiles():
-                device = opened_by(other, port)
+                device = made_by(other)
                 try:
                     await device.open()
                     let_in.add(other)
@@ -121,6 +125,6 @@ def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
                     await device.close()
         return let_in
 
-    let_in = run(main)
+    let_in = run(main, rate=math.inf)
     assert name in let_in
     assert let_in <= family(name) | (set() if is_told else BY_TEXT_ONLY.get(name, set()))
