@@ -31,6 +31,8 @@ PAIRS = [(name, source) for name, profile in JUDGED.items() for source in compar
 def made(name, model=""):
     """A device of all the maps that a profile was compared with."""
     profile = JUDGED[name]
+    if missing := set(compare.named_maps(profile)) - set(compare.maps_of(profile)):
+        pytest.skip(f"a part of such a device is told by a map that is not here: {', '.join(missing)}")
     return MapDevice(profile, [read_map(each) for each in compare.maps_of(profile)], random.Random(name), model)
 
 
@@ -90,7 +92,6 @@ def test_a_device_of_the_map_reads_as_the_map_says(name, source):
 
 
 BY_TEXT_ONLY = {
-    "shelf/delta_bbubu123ae000": {"shelf/delta_ecd27010006"},
     "shelf/delta_ecd68000047": {"shelf/orv3_hpr_psu_shelf"},
     "shelf/orv3_hpr_storage_shelf": {"shelf/orv3_hpr_psu_shelf"},
 }

@@ -74,16 +74,17 @@ def differences(profile: ModbusProfile) -> list[Difference]:
     if not maps:
         return []
     found: list[Difference] = []
+    is_whole = len(maps) == len(named_maps(profile))  # what none of them knows, one that is not here may know
     for point in points_of(profile):
         entries = [(each, entry) for each in maps if (entry := each.at(point.address)) is not None]
-        if not entries:
+        if not entries and is_whole:
             found.append(Difference(profile.profile, point.title, "any", "address", f"{point.address}", "nothing"))
-        known = {bit for _, entry in entries for bit in entry.bits}
+        known = {bit for _, entry in entries for bit in entry.bits} if is_whole else set(point.bits)
         for each, entry in entries:
             found += _point(profile.profile, each, point, entry, known)
     for each in maps:
         found += _device(profile, each)
-    found += _requests(profile, maps)
+    found += _requests(profile, maps) if is_whole else []
     return list({each.key: each for each in found}.values())
 
 
@@ -225,4 +226,4 @@ def unexplained(profile: ModbusProfile) -> list[Difference]:
 def stale() -> list[Explanation]:
     """Explanations of what no longer differs."""
     found = {each.key for profile in modbus_profiles().values() for each in differences(profile)}
-    return [each for each in explanations() if each.key not in found]
+    return [each for each in explanations() if each.key not in found and is_here(each.map)]

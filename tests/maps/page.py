@@ -32,10 +32,13 @@ def lines(old: str) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     why = explanations()
     for name, profile in modbus_profiles().items():
-        yield from (_row_of(old, name, source) for source in named_maps(profile) if source not in maps_of(profile))
-        for source, count in compared(profile).items():
+        counts = compared(profile)
+        for source in named_maps(profile):
+            if source not in counts:
+                yield _row_of(old, name, source)
+                continue
             explained = sum(each.map == source for each in differences(profile))
-            yield f"| {name} | {source} | {len(points_of(profile))} | {count} | {explained} |"
+            yield f"| {name} | {source} | {len(points_of(profile))} | {counts[source]} | {explained} |"
     yield ""
     yield "## Nothing outside has judged"
     yield ""

@@ -25,7 +25,8 @@ MEANS = {
     "hex": "exchanger", "hx": "exchanger", "hsc": "protection", "opt": "optional", "button": "stop",
     "uptime": "up time", "reservoir": "reservoir level", "deassert": "not", "supply": "outlet", "return": "inlet",
     "rotationalpos": "angle", "liquidflow": "flow", "dcdc": "dcdc converter",
-    "ambient": "air", "leakage": "leak", "leaks": "leak",
+    "supercap": "capacitor", "super": "", "cap": "capacitor", "thermister": "thermistor", "throtting": "throttling",
+    "pskill": "power kill", "ambient": "air", "leakage": "leak", "leaks": "leak",
     "target": "setpoint", "capacity": "charge", "outage": "outages", "counter": "", "status": "", "register": "",
     "set": "", "the": "", "of": "", "rpu": "", "psu": "", "bbu": "", "pmm": "", "cbu": "", "it": "",
 }  # fmt: skip
