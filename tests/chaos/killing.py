@@ -20,7 +20,7 @@ from harness.telemetry.reading import open_for_reading
 from tests.chaos.table import Row
 from tests.integration import forked
 from tests.integration.forked import Forked
-from tests.integration.guarded_tools import OUTLETS, Bay, is_alive, said
+from tests.integration.guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, Bay, is_alive, said
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ schema: 1
 plan: chaos
 coverage: 10 %
 steps:
-  - {step: power_on, outlets: pdu.outlet, stagger: 50 ms}
+  - POWER_ON
   - {step: set, name: flow, control: cdu.flow_setpoint, to: 35 L/min}
   - {step: hold, for: LENGTH, watch: [{signal: cdu.supply_temperature, max: 90 degC}]}
 """
@@ -67,9 +67,9 @@ class Yard(Bay):
         self.real = folder / "real.yaml"
         self.real.write_text(text)
         self.acks = folder / "acks"
-        self.plan.write_text(PLAN.replace("LENGTH", "60 s"))
+        self.plan.write_text(PLAN.replace("POWER_ON", ONE_BY_ONE).replace("LENGTH", "60 s"))
         self.short = folder / "short.yaml"
-        self.short.write_text(PLAN.replace("LENGTH", "2 s"))
+        self.short.write_text(PLAN.replace("POWER_ON", AT_ONCE).replace("LENGTH", "1 s"))
 
     def run(self, point: str = "", plan: Path | None = None, resume: Path | None = None) -> Forked:
         """Start a run; it may die at a named place."""
@@ -89,17 +89,23 @@ class Yard(Bay):
         return int(struct.unpack("<q", data)[0]) if len(data) == 8 else 0
 
     def settle(self, tally: Tally, folder: Path | None, died: float, within: float) -> None:
-        """Judge one death: outlets off in the truth, the journal whole up to what was acknowledged."""
+        """Judge one death: outlets off in the truth, the journal whole up to what was acknowledged.
+
+        An outlet that was told to go on just before may close later: the truth is watched as long as the guardian acts.
+        """
         tally.count += 1
-        while self.outlets_on():
-            if time.monotonic() - died > within + 10:
-                tally.unsafe += 1
+        pids = self._guardians(folder) if folder is not None else []
+        last_on = died
+        while time.monotonic() - died < within + 20:
+            if self.outlets_on():
+                last_on = time.monotonic()
+            elif not any(is_alive(pid) for pid in pids):
                 break
             time.sleep(0.01)
-        tally.slowest = max(tally.slowest, time.monotonic() - died)
+        tally.unsafe += bool(self.outlets_on())
+        tally.slowest = max(tally.slowest, last_on - died)
         if folder is not None:
             self._judge_journal(tally, folder)
-            self.await_guardian(folder)
 
     def _judge_journal(self, tally: Tally, folder: Path) -> None:
         with open_for_reading(folder / "journal.db") as reader:
@@ -114,10 +120,13 @@ class Yard(Bay):
 
     def await_guardian(self, folder: Path) -> None:
         """The next run must find the station free."""
-        pids = [int(line["pid"]) for line in _diary(folder) if line.get("kind") == "start"]
+        pids = self._guardians(folder)
         end = time.monotonic() + 20
         while any(is_alive(pid) for pid in pids) and time.monotonic() < end:
             time.sleep(0.02)
+
+    def _guardians(self, folder: Path) -> list[int]:
+        return [int(line["pid"]) for line in _diary(folder) if line.get("kind") == "start"]
 
 
 def _diary(folder: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from random import Random
 from tests.chaos import killing
 from tests.chaos.table import check
 
-POINTS = ("intent-durable", "sent", "journal-commit", "safe-between", "result-written")
+POINTS = ("sent", "confirmed", "journal-commit", "safe-begun", "result-written")
 
 
 def test_deaths(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,7 @@ async def main() -> None:
     out, station_file, commands = (Path(each) for each in sys.argv[1:4])
     station = validate(read_source(station_file), Station)
     profiles = {e.profile: load_profile(known_profiles()[e.profile])[0] for e in station.devices.values()}
-    simulation = await sim.start(station, profiles)
+    simulation = await sim.start(station, profiles, lot=str(os.getpid()))
     plain = simulation.plant.command
     with commands.open("w", buffering=1) as log:
 

@@ -6,12 +6,13 @@ that hypothesis makes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ import pytest
 from guarded_tools import Bay, diary, kinds, said, until
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from tests.integration.forked import Forked
 
 STATION = """
 schema: 1
@@ -48,8 +51,8 @@ schema: 1
 plan: two-feeds
 coverage: 90 %
 steps:
-  - {step: power_on, name: feed A, outlets: feed_a.outlet, stagger: 50 ms}
-  - {step: power_on, name: feed B, outlets: feed_b.outlet, stagger: 50 ms}
+  - {step: set, name: feed A, control: feed_a.outlet, to: "on"}
+  - {step: set, name: feed B, control: feed_b.outlet, to: "on"}
   - {step: hold, for: 120 s, watch: [{signal: cdu.flow, min: 1 L/min, for: 29 s}]}
 """
 FEEDS = ("feed_a", "feed_b")
@@ -119,14 +122,17 @@ class TwoFeeds(Bay):
     def on(self) -> int:
         return sum(value > 0.5 for key, value in self.truth().items() if "outlet[" in key and key.endswith("].state"))
 
-    def up(self) -> tuple[Any, Path]:
-        """A run with all outlets on: (runner, folder)."""
-        process = self.start_run()
-        folder = Path(said(process)["folder"])
+    def begin(self) -> None:
+        """Start a run."""
+        self.runner = self.start_run()
+
+    def up(self) -> tuple[Forked, Path]:
+        """The run with all outlets on: (runner, folder)."""
+        folder = Path(said(self.runner)["folder"])
         until(lambda: self.on() == 6, 60)
         time.sleep(1.2)  # every command is confirmed, and every device has been polled since
         self.guardians.append(next(line["pid"] for line in diary(folder) if line["kind"] == "start"))
-        return process, folder
+        return self.runner, folder
 
     def since(self, count: int, decided: str) -> list[tuple[str, float, float]]:
         """What was received after the first `count` commands, counted from the moment of the decision."""
@@ -162,16 +168,23 @@ def by_guardian(bay: TwoFeeds, fault: str) -> Done:
     return Done(bay.since(count, decided), actions)
 
 
+@contextlib.contextmanager
+def two_bays(actions: list[dict[str, Any]]) -> Iterator[list[TwoFeeds]]:
+    """The same bay twice."""
+    with contextlib.ExitStack() as stack:
+        bays = []
+        for _ in range(2):
+            bays.append(TwoFeeds(Path(stack.enter_context(tempfile.TemporaryDirectory())), actions))
+            stack.callback(bays[-1].close)
+        yield bays
+
+
 def compare(actions: list[dict[str, Any]], fault: str) -> None:
     """Carry the same sequence out twice and compare; a feed that is mute delays nothing of the other one."""
-    done = []
-    for way in (by_runner, by_guardian):
-        with tempfile.TemporaryDirectory() as folder:
-            bay = TwoFeeds(Path(folder), actions)
-            try:
-                done.append(way(bay, fault))
-            finally:
-                bay.close()
+    with two_bays(actions) as bays:
+        for bay in bays:
+            bay.begin()  # the one that comes second gets ready meanwhile
+        done = [way(bay, fault) for way, bay in zip((by_runner, by_guardian), bays, strict=True)]
     runner, guardian = done
     waits = [text for text, _ in runner.confirmed if text.startswith("keep")]
     is_last = bool(actions[-1].get("keep"))

@@ -6,16 +6,17 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.safety import armed
+from tests.integration import forked
+from tests.integration.forked import Forked
 from tests.integration.guarded_tools import OUTLETS, is_alive, kinds, said, until
 from tests.integration.hand_tools import harness
-from tests.integration.service_bay import HARNESS, V3, WITHIN_S, ServiceBay
+from tests.integration.service_bay import V3, WITHIN_S, ServiceBay
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -123,15 +124,15 @@ def test_a_frozen_guardian_is_noticed_within_three_seconds(bay: ServiceBay) -> N
 
 def test_credentials_from_the_environment_are_refused_with_this_layer(bay: ServiceBay) -> None:
     bay.station.write_text(bay.station.read_text().replace("{file: pdu.cred}", "{env: PDU_CRED}"))
-    command = [HARNESS, "run", str(bay.plan), "--serial", "RACK-0042"]
-    env = {**bay.env, "PDU_CRED": V3}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done.stderr
-    assert "$PDU_CRED" in done.stderr
+    command = ("run", bay.plan, "--serial", "RACK-0042")
+    done = harness(bay, *command, PDU_CRED=V3)
+    assert done.code == 2, done.said
+    assert "$PDU_CRED" in done.said
     assert bay.armed_files() == []
     assert bay.outlets_on() == 0
-    without = {key: value for key, value in env.items() if key != "HARNESS_ARMED"}
-    process = subprocess.Popen(command, env=without, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (bay.folder / "without.out").open("w") as out:
+        env = {**bay.env, "PDU_CRED": V3, "HARNESS_ARMED": ""}
+        process = Forked(forked.command(*command), env=env, stdout=out, stderr=out)
     try:
         until(lambda: bay.outlets_on() == OUTLETS, 60)
     finally:
