@@ -239,8 +239,8 @@ def test_every_security_level_reads_and_writes(snmpd, auth, priv):
         return await client.get([LOCATION, CONTACT])
 
     assert snmpd.use(user(auth, priv), work) == [
-        (LOCATION, Kind.OCTET_STRING, text),
-        (CONTACT, Kind.OCTET_STRING, b"night shift"),
+        VarBind(LOCATION, Kind.OCTET_STRING, text),
+        VarBind(CONTACT, Kind.OCTET_STRING, b"night shift"),
     ]
     assert parse(snmpd.tool("snmpget", LOCATION))[LOCATION] == (Kind.OCTET_STRING, text)
 
@@ -332,4 +332,4 @@ def test_an_agent_that_was_replaced_is_found_by_reading(mortal):
 
 def test_any_source_works_over_sockets(snmpd):
     found = snmpd.use(LOOK, lambda client: client.get([CONTACT]), any_source=True)
-    assert found == [(CONTACT, Kind.OCTET_STRING, b"night shift")]
+    assert found == [VarBind(CONTACT, Kind.OCTET_STRING, b"night shift")]
