@@ -268,3 +268,15 @@ def test_a_soak_that_fails_is_not_followed_by_full_load(tmp_path):
     assert ran.outcome.verdict is Verdict.FAIL, ran.reason
     assert ran.step("burn-in").verdict is Verdict.FAIL
     assert ran.step("full load again").verdict is Verdict.SKIPPED
+
+
+@pytest.mark.parametrize("later", [(), (POWER,)])
+def test_check_tells_an_open_gate_before_a_step_that_switches_on_by_names_in_its_own_code(later, tmp_path, monkeypatch):
+    monkeypatch.setattr(project_module, "known_steps", lambda: {**known_steps(), "unasked": switch_on_unasked})
+    gate = GATES["check"].replace("MORE", ", on_fail: continue")
+    path = write_plan(tmp_path, "\n".join(f"- {each}" for each in (gate, "{step: unasked}", *later)))
+    assert open_gates(load_project(path, load_station(STATION))) == [
+        "gate: power goes on even when this step (`on_fail: continue`) FAILs or is INCONCLUSIVE"
+    ]
+    path = write_plan(tmp_path, f"- {{step: unasked}}\n- {gate}")
+    assert open_gates(load_project(path, load_station(STATION))) == [], "nothing comes after it"
