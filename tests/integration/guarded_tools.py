@@ -127,9 +127,26 @@ class Bay:
             process.wait()
             assert process.stdout is not None
             process.stdout.close()
-        for pid in self.guardians:
+        for pid in {*self.guardians, *watchers_of(self.folder)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def watchers_of(folder: Path) -> list[int]:
+    """The guardians that the records in a folder name and that still live: a run that its test never met has one too.
+
+    A supervisor is a process that the test started itself. The number of a guardian that is gone may be another's now.
+    """
+    records = [path.parent for path in folder.rglob("guardian.jsonl")]
+    told = [line["pid"] for record in records for line in diary(record) if line["kind"] == "start"]
+    return [int(pid) for pid in told if b"harness.guardian" in _command(int(pid))]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def said(process: Forked) -> dict[str, Any]:
