@@ -13,7 +13,7 @@ from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
 from harness.device.wire import Command, Read
 from harness.errors import DeviceError, RefusedError
 from harness.quantity import Quality
-from harness.schema.profile import RedfishProfile, RedfishSignal
+from harness.schema.profile import RedfishProfile, RedfishSignal, RedfishWhere
 from harness.transport.again import Again
 from harness.transport.redfish import RedfishClient
 from harness.transport.redfish.client import NoResourceError, SlowError
@@ -154,6 +154,8 @@ class RedfishLink:
                 self._found[name] = members[number - 1]
         for group, repeat in self.profile.repeat.items():
             members = await self._members(self._fill(repeat.walk, ""))
+            if repeat.where is not None:
+                members = await self._chosen(members, repeat.where)
             self._rows[group] = members[: repeat.count]
             self.rows_found[group] = len(members)
             if (more := len(members) - repeat.count) > 0:
@@ -172,6 +174,11 @@ class RedfishLink:
                     self._absent.add((group, row))
             if count := sum(each == group for each, _ in self._absent):
                 self.notes.append(f"{group}: {count} of {len(self._rows[group])} say Absent and count in no total")
+
+    async def _chosen(self, members: Sequence[str], rule: RedfishWhere) -> list[str]:
+        """The members for which a rule holds; what could not be read at open may well be one of them."""
+        found, _ = await redfish_values.fetch(self.client, members)
+        return [each for each in members if _is_chosen(found[each], rule)]
 
     async def _members(self, collection: str | None) -> list[str]:
         """The members of a collection; none when the service does not have it."""
@@ -298,6 +305,12 @@ def _folded(spec: RedfishSignal) -> dict[str, float]:
 
 def _states(spec: RedfishSignal) -> tuple[str, ...] | None:
     return None if spec.is_text or spec.states == "any" else tuple(state.casefold() for state in spec.states)
+
+
+def _is_chosen(resource: JsonObject | Quality, rule: RedfishWhere) -> bool:
+    if isinstance(resource, Quality):
+        return resource is not Quality.BAD_MISSING
+    return at(resource, rule.pointer) in rule.one_of
 
 
 def _is_there(resource: JsonObject | Quality, pointer: str) -> bool:

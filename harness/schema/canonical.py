@@ -23,6 +23,7 @@ SIGNALS: Mapping[str, tuple[str, ...]] = {
     "environment": ("temperature", "humidity"),
     "valve": ("position",),
     "switch": ("port.state",),
+    "tray": ("power", "power_state", "leak"),
 }
 CONTROLS: Mapping[str, tuple[str, ...]] = {
     "cdu": ("pump", "mode", "flow_setpoint", "pump_speed"),

@@ -45,6 +45,7 @@ from harness.schema.profile_redfish import (
     RedfishProfile,
     RedfishRepeat,
     RedfishSignal,
+    RedfishWhere,
 )
 from harness.schema.profile_scpi import (
     ScpiControl,
@@ -96,6 +97,7 @@ __all__ = [
     "RedfishProfile",
     "RedfishRepeat",
     "RedfishSignal",
+    "RedfishWhere",
     "ScpiControl",
     "ScpiOptions",
     "ScpiProfile",

@@ -17,7 +17,7 @@ SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
 DeviceClass = Literal[
     "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber",
-    "environment",
+    "environment", "tray",
 ]  # fmt: skip
 CLASSES: tuple[str, ...] = get_args(DeviceClass)
 """Every class of devices."""

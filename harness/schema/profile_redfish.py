@@ -80,6 +80,14 @@ class RedfishFind(Model):
     """Which member, counted from 1 in the service's order; or `{name}` of a parameter."""
 
 
+class RedfishWhere(Model):
+    """A rule for members of a collection: what one of their texts says. It is asked once, at open."""
+
+    pointer: Annotated[StrictText, Field(pattern="^/")]
+    """Where the text stands in the member, as a JSON pointer: `/ReadingType`."""
+    one_of: Annotated[tuple[StrictText, ...], Field(min_length=1)]
+
+
 class RedfishRepeat(Model):
     """The members of a collection: `pump[1].speed` ..."""
 
@@ -87,6 +95,8 @@ class RedfishRepeat(Model):
     """Members at most."""
     walk: StrictText
     """Path of the collection, asked for at open. Rows are counted from 1 in the service's order."""
+    where: RedfishWhere | None = None
+    """Only members for which this holds (a collection of sensors of every kind)."""
     signals: dict[str, RedfishSignal] = Field(default_factory=dict)
     sim_rows: Annotated[int, Field(ge=0, le=512)] = 0
     """Rows that the simulated twin has; 0: as many as the plant."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from harness.schema.profile import RedfishProfile, RedfishSignal
@@ -40,12 +41,20 @@ class RedfishTree:
                 self._found[name] = self._member(collection, each)
         for repeat, group in profile.repeat.items():
             for index in twin.indices(repeat):
-                self._member(self._fill(group.walk, ""), index)
+                path = self._row(repeat, index)
+                if group.where is not None:
+                    kind = group.where.one_of[0]
+                    self._resource(path).append((_tokens(group.where.pointer), partial(str, kind)))
         for point in points(twin).values():
             self._add(point)
 
-    def _member(self, collection: str, number: int) -> str:
-        path = f"{collection}/{collection.rpartition('/')[2]}-{number:02d}"
+    def _row(self, repeat: str, index: int) -> str:
+        """The resource of a row; repetitions that choose from one collection have members of their own there."""
+        group = self._profile.repeat[repeat]
+        return self._member(self._fill(group.walk, ""), index, repeat if group.where is not None else "")
+
+    def _member(self, collection: str, number: int, name: str = "") -> str:
+        path = f"{collection}/{name or collection.rpartition('/')[2]}-{number:02d}"
         known = self._members.setdefault(collection, [])
         if path not in known:
             known.append(path)
@@ -71,11 +80,9 @@ class RedfishTree:
             return  # a sum is the client's own
         row = ""
         if point.index is not None:
-            group = self._profile.repeat[point.name.partition("[")[0]]
-            row = self._member(self._fill(group.walk, ""), point.index)
+            row = self._row(point.name.partition("[")[0], point.index)
         path = self._fill(spec.path or "{i}", row, point.index)
-        tokens = [token.replace("~1", "/").replace("~0", "~") for token in spec.pointer.split("/")[1:]]
-        self._resource(path).append((tokens, _getter(point, spec)))
+        self._resource(path).append((_tokens(spec.pointer), _getter(point, spec)))
 
     def look(self, path: str) -> Resource | None:
         """The resource at a path as it is now; None when there is none."""
@@ -102,6 +109,11 @@ class RedfishTree:
         for tokens, get in values:
             _put(resource, tokens, get())
         return resource
+
+
+def _tokens(pointer: str) -> list[str]:
+    """The parts of a JSON pointer (RFC 6901)."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def _put(resource: Resource, tokens: list[str], value: Any) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.schema.profile import RedfishFind, RedfishOptions, RedfishProfile, RedfishRepeat, RedfishSignal
+from harness.schema.profile import (
+    RedfishFind,
+    RedfishOptions,
+    RedfishProfile,
+    RedfishRepeat,
+    RedfishSignal,
+    RedfishWhere,
+)
 from tests.keys.commands import command_bench
 from tests.keys.common import SHOWN, profile_rows, profile_shown_rows, signal_rows, twin_signal_rows
 from tests.keys.device_bench import device_bench, error, value
@@ -57,6 +64,7 @@ x = value("x")
 NO_PLACE = {f"{X}/path": ABSENT, f"{X}/pointer": ABSENT}
 HIGH = {f"{X}/pointer": "/Text", f"{X}/answers": {"up": "high"}}
 FOUND = {f"{FIND}/part": {"collection": f"{Service.ROOT}/Cells", "member": 1}, X: {"path": "{part}", "pointer": "/V"}}
+CHOSEN = {f"{CELL}/where": {"pointer": "/State", "one_of": ["Hm"]}}
 WORST = {**NO_PLACE, f"{X}/max_of": "cell.state", f"{X}/enum": {"none": 0, "damp": 1, "dry": 3}}
 """The second cell is damp, the first dry; which of the two is worse is said by the numbers of the words."""
 
@@ -122,6 +130,17 @@ TABLES = [
             Row("count", 1, value("cell[2].v"), 300.0, "no such signal"),
             Row("walk", f"{Service.ROOT}/Others", value("cell[1].v"), 200.0, 400.0),
             Row("signals", {"w": {"pointer": "/W"}}, value("cell[1].w"), "no such signal", 5.0),
+            Row("where", {"pointer": "/State", "one_of": ["Hm"]}, value("cell[1].v"), 200.0, 300.0),
+        ],
+    ),
+    Table(
+        RedfishWhere,
+        f"{CELL}/where",
+        FILES,
+        BENCH,
+        [
+            Row("pointer", "/Status", value("cell[1].v"), 300.0, "no such signal", CHOSEN),
+            Row("one_of", ["OK"], value("cell[1].v"), 300.0, 200.0, CHOSEN),
         ],
     ),
     Table(
