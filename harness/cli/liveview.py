@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -24,6 +24,7 @@ from harness.cli.keyline import key_line
 from harness.cli.terminal import Output
 from harness.clock import iso
 from harness.engine.log import Event
+from harness.engine.project import PlannedStep
 from harness.engine.runner import Runner
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict
@@ -172,13 +173,14 @@ class LiveView:
         total = clock_text(now - runner.started)
         about = f"{'about' if is_known else 'at least'} {clock_text(left)} left" if left else "almost done"
         stop = runner.found.stop
-        yield Text(f" elapsed {total}, {about}" + (", virtual time" if runner.clock.is_virtual else ""))
+        clock = "virtual time" if runner.clock.is_virtual else f"{iso(runner.clock.wall_ns())[11:19]} UTC"
+        yield Text(f" elapsed {total}, {about}, {clock}")
         if stop is not None:
             colour = VERMILLION
             yield Text(one_line(f" {SYMBOL[stop.verdict]} {stop.verdict}: {stop.reason}"), style=f"bold {colour}")
             yield Text(" making the rack safe ...", style=f"bold {colour}")
             return
-        name = running.title if running is not None else "safe state" if done >= len(steps) else "opening devices"
+        name = running.title if running is not None else _between(runner, steps[done:])
         number = min(done + 1, len(steps))
         section = f" ({running.section})" if running is not None and running.section != "steps" else ""
         symbol = "▌▌ PAUSED in" if runner.desk.is_paused else SYMBOL[Verdict.RUNNING]
@@ -192,6 +194,13 @@ class LiveView:
             Text(f"step {clock_text(elapsed)}"),
         )
         yield bar
+
+
+def _between(runner: Runner, ahead: Sequence[PlannedStep]) -> str:
+    """What goes on when no step does."""
+    if runner.bench is None:
+        return "opening devices"
+    return f"before {ahead[0].title}" if ahead else "safe state"
 
 
 def _wanted_signals(runner: Runner) -> dict[str, tuple[Check | None, str]]:

@@ -93,7 +93,7 @@ def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
     found = run.runner.found
     hints = [one.hint for one in latest(found.steps) if one.hint]
     if is_idle(found.steps) and result.verdict == Verdict.INCONCLUSIVE:
-        hints = hints or ["give the plan something to judge: a measurement with a limit, a watch, a check"]
+        hints = hints or ["tell whoever wrote the plan: it judges nothing (no limit, no watch, no check)"]
     if found.stop is not None and found.stop.hint:
         hints = [found.stop.hint]
     return RunOutcome(

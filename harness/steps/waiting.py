@@ -106,13 +106,21 @@ async def settle(ctx: StepContext, p: Settle) -> None:
                 slope = window.statistic("slope")
                 if abs(slope) <= limit:
                     return
-            ctx.progress((now - started) / p.within, f"slope {slope * 60:.3g} {difference_unit(info.unit)}/min")
+            ctx.progress((now - started) / p.within, _slope(slope, info.unit) or f"slope known after {p.over:g} s")
             await ctx.sleep(ctx.period(p.signal))
-    if not recent:
-        raise BadValueError(f"{p.signal} gave no good sample in {p.within:g} s", operation="settle")
-    unit = difference_unit(info.unit)
-    found, allowed = f"{slope * 60:.3g} {unit}/min", f"{limit * 60:.3g} {unit}/min"
-    raise StepFailedError(f"{p.signal} still changes by {found} after {p.within:g} s, limit {allowed}")
+    if not recent or slope != slope:
+        few = "no good sample" if not recent else f"good samples for less than the {p.over:g} s of a slope"
+        raise BadValueError(f"{p.signal} gave {few} in {p.within:g} s", operation="settle")
+    found, allowed = _slope(slope, info.unit), _slope(limit, info.unit)
+    raise StepFailedError(
+        f"{p.signal} still changes by {found} after {p.within:g} s, limit {allowed}",
+        hint=f"look at what drives {p.signal}",
+    )
+
+
+def _slope(per_second: float, unit: str) -> str:
+    """A change in words, `0.5 K/min`; '' while it is not known."""
+    return f"{per_second * 60:.3g} {difference_unit(unit)}/min" if per_second == per_second else ""
 
 
 class Hold(Params):
