@@ -290,6 +290,8 @@ class Frame:
     values: npt.NDArray[np.float64]
     qualities: npt.NDArray[np.uint8]
     texts: Mapping[int, str] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    """Why a value is none, by index, where more is known than its quality says."""
 
 
 def as_json(value: Any) -> Any:

@@ -69,6 +69,7 @@ class Device:
         self._groups: dict[str, Group] = {}
         self._plans: dict[tuple[str, ...], tuple[ReadPlan, Scaling]] = {}
         self._texts: dict[int, str] = {}
+        self._reasons: dict[int, str] = {}
         self._values = np.empty(0)
         self._qualities = np.empty(0, dtype=np.uint8)
         self._unroller = CounterUnroller([], 0)
@@ -122,7 +123,7 @@ class Device:
         count = len(self._points)
         self._values = np.full(count, np.nan)
         self._qualities = np.full(count, Quality.BAD_MISSING, dtype=np.uint8)
-        self._texts = {}
+        self._texts, self._reasons = {}, {}
         self._plans.clear()
         self._groups.clear()
         start = 0
@@ -210,6 +211,9 @@ class Device:
                 self._texts = self._texts | texts  # a new one: frames that were handed on keep theirs
             places = list(reply.texts)
             qualities[places] = bad[places]
+        if reply.reasons or self._reasons:
+            kept = {k: why for k, why in self._reasons.items() if not part.start <= k < part.stop}
+            self._reasons = kept | {part.start + k: why for k, why in reply.reasons.items()}
 
     def _good(self, now: float) -> Frame:
         done = self._clock.monotonic()
@@ -229,7 +233,7 @@ class Device:
         if slow.plan is not None and done - slow.read_at > 3 * self.entry.slow:
             part = qualities[slow.part]
             part[part == Quality.GOOD] = Quality.STALE
-        return Frame(self.name, self._clock.wall_ns(), done, values, qualities, self._texts)
+        return Frame(self.name, self._clock.wall_ns(), done, values, qualities, self._texts, self._reasons)
 
     def _is_frozen(self, now: float) -> bool:
         """Whether the device's heartbeat stands still; told when that begins and when it is over."""
@@ -315,7 +319,8 @@ class Device:
             quality = override if override or info.is_text else Quality(int(qualities[k]))
             value = float(values[k])
             text = reply.texts.get(k, "") if info.is_text else info.word(value)
-            readings.append(Reading(info.name, value, info.unit, quality, wall, mono, text))
+            why = reply.reasons.get(k, "")
+            readings.append(Reading(info.name, value, info.unit, quality, wall, mono, text, why))
         return readings
 
     # --- writing -----------------------------------------------------------------------------------------------------

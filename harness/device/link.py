@@ -35,6 +35,8 @@ class Reply:
     """What was learnt of the device on the way and is worth telling (a register that it refuses)."""
     refusals: int = 0
     """Requests that the device refused."""
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why a value is none, by position, where more is known than its quality says."""
 
     @classmethod
     def empty(cls, count: int) -> Reply:

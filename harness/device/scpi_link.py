@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -16,6 +17,10 @@ from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
 from harness.transport.visa import Instrument
 from harness.transport.visa_manners import Manners
 
+_LONGEST_SHOWN = 48
+_BEGINS = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+_COMMA = re.compile(r",[0-9]+$")
+_NOT_A_NUMBER = 9.905e37
 _OVERFLOW = 9.9e37
 """IEEE 488.2 / SCPI-99: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
 
@@ -67,6 +72,7 @@ class ScpiReadPlan:
         if place.index >= 0:
             if place.index >= len(parts):
                 reply.qualities[k] = Quality.BAD_MISSING
+                reply.reasons[k] = f"it answers {_shown(answer)}, of which there is no value number {place.index + 1}"
                 return
             part = parts[place.index].strip()
         if spec.is_text:
@@ -75,14 +81,36 @@ class ScpiReadPlan:
             code = place.codes.get(part.upper())
             if code is None:
                 reply.qualities[k] = Quality.BAD_DECODE
+                reply.reasons[k] = f"it answers {_shown(part)}, which is none of {', '.join(place.codes)}"
             else:
                 reply.raw[k] = code
         elif spec.suffix and not part.endswith(spec.suffix):
             reply.qualities[k] = Quality.BAD_DECODE
+            reply.reasons[k] = f"it answers {_shown(part)}, without the {spec.suffix!r} that its profile expects"
         else:
             number = reply.raw[k] = _number(part.removesuffix(spec.suffix))
             if number != number:
                 reply.qualities[k] = Quality.BAD_NAN
+                reply.reasons[k] = f"it answers {_shown(part)}, {_no_number(part)}"
+
+
+def _shown(answer: str) -> str:
+    """An answer as it came, short."""
+    return repr(answer[:_LONGEST_SHOWN] + ("..." if len(answer) > _LONGEST_SHOWN else ""))
+
+
+def _no_number(part: str) -> str:
+    """Why an answer is no measurement."""
+    value = number_of(part)
+    if value == value:
+        return "which means not a number" if abs(value) >= _NOT_A_NUMBER else "which means overload"
+    found = _BEGINS.match(part)
+    if found is None:
+        return "which is no number"
+    rest = part[found.end() :]
+    if _COMMA.match(rest):
+        return "a decimal comma: set the instrument to decimal points"
+    return f"a number with {rest.strip()!r} behind it: its profile expects no unit there (`suffix`)"
 
 
 class ScpiLink:

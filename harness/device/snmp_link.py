@@ -108,6 +108,7 @@ class SnmpReadPlan:
             if (problem := next((each.problem for each in answers[at : at + _places(self._bounds[k])]), ""))
         }
         reply.notes += [f"{name} cannot be read: {why}" for name, why in problems.items() if name not in told]
+        reply.reasons = {k: problems[self._points[k].name] for k, _ in bad if self._points[k].name in problems}
         if told:
             own = {point.name for point in self._points} & told
             reply.notes += [f"{name} is read again" for name in sorted(own - problems.keys())]

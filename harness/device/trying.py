@@ -114,10 +114,11 @@ async def _rows(device: Device, points: Sequence[SignalPoint]) -> list[Row]:
     rows = []
     for k, point in enumerate(points):
         info = point.info("")
+        why = f": {reply.reasons[k]}" if k in reply.reasons else ""
         quality = Quality(int(reply.qualities[k])) or (Quality.GOOD if info.is_text else Quality(int(qualities[k])))
         raw, value = float(reply.raw[k]), float(values[k])
         if info.is_text:
-            row = Row(point.name, "", reply.texts.get(k, ""), "", quality.word)
+            row = Row(point.name, "", reply.texts.get(k, ""), "", quality.word + why)
         else:
             shown = info.word(value) or ("" if math.isnan(value) else f"{value:.6g}")
             text = "" if math.isnan(raw) else f"{raw:.10g}"

@@ -335,7 +335,8 @@ class StepContext:
             outside=excused.outside if excused is not None else None,
         )
         self.measurements.append(measurement)
-        text = f"{name}: {value:.6g} {check.unit} [{check}] {verdict}{excused_text(measurement)}"
+        shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
+        text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
         self._bench.log.tell("measurement", text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 

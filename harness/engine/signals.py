@@ -277,8 +277,11 @@ class SignalStore:
         return Reading(signal, value, info.unit, quality, frame.wall_ns, frame.mono, text, reason)
 
     def reason(self, signal: str) -> str:
-        """Why a signal is not believed although its device answers: what stands still; '' when nothing is known."""
-        device, _ = self._places[signal]
+        """Why a signal is not believed although its device answers; '' when nothing is known."""
+        device, index = self._places[signal]
+        frame = self._frames.get(device)
+        if frame is not None and (told := frame.reasons.get(index)):
+            return told
         if device != DERIVED:
             return self._freeze.reason(signal) if self._freeze is not None else ""
         derived = self._derived.get(signal)  # None on the bench of a proof test, which is given their values

@@ -30,6 +30,9 @@ from harness.telemetry.files import atomic_write, make_folder, sync_directory
 from harness.telemetry.reading import open_for_reading
 
 MIN_FREE_BYTES = 50 * 1024 * 1024
+LONGEST_PATH = 380
+"""Longest path of a data folder, bytes: SQLite opens nothing at a path of more than 504 (tried), and the
+journal of a run lies up to 110 below."""
 RUN_ID = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{6}Z)-([A-Za-z0-9._-]{1,64})-([0-9a-f]{4})")
 """Time (UTC), serial, four random hexadecimal digits: safe as a file name. Sorts by time where the clock was right."""
 
@@ -167,6 +170,9 @@ def data_dir(explicit: Path | None = None) -> Path:
     hint = "choose another with --data or $HARNESS_DATA"
     try:
         chosen = chosen.expanduser().absolute()
+        long = len(os.fsencode(chosen))
+        if long > LONGEST_PATH:
+            raise ConfigError(f"the path of the data folder has {long} bytes, {LONGEST_PATH} are the most", hint=hint)
         make_folder(chosen)
         with tempfile.TemporaryFile(dir=chosen):
             pass

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from cli_tools import harness
 
 PROFILE = """schema: 1
@@ -31,22 +32,27 @@ steps:
 ANSWERS = {b"*IDN?": b"ACME,M1,SN1,1.0", b"MEAS:VOLT?": b"49.5", b"SYST:ERR?": b'0,"No error"'}
 
 
-def serve(conn: socket.socket) -> None:
-    """Greets, echoes, acknowledges and prompts: the worst there is."""
+def serve(conn: socket.socket, answers: dict[bytes, bytes], talks: bool) -> None:
+    """One that talks greets, echoes, acknowledges and prompts: the worst there is."""
     with contextlib.suppress(OSError), conn:
-        conn.sendall(b"Welcome to ACME M1\r\nM1> ")
-        for line in conn.makefile("rb"):
-            conn.sendall(line.strip() + b"\r\n" + ANSWERS.get(line.strip(), b"OK") + b"\nM1> ")
+        if talks:
+            conn.sendall(b"Welcome to ACME M1\r\nM1> ")
+        for line in map(bytes.strip, conn.makefile("rb")):
+            if talks:
+                conn.sendall(line + b"\r\n" + answers.get(line, b"OK") + b"\nM1> ")
+            elif line in answers:
+                conn.sendall(answers[line] + b"\n")
 
 
 @contextlib.contextmanager
-def instrument() -> Iterator[int]:
+def instrument(changed: dict[bytes, bytes] | None = None, talks: bool = True) -> Iterator[int]:
+    answers = {**ANSWERS, **(changed or {})}
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+                    threading.Thread(target=serve, args=(door.accept()[0], answers, talks), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield door.getsockname()[1]
@@ -89,3 +95,33 @@ def test_the_simulation_speaks_as_the_profile_says(tmp_path: Path) -> None:
     probe = harness("probe", station, "--simulate", data=tmp_path)
     assert probe.returncode == 0, probe.stdout
     assert "2 of 2 signals good" in probe.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("49.5 V", "it answers '49.5 V', a number with 'V' behind it: its profile expects no unit there"),
+        ("49,5", "it answers '49,5', a decimal comma: set the instrument to decimal points"),
+        ("9.9E37", "it answers '9.9E37', which means overload"),
+        ("+9.91E+37", "which means not a number"),
+        ("ERR 5", "it answers 'ERR 5', which is no number"),
+    ],
+)
+def test_no_value_says_why_with_the_answer_as_it_came(answer: str, why: str, tmp_path: Path) -> None:
+    with instrument({b"MEAS:VOLT?": answer.encode()}, talks=False) as port:
+        _, station = files(tmp_path, port, "")
+        read = harness("read", "m.volt", "--station", station, data=tmp_path)
+    assert read.returncode == 3
+    assert why in read.stdout + read.stderr
+
+
+def test_a_measurement_of_no_value_says_why(tmp_path: Path) -> None:
+    with instrument({b"MEAS:VOLT?": b"49.5 V"}, talks=False) as port:
+        plan, station = files(tmp_path, port, "")
+        run = harness("run", plan, "--station", station, "--serial", "R1", data=tmp_path)
+    assert run.returncode == 7
+    assert "it answers '49.5 V', a number with 'V' behind it" in next(
+        line for line in run.stdout.splitlines() if line.startswith("reason")
+    )
+    assert "volt: no value [48 to 50 V] INCONCLUSIVE" in run.stdout
+    assert "nan" not in run.stdout

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -333,3 +335,22 @@ def test_a_full_disk_keeps_nobody_from_reading_records_or_reaching_a_run(tmp_pat
     reached = CliRunner().invoke(ctl, ["status", "--data", str(tmp_path)], standalone_mode=False)
     assert isinstance(reached.exception, RunError)
     assert "no run goes on here" in str(reached.exception)
+
+
+def test_a_data_folder_whose_journals_no_database_could_open_is_refused_at_once(tmp_path):
+    def folder(length: int) -> Path:
+        path = tmp_path
+        while (rest := length - len(os.fsencode(path))) > 0:
+            path = path / ("a" * (rest - 1 if rest < 200 else 150))
+        assert len(os.fsencode(path)) == length
+        return path
+
+    with pytest.raises(ConfigError, match=r"the path of the data folder has 381 bytes, 380 are the most"):
+        data_dir(folder(381))
+    assert not folder(381).exists()
+    data = data_dir(folder(380))
+    run = RunFolder.create(data, "S" * 64, 0)
+    with sqlite3.connect(run.journal) as database:
+        database.execute("pragma journal_mode=wal")
+        database.execute("create table t(x)")
+    database.close()
