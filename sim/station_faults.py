@@ -56,7 +56,7 @@ DESCRIPTIONS = {
     "lldp_swapped": "A-B: the cables of two ports are swapped",
     "optic_hot": "N: the optic of port N gets hot",
     "ber_drift": "N: the error rate of port N grows",
-    "rack_reboot": "the trays restart",
+    "rack_reboot": "[idle]: the trays restart; idle: and have forgotten the workload they were told to run",
 }
 
 

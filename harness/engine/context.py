@@ -274,6 +274,14 @@ class StepContext:
         """Whether a restart has taken away something that was set, and it has not come back yet."""
         return self._bench.external is not None and self._bench.external.is_away
 
+    async def set_again(self) -> None:
+        """Set again the quantities that a restart took away, as soon as they can be read; see `act`."""
+        pairs = self._bench.external.to_set_again() if self._bench.external is not None else []
+        for device, control, setting in pairs:
+            self.tell(f"{device} restarted: {control.name} is set to {setting.show(control.spec.unit)} again")
+        if pairs:
+            await self.act_on(pairs)
+
     def load_control(self) -> str:
         """The control that sets the rack's load in %: the one named `level` on a device of class load."""
         try:

@@ -19,14 +19,14 @@ to the next command to the same device: setpoints that a device's own logic move
 switches off itself takes with it what hangs on it: controls of the rack under test count again from their next command.
 
 A soak whose clock restarts on a reboot (`restart_on`) excuses the controls of that device: a load that went with the
-rack may come back, within `_BACK_WITHIN_S` and only where the restart was really seen.
+rack may come back where the restart is really seen (see losses.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,7 @@ from harness.device.points import ControlPoint, targets
 from harness.device.setting import Setting
 from harness.engine.carrying import Carrying
 from harness.engine.log import RunLog
+from harness.engine.losses import Allowed, Loss, Losses, Told
 from harness.engine.restarts import Restarts
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame, Quality, Quantity, Reading
@@ -48,15 +49,8 @@ _STRAYED = 2
 """Consecutive samples outside the tolerance after which a quantity has changed."""
 _RUNS_WITHIN_S = 120.0
 """How long what was set may take to become half true where `shown_by` shows it, seconds: trays start their work."""
-_SEEN_WITHIN_S = 300.0
-"""How long after a loss the restart that explains it may become visible, seconds: when the rack is up again."""
 _OFF_TAKES_S = 15.0
 """How long after a switch of ours went off the rack may still show the load that goes with it, seconds."""
-_BACK_WITHIN_S = 900.0
-"""How long what a restart took away may stay away, seconds."""
-
-Told = Callable[[str, str, float], None]
-"""Called with (device.control, what happened, time of the frame)."""
 
 
 @dataclass(slots=True)
@@ -87,6 +81,8 @@ class _Effect:
     signal: str
     index: int
     wanted: float = 0.0
+    setting: Setting = field(default_factory=Setting)
+    """What this run commanded; `wanted` is its size."""
     due: float = math.inf
     """When half of it must be there."""
     is_there: bool = False
@@ -106,7 +102,7 @@ class ExternalChanges:
         log: RunLog,
         energised: Told,
         undone: Told,
-        is_excused: Callable[[str], bool],
+        restart_within: Allowed,
         buses: Mapping[str, Quantity] | None = None,
     ) -> None:
         self._store = store
@@ -114,17 +110,18 @@ class ExternalChanges:
         self._log = log
         self._energised = energised
         self._undone = undone
-        self._is_excused = is_excused
         self._devices = devices
+
+        def is_excused(device: str) -> bool:
+            return restart_within(device) > 0.0
+
         self._carrying = Carrying(devices, self._is_on, buses, is_excused)
         self._restarts = Restarts(devices, is_excused)
         self._watched: dict[str, list[_Watched]] = {}
         self._effects: dict[str, list[_Effect]] = {}
         self._words: dict[str, npt.NDArray[np.intp]] = {}
         self._last: dict[str, tuple[bytes, bytes, Mapping[int, str]]] = {}
-        self._lost: dict[str, tuple[str, float]] = {}
-        """device -> what an expected restart has taken away, and since when."""
-        self._restarted: dict[str, float] = {}
+        self._losses = Losses(devices, restart_within, undone)
         for name, device in devices.items():
             places = {info.name: k for k, info in enumerate(device.signals)}
             found, effects = [], []
@@ -165,9 +162,9 @@ class ExternalChanges:
                 each.wanted = None
         for effect in self._effects.get(device, ()):
             if effect.control.name == control.name:
-                effect.wanted = abs(setting.value) if not setting.word else 0.0
+                effect.wanted, effect.setting = abs(setting.value) if not setting.word else 0.0, setting
                 effect.is_there, effect.low, effect.due = False, 0, now + _RUNS_WITHIN_S
-                self._lost.pop(device, None)
+        self._commanded_again(f"{device}.{control.name}", setting)
 
     def _is_on(self, device: str, control: str) -> bool:
         """Whether a switch reads `on`, or nobody can tell."""
@@ -190,12 +187,33 @@ class ExternalChanges:
 
     def restarted(self, device: str) -> None:
         """A restart that the running step allows for was seen: what it took away may come back."""
-        self._restarted[device] = self._clock.monotonic()
+        self._losses.restarted(device, self._clock.monotonic())
 
     @property
     def is_away(self) -> bool:
-        """Whether anything that a restart took away is still away."""
-        return bool(self._lost)
+        """Whether anything is away that a restart took with it, or may have taken."""
+        return bool(self._losses)
+
+    def to_set_again(self) -> list[tuple[str, ControlPoint, Setting]]:
+        """The quantities that a restart took away, where their devices can be read again; each is named once."""
+        found: list[tuple[str, ControlPoint, Setting]] = []
+        for device, loss in self._losses.to_set_again():
+            signal = f"{device}.{loss.control.confirm_by}"
+            if not self._store.has(signal) or self._store.latest(signal).is_good:
+                loss.is_set_again = True
+                found.append((device, loss.control, loss.setting))
+        return found
+
+    def _commanded_again(self, name: str, setting: Setting) -> None:
+        """Of what a restart took away, its effect must be seen; any other command makes it this run's own doing."""
+        loss = self._losses.of(name.partition(".")[0]).get(name)
+        if loss is None:
+            return
+        effects = [each for each in self._effects[name.partition(".")[0]] if each.name == name]
+        if loss.setting != setting or not effects:
+            self._losses.back(name)
+        for effect in effects:
+            effect.due = math.inf if loss.setting == setting else effect.due  # `losses` counts its time
 
     @property
     def commanding(self) -> list[str]:
@@ -213,17 +231,19 @@ class ExternalChanges:
         """Look at a frame that the store has taken in."""
         name = frame.device
         if (lost := self._carrying.after_frame(frame)) is not None:
-            self._lose(*lost, frame.mono)
+            self._undone(*lost, frame.mono)
         if (restart := self._restarts.after_frame(frame)) is not None:
             self._undone(*restart, frame.mono)
         for effect in self._effects.get(name, ()):
             if effect.wanted > 0 and frame.mono >= effect.counts_from and frame.qualities[effect.index] == Quality.GOOD:
                 self._effect(effect, frame)
-        if name in self._lost:
-            self._look_for_restart(name, frame.mono)
+        self._losses.after_frame(frame)
         watched = self._watched.get(name)
         if not watched:
             return
+        if losses := self._losses.of(name):
+            for each in [one for one in watched if one.name in losses]:
+                self._look_if_back(each, losses[each.name], frame)
         words = self._words[name]
         state_now = frame.values[words].tobytes(), frame.qualities[words].tobytes(), frame.texts
         if state_now == self._last.get(name):  # as it nearly always is: only quantities may have moved
@@ -284,49 +304,42 @@ class ExternalChanges:
                 self._tell(each, reading)
                 self._gone(each, reading, frame.mono)
 
+    def _look_if_back(self, each: _Watched, loss: Loss, frame: Frame) -> None:
+        """What a restart took away may come back by itself; where an effect is seen, that says it."""
+        is_seen = any(effect.name == each.name for effect in self._effects[frame.device])
+        if is_seen or frame.qualities[each.index] != Quality.GOOD:
+            return
+        if agrees(each.control, loss.setting, self._reading(each)):
+            each.wanted, each.is_answered = loss.setting, True
+            self._losses.back(each.name)
+
     def _gone(self, each: _Watched, reading: Reading, mono: float) -> None:
         """A control shows something else than this run had set."""
         assert each.wanted is not None
-        ours = each.wanted.show(each.control.spec.unit)
-        each.wanted = None
-        self._lose(
-            each.name,
-            f"{each.name} is {reading}, this run had set it to {ours}: somebody or something undid that",
-            mono,
-        )
+        wanted, each.wanted = each.wanted, None
+        ours = wanted.show(each.control.spec.unit)
+        text = f"{each.name} is {reading}, this run had set it to {ours}: somebody or something undid that"
+        self._losses.lose(each.name, Loss(each.control, wanted, text, mono))
 
     def _effect(self, effect: _Effect, frame: Frame) -> None:
         """What a control really does: it must come, and stay."""
         value = abs(float(frame.values[effect.index]))
-        device = frame.device
         if value >= effect.wanted / 2:
             effect.is_there, effect.low = True, 0
-            self._lost.pop(device, None)
+            self._losses.back(effect.name)
             return
         effect.low += 1
         shown = f"{effect.signal} is {value:.4g} {effect.control.spec.unit}".rstrip()
         ours = f"{effect.name} to {effect.wanted:g} {effect.control.spec.unit}".rstrip()
         if effect.is_there and effect.low >= _STRAYED:
             effect.is_there, effect.due = False, math.inf
-            self._lose(effect.name, f"{shown}, this run had set {ours}: the load is gone", frame.mono)
+            self._lose(effect, f"{shown}, this run had set {ours}: the load is gone", frame.mono)
         elif not effect.is_there and frame.mono > effect.due:
             effect.due = math.inf
-            self._lose(effect.name, f"{shown}, {_RUNS_WITHIN_S:g} s after this run set {ours}", frame.mono)
+            self._lose(effect, f"{shown}, {_RUNS_WITHIN_S:g} s after this run set {ours}", frame.mono)
 
-    def _lose(self, control: str, text: str, mono: float) -> None:
-        device = control.partition(".")[0]
-        if self._is_excused(device):
-            self._lost.setdefault(device, (text, mono))
-            return
-        self._undone(control, text, mono)
-
-    def _look_for_restart(self, device: str, mono: float) -> None:
-        text, since = self._lost[device]
-        seen = self._restarted.get(device, -math.inf)
-        allowed = _BACK_WITHIN_S if seen > since - _SEEN_WITHIN_S else _SEEN_WITHIN_S
-        if mono - since > allowed or not self._is_excused(device):
-            del self._lost[device]
-            self._undone(device, text, mono)
+    def _lose(self, effect: _Effect, text: str, mono: float) -> None:
+        self._losses.lose(effect.name, Loss(effect.control, effect.setting, text, mono))
 
     def _reading(self, each: _Watched) -> Reading:
         device = each.name.partition(".")[0]

@@ -162,7 +162,7 @@ class Start:
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks, run.warned)
         if run.past is not None:
             await self._take_up(run.past)
-        excused, proof = run.stepping.is_restart_expected, run.project.on.station.de_energised
+        excused, proof = run.stepping.restart_within, run.project.on.station.de_energised
         buses = dict.fromkeys(proof.bus, proof.under_voltage) if proof is not None else {}
         run.external = ExternalChanges(
             run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, excused, buses

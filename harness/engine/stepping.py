@@ -59,11 +59,11 @@ class Stepping:
             and key_of(step) not in self._run.past.redo
         )
 
-    def is_restart_expected(self, device: str) -> bool:
-        """Whether the running step allows for restarts of a device: `restart_on` names a signal of it."""
+    def restart_within(self, device: str) -> float:
+        """How long the running step allows for a restart of a device to show (`restart_on`), seconds; 0: for none."""
         running = self._run.running
         specs = getattr(running.params, "restart_on", ()) if running is not None else ()
-        return any(spec.signal.partition(".")[0] == device for spec in specs)
+        return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
 
     async def _look_again(self) -> None:
         """Before a FAIL counts: what this run had set may be gone, which fresh frames show. Then nobody is accused."""

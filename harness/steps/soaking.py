@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -17,7 +17,7 @@ from harness.schema.conditions import Bounds, Watch
 from harness.schema.fields import ControlRef, Coverage, Duration, LocatedError, Model, Percent, SignalRef
 from harness.steps.measuring import check_limit
 from harness.steps.setting import possible
-from harness.steps.watching import Watching, check_watches
+from harness.steps.watching import Tick, Watching, check_watches
 
 
 class RestartOn(Model):
@@ -25,6 +25,9 @@ class RestartOn(Model):
 
     signal: SignalRef
     when: Literal["changes", "decreases", "increases"] = "changes"
+    within: Duration = 120.0
+    """How long a restart may take until the signal shows it. What went before that with no restart to explain it ends
+    the run with ERROR."""
 
 
 class Cycle(Model):
@@ -187,10 +190,11 @@ async def soak(ctx: StepContext, p: Soak) -> None:
     credited = _credited(ctx, p)
     began = ctx.clock.monotonic() - credited
 
-    def each_tick(now: float) -> float:
+    async def each_tick(now: float) -> float:
         nonlocal began
         again = restarts.check(now) or (now if ctx.is_away else 0.0)  # time without load is no time of the soak
         if again:
+            await ctx.set_again()
             began = again
             deltas.begin()
         if ctx.is_checkpoint_due:
@@ -218,16 +222,16 @@ async def _cycled(
     cycle: Cycle,
     control: str,
     watching: Watching,
-    each_tick: Callable[[float], float],
+    each_tick: Tick,
     credited: float = 0.0,
 ) -> None:
     """High, low, high, low until the whole time has passed since the begin or the last restart."""
     clock = ctx.clock
     started = clock.monotonic() - credited
 
-    def tick(now: float) -> float:
+    async def tick(now: float) -> float:
         nonlocal started
-        again = each_tick(now)
+        again = await each_tick(now)
         started = again or started
         return again
 

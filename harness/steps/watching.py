@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,9 @@ from harness.schema.conditions import Watch
 from harness.schema.fields import LocatedError
 
 _TICK_S = 0.5
+
+Tick = Callable[[float], Awaitable[float]]
+"""Called with the step's time twice a second; may return a new start time, else 0."""
 
 
 class _Watched:
@@ -103,12 +106,10 @@ class Watching:
         if kind is asyncio.CancelledError:  # cut short: what was bad by then is measured all the same
             self._report([each for each in self.watched if each.failed])
 
-    async def wait(
-        self, seconds: float, each_tick: Callable[[float], float] | None = None, text: str = "", credited: float = 0.0
-    ) -> None:
+    async def wait(self, seconds: float, each_tick: Tick | None = None, text: str = "", credited: float = 0.0) -> None:
         """Wait, ending early with a FAIL when a limit with `on_fail: stop` fails.
 
-        `each_tick(now)` may return a new start time (a soak that begins again); `credited` seconds are behind already.
+        `each_tick` lets a soak begin again; `credited` seconds are behind already.
         """
         clock = self._ctx.clock
         started = clock.monotonic() - credited
@@ -123,7 +124,7 @@ class Watching:
                         + (f" for {each.spec.for_:g} s" if each.spec.for_ else "")
                     )
             if each_tick is not None:
-                again = each_tick(now)
+                again = await each_tick(now)
                 if again and again > started:
                     started = again
                     for each in self.watched:

@@ -83,6 +83,7 @@ def rack_variables(rack: Rack, parameters: RackParameters, uptime: Callable[[], 
     yield Variable("rack.load", "%", lambda: 100.0 * rack.running)
     yield Variable("rack.heat_liquid", "W", lambda: share * rack.power)
     yield Variable("rack.heat_air", "W", lambda: (1.0 - share) * rack.power + rack.extra)
+    yield Variable("rack.asked", "%", lambda: 100.0 * rack.workload)
     yield Variable("rack.throttling", "", lambda: float(rack.is_throttling))
     yield Variable("rack.on", "", lambda: float(rack.is_on))
     yield Variable("rack.uptime", "s", uptime)

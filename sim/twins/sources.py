@@ -84,6 +84,7 @@ class Sources:
             "leak.zone[1]": ("", lambda: plant.sensed("leak.rack")),
             "leak.zone[2]": ("", lambda: plant.sensed("leak.cdu")),
             "eload.current_setpoint": ("A", lambda: self._memory.get("eload.current", 0.0)),
+            **({"load": ("%", lambda: plant.sensed("rack.asked"))} if "rack.asked" in self._units else {}),
         }
 
     def refresh(self, *, force: bool = False) -> None:

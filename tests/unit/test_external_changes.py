@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from plan_runs import PLANS, STATION, run_plan, write_plan
 
@@ -76,6 +78,101 @@ def test_a_reboot_ends_the_run_unless_the_plan_restarts_on_it(tmp_path):
     assert ran.outcome.verdict is Verdict.PASS, ran.reason
     ended = next(e.mono for e in ran.events if e.kind == "step end" and e.data["step"] == "soak")
     assert ended >= 60 + 60 + 120, "time without load is no time of the soak"
+
+
+CYCLED = RESTARTING.replace("load: 100 %,", "load: 100 %, cycle: {every: 100 s, low: 30 %, for: 50 s},")
+EARLIER = SOAKED.replace("for: 2 min,", "for: 2 min, restart_on: [rack.reboots],")
+
+
+@pytest.mark.parametrize(
+    ("plan", "at", "asked"),
+    [(RESTARTING, 60, "100 %"), (EARLIER, 60, "100 %"), (CYCLED, 40, "100 %"), (CYCLED, 75, "30 %")],
+)
+def test_a_soak_sets_the_load_again_that_a_restart_took_away(plan, at, asked, tmp_path):
+    levels = []
+
+    async def looking(_, simulation):
+        while True:
+            await asyncio.sleep(1)
+            truth = simulation.truth()
+            levels.append((truth["rack.asked"], truth["rack.load"]))
+
+    ran = run_plan(write_plan(tmp_path, plan), tmp_path, faults=[f"rack_reboot:idle@{at}s"], during=looking)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+    assert [text for text in ran.texts("note") if "again" in text and "set to" in text] == [
+        f"rack restarted: level is set to {asked} again"
+    ]
+    assert levels[at + 30] == (0.0, 0.0), "the trays boot"
+    again = next(k for k, (_, load) in enumerate(levels) if k > at + 30 and load > 29)
+    assert again - at < 75
+    ended = next(e.mono for e in ran.events if e.kind == "step end" and e.data["step"] == "soak")
+    assert ended - again >= 118, "the whole time again, under load"
+
+
+@pytest.mark.parametrize("plan", [RESTARTING, EARLIER])
+def test_a_load_that_goes_without_a_restart_is_excused_no_longer_than_one_takes_to_show(plan, tmp_path):
+    def stopped(spec):
+        steps = plan.replace("for: 2 min", "for: 10 min").replace("[rack.reboots]", spec)
+        ran = run_plan(write_plan(tmp_path, steps), tmp_path, during=told_to_rest(60))
+        assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
+        assert "this run had set" in ran.reason
+        assert "rack has shown no restart that explains it within" in ran.reason
+        return next(event.mono for event in ran.events if event.kind == "stop") - 60
+
+    assert 120 <= stopped("[rack.reboots]") <= 126
+    assert 10 <= stopped("[{signal: rack.reboots, within: 10 s}]") <= 16
+
+
+def told_to_rest(at):
+    """Somebody stops the workload of the rack, past the run."""
+
+    async def beside(_, simulation):
+        await asyncio.sleep(at)
+        simulation.plant.command("load", 0.0)
+
+    return beside
+
+
+def without_effect(folder):
+    """The simulated station, its rack with no signal that shows the load that really runs."""
+    profile = "schema: 1\nprofile: own/rack\nextends: load/rack_workload\ncontrols: {level: {shown_by: []}}\n"
+    (folder / "rack.yaml").write_text(profile)
+    station = folder / "station.yaml"
+    station.write_text(STATION.read_text().replace("profile: load/rack_workload", "profile: ./rack.yaml"))
+    return station
+
+
+def test_where_only_the_level_is_seen_it_is_set_again_too(tmp_path):
+    plan, station = write_plan(tmp_path, RESTARTING), without_effect(tmp_path)
+    ran = run_plan(plan, tmp_path, station=station, faults=["rack_reboot:idle@60s"])
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+    assert any("level is set to 100 % again" in text for text in ran.texts("note"))
+
+
+def test_a_level_that_comes_back_by_itself_is_not_set_again(tmp_path):
+    async def beside(_, simulation):
+        for at, level in ((61, 0.0), (29, 1.0)):
+            await asyncio.sleep(at)
+            simulation.plant.command("load", 100 * level)
+
+    plan, station = write_plan(tmp_path, RESTARTING), without_effect(tmp_path)
+    ran = run_plan(plan, tmp_path, station=station, faults=["rack_reboot@60s"], during=beside)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason
+    assert not any("again" in text and "set to" in text for text in ran.texts("note"))
+
+
+def test_a_load_that_does_not_come_back_after_the_restart_ends_the_run(tmp_path):
+    async def stubborn(runner, simulation):
+        while True:
+            await asyncio.sleep(0.2)
+            if runner.clock.monotonic() > 60:
+                simulation.plant.command("load", 0.0)
+
+    plan = write_plan(tmp_path, RESTARTING.replace("for: 2 min", "for: 1 h"))
+    ran = run_plan(plan, tmp_path, faults=["rack_reboot@60s"], during=stubborn)
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    stop = next(event.mono for event in ran.events if event.kind == "stop")
+    assert stop <= 60 + 62 + 900 + 5
 
 
 def test_a_load_that_never_comes_is_an_error(tmp_path):

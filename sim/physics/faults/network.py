@@ -76,21 +76,29 @@ def _ber_drift(plant: Plant, arg: str) -> Apply:
     return apply
 
 
+def _is_booting(active: tuple[str, ...]) -> bool:
+    return any(label.partition(":")[0] == "rack_reboot" for label in active)
+
+
 def _rack_reboot(plant: Plant, arg: str) -> Apply:
+    forgets = arg == "idle"
+
     def apply() -> Undo:
         undo = put(plant.rack, "booting", True)
+        if forgets:
+            plant.rack.workload = 0.0
         plant.switch.restart()
         active = plant.faults  # this fault itself is listed after apply returns
 
         def ready() -> None:
-            if "rack_reboot" in plant.faults:
+            if _is_booting(plant.faults):
                 plant.clear("rack_reboot")
 
-        if "rack_reboot" not in active:
+        if not _is_booting(active):
             plant.schedule(plant.time + REBOOT_TIME, ready)
         return undo
 
-    return without_argument(arg, apply)
+    return without_argument("" if forgets else arg, apply)
 
 
 FAULTS: dict[str, Maker] = {
