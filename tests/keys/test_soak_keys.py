@@ -36,6 +36,12 @@ def levels(ran: Ran) -> list[int]:
 
 RESTARTS = {**SOAK, f"{FIRST}/restart_on": ["cdu.uptime"], "wire": REBOOT}
 RISES = {**SOAK, f"{FIRST}/restart_on": [{"signal": "cdu.uptime", "when": "decreases"}], "wire": REBOOT}
+GONE = {
+    **with_load(restart_on=[{"signal": "load.fan", "within": "10 s"}]),
+    f"{FIRST}/for": "60 s",
+    "wire": [["it", 5, "load", "holding/1", 0]],
+}
+"""The load is gone after 5 s, and no restart explains it."""
 CYCLE = with_load(cycle={"every": "10 s", "low": "10 %", "for": "3 s"})
 DELTA = {
     **only("soak", **{"for": "20 s"}, deltas=[{"signal": "cdu.flow", "limit": {"max": "9 L/min"}}]),
@@ -113,6 +119,7 @@ TABLES = [
         [
             Row("signal", "cdu.level", lasts("it"), 31, 20, RISES),
             Row("when", "increases", lasts("it"), 31, 20, RISES),
+            Row("within", "20 s", lasts("it"), 19, 29, GONE),
         ],
     ),
     Table(
