@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.engine.checks import Place
@@ -11,18 +11,34 @@ from harness.schema.plan import Plan
 from harness.schema.problems import Problems
 
 if TYPE_CHECKING:
-    from harness.engine.project import PlannedStep
+    from harness.engine.project import PlannedStep, Project
+
+_LITTLE = 90.0
+"""Below this a word is said where a station states no floor of its own, %."""
 
 
-def check_coverage(source: Source, plan: Plan, steps: Sequence[PlannedStep], floor: float, found: Problems) -> None:
+def check_coverage(
+    source: Source, plan: Plan, steps: Sequence[PlannedStep], floor: float | None, found: Problems
+) -> None:
     """Neither a plan nor one of its steps may ask for less data than its station does; in %."""
-    asked: list[tuple[Place, float]] = [(("coverage",), plan.coverage)]
-    for step in steps:
-        own = getattr(step.params, "coverage", None)
-        if isinstance(own, float):
-            asked.append(((step.section, step.index, "coverage"), own))
-    for place, coverage in asked:
-        if coverage < floor:
+    for place, coverage in _asked(plan, steps):
+        if floor is not None and coverage < floor:
             message = f"{coverage:g} % of the data is less than the {floor:g} % that the station asks for"
             hint = "ask for more; `coverage_floor` of the station says how much is the least"
             found.add(source.problem(place, "HX-1391", message, hint))
+
+
+def little_evidence(project: Project) -> list[str]:
+    """What asks for little data on a station that states no floor, in words."""
+    least = min(coverage for _, coverage in _asked(project.plan, project.steps))
+    if project.on.station.coverage_floor is not None or least >= _LITTLE:
+        return []
+    return [f"{least:g} % of the data is enough for this plan: the station states no `coverage_floor`"]
+
+
+def _asked(plan: Plan, steps: Sequence[PlannedStep]) -> Iterator[tuple[Place, float]]:
+    yield ("coverage",), plan.coverage
+    for step in steps:
+        own = getattr(step.params, "coverage", None)
+        if isinstance(own, float):
+            yield (step.section, step.index, "coverage"), own

@@ -342,8 +342,9 @@ class Station(Model):
     unguarded: dict[Hazard, Title] = Field(default_factory=dict)
     """Hazards that no interlock watches on this station, with the reason, e.g. `door: the bay has none`. Without it
     nothing is energised that is not watched for all of them."""
-    coverage_floor: Coverage = 90.0
-    """The lowest `coverage` that a plan, or a step of it, may ask for on this station, %."""
+    coverage_floor: Coverage | None = None
+    """The lowest `coverage` that a plan, or a step of it, may ask for on this station, %. Without it there is none, and
+    `harness check` tells what asks for less than 90 %."""
     de_energised: DeEnergised | None = None
     """Where the station sees the rack's busbar: what proves that the rack is dead."""
     telemetry: Telemetry = Telemetry()

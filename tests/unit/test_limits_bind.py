@@ -300,17 +300,24 @@ def test_a_plan_may_not_ask_for_less_data_than_its_station(tmp_path, coverage):
 
 
 def test_the_station_sets_the_floor(tmp_path):
+    from harness.engine.evidence_checks import little_evidence
     from harness.engine.project import load_project, load_station
 
     path = tmp_path / "plan.yaml"
     path.write_text(HEAD.replace("95 %", "96 %") + "  - {step: hold, for: 9 s}\n")
     for floor, is_fine in (("95 %", True), ("97 %", False), ("100 %", False)):
         station_path = tmp_path / "station.yaml"
-        station_path.write_text(STATION.read_text() + f"\ncoverage_floor: {floor}\n")
+        station_path.write_text(STATION.read_text().replace("coverage_floor: 90 %", f"coverage_floor: {floor}"))
         on = load_station(station_path)
         if is_fine:
             load_project(path, on)
         else:
             with pytest.raises(ProblemsError, match="HX-1391"):
                 load_project(path, on)
-    assert station().station.coverage_floor == 90
+    assert station().station.coverage_floor == 90, "the shipped station has one"
+    station_path.write_text(STATION.read_text().replace("coverage_floor: 90 %", ""))
+    path.write_text(HEAD.replace("95 %", "40 %") + "  - {step: hold, for: 9 s}\n")
+    project = load_project(path, load_station(station_path))
+    assert little_evidence(project) == [
+        "40 % of the data is enough for this plan: the station states no `coverage_floor`"
+    ]
