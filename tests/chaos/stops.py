@@ -43,14 +43,6 @@ def _wait_for_step(process: Forked) -> None:
             return
 
 
-def _last_words(process: Forked) -> None:
-    """Read on, so that it never waits for us, until it has ended."""
-    assert process.stdout is not None
-    process.stdout.read()
-    process.stdout.close()
-    process.wait(60)
-
-
 def _way(place: Yard, name: str, count: int, rng: Random) -> Row:
     numbers, codes = _WAYS[name]
     unsafe = unrecorded = wrong = 0
@@ -62,7 +54,7 @@ def _way(place: Yard, name: str, count: int, rng: Random) -> Row:
         for number in numbers:
             os.kill(process.pid, number)
             time.sleep(rng.uniform(0.0, 0.05))
-        _last_words(process)
+        process.communicate(60)
         seen.add(process.returncode)
         unsafe += bool(place.outlets_on())
         wrong += process.returncode not in codes

@@ -85,6 +85,14 @@ class Forked:
             select.select([self._handle], [], [], left)
         return code
 
+    def communicate(self, timeout: float | None = None) -> str:
+        """Read on, so that it never waits for us, and wait for its end."""
+        assert self.stdout is not None
+        said = "" if self.stdout.closed else self.stdout.read()
+        self.stdout.close()
+        self.wait(timeout)
+        return said
+
     def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
@@ -175,6 +183,9 @@ def _forget_the_test(env: dict[str, str], cwd: Path) -> None:
     os.environ.update(env)
     os.chdir(cwd)
     importlib.reload(faultpoint)
+    for folder in env.get("PYTHONPATH", "").split(os.pathsep):
+        if (Path(folder) / "sitecustomize.py").is_file():
+            runpy.run_path(str(Path(folder) / "sitecustomize.py"))
 
 
 def _done(work: Work) -> int:
