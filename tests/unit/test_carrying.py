@@ -140,6 +140,9 @@ def test_every_switched_pdu_says_what_its_outlets_carry(name):
         if point.spec.energises:
             columns = {each.partition("]")[2] for each in point.shown_by}
             assert columns & {".power", ".current"}, point.name
+            own = {each.partition("]")[2] for each in expand(profile).signals if each.startswith(f"{point.name}.")}
+            metered = {".power", ".current"} & own
+            assert not metered or any(each.startswith(f"{point.name}.") for each in point.shown_by), point.name
 
 
 # --- never a false one
