@@ -32,6 +32,8 @@ MOST_VALUES = 16
 MOST_TEXT = 2000
 """Characters of them that are kept, in all."""
 _TRAP_OID = "1.3.6.1.6.3.1.1.4.1.0"
+_ENDS_WITHIN_S = 5.0
+"""How long the end of the receiving thread is waited for, seconds; then it is left behind, it commands nothing."""
 _AUTH: Mapping[str, Any] = {
     "MD5": config.USM_AUTH_HMAC96_MD5,
     "SHA1": config.USM_AUTH_HMAC96_SHA,
@@ -127,12 +129,12 @@ class TrapReceiver:
         await ready
 
     async def close(self) -> None:
-        """Stop listening; returns when the thread is gone."""
+        """Stop listening; returns when the thread is gone, after a while in any case: it may be in foreign code."""
         thread, own = self._thread, self._own
         if thread is None or own is None:
             return
         own.call_soon_threadsafe(own.stop)
-        await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        await asyncio.get_running_loop().run_in_executor(None, thread.join, _ENDS_WITHIN_S)
         self._thread = self._own = None
 
     # --- in the thread -----------------------------------------------------------------------------------------------

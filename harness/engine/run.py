@@ -183,18 +183,17 @@ def _announce(project: Project, serial: str, log: RunLog) -> None:
 
 async def _conduct(runner: Runner) -> None:
     """The run itself, with its reception and the receiver of traps beside it."""
-    traps = None
     try:
         if runner.reception is not None:
             runner.reception.attach(runner)
         await _tell_twins(runner)
-        traps = await serve_traps(runner)
+        runner.traps = await serve_traps(runner)
     except BaseException as error:
         runner.broken("the run could not be begun", error)
     await runner.conduct()
     try:
-        if traps is not None:
-            await traps.close()
+        if runner.traps is not None:
+            await runner.traps.close()
     except BaseException as error:
         runner.broken("the receiver of traps could not be closed", error)
     if runner.reception is not None:

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.clock import Clock
 from harness.device.build import DeviceBuilder
@@ -52,6 +52,9 @@ from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
 
+if TYPE_CHECKING:
+    from harness.device.traps import TrapReceiver
+
 _COVERAGE_EVERY_S = 60.0
 _ENDS = 3
 """How often the end of a run is begun at most when code that is not ours breaks it off."""
@@ -87,6 +90,7 @@ class Runner:
         self.lock: RackLock | None = None
         """What this run has for itself."""
         self.reception: Reception | None = None
+        self.traps: TrapReceiver | None = None
         self.layers = Layers(self)
         self.desk = Desk(clock, log)
         self.external: ExternalChanges | None = None

@@ -172,6 +172,7 @@ class Doors:
         self._answer = answer
         self._servers: list[asyncio.Server] = []
         self._strangers = 0
+        self._talks: set[asyncio.StreamWriter] = set()
 
     async def add(self, sockets: Iterable[socket.socket]) -> None:
         """Answer at these sockets too."""
@@ -184,15 +185,21 @@ class Doors:
             )
 
     def close(self) -> None:
-        """Answer no more."""
+        """Answer no more; who is still on the line is hung up on, also one who does not take his answers."""
         for server in self._servers:
             server.close()
         self._servers = []
+        for writer in self._talks:
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()
+            else:
+                writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = peer_of(writer.get_extra_info("socket"))
         is_stranger = not is_own(peer)
         self._strangers += is_stranger
+        self._talks.add(writer)
         try:
             if not is_stranger or self._strangers <= _TOGETHER:
                 async with asyncio.timeout(_STRANGER_IDLE_S if is_stranger else _IDLE_S):
@@ -203,6 +210,7 @@ class Doors:
             return  # a peer that says nothing, too much, or is gone
         finally:
             self._strangers -= is_stranger
+            self._talks.discard(writer)
             writer.close()
 
     def _said(self, line: bytes, peer: Peer) -> Command:

@@ -138,6 +138,8 @@ def _closing(data: Path, _: int, *, long: bool) -> list[Row]:
         plays = closing.Plays(data)
         moments = await closing.all_moments(plays) if long else [(kind, 1) for kind in closing.MOMENTS]
         found = [await closing.guardian(plays, moments), await closing.partners(plays, closing.PARTNERS)]
+        talked = [*moments, ("verdict", 1)]
+        found += [await each(plays, talked) for each in (closing.telemetry, closing.control, closing.traps)]
         return [*found, await closing.database(plays)] if long else found
 
     return [*run(rows)]

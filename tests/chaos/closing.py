@@ -1,4 +1,4 @@
-"""Good runs whose partners are slow to end: the guardian, the devices, the journal, the database.
+"""Good runs whose partners are slow to end: guardian, devices, journal, database, callers, senders of traps.
 
 Each run has one of them held for a while at one moment of its end, and must stay a PASS with its record sealed and the
 rack off in the truth. The runs go on beside each other in one loop, over sockets, each with a guardian of its own.
@@ -7,6 +7,7 @@ rack off in the truth. The runs go on beside each other in one loop, over socket
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from harness.engine.log import Event
 from harness.engine.runner import Runner
 from harness.limits.verdict import Verdict
 from harness.telemetry.influx import InfluxSettings
+from tests.chaos import talkers
 from tests.chaos.table import Count, Row
 from tests.integration.guarded_tools import STATION
 from tests.plan_runs import Ran, play_plan
@@ -29,7 +31,7 @@ plan: short
 coverage: 30 %  # a few polls long: how many of them a busy machine misses is not what this is about
 steps:
   - {step: power_on, outlets: "pdu.outlet[1]"}
-  - {step: measure, name: volts, signal: "pdu.phase[1].voltage", over: 0.5 s, limit: {min: 200 V, max: 264 V}}
+  - {step: measure, name: volts, signal: "pdu.phase[1].voltage", over: 1.5 s, limit: {min: 200 V, max: 264 V}}
 """
 HELD_S = 1.5
 """How long a partner is held, seconds: less than a guardian may be silent while outlets are on."""
@@ -119,13 +121,17 @@ class Plays:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._station = folder / "station.yaml"
-        self._station.write_text(STATION.replace("poll: 0.5 s", "poll: 0.2 s"))
+        self._station.write_text(STATION.replace("poll: 0.5 s", "poll: 0.2 s, max_age: 3 s"))
         self._plan = folder / "plan.yaml"
         self._plan.write_text(PLAN)
         self._count = 0
         self._together = asyncio.Semaphore(TOGETHER)
 
-    async def play(self, watch: Watch, **options: Any) -> Ran:
+    def listening(self) -> tuple[Path, int]:
+        """The station with a receiver of traps at a port of its own."""
+        return talkers.listening(self._station, self._folder / f"traps-{self._count}-{os.urandom(4).hex()}")
+
+    async def play(self, watch: Watch, station: Path | None = None, **options: Any) -> Ran:
         """One run. It is on a rack as far as it knows: with lock, lease and the patience of a real one."""
         self._count += 1
         name = f"RACK-{self._count:04}"
@@ -133,7 +139,7 @@ class Plays:
             return await play_plan(
                 self._plan,
                 self._folder / name,
-                station=self._station,
+                station=station or self._station,
                 serial=name,
                 lot=f"{os.getpid()}-{name}",
                 is_simulated=False,
@@ -142,19 +148,36 @@ class Plays:
                 **options,
             )
 
-    async def row(self, what: str, watches: Sequence[tuple[str, Watch]], **options: Any) -> Row:
-        """Runs that are each disturbed once."""
+    async def row(
+        self,
+        what: str,
+        watches: Sequence[tuple[str, Watch]],
+        each: Sequence[dict[str, Any]] = (),
+        *,
+        is_answered: bool = True,
+        **options: Any,
+    ) -> Row:
+        """Runs that are each disturbed once; `each`: options of each; `is_answered`: by the database, in the end."""
         tally = Count()
-        plays = await asyncio.gather(*(self.play(watch, **options) for _, watch in watches))
+        own = each or [{} for _ in watches]
+        plays = await asyncio.gather(
+            *(self.play(watch, **options, **more) for (_, watch), more in zip(watches, own, strict=True))
+        )
         for (name, watch), ran in zip(watches, plays, strict=True):
-            tally.judge(name, _problem(ran) or ("" if watch.is_done else "the moment did not come"))
+            tally.judge(
+                name, _problem(ran, is_answered=is_answered) or ("" if watch.is_done else "the moment did not come")
+            )
         return tally.row(what, "PASS, sealed, off")
 
 
-def _problem(ran: Ran) -> str:
+def _problem(ran: Ran, *, is_answered: bool) -> str:
     is_good = ran.outcome.verdict is Verdict.PASS and ran.outcome.is_sealed and ran.outcome.is_safe
     bugs = ran.texts("bug")
-    return "" if is_good and not ran.on and not bugs else f"{ran.outcome.verdict}: {ran.reason}, {ran.on} on, {bugs}"
+    copy = ran.outcome.result.telemetry
+    lacking = copy.lacking if copy is not None and is_answered else ""
+    if is_good and not ran.on and not bugs and not lacking:
+        return ""
+    return f"{ran.outcome.verdict}: {ran.reason}, {ran.on} on, {bugs} {lacking}"
 
 
 async def guardian(plays: Plays, moments: Sequence[tuple[str, int]]) -> Row:
@@ -172,13 +195,39 @@ async def partners(plays: Plays, names: Sequence[str]) -> Row:
     return await plays.row(f"devices, journal {HELD_S:g} s slower to end", watches)
 
 
+async def telemetry(plays: Plays, moments: Sequence[tuple[str, int]]) -> Row:
+    """The database, which had answered, is held at each of these moments; the copy must be whole all the same."""
+    holders = [talkers.Database(HELD_S) for _ in moments]
+    watches = [(f"{kind} {nth}", Watch(kind, nth, one.hold)) for (kind, nth), one in zip(moments, holders, strict=True)]
+    async with contextlib.AsyncExitStack() as stack:
+        each = [{"influxdb": await stack.enter_async_context(one.serving())} for one in holders]
+        return await plays.row(f"database held for {HELD_S:g} s at a moment of the end", watches, each)
+
+
+async def control(plays: Plays, moments: Sequence[tuple[str, int]]) -> Row:
+    """Callers at the control socket come at each of these moments, say half a command, and stay."""
+    watches = [(f"{kind} {nth}", Watch(kind, nth, talkers.callers(AFTERWARDS_S))) for kind, nth in moments]
+    return await plays.row("callers that stay at the control socket, from a moment of the end on", watches)
+
+
+async def traps(plays: Plays, moments: Sequence[tuple[str, int]]) -> Row:
+    """Many traps come at each of these moments, and the receiver is slow to end."""
+    places = [plays.listening() for _ in moments]
+    watches = [
+        (f"{kind} {nth}", Watch(kind, nth, talkers.traps(port, _later)))
+        for (kind, nth), (_, port) in zip(moments, places, strict=True)
+    ]
+    what = f"{talkers.TRAPS} traps at a moment of the end, their receiver {HELD_S:g} s slower"
+    return await plays.row(what, watches, [{"station": station} for station, _ in places])
+
+
 async def database(plays: Plays) -> Row:
     """The database takes the connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         influx = InfluxSettings(url=url, bucket="burnin", org="factory")
         watches = [("never answers", Watch("safe", 1, lambda _: None))]
-        return await plays.row("a database that does not answer", watches, influxdb=influx)
+        return await plays.row("a database that does not answer", watches, is_answered=False, influxdb=influx)
 
 
 async def all_moments(plays: Plays) -> list[tuple[str, int]]:

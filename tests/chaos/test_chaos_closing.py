@@ -13,7 +13,9 @@ def test_partners_that_are_slow_to_end(tmp_path):
     async def main() -> None:
         plays = closing.Plays(tmp_path)
         moments = [(kind, 1) for kind in closing.MOMENTS]
-        rows = closing.guardian(plays, moments), closing.partners(plays, closing.PARTNERS)
+        talked = [*moments, ("verdict", 1)]
+        rows = [closing.guardian(plays, moments), closing.partners(plays, closing.PARTNERS)]
+        rows += [each(plays, talked) for each in (closing.telemetry, closing.control, closing.traps)]
         check(await asyncio.gather(*rows))
 
     run(main)

@@ -115,7 +115,8 @@ def test_several_runs_are_runswith_plan_and_step(bay: Bay, tmp_path: Path) -> No
         done = harness(bay, "ctl", "status", HARNESS_DATA=str(tmp_path / "empty"))
         assert done.code == 6
         assert f"no run goes on whose record is in {tmp_path / 'empty'}" in done.said
-        assert f"{first_folder.name}, {second_folder.name} goes on elsewhere: name it with --run" in done.said
+        assert first_folder.name in done.said
+        assert "goes on elsewhere: name it with --run" in done.said
         done = harness(bay, "ctl", "pause", "--run", "RACK-0042", HARNESS_DATA="")
         assert done.code == 6
         assert f"{first_folder.name} (hold, hold; root, process" in done.said

@@ -11,6 +11,7 @@ import pytest
 from foreign_tools import foreign
 
 from harness.clock import run
+from harness.device import traps as traps_module
 from harness.device.trap_gate import (
     ALL_BURST,
     ALL_RATE_PER_S,
@@ -190,6 +191,22 @@ def test_a_flood_fills_the_journal_with_what_was_taken_and_the_screen_with_some(
     assert len(shown) <= 20 + 10 + 1
     assert len(journal) == 3000 - len(shown)
     assert "more since the last that was shown are in the journal" in shown[-1][1]
+
+
+def test_a_receiver_that_is_stuck_does_not_keep_the_run_from_its_end(monkeypatch):
+    monkeypatch.setattr(traps_module, "_ENDS_WITHIN_S", 0.2)
+
+    async def main():
+        receiver = TrapReceiver("127.0.0.1", 0, [V2C], [].append)
+        await receiver.open()
+        thread = receiver._thread
+        receiver._own.call_soon_threadsafe(time.sleep, 1.0)
+        began = time.monotonic()
+        await receiver.close()
+        assert time.monotonic() - began < 0.9
+        thread.join()
+
+    run(main)
 
 
 def test_an_address_in_use_is_said():
