@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from contextlib import asynccontextmanager
 
@@ -13,7 +14,8 @@ from sim_station_tools import V2C, V3, all_profiles, number, port_of, simulated,
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.errors import ConfigError
+from harness.errors import ConfigError, DeviceError, HarnessError
+from harness.schema.station import Station
 
 VIRTUAL = float("inf")
 STATE = "1.3.6.1.4.1.318.1.1.26.9.2.3.1.5"
@@ -157,3 +159,40 @@ def test_a_device_that_refuses_refuses_reads_too(how):
             await simulation.close()
 
     run(main)
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "messages"])
+@pytest.mark.parametrize(
+    "name", ["pdu/apc_rpdu2", "cdu/meta_rpu", "load/rack_workload", "daq/keysight_daq970a", "pdu/redfish_pdu"]
+)
+def test_every_protocol_refuses_reads_and_reads_again(name, direct):
+    profile = all_profiles()[name]
+    scheme = {"snmp": "snmp://x", "modbus": "modbus+tcp://x", "scpi": "TCPIP::x::1::SOCKET", "redfish": "redfish://x"}
+    entry = {"profile": name, "address": scheme[profile.protocol]}
+    station = Station.model_validate({"schema": 1, "station": "one", "devices": {"it": entry}})
+
+    async def main():
+        simulation = await sim.start(station, {name: profile}, virtual=True, direct=direct)
+        builder = DeviceBuilder(Clock(), None, simulation.network)
+        device = builder.make("it", station.devices["it"], profile, simulation.addresses["it"])
+        try:
+            await asyncio.sleep(30)
+            await device.open()
+            names = [info.name.partition(".")[2] for info in device.signals]
+            before = [each.is_good for each in await device.read(names)]
+            assert sum(before) > 5
+            simulation.inject("device_refuses:it")
+            with contextlib.suppress(DeviceError):
+                assert [each.name for each in await device.read(names) if each.is_good] == []
+            another = builder.make("it", station.devices["it"], profile, simulation.addresses["it"])
+            with pytest.raises(HarnessError):
+                await another.open()
+            await another.close()
+            simulation.inject("device_heal:it")
+            await asyncio.sleep(60)
+            assert [each.is_good for each in await device.read(names)] == before
+        finally:
+            await device.close()
+            await simulation.close()
+
+    run(main, rate=VIRTUAL)

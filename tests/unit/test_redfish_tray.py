@@ -140,6 +140,23 @@ def test_a_tray_is_dry_only_when_every_detector_says_so(states, leak):
 def test_a_shelf_adds_up_what_its_supplies_deliver():
     good, _, _ = shown(SHELF_TREE, SHELF)
     assert (good["output_power"], good["supply[2].health"], good["supply[1].state"]) == (5350.0, "critical", "on")
+    assert good["alarms"] == "critical", "the worst of the supplies"
+
+
+@pytest.mark.parametrize(("told", "voltage", "current"), [("AB", 50.1, 108.0), ("A", None, None), ("", None, None)])
+def test_rails_are_read_where_supplies_tell_them(told, voltage, current):
+    tree = dict(SHELF_TREE)
+    for name in "AB":
+        path = f"{SUPPLIES}/{name}/Metrics"
+        tree[path] = {"@odata.id": path, "OutputPowerWatts": {"Reading": 2700}}
+        if name in told:
+            tree[path] |= {"RailVoltage": [{"Reading": 50.1}], "RailCurrentAmps": [{"Reading": 54.0}]}
+    good, bad, _ = shown(tree, SHELF)
+    assert good["output_power"] == 5400.0
+    assert (good.get("output_voltage"), good.get("output_current")) == (voltage, current), "none when a supply lacks it"
+    assert {"output_voltage", "output_current"} & {*good, *bad} == (
+        {"output_voltage", "output_current"} if told else set()
+    )
 
 
 @pytest.mark.parametrize(("tree", "profile"), [(SHELF_TREE, TRAY), (tray(Front="OK"), SHELF)])
