@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.inputs import find_station, settings, station_option, tell_broken
+from harness.cli.inputs import (
+    find_station,
+    known_plans,
+    known_stations,
+    settings,
+    station_option,
+    tell_broken,
+)
 from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
@@ -62,6 +69,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     from harness.schema.source import read_source, validate
 
     path = Path(name)
+    if not path.exists():
+        path = known_plans().get(name) or known_stations().get(name) or path
     source = read_source(path)
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")

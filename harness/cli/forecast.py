@@ -1,27 +1,12 @@
-"""How long a plan will take, as far as its parameters say."""
+"""How much of a plan is still ahead, and a time as a clock shows it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from harness.engine.forecast import planned_seconds
 from harness.engine.project import PlannedStep, Project
-
-
-def planned_seconds(step: PlannedStep, project: Project) -> float | None:
-    """How long a step should take; None when only the rack decides (it waits for something)."""
-    params = step.params
-    if (watched := getattr(params, "for_", None)) is not None and not hasattr(params, "within"):
-        return float(watched)
-    if hasattr(params, "within"):
-        return None
-    over = getattr(params, "over", None)
-    if over is not None:
-        return float(over)
-    stagger = getattr(params, "stagger", None)
-    if stagger is not None:
-        return float(stagger) * len(project.catalog.find_controls(getattr(params, "outlets", "")))
-    return None if step.definition.name == "prompt" else 1.0
 
 
 def remaining(

@@ -73,9 +73,11 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         return known_stations().get(given) or path
     from_environment = os.environ.get("HARNESS_STATION")
     if from_environment:
+        click.echo(f"note: the station is {utf8(from_environment)}, from $HARNESS_STATION", err=True)
         return Path(from_environment)
-    for path in (Path("station.yaml"), SYSTEM_STATION):
+    for path, where in ((Path("station.yaml"), "in this folder"), (SYSTEM_STATION, "of this machine")):
         if path.is_file():
+            click.echo(f"note: the station is {path} {where}; --station names another", err=True)
             return path
     if simulate:
         found = known_stations().get(BUILT_IN_STATION)

@@ -19,6 +19,7 @@ from harness.transport.openfiles import raise_limit
 COMMANDS = {
     "run": ("harness.cli.running:run", "Carry out a plan on a rack and say PASS or FAIL."),
     "check": ("harness.cli.checking:check", "Check plans, stations, profiles and limit sets; nothing is contacted."),
+    "plan": ("harness.cli.plans:plan", "List, show and copy installed plans."),
     "sim": ("harness.cli.simulating:sim", "Serve the simulated devices of a station."),
     "probe": ("harness.cli.probing:probe", "Who answers at a station? Read-only."),
     "watch": ("harness.cli.watching:watch", "Live table of a station's signals. Read-only."),

@@ -110,14 +110,14 @@ def _refuse_energising(on: StationProject, sequence: str) -> None:
 async def _left(session: Session) -> tuple[list[str], list[str]]:
     """What is not safe on the whole station, whatever the sequence names; and what stays on as it must."""
     from harness.device.uncounted import uncounted_switches
-    from harness.engine.switches import read_switches
+    from harness.engine.switches import read_switches, switches_of
 
     found = await read_switches(session.devices, session.clock)
     blind = [
         f"{name}.{point.name}"
         for name, device in session.devices.items()
-        for point in device.expansion.controls.values()
-        if point.spec.energises and point.spec.confirm is None
+        for point in switches_of(device)
+        if point.spec.confirm is None
     ]
     kept = session.on.stays_on
     wrong = [f"{name} is on" for name in found.on if name not in kept]

@@ -257,6 +257,10 @@ class SignalStore:
                 return self.missing_input(each) or f"{each}: {reading.quality.word}"
         return ""
 
+    def frame(self, device: str) -> Frame | None:
+        """The latest frame of a device."""
+        return self._frames.get(device)
+
     def fresh_until(self, signal: str) -> float:
         """When the latest reading becomes STALE if no other comes; in the past when there is none."""
         frame = self._frames.get(self._places[signal][0])

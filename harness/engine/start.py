@@ -14,6 +14,7 @@ from harness.device.uncounted import uncounted_switches
 from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
 from harness.engine.external_changes import ExternalChanges
+from harness.engine.forecast import record_size
 from harness.engine.freeze import Freeze, watched_signals
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
@@ -173,6 +174,8 @@ class Start:
         run.attach(run.keep_journal())
         run.attach(run.note_coverage())
         await self._first_frames(store)
+        if not self._say_size(store):
+            return False
         store.restart_coverage()
         run.found.armed_at = run.clock.monotonic()
         on = energised_now(run.devices, store, run.project.on.stays_on)
@@ -186,6 +189,16 @@ class Start:
         fault_point("armed")
         run.interlocks.arm()
         return run.found.stop is None
+
+    def _say_size(self, store: SignalStore) -> bool:
+        """Say how much will be written before it is; False when there is no room for it."""
+        run = self._run
+        told, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
+        if told:
+            run.log.tell("note", told)
+        if why_not:
+            run.halt(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
+        return not why_not
 
     def _tell_frozen(self, signal: str, text: str) -> None:
         self._run.log.tell("frozen", text, signal=signal)

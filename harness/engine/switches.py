@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.clock import Clock
 from harness.device.confirm import agrees
 from harness.device.device import Device
+from harness.device.points import ControlPoint
 from harness.device.setting import Setting
 from harness.errors import HarnessError
 
@@ -38,6 +39,12 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
+def switches_of(device: Device) -> list[ControlPoint]:
+    """What of a device puts power on the rack; of a bank, the rows that this device has."""
+    found = device.expansion
+    return [point for point in found.controls.values() if point.spec.energises and point.name not in found.absent]
+
+
 async def read_switches(devices: Mapping[str, Device], clock: Clock, stays_on: Container[str] = ()) -> Switches:
     """Read every switch that puts power on the rack but those that stay on; never raises for what devices do."""
     parts = await asyncio.gather(*(_of(device, clock) for device in devices.values()))
@@ -48,9 +55,7 @@ async def read_switches(devices: Mapping[str, Device], clock: Clock, stays_on: C
 
 
 async def _of(device: Device, clock: Clock) -> Switches:
-    points = [
-        point for point in device.expansion.controls.values() if point.spec.energises and point.spec.confirm is not None
-    ]
+    points = [point for point in switches_of(device) if point.spec.confirm is not None]
     if not points:
         return Switches()
     try:

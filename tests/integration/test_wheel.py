@@ -81,6 +81,9 @@ def test_the_wheel_runs_the_smoke_plan_from_an_empty_folder(wheel, tmp_path):
         bin_ / "harness", "run", "smoke", "--simulate", "--virtual", cwd=empty, HARNESS_DATA=str(tmp_path / "data")
     )
     assert "PASS  RACK-0001" in out
+    assert "acceptance" in call(bin_ / "harness", "plan", "list", cwd=empty)
+    call(bin_ / "harness", "plan", "copy", "acceptance", tmp_path / "mine", cwd=empty)
+    assert sorted(path.name for path in (tmp_path / "mine").rglob("*.yaml")) == ["acceptance.yaml", "nvl72.yaml"]
     assert list((tmp_path / "data").glob("runs/*/result.json"))
     assert list(empty.iterdir()) == []
 

@@ -1,0 +1,125 @@
+"""`harness plan`: the plans that are installed: what there is, what they say, and a copy to change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.inputs import BUILT_IN_STATION, find_plan, known_plans, known_stations, tell_broken
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.engine.project import Project, StationProject
+
+
+@click.group(short_help="List, show and copy installed plans.")
+def plan() -> None:
+    """List, show and copy the plans that are installed; `harness check` and `harness run` take their names too."""
+
+
+@plan.command("list")
+def list_() -> int:
+    """Every installed plan, with how many steps it has and how long it takes at least, and every installed station."""
+    from harness.cli.terminal import say
+
+    widest = max(map(len, [*known_plans(), *known_stations()]), default=0)
+    for name, about in _plans():
+        say(f"{name:<{widest + 2}}{about}")
+    for name, path in known_stations().items():
+        say(f"{name:<{widest + 2}}station: {_title(path)}")
+    tell_broken()
+    return 0
+
+
+@plan.command()
+@click.argument("name")
+def show(name: str) -> int:
+    """The file of the plan (or station) NAME, as it is installed."""
+    from harness.cli.terminal import say
+
+    say(_file(name).read_text(encoding="utf-8").rstrip("\n"))
+    return 0
+
+
+@plan.command()
+@click.argument("name")
+@click.argument("folder", default=".", type=click.Path(file_okay=False))
+def copy(name: str, folder: str) -> int:
+    """Copy the plan (or station) NAME and its limit sets into FOLDER, to be changed there. Overwrites nothing."""
+    from harness.cli.terminal import say
+
+    source, target = _file(name), Path(folder)
+    parts = [Path(source.name), *(Path(each) for each in _limit_files(source))]
+    there = [part for part in parts if (target / part).exists()]
+    if there:
+        raise ConfigError(f"{target / there[0]} is there already", hint="name another folder, nothing was copied")
+    for part in parts:
+        try:
+            (target / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source.parent / part, target / part)
+        except OSError as error:
+            raise ConfigError(f"cannot write {target / part}: {error.strerror}") from error
+        say(f"copied {target / part}")
+    return 0
+
+
+def _file(name: str) -> Path:
+    """The file of an installed plan or station; ConfigError with what there is."""
+    station = known_stations().get(name)
+    return station if station is not None and name not in known_plans() else find_plan(name)
+
+
+def _limit_files(path: Path) -> tuple[str, ...]:
+    from harness.schema.plan import Plan
+    from harness.schema.source import read_source, validate_part
+
+    found, _ = validate_part(read_source(path), Plan)
+    return found.limit_files if found is not None else ()
+
+
+def _title(path: Path) -> str:
+    from harness.schema.source import read_source
+
+    data = read_source(path).data
+    title = data.get("title") if isinstance(data, dict) else None
+    return str(title or path.stem)
+
+
+def _plans() -> Iterator[tuple[str, str]]:
+    """(name, what it is) of every plan, judged on the built-in station; one that does not fit it is listed too."""
+    on = _built_in()
+    for name, path in known_plans().items():
+        project = _project(path, on)
+        yield name, f"{_title(path)}{f': {_measure(project)}' if project is not None else ''}"
+
+
+def _built_in() -> StationProject | None:
+    from harness.engine.project import load_station
+    from harness.schema.problems import ProblemsError
+
+    path = known_stations().get(BUILT_IN_STATION)
+    try:
+        return load_station(path) if path is not None else None
+    except ProblemsError:
+        return None
+
+
+def _project(path: Path, on: StationProject | None) -> Project | None:
+    from harness.engine.project import load_project
+    from harness.schema.problems import ProblemsError
+
+    try:
+        return load_project(path, on, {}) if on is not None else None
+    except ProblemsError:
+        return None
+
+
+def _measure(project: Project) -> str:
+    from harness.cli.forecast import clock_text
+    from harness.engine.forecast import planned_total
+
+    return f"{len(project.steps)} steps, {clock_text(planned_total(project))} at least"
