@@ -29,6 +29,10 @@ def one_line(result: Result) -> str:
     return lines[0]
 
 
+OURS = ["harness.cli", "harness.cli.leaving", "harness.cli.main", "harness.transport", "harness.transport.openfiles"]
+"""What the command itself is made of: small, and nothing of anybody else in it."""
+
+
 def test_main_imports_only_click_and_the_standard_library() -> None:
     script = (
         "import sys; before = set(sys.modules); import harness.cli.main; new = set(sys.modules) - before;"
@@ -36,7 +40,7 @@ def test_main_imports_only_click_and_the_standard_library() -> None:
         "print(sorted(roots)); print(sorted(n for n in new if n.startswith('harness.')))"
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == ["['click', 'harness']", "['harness.cli', 'harness.cli.main']"]
+    assert shown.splitlines() == ["['click', 'harness']", str(OURS)]
 
 
 def test_help_lists_every_command_and_imports_none(tmp_path: Path) -> None:
