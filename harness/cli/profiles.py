@@ -10,6 +10,9 @@ import click
 
 from harness.cli.trying import try_
 
+MOST_OF_A_MAP = 16 * 1024 * 1024
+"""Longest register map that is read, bytes."""
+
 if TYPE_CHECKING:
     from harness.device.points import ControlPoint, SignalPoint
     from harness.schema.profile import Profile
@@ -198,8 +201,10 @@ def _json(file: str, form: str) -> Any:
     import json
 
     from harness.errors import ConfigError
+    from harness.schema.regular import read_regular
 
+    text = read_regular(Path(file), MOST_OF_A_MAP)
     try:
-        return json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not JSON: {error}", hint=f"a {form} map is one JSON object") from error

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from harness.record.parts import open_part, read_part
 
 MANIFEST = "manifest.json"
 RESULT = "result.json"
@@ -25,10 +25,7 @@ NOT_EVIDENCE = ("outbox.json", "exports", "journal.db-shm")
 
 def file_digest(path: Path) -> tuple[int, str]:
     """Size and SHA-256 (hexadecimal) of a regular file; OSError when it is none (links are not followed)."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(f"{path.name} is not a regular file")
+    with open_part(path) as file:
         digest = hashlib.file_digest(file, "sha256")
         return file.tell(), digest.hexdigest()
 
@@ -62,7 +59,7 @@ def build(folder: Path, run: str) -> bytes:
 
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a folder; ValueError or OSError when there is none that can be read."""
-    document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    document = json.loads(read_part(folder / MANIFEST))
     if not isinstance(document, dict) or document.get("schema") != 1:
         raise ValueError("manifest.json is not a manifest of schema 1")
     files = document.get("files")

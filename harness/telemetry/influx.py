@@ -21,11 +21,14 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 from harness.errors import ConfigError
+from harness.schema.problems import ProblemsError
+from harness.schema.regular import read_regular
 from harness.secret import Secret
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 MAX_BODY_BYTES = 64 * 1024
+_MOST_OF_A_TOKEN = 64 * 1024
 RETRY_AFTER_S = (1.0, 300.0)
 """Bounds within which a server's Retry-After is honoured."""
 
@@ -138,8 +141,8 @@ class InfluxWriter:
     def renew_token(self) -> None:
         """Read the token file again, after the server refused what we have."""
         if self.settings.token_file is not None:
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                text = self.settings.token_file.read_text(encoding="utf-8").strip()
+            with contextlib.suppress(ProblemsError, UnicodeDecodeError):
+                text = read_regular(self.settings.token_file, _MOST_OF_A_TOKEN).decode().strip()
                 if text:
                     self._token = Secret(text)
         self.close()

@@ -78,7 +78,7 @@ def test_another_device_of_the_rack_is_not(name, texts, tmp_path):
 
 
 def test_a_capacitor_bank_is_no_battery(tmp_path):
-    """Same maker, same registers of identity, but no cells: those registers are refused."""
+    """Same maker, same registers of identity, but no word of permanent failures: that register is refused."""
     (tmp_path / "bank.yaml").write_text(
         "schema: 1\nprofile: bank.yaml\ntitle: Capacitor bank\nclass: shelf\nprotocol: modbus\nsource: made up\n"
         "unverified: a test\nmodbus: {max_gap: 0}\nsignals:\n"
@@ -96,7 +96,7 @@ def test_a_capacitor_bank_is_no_battery(tmp_path):
         builder = DeviceBuilder(Clock(), tmp_path, simulation.network)
         device = builder.make("it", station.devices["it"], mine, simulation.addresses["it"])
         try:
-            with pytest.raises(IdentityError, match=r"there is no cell\.voltage"):
+            with pytest.raises(IdentityError, match="there is no permanent_failures"):
                 await device.open()
         finally:
             await device.close()
