@@ -174,7 +174,7 @@ def test_the_shelf_shows_fixed_point_numbers_of_its_own_outlet():
             (power,) = await registers(shelf, 87, 1)
             assert power / 8 == pytest.approx(truth["shelf[1].input_power"] / 6, rel=0.06)
             text = struct.pack(">8H", *await registers(shelf, 8, 8)).rstrip(b"\0")
-            assert b"HPR" in text
+            assert b"ECD17020037" in text
             await put_register(shelf, 94, 0x0081)  # write enable and forced loss of the mains
 
             async def is_lost():

@@ -53,7 +53,7 @@ def signal_rows(place: Any, other: Any) -> Iterator[Row]:
 def control_rows(tell: Callable[[float], Any], level: str = "profile/controls/level") -> Iterator[Row]:
     """A control `level`, set to 5 (in the unit that it has none), and what the other side is then told of a number."""
     five, told_five = {"do": [["level", 5]]}, [tell(5)]
-    yield Row("unit", "A", told, Has("'A' is a current"), told_five, {"do": [["level", "5 A"]]})
+    yield Row("unit", "A", told, Has("in 'A' (current)"), told_five, {"do": [["level", "5 A"]]})
     yield Row("range", [0, 4], told, told_five, Has("5 is outside 0 to 4"), five)
     yield Row("step", 2, told, told_five, [tell(4)], five)
     confirm = {f"{level}/confirm": {"signal": "level"}}
