@@ -58,6 +58,7 @@ def _forget() -> None:
     """What is installed is looked up once."""
     importlib.invalidate_caches()
     registry.known_profiles.cache_clear()
+    registry._identities.cache_clear()
 
 
 TABLES = [
