@@ -52,6 +52,8 @@ _ALIASES = {word: name for name, words in _MEANT.items() for word in words.split
 _MINUS = "\u2212\u2013\u2014"
 """Minus sign and dashes: what a text processor makes of '-'."""
 _CUTOFF = 0.6
+MAX_COMPARED = 100_000
+"""Names that one check compares misspelt ones with, over all its guesses: about half a second of work."""
 _COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _SPACED = re.compile(r"[-+]?[0-9]{1,3}([\u00a0\u2009\u202f '][0-9]{3})+(?![0-9])")
 _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
@@ -100,3 +102,28 @@ def meant_parameter(value: object) -> str:
         value = f"{{{next(iter(value))}}}" if len(value) == 1 and None in value.values() else ""
     found = _PARAMETER.fullmatch(value) if isinstance(value, str) and value[:1] in ("$", "{") else None
     return f"${{{found[1]}}}" if found and value != f"${{{found[1]}}}" else ""
+
+
+class Guesses:
+    """What was probably meant, for the first mistakes of a check: many names among many would cost minutes.
+
+    Each guess compares a word with every known one. Once MAX_COMPARED have been compared there are no more guesses; the
+    mistakes are all told.
+    """
+
+    def __init__(self) -> None:
+        self.left = MAX_COMPARED
+
+    def may_compare(self, count: int) -> bool:
+        """Whether there is time to compare a word with so many names; counts them."""
+        is_time = self.left > 0
+        self.left -= count
+        return is_time
+
+    def hint(self, word: str, known: Iterable[str]) -> str:
+        """`, did you mean 'x'?` for the nearest of the known names, or ''."""
+        names = list(known)
+        if not self.may_compare(len(names)):
+            return ""
+        near = difflib.get_close_matches(word, names, n=1, cutoff=_CUTOFF)
+        return f", did you mean {near[0]!r}?" if near else ""

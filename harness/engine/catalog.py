@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from harness.limits.derived import FUNCTIONS
 from harness.quantity import SignalInfo, unit
 from harness.schema.profile import Profile
 from harness.schema.station import Derived, DeviceEntry
+from harness.spelling import Guesses
 
 
 @dataclass(slots=True)
@@ -29,6 +29,8 @@ class Catalog:
     """device -> seconds between its frames."""
     unknown: set[str] = field(default_factory=set)
     """Devices that stand in the station file but could not be loaded."""
+    guesses: Guesses = field(default_factory=Guesses)
+    """What misspelt names probably meant, as far as one check has time for it."""
 
     def add_device(self, name: str, entry: DeviceEntry, profile: Profile) -> None:
         """Take in a device's signals and controls."""
@@ -61,7 +63,7 @@ class Catalog:
         for key, reference in derived.inputs.items():
             info = self.signals.get(reference)
             if info is None:
-                raise ValueError(f"unknown signal {reference!r}{did_you_mean(reference, self.signals)}")
+                raise ValueError(f"unknown signal {reference!r}{self.guesses.hint(reference, self.signals)}")
             wanted = function.inputs[key]
             own = own or info.unit
             if unit(info.unit).kind != unit(wanted or own).kind:
@@ -119,18 +121,17 @@ class Catalog:
         """Why a reference is no signal, with the nearest name."""
         device = reference.partition(".")[0]
         if device not in self.expansions and not any(name.startswith(f"{device}.") for name in self.derived):
-            return f"unknown device {device!r}{did_you_mean(device, self.expansions)}"
-        return f"unknown signal {reference!r}{did_you_mean(reference, [*self.signals, *self.banks])}"
+            return f"unknown device {device!r}{self.guesses.hint(device, self.expansions)}"
+        return f"unknown signal {reference!r}{self.guesses.hint(reference, [*self.signals, *self.banks])}"
 
     def control_problem(self, reference: str) -> str:
         """Why a reference is no control, with the nearest name."""
         device = reference.partition(".")[0]
         if device not in self.expansions:
-            return f"unknown device {device!r}{did_you_mean(device, self.expansions)}"
-        return f"unknown control {reference!r}{did_you_mean(reference, self.control_names())}"
+            return f"unknown device {device!r}{self.guesses.hint(device, self.expansions)}"
+        return f"unknown control {reference!r}{self.guesses.hint(reference, self.control_names())}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`, did you mean 'x'?` for the nearest of the known names, or ''."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
+    return Guesses().hint(name, known)

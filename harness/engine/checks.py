@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engine.catalog import Catalog, did_you_mean
+from harness.engine.catalog import Catalog
 from harness.limits.span import check_binds
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
@@ -75,7 +75,7 @@ def check_reference(
     elif kind == "control" and not catalog.find_controls(text):
         found.add(source.problem(loc, "HX-1307", catalog.control_problem(text)))
     elif kind == "limit" and text not in limits:
-        hint = did_you_mean(text, limits) or ("; the plan names no limit set" if not limits else "")
+        hint = catalog.guesses.hint(text, limits) or ("; the plan names no limit set" if not limits else "")
         found.add(source.problem(loc, "HX-1308", f"unknown limit {text!r}{hint}"))
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from harness.engine.catalog import Catalog, did_you_mean
+from harness.engine.catalog import Catalog
 from harness.engine.checks import Place, attempt
 from harness.engine.hazards import guards
 from harness.limits.check import compile_check
@@ -18,6 +18,7 @@ from harness.schema.document import Source
 from harness.schema.fields import LocatedError
 from harness.schema.problems import Problems
 from harness.schema.station import DAY_S, ArmedWhen, Bypass, Interlock, Station
+from harness.spelling import Guesses
 
 
 def check_interlocks(
@@ -35,7 +36,7 @@ def check_interlocks(
         if interlock.name in seen:
             found.add(source.problem(loc, "HX-1311", f"two interlocks are named {interlock.name!r}"))
         seen.add(interlock.name)
-        before = len(found.found)
+        before = found.noted
         for signal in interlock.all_signals:
             if signal in catalog.banks:
                 message = f"{signal} is {len(catalog.banks[signal])} signals, an interlock watches one"
@@ -52,10 +53,10 @@ def check_interlocks(
             hint = "what may be bad for so long guards nothing; `longest_for` of the station says how long is allowed"
             found.add(source.problem((*loc, "for"), "HX-1372", message, hint))
         _check_arming(catalog, source, loc, interlock.armed_when, found)
-        if len(found.found) == before:
+        if found.noted == before:
             _check_leak(catalog, source, loc, station, interlock, found)
         if interlock.on_trip not in station.safe_state:
-            hint = did_you_mean(interlock.on_trip, station.safe_state)
+            hint = catalog.guesses.hint(interlock.on_trip, station.safe_state)
             message = f"on_trip names {interlock.on_trip!r}, which is no safe_state sequence of the station{hint}"
             found.add(source.problem((*loc, "on_trip"), "HX-1313", message))
         elif station.sequences[interlock.on_trip].kind == "end":
@@ -63,7 +64,7 @@ def check_interlocks(
             found.add(source.problem((*loc, "on_trip"), "HX-1313", message, "name a sequence of kind heat or leak"))
         for title in interlock.armed_in:
             if titles and title not in titles:
-                hint = did_you_mean(title, titles)
+                hint = catalog.guesses.hint(title, titles)
                 found.add(source.problem((*loc, "armed_in"), "HX-1314", f"no step is named {title!r}{hint}"))
 
 
@@ -134,9 +135,10 @@ def _check_leak(
 
 def check_bypasses(source: Source, bypasses: Sequence[Bypass], names: Collection[str], found: Problems) -> None:
     """What is bypassed must be there."""
+    guesses = Guesses()
     for index, bypass in enumerate(bypasses):
         if bypass.interlock not in names:
-            hint = did_you_mean(bypass.interlock, names)
+            hint = guesses.hint(bypass.interlock, names)
             message = f"no interlock is named {bypass.interlock!r}{hint}"
             found.add(source.problem(("bypass", index, "interlock"), "HX-1376", message))
 

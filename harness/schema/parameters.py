@@ -10,6 +10,7 @@ from typing import Any
 from harness.schema.document import Loc, Source
 from harness.schema.fields import is_name
 from harness.schema.problems import Problem, did_you_mean, shown
+from harness.spelling import Guesses
 
 
 def plain(value: Any, name: str) -> Any:
@@ -32,6 +33,7 @@ def substitute(source: Source, values: Mapping[str, Any], given: Collection[str]
     the parameter, and no second one for the text. The values are not searched for further `${...}`.
     """
     problems: list[Problem] = []
+    guesses = Guesses()
     used: dict[Loc, str] = {}
     refused: set[Loc] = set(source.refused)
 
@@ -43,7 +45,9 @@ def substitute(source: Source, values: Mapping[str, Any], given: Collection[str]
             used[loc] = name
             return plain(values[name], name)
         if is_name(name):
-            hint = did_you_mean(name, values) or "define it under 'parameters'"
+            hint = (
+                did_you_mean(name, values) if guesses.may_compare(len(values)) else ""
+            ) or "define it under 'parameters'"
             problems.append(source.problem(loc, "HX-1201", f"unknown parameter {name!r}", hint))
         else:
             hint = "let the parameter hold the whole value"

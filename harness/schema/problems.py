@@ -73,6 +73,11 @@ class Problems:
             return None
 
     @property
+    def noted(self) -> int:
+        """How many were noted so far, repetitions too: to see whether there are more than before."""
+        return len(self._found)
+
+    @property
     def found(self) -> list[Problem]:
         """The problems so far, sorted by file, line and column, without repetitions."""
         return sorted(set(self._found), key=lambda problem: problem.order)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from harness.engine.catalog import Catalog, did_you_mean
+from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.judging import ResolvedLimit
 from harness.engine.step import Params, StepFailedError, step
@@ -47,7 +47,7 @@ class CheckParams(Params):
                 raise LocatedError(message, "conditions", index, "for")
         for name in self.firmware:
             if name not in catalog.expansions:
-                message = f"unknown device {name!r}{did_you_mean(name, catalog.expansions)}"
+                message = f"unknown device {name!r}{catalog.guesses.hint(name, catalog.expansions)}"
                 raise LocatedError(message, "firmware", name)
         for signal in self.texts:
             if not catalog.find_signals(signal):
