@@ -188,6 +188,7 @@ def test_the_guardian_imports_little() -> None:
         "faultpoint",
         "quantity",
         "secret",
+        "spelling",
         "utf8",
     }
 

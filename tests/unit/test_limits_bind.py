@@ -265,7 +265,7 @@ def test_a_plan_that_judges_nothing_proves_nothing(tmp_path, steps, verdict):
     assert outcome.verdict is verdict, outcome.reason
     assert outcome.exit_code == (7 if verdict is Verdict.INCONCLUSIVE else 0)
     assert ("nothing was judged" in outcome.reason) == (verdict is Verdict.INCONCLUSIVE)
-    assert ("something to judge" in outcome.hint) == (verdict is Verdict.INCONCLUSIVE)
+    assert ("it judges nothing" in outcome.hint) == (verdict is Verdict.INCONCLUSIVE)
     assert verify(outcome.folder) == []
 
 

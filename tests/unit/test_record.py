@@ -334,7 +334,7 @@ def test_a_full_disk_keeps_nobody_from_reading_records_or_reaching_a_run(tmp_pat
     assert "no runs in" in listed.output
     reached = CliRunner().invoke(ctl, ["status", "--data", str(tmp_path)], standalone_mode=False)
     assert isinstance(reached.exception, RunError)
-    assert "no run goes on here" in str(reached.exception)
+    assert "no run goes on whose record is in" in str(reached.exception)
 
 
 def test_a_data_folder_whose_journals_no_database_could_open_is_refused_at_once(tmp_path):
