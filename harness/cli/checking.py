@@ -15,6 +15,7 @@ from harness.cli.inputs import (
     station_option,
     tell_broken,
 )
+from harness.cli.spoken import aside
 from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
             found.add(Problem(name, 0, 0, error.code, error.message, error.hint))
     tell_broken()
     for problem in [*found.found, *told]:
-        click.echo(str(problem), err=True)
+        aside(str(problem))
     for line in fine:
         for each in line.split("\n"):
             say(each)

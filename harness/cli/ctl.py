@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.inputs import data_option, records_folder
+from harness.cli.spoken import aside
 from harness.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -130,11 +131,11 @@ def _show_all(found: list[Holder], *, as_json: bool) -> int:
         try:
             answer = _ask(holder, {"do": "status"})
         except RunError as error:
-            click.echo(str(error), err=True)
+            aside(str(error))
             continue
         if not answer["status"]:
             said = answer["said"] or f"{holder.who} does not answer like a run"
-            click.echo(f"{holder.run}: {said}", err=True)
+            aside(f"{holder.run}: {said}")
             continue
         code = 0
         if as_json:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from harness.cli.spoken import aside
 from harness.errors import ConfigError
 from harness.plugins import by_name, clash, installed, unusable
 from harness.utf8 import utf8
@@ -44,7 +45,7 @@ def _files(pattern: str) -> Iterator[tuple[Path, str]]:
 def tell_broken() -> None:
     """Name on stderr what other packages add and cannot be used: what does not need it goes on without."""
     for each in unusable():
-        click.echo(f"note: {each}", err=True)
+        aside(f"note: {each}")
 
 
 def find_plan(text: str) -> Path:
@@ -73,11 +74,11 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         return known_stations().get(given) or path
     from_environment = os.environ.get("HARNESS_STATION")
     if from_environment:
-        click.echo(f"note: the station is {utf8(from_environment)}, from $HARNESS_STATION", err=True)
+        aside(f"note: the station is {utf8(from_environment)}, from $HARNESS_STATION")
         return Path(from_environment)
     for path, where in ((Path("station.yaml"), "in this folder"), (SYSTEM_STATION, "of this machine")):
         if path.is_file():
-            click.echo(f"note: the station is {path} {where}; --station names another", err=True)
+            aside(f"note: the station is {path} {where}; --station names another")
             return path
     if simulate:
         found = known_stations().get(BUILT_IN_STATION)

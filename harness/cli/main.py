@@ -48,6 +48,9 @@ Exit codes
   6 station in use   7 INCONCLUSIVE          70 a bug    130/143 ABORTED
 """
 
+_HELP = frozenset({"-h", "--help", "--version"})
+"""Options that end a command with words only. click exits when nobody reads them to the end (`| head`)."""
+
 
 class HarnessGroup(click.Group):
     """Loads a command when it is used, and turns every end of it into one line and an exit code.
@@ -90,16 +93,18 @@ class HarnessGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _say("aborted")
             code = 130
-        except BrokenPipeError as error:
-            code = _explain(error) if self.asked_for == "run" else 0
         except SystemExit as error:
             if _is_completion(extra["prog_name"]):
                 raise
-            code = _explain(error)
+            code = 0 if self._asks_for_words(sys.argv[1:] if args is None else args) else _explain(error)
         except BaseException as error:
             code = _explain(error)
         _flush()
         sys.exit(code if isinstance(code, int) else 0)
+
+    def _asks_for_words(self, args: Sequence[str]) -> bool:
+        """Whether only help or the version was asked for. Of `run` nothing else may stand beside it: a plan is run."""
+        return bool(_HELP & {*args}) and (self.asked_for != "run" or {*args} <= {"run", *_HELP})
 
 
 def _is_completion(program: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def show(name: str) -> int:
     """The file of the plan (or station) NAME, as it is installed."""
     from harness.cli.terminal import say
 
-    say(_file(name).read_text(encoding="utf-8").rstrip("\n"))
+    say(_read(_file(name)).decode("utf-8", "backslashreplace").rstrip("\n"))
     return 0
 
 
@@ -57,10 +56,11 @@ def copy(name: str, folder: str) -> int:
     there = [part for part in parts if (target / part).exists()]
     if there:
         raise ConfigError(f"{target / there[0]} is there already", hint="name another folder, nothing was copied")
-    for part in parts:
+    texts = {part: _read(source.parent / part) for part in parts}  # all of them, before the first is written
+    for part, text in texts.items():
         try:
             (target / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.parent / part, target / part)
+            (target / part).write_bytes(text)
         except OSError as error:
             raise ConfigError(f"cannot write {target / part}: {error.strerror}") from error
         say(f"copied {target / part}")
@@ -71,6 +71,14 @@ def _file(name: str) -> Path:
     """The file of an installed plan or station; ConfigError with what there is."""
     station = known_stations().get(name)
     return station if station is not None and name not in known_plans() else find_plan(name)
+
+
+def _read(path: Path) -> bytes:
+    from harness.schema.regular import read_regular
+    from harness.schema.source import MAX_BYTES
+    from harness.utf8 import utf8
+
+    return read_regular(path, MAX_BYTES, utf8(str(path)))
 
 
 def _limit_files(path: Path) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.spoken import aside
 from harness.cli.trying import try_
 
 MOST_OF_A_MAP = 16 * 1024 * 1024
@@ -161,9 +162,9 @@ def check_(files: tuple[str, ...]) -> int:
             for what, names in zip(("signals", "controls"), missing_names(loaded[0]), strict=True):
                 if names:
                     text = f"plans for every {loaded[0].class_} use {what} that this profile lacks: {', '.join(names)}"
-                    click.echo(f"note: {name}: {text}", err=True)
+                    aside(f"note: {name}: {text}")
     for problem in found.found:
-        click.echo(str(problem), err=True)
+        aside(str(problem))
     return 2 if found else 0
 
 
@@ -192,7 +193,7 @@ def import_(form: str, file: str, class_: str, output: str | None) -> int:
         load_profile(Path(output))
         say(f"{output}: written and checked")
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        aside(f"note: {note}")
     return 0
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from harness.cli.inputs import data_option, find_station, station_option
+from harness.cli.spoken import aside
+from harness.utf8 import utf8
 
 
 @click.command()
@@ -51,7 +53,7 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
         reason = f"  {'; '.join(told)}" if told else ""
         say(f"{one.word or one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
     if not found and not as_json:
-        say(f"no runs in {_folder(data)}")
+        say(f"no runs {f'of serial {utf8(serial)} ' if serial is not None else ''}in {_folder(data)}")
     return 0
 
 
@@ -117,7 +119,7 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
         at_most,
         from_start=again,
         again=later,
-        told=lambda text: click.echo(f"database: {text}", err=True),
+        told=lambda text: aside(f"database: {text}"),
     )
     say(f"database: {text}")
     return 0 if is_complete else 3

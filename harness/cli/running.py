@@ -20,6 +20,7 @@ from harness.cli.inputs import (
     station_option,
     tell_broken,
 )
+from harness.cli.spoken import aside
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -134,6 +135,6 @@ def _ask_serial(*, simulate: bool, as_json: bool) -> str:
         try:
             return check_serial(click.prompt("Serial number of the rack", type=str).strip())
         except ConfigError as error:
-            click.echo(str(error), err=True)
+            aside(str(error))
         except UnicodeDecodeError:
-            click.echo("that is no UTF-8: set the terminal, or the scanner, to UTF-8", err=True)
+            aside("that is no UTF-8: set the terminal, or the scanner, to UTF-8")

@@ -26,8 +26,8 @@ class SpokenNotes:
 
 
 def aside(text: str) -> None:
-    """One line on stderr, whatever state stderr is in."""
+    """Text on stderr, a line for each of its lines, whatever state stderr is in: nothing hangs on who reads it."""
     from harness.schema.problems import one_line
 
     with contextlib.suppress(OSError, ValueError):
-        click.echo(one_line(text), err=True)
+        click.echo("\n".join(map(one_line, text.split("\n"))), err=True)

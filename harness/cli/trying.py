@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.spoken import aside
+
 if TYPE_CHECKING:
     from harness.schema.profile import Profile
     from harness.schema.station import DeviceEntry
@@ -77,7 +79,7 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
             say(f"not sent: {'; '.join(unsent)} (readings may need it: --configure)")
         if contact.problem:
             text = f"{contact.problem}; {contact.hint}" if contact.hint else contact.problem
-            click.echo(hide(text, contact, secrets), err=True)
+            aside(hide(text, contact, secrets))
             return 3
         return 0
 

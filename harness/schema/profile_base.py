@@ -32,15 +32,19 @@ Words = dict[str, int | tuple[int, ...]]
 
 
 def once_each(key: str, table: Mapping[str, Any], what: str) -> None:
-    """Refuse a value that two words of `table` (the key `key` of a signal) stand for: only one would ever be shown."""
+    """Refuse a value that two words of `table` (the key `key` of a signal) stand for: only one would ever be shown.
+
+    Of texts the case does not count, as it does not when a device is read.
+    """
     taken: dict[Any, str] = {}
     for word, values in table.items():
         for value in values if isinstance(values, tuple) else (values,):
-            if value in taken:
-                other = taken[value]
+            same = value.casefold() if isinstance(value, str) else value
+            if same in taken:
+                other = taken[same]
                 both = "twice" if other == word else f"{other!r} and {word!r}"
                 raise LocatedError(f"{what} {value!r} is {both}: a value has one word", key, word)
-            taken[value] = word
+            taken[same] = word
 
 
 class SimFlag(Model):
@@ -164,6 +168,10 @@ class Confirm(Model):
     words: dict[str, str] = Field(default_factory=dict)
     """commanded word: word that the signal then shows, where they differ."""
 
+    def cannot_tell(self, one: str, other: str) -> bool:
+        """Whether two commanded words are confirmed by the same shown word."""
+        return self.words.get(one, one) == self.words.get(other, other)
+
     @field_validator("tolerance")
     @classmethod
     def _is_quantity(cls, value: str) -> str:
@@ -212,6 +220,9 @@ class Control(Model):
             raise ValueError("scale: 0 leaves no way back from a value to a raw number")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: write [lowest, highest]")
+        once_each("commands", self.commands, "raw value")
+        if self.confirm is not None and {"on", "off"} <= {*self.takes} and self.confirm.cannot_tell("on", "off"):
+            raise LocatedError("on and off are confirmed by the same word", "confirm", "words")
         if not self.energises and len(self.shown) > 1:
             raise ValueError("shown_by: a quantity is shown by one signal")
         if self.rate is not None and (self.takes or self.confirm is None):

@@ -62,6 +62,7 @@ class ScpiControl(Control):
             raise ValueError("give set (with {value}), or texts with one command a word")
         if self.set and "{value}" not in self.set:
             raise ValueError("set needs {value} where the number goes")
+        once_each("texts", self.texts, "the command")
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,23 @@ def test_a_copy_is_whole_and_can_be_checked(name, tmp_path):
     assert again.exit_code == 2
     assert "is there already" in again.stderr
     assert changed.read_text() == "mine"
+
+
+@pytest.mark.timeout(30)
+def test_what_is_no_file_is_neither_shown_nor_copied(tmp_path):
+    os.mkfifo(tmp_path / "fifo.yaml")
+    for words in (["show", "/dev/zero"], ["show", str(tmp_path / "fifo.yaml")], ["copy", "/dev/zero", str(tmp_path)]):
+        refused = invoke("plan", *words, folder=tmp_path)
+        assert (refused.exit_code, "not a regular file" in refused.stderr) == (2, True)
+
+
+def test_a_copy_is_whole_or_none(tmp_path):
+    plan, mine = tmp_path / "p.yaml", tmp_path / "mine"
+    plan.write_text("schema: 1\nplan: p\nlimits: fifo.yaml\nsteps: [{step: prompt, text: go}]\n")
+    os.mkfifo(tmp_path / "fifo.yaml")
+    refused = invoke("plan", "copy", str(plan), str(mine), folder=tmp_path)
+    assert (refused.exit_code, "not a regular file" in refused.stderr) == (2, True)
+    assert not mine.exists()
 
 
 def test_a_copy_that_cannot_be_written_is_said(tmp_path):

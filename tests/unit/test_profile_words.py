@@ -15,11 +15,11 @@ HEADS = {
 }
 
 
-def problems(folder, protocol, signal):
+def problems(folder, protocol, signal, section="signals"):
     path = folder / "p.yaml"
     path.write_text(
         f"schema: 1\nprofile: p.yaml\ntitle: t\n{HEADS[protocol]}\nsource: a table\nunverified: new\n"
-        f"signals:\n  state: {signal}\n"
+        f"{section}:\n  state: {signal}\n"
     )
     with pytest.raises(ProblemsError) as caught:
         load_profile(path)
@@ -46,6 +46,12 @@ def problems(folder, protocol, signal):
             60,
             "the answer 'X' is 'off' and 'on'",
         ),
+        (
+            "redfish",
+            "{path: /a, pointer: /b, answers: {'off': X, 'on': [Y, x]}}",
+            60,
+            "the answer 'x' is 'off' and 'on'",
+        ),
     ],
 )
 def test_two_words_for_one_value_are_refused_where_the_second_stands(tmp_path, protocol, signal, column, message):
@@ -63,6 +69,26 @@ def test_the_same_in_a_repetition_is_told_once(tmp_path):
     with pytest.raises(ProblemsError) as caught:
         load_profile(path)
     assert [(p.line, p.column) for p in caught.value.problems] == [(12, 43)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "control", "column", "message"),
+    [
+        ("modbus", "{address: 1, commands: {'off': 0, 'on': 0}}", 50, "raw value 0 is 'off' and 'on'"),
+        ("snmp", "{oid: 1.3.6.1.4.1.1.1.0, commands: {'off': 1, 'on': 1}}", 62, "raw value 1 is 'off' and 'on'"),
+        ("scpi", "{texts: {'off': OUTP 0, 'on': outp 0}}", 40, "the command 'outp 0' is 'off' and 'on'"),
+        (
+            "modbus",
+            "{address: 1, commands: {'off': 0, 'on': 1}, confirm: {signal: a, words: {'off': x, 'on': x}}}",
+            82,
+            "on and off are confirmed by the same word",
+        ),
+    ],
+)
+def test_two_commands_that_do_or_prove_the_same_are_refused(tmp_path, protocol, control, column, message):
+    ((line, found, text),) = problems(tmp_path, protocol, control, "controls")
+    assert (line, found) == (9, column)
+    assert text.startswith(message)
 
 
 def test_no_shipped_profile_has_any():
