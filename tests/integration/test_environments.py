@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -134,7 +135,8 @@ def own_processes(root: int) -> list[int]:
     found = [root]
     for number in found:
         for path in Path(f"/proc/{number}/task").glob("*/children"):
-            found += [int(child) for child in path.read_text().split()]
+            with contextlib.suppress(OSError):  # a thread that has just ended
+                found += [int(child) for child in path.read_text().split()]
     return found
 
 
