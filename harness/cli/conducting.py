@@ -58,8 +58,8 @@ def conduct(wanted: Wanted) -> int:
         settings = influx_settings(wanted.project.on)
         if settings is not None and wanted.rate == float("inf"):
             later = push_command(outcome.folder.name, wanted.project.on)
-            is_complete, text = push_now(outcome.folder, settings, PUSH_S, again=later)
-            screen.note("database", text, complete=is_complete)
+            pushed = push_now(outcome.folder, settings, PUSH_S, again=later)
+            screen.note("database", pushed.text, complete=pushed.is_complete)
         screen.last(outcome)
     return outcome.exit_code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,17 @@ def influx_settings(on: StationProject) -> InfluxSettings | None:
     return None if entry is None else settings_of(entry, on.base)
 
 
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a push."""
+
+    is_complete: bool
+    text: str
+    """A line about it."""
+    stopped: int = 0
+    """The exit code of the signal that ended it before the time; 0: none did."""
+
+
 def push_now(
     folder: Path,
     settings: InfluxSettings,
@@ -29,30 +41,36 @@ def push_now(
     from_start: bool = False,
     again: str = "",
     told: Callable[[str], None] | None = None,
-) -> tuple[bool, str]:
-    """Send what a database has not got of a run, in real time; (whether all arrived, a line about it).
+) -> Pushed:
+    """Send what a database has not got of a run, in real time, until all is there or a signal ends it.
 
     `again` is the command that sends the rest; `told` hears how far it is.
     """
-    from harness.clock import run
+    from harness.cli.session import run_session
     from harness.telemetry.push import resume_outbox
 
     def progress(status: OutboxStatus) -> None:
         if told is not None:
             told(_so_far(status))
 
+    reached: list[OutboxStatus] = []
+
+    async def work() -> int:
+        reached.append(await resume_outbox(folder, settings, at_most, from_start=from_start, told=progress))
+        return 0
+
+    later = f"; later: {again}" if again else ""
     try:
-        status = run(
-            lambda: resume_outbox(
-                folder, settings, at_most, from_start=from_start, told=progress if told is not None else None
-            )
-        )
+        stopped = run_session(work)
     except HarnessError as error:
-        return False, f"nothing sent: {error}"
+        return Pushed(is_complete=False, text=f"nothing sent: {error}")
+    if not reached:
+        return Pushed(is_complete=False, text=f"stopped before all was sent{later}", stopped=stopped)
+    (status,) = reached
     text = _so_far(status)
     if status.backlog:
-        return False, f"{text}; later: {again}" if again else text
-    return not status.refused, text
+        return Pushed(is_complete=False, text=f"{text}{later}")
+    return Pushed(is_complete=not status.refused, text=text)
 
 
 def _so_far(status: OutboxStatus) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -214,6 +215,18 @@ def cli() -> None:
     """
 
 
+def _hear_sigterm() -> None:
+    """SIGTERM ends this process, whatever it was started with: ignored, blocked, or as the first one of a container.
+
+    The kernel keeps from process 1 what it has no handler for. All others keep the default until a command installs its
+    own: only that ends also who waits for a slow file system.
+    """
+    first = os.getpid() == 1
+    with contextlib.suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGTERM, (lambda *_: leave(143)) if first else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def _prepare() -> None:
     """As many open files as the system allows; and what libraries say on their own belongs on no screen.
 
@@ -223,20 +236,21 @@ def _prepare() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
     sys.unraisablehook = lambda _: None
     raise_limit()
+    _hear_sigterm()
 
 
 def main() -> NoReturn:
     """What the installed command `harness` calls.
 
-    A run ends with the code of its verdict, and at once: neither a thread that code of others has left running nor what
-    it has registered for the end of the process comes after it.
+    A command ends with its code, and at once: neither a thread that waits for a name server, or that code of others
+    has left running, nor what is registered for the end of the process comes after it.
     """
     _prepare()
     guard(lambda: cli.asked_for == "run")
     try:
         cli.main()
     except SystemExit as end:
-        if cli.asked_for == "run" and isinstance(end.code, int):
+        if isinstance(end.code, int):
             _flush()
             leave(end.code)
         raise

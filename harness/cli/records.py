@@ -113,7 +113,7 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
         raise ConfigError(f"station {on.station.station} has no telemetry.influxdb", hint="name it in the station file")
     folder = find_run(_folder(data), run)
     later = f"harness push {folder.name}" + (f" --station {station}" if station else "")
-    is_complete, text = push_now(
+    pushed = push_now(
         folder,
         settings,
         at_most,
@@ -121,8 +121,8 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
         again=later,
         told=lambda text: aside(f"database: {text}"),
     )
-    say(f"database: {text}")
-    return 0 if is_complete else 3
+    say(f"database: {pushed.text}")
+    return pushed.stopped or (0 if pushed.is_complete else 3)
 
 
 def _folder(data: str | None) -> Path:
