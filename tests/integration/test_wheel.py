@@ -59,8 +59,15 @@ def test_the_wheel_holds_exactly_the_packages_with_their_files(wheel):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = next(archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
+    shared = {name for name in names if ".data/data/share/" in name}
+    names -= shared
     assert names == {name for name in known_files() if name.startswith(tuple(f"{each}/" for each in PACKAGES))}
     assert {name.partition("/")[0] for name in names} == set(PACKAGES)
+    assert {name.partition(".data/data/")[2] for name in shared} == {
+        name.replace("packaging/systemd", "share/rack-harness/systemd").replace("docs/", "share/doc/rack-harness/", 1)
+        for name in known_files()
+        if name.startswith("packaging/systemd/") or (name.startswith("docs/") and name.endswith(".md"))
+    }
     assert any(name.endswith("/profile.yaml") for name in names)
     assert "testplans/stations/simulated.yaml" in names
     assert "License-Expression: Apache-2.0" in metadata
