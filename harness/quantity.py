@@ -150,8 +150,8 @@ def parse_duration(text: str) -> float:
         total += float(match[1]) * UNITS[match[2]].factor
         position = match.end()
     if position == 0 or text[position:].strip():
-        meant = meant_duration(text[:_LONGEST_SHOWN], DURATIONS)
-        hint = f"did you mean {meant!r}?" if meant else "write a number and one of us, ms, s, min, h, d, like '30 s'"
+        meant = meant_duration(text[:_LONGEST_SHOWN], DURATIONS).replace(", ", "' or '")
+        hint = f"did you mean '{meant}'?" if meant else "write a number and one of us, ms, s, min, h, d, like '30 s'"
         raise ValueError(f"{text!r} is not a duration; {hint}")
     if total > MAX_DURATION_S:
         raise ValueError(f"{text!r} is longer than 14 d")

@@ -84,10 +84,14 @@ def meant_number(text: str) -> str:
 
 
 def meant_duration(text: str, known: Iterable[str]) -> str:
-    """A duration with its units as they are written here; '' when that is not what is wrong with it."""
+    """A duration with its units as they are written here, two with a comma between them where it may be either.
+
+    '' when that is not what is wrong with it.
+    """
     text = meant_number(text) or text.strip()
     if clock := _CLOCK.fullmatch(text):
-        return f"{int(clock[1])} h {int(clock[2])} min"
+        first, second = int(clock[1]), int(clock[2])
+        return f"{first} min {second} s, {first} h {second} min"  # people read it both ways
     parts = re.findall(r"([0-9.]+)\s*([^\s0-9.]+)", text)
     if not parts or re.sub(r"[0-9.]+\s*[^\s0-9.]+|\s", "", text):
         return ""

@@ -68,9 +68,12 @@ def parse_address(text: str) -> Address:
             "resource like TCPIP::HOST::5025::SOCKET"
         )
     try:
-        port = parts.port or _PORTS[parts.scheme]
-    except ValueError as error:
-        raise ValueError(f"address {text!r} has no valid port (1 to 65535)") from error
+        port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if not port:
+        ipv6 = "; an IPv6 address stands in brackets: [::1]" if parts.netloc.count(":") > 1 else ""
+        raise ValueError(f"address {text!r} has no valid port (1 to 65535){ipv6}")
     if not parts.hostname or parts.username or (parts.query and not parts.scheme.startswith("redfish")):
         raise ValueError(f"address {text!r} must be SCHEME://HOST:PORT; credentials never stand in an address")
     check_host(parts.hostname)

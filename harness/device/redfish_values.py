@@ -71,8 +71,8 @@ def _counts(resource: JsonObject, pointer: str, states: Sequence[str]) -> bool:
     for token in pointer.split("/")[1:]:
         if isinstance(place, dict) and token != "Status":
             status = place.get("Status")
-            state = status.get("State") if isinstance(status, dict) else None
-            if isinstance(state, str) and state.casefold() not in states:
+            state = status.get("State") if isinstance(status, dict) else status  # some write the state itself there
+            if state is not None and not (isinstance(state, str) and state.casefold() in states):
                 return False
         place = step(place, token)
     return True

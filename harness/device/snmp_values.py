@@ -37,8 +37,9 @@ def number(answer: VarBind, kind: str) -> float:
     """A raw number; NaN when the value is none. `kind` as in the profile."""
     value = answer.value
     if kind == "decimal_text" and isinstance(value, bytes):
-        parts = value.decode("latin-1").split()
-        return number_of(parts[0]) if parts else math.nan
+        first, *rest = value.decode("latin-1").split() or [""]
+        is_one = not (rest and rest[0][0].isdigit())  # `12 500 W` is no 12
+        return number_of(first) if is_one else math.nan
     if isinstance(value, int | float) and (answer.kind in WHOLE_NUMBERS or answer.kind is Kind.OPAQUE):
         return float(value)
     return math.nan

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _LONGEST = 253
+_EVERYBODY = IPv4Address("255.255.255.255")
 
 
 def check_host(text: str, *, is_ipv6: bool | None = None) -> str:
@@ -28,9 +29,11 @@ def check_host(text: str, *, is_ipv6: bool | None = None) -> str:
 
 def _parsed(text: str, kind: type[IPv4Address | IPv6Address], what: str) -> str:
     try:
-        kind(text)
+        found = kind(text)
     except ValueError as error:
         raise ValueError(f"{text!r} is no {what} address: {_why(error)}") from None
+    if found.is_unspecified or found.is_multicast or found == _EVERYBODY:
+        raise ValueError(f"{text!r} is the address of no one device: write its own")
     return text
 
 

@@ -15,6 +15,7 @@ from harness.clock import Clock, run
 from harness.device.address import parse_address
 from harness.device.build import DeviceBuilder
 from harness.device.credentials import redfish_credentials
+from harness.device.redfish_values import value_at
 from harness.device.registry import known_profiles, load_profile
 from harness.device.wire import Read, look, packed, unpacked
 from harness.errors import ConfigError, IdentityError, RefusedError
@@ -288,6 +289,20 @@ def test_a_value_counts_only_while_its_resource_is_enabled(state):
             assert (await readings(device))["leak"] == ("wet", "GOOD")
 
     virtually(main)
+
+
+@pytest.mark.parametrize(
+    "status", [{"State": ["Absent"]}, {"State": 3}, {"State": ""}, "Absent", [{"State": "Absent"}]]
+)
+def test_a_state_that_is_no_state_is_not_enabled(status):
+    resource = {"Reading": 5, "Status": status}
+    assert value_at(resource, "/Reading", ("enabled",)) is Quality.BAD_MISSING
+    assert value_at(resource, "/Reading", None) == 5
+
+
+@pytest.mark.parametrize("status", ["Enabled", None, {}, {"State": None, "Health": "OK"}, {"State": "enabled"}])
+def test_no_state_says_nothing_against_a_value(status):
+    assert value_at({"Reading": 5, "Status": status}, "/Reading", ("enabled",)) == 5
 
 
 def test_an_excerpt_has_its_own_state_and_a_pump_at_rest_has_a_speed():

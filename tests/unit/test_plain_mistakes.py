@@ -138,7 +138,7 @@ MISTAKES = {
     ),
     "thousands": ("min: 150 L/min, w", "min: 1 000 L/min, w", "did you mean '1000 L/min'?"),
     "seconds": ("within: 60 s", "within: 60 sec", "'60 sec' is not a duration, did you mean '60 s'?"),
-    "clock": ("within: 60 s", "within: 1:30", "'1:30' is not a duration, did you mean '1 h 30 min'?"),
+    "clock": ("within: 60 s", "within: 1:30", "'1:30' is not a duration, did you mean '1 min 30 s' or '1 h 30 min'?"),
     "parameter without dollar": ("for: ${soak_time}", "for: {soak_time}", "did you mean ${soak_time}?"),
     "parameter without braces": ("for: ${soak_time}", "for: $soak_time", "did you mean ${soak_time}?"),
     "default of a parameter": (

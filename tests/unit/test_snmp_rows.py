@@ -10,8 +10,10 @@ import pytest
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
+from harness.device.snmp_values import number
 from harness.quantity import Quality
 from harness.schema.station import DeviceEntry
+from harness.transport.snmp import Kind, VarBind
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.snmp.mib import TableView
@@ -178,3 +180,11 @@ def test_a_label_may_name_the_row(tmp_path):
     assert values["loop[1].hours"] == (11.0, Quality.GOOD)
     assert values["loop[3].hours"] == (33.0, Quality.GOOD)
     assert "loop[2].hours" not in values
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [(b"12.5", 12.5), (b"12.5 C", 12.5), (b"12 500 W", math.nan), (b" ", math.nan), (b"", math.nan)]
+)
+def test_a_text_with_two_numbers_is_none(text, value):
+    answer = VarBind("1.3", Kind.OCTET_STRING, text)
+    assert number(answer, "decimal_text") == pytest.approx(value, nan_ok=True)
