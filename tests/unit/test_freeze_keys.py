@@ -37,11 +37,22 @@ def profile(folder: Path, signals: str, more: str = ""):
     return load_profile(path)[0]
 
 
+def extending(folder: Path, signals: str):
+    """A profile of somebody's own that extends the one in the same folder."""
+    path = folder / "child.yaml"
+    path.write_text(f"schema: 1\nprofile: child.yaml\nextends: profile.yaml\nsignals:\n{signals}")
+    return load_profile(path)[0]
+
+
 class Bench:
     """One device of a profile, its frames made by hand once a second."""
 
-    def __init__(self, folder: Path, signals: str, movers=None) -> None:
-        points = list(expand(profile(folder, signals)).signals.values())
+    def __init__(self, folder: Path, signals: str, movers=None, changed: str = "") -> None:
+        """`changed`: the signals of a profile that extends the one with `signals`, and is the device's."""
+        made = profile(folder, signals)
+        if changed:
+            made = extending(folder, changed)
+        points = list(expand(made).signals.values())
         entry = SimpleNamespace(poll=1.0, slow=10.0)
         infos = [point.info("it") for point in points]
         self.device = SimpleNamespace(name="it", entry=entry, points=points, signals=infos, standstill="")
@@ -95,6 +106,36 @@ def test_what_rightly_stands_still_is_good(tmp_path, keys, step):
     bench = Bench(tmp_path, f"  flow: {{address: 1, unit: L/min, {keys}, description: Flow.}}\n")
     moving(bench, step)
     assert set(held(bench, 300)) == {Quality.GOOD}
+
+
+NOISY = f"  flow: {{address: 1, unit: L/min, scale: 0.1, {NOISE}, description: Flow.}}\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_found"),
+    [("noise: null", False), ("noise: {resolution: 2}", False), ("description: Flow of it.", True)],
+    ids=["taken away", "coarser", "left"],
+)
+def test_a_profile_of_ones_own_takes_the_noise_of_a_signal_away(tmp_path, change, is_found):
+    bench = Bench(tmp_path, NOISY, changed=f"  flow: {{{change}}}\n")
+    moving(bench, 0.1)
+    assert (Quality.STALE in held(bench, 300)) is is_found
+    assert bool(bench.told) is is_found
+
+
+def test_noise_taken_away_by_a_station_s_own_profile_leaves_the_rest_of_the_table(tmp_path):
+    """As the reference shows it; movers go the same way, and what is taken away of one signal stays at the others."""
+    (tmp_path / "my_cdu.yaml").write_text(
+        "schema: 1\nprofile: my_cdu.yaml\nextends: cdu/meta_rpu\nsignals:\n  flow: {noise: null}\n"
+    )
+    base = load_profile(ROOT / "drivers" / "cdu" / "meta_rpu" / "profile.yaml")[0]
+    mine = load_profile(tmp_path / "my_cdu.yaml")[0]
+    assert base.signals["flow"].noise is not None
+    assert mine.signals["flow"].noise is None
+    assert mine.signals["flow"].model_dump(exclude={"noise"}) == base.signals["flow"].model_dump(exclude={"noise"})
+    assert {name: each for name, each in mine.signals.items() if name != "flow"} == {
+        name: each for name, each in base.signals.items() if name != "flow"
+    }
 
 
 def test_a_meter_at_zero_is_good_and_relative_noise_follows_the_value(tmp_path):
