@@ -35,10 +35,17 @@ def _as_netsnmp(value: Any) -> Any:
     return _SHORT.get(name, name)
 
 
+def _as_version(value: Any) -> Any:
+    """`3`, `v3`, `v2c`: as people write the version."""
+    name = str(value).lower().removeprefix("v") if isinstance(value, str | int) else value
+    return "2c" if name == "2" else name
+
+
 class SnmpFile(Model):
     """What a credentials file for SNMP holds."""
 
-    version: Literal["2c", "3"]
+    version: Annotated[Literal["2c", "3"], BeforeValidator(_as_version)]
+    """Also as a number, and with the letter before it (`v2c`)."""
     community: StrictText = ""
     user: StrictText = ""
     auth_protocol: Annotated[AuthProtocol | None, BeforeValidator(_as_netsnmp)] = None

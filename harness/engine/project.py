@@ -22,7 +22,7 @@ from harness.engine.safe_state_checks import actions_at, check_safe_state
 from harness.engine.silence_checks import check_silence
 from harness.engine.step import GROUP as STEPS
 from harness.engine.step import Params, StepDefinition, known_steps
-from harness.engine.switch_checks import check_addresses, check_lines, check_switches
+from harness.engine.switch_checks import check_addresses, check_lines, check_other_ends, check_switches
 from harness.errors import ConfigError
 from harness.plugins import broken, clash
 from harness.schema.conditions import Limit, LimitSet
@@ -168,6 +168,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     if whole is not None and not on.catalog.unknown:
         check_switches(on, found)
         check_addresses(on, found)
+        check_other_ends(source, station, found)
         check_lines(on, found)
         check_dead_men(on.catalog, source, station, found)
     found.raise_if_any()

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.device.address import parse_address
 from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
+from harness.engine.checks import attempt
+from harness.schema.document import Source
 from harness.schema.problems import Problems
 from harness.schema.profile import ModbusProfile, Profile
-from harness.schema.station import DeviceEntry
+from harness.schema.station import DeviceEntry, Station
+from harness.transport.hosts import check_host, check_url
 
 if TYPE_CHECKING:
     from harness.engine.project import StationProject
@@ -73,6 +76,16 @@ def check_addresses(on: StationProject, found: Problems) -> None:
                 found.add(on.source.problem(("devices", name, "address"), "HX-1386", message))
                 break
         seen[place].append(name)
+
+
+def check_other_ends(source: Source, station: Station, found: Problems) -> None:
+    """The addresses that are no device's: of the database, and of where traps are received."""
+    database, traps = station.telemetry.influxdb, station.traps
+    if database is not None:
+        attempt(found, source, ("telemetry", "influxdb", "url"), "HX-1301", lambda: check_url(database.url))
+    if traps is not None:
+        host = traps.listen.rpartition(":")[0].strip("[]")
+        attempt(found, source, ("traps", "listen"), "HX-1301", lambda: check_host(host, is_one=False))
 
 
 def check_lines(on: StationProject, found: Problems) -> None:

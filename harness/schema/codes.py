@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "HX-1252": "the time of a dead-man is outside what the device takes, or shorter than four polls",
     "HX-1253": "a dead-man would put off what the safe state does not put off at once: it could stop coolant "
     "under live heat",
-    "HX-1301": "a device's address is none, or cannot be opened",
+    "HX-1301": "the address of a device, of the database or for traps is none, or cannot be opened",
     "HX-1302": "the profile speaks another protocol than the address",
     "HX-1303": "a derived signal names no function or signal, or its units do not fit",
     "HX-1304": "no profile has this name, or two packages add it",

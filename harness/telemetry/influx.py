@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from harness.errors import ConfigError
 from harness.schema.problems import ProblemsError
 from harness.schema.regular import read_regular
 from harness.secret import Secret
+from harness.transport.hosts import check_url
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
@@ -76,11 +77,10 @@ class InfluxSettings:
     token_file: Path | None = field(default=None)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"InfluxDB url {parts.scheme}://{parts.hostname or ''}... is not http(s)://host[:port]")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ConfigError("InfluxDB url must hold no user, password or query", hint="use token, or user/password")
+        try:
+            check_url(self.url)
+        except ValueError as error:
+            raise ConfigError(f"InfluxDB: {error}") from None
         if self.api == "v2" and not self.bucket:
             raise ConfigError("InfluxDB api v2 needs a bucket")
         if self.api == "v1" and not self.database:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from plan_runs import PLANS
 
 from harness.device.address import parse_address
+from harness.device.credentials import SnmpFile
 from harness.device.serial_line import line_settings
 from harness.engine.project import load_station
 from harness.errors import ConfigError
 from harness.schema.problems import ProblemsError
 from harness.schema.profile import ModbusOptions
+from harness.schema.source import parse_source, validate
 from harness.transport.network import SocketNetwork
 from harness.transport.visa import open_instrument
 
@@ -104,3 +107,37 @@ def test_two_settings_of_one_line_are_told_by_check(tmp_path):
     assert ":5:" in line
     assert "bbu needs the line at 9600 baud" in line
     assert "cdu has it at 19200 baud" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('telemetry: {influxdb: {url: "10.0.0.1:8086", bucket: b}}', "is not http"),
+        ('telemetry: {influxdb: {url: "ftp://h:8086", bucket: b}}', "is not http"),
+        ('telemetry: {influxdb: {url: "http://me:hidden@h:8086", bucket: b}}', "holds no user, password"),
+        ('telemetry: {influxdb: {url: "http://h:99999", bucket: b}}', "no valid port"),
+        ('telemetry: {influxdb: {url: "http://10.0.0.1300", bucket: b}}', "is no IPv4 address"),
+        ('telemetry: {influxdb: {url: "http://$H", bucket: b}}', "takes no variables"),
+        ('traps: {listen: "10.1.0.1300:10162", users: []}', "is no IPv4 address"),
+        ("", ""),
+        ('traps: {listen: "0.0.0.0:10162", users: []}', ""),
+        ('traps: {listen: "[::]:10162", users: []}', ""),
+        ('telemetry: {influxdb: {url: "https://[::1]:8086/influx", bucket: b}}', ""),
+    ],
+)
+def test_addresses_of_no_device_are_checked_where_they_stand(tmp_path, line, message):
+    path = tmp_path / "station.yaml"
+    path.write_text(f"{(PLANS / 'stations/simulated.yaml').read_text()}\n{line}\n")
+    told = ()
+    try:
+        load_station(path)
+    except ProblemsError as error:
+        told = error.problems
+    assert [each.code for each in told] == (["HX-1301"] if message else [])
+    assert message in "".join(each.message for each in told)
+    assert "hidden" not in str(told)
+
+
+@pytest.mark.parametrize(("text", "version"), [("3", "3"), ('"3"', "3"), ("v3", "3"), ("v2c", "2c"), ("2", "2c")])
+def test_a_version_is_read_as_people_write_it(text, version):
+    assert validate(parse_source(f"version: {text}\n".encode(), "c"), SnmpFile).version == version
