@@ -45,9 +45,8 @@ def substitute(source: Source, values: Mapping[str, Any], given: Collection[str]
             used[loc] = name
             return plain(values[name], name)
         if is_name(name):
-            hint = (
-                did_you_mean(name, values) if guesses.may_compare(len(values)) else ""
-            ) or "define it under 'parameters'"
+            guess = did_you_mean(name, values) if guesses.may_compare(len(values)) else ""
+            hint = guess or "define it under 'parameters'"
             problems.append(source.problem(loc, "HX-1201", f"unknown parameter {name!r}", hint))
         else:
             hint = "let the parameter hold the whole value"

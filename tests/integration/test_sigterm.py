@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli_tools import environment
+from pty_tools import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "from harness.cli.main import main; main()"
@@ -40,8 +42,10 @@ def station(folder: Path, host: str, port: int) -> str:
     return str(path)
 
 
-def terminated(folder: Path, before: str, *arguments: str, mark: str | socket.socket) -> tuple[int, str]:
-    """(return code, output) of a command that gets SIGTERM once it waits; it has to end within 10 s."""
+def terminated(
+    folder: Path, before: str, *arguments: str, mark: str | socket.socket, within: float = 10.0
+) -> tuple[int, str]:
+    """(return code, output) of a command that gets SIGTERM once it waits; it has to end `within` seconds."""
     process = subprocess.Popen(
         [sys.executable, "-c", f"{before}\n{MAIN}", *arguments],
         env={**environment(folder), "PYTHONPATH": str(ROOT)}, cwd=folder, text=True, stdin=subprocess.DEVNULL,
@@ -59,7 +63,7 @@ def terminated(folder: Path, before: str, *arguments: str, mark: str | socket.so
                 if mark in line:
                     break
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=within)
         if connection is not None:
             connection.close()
         return process.returncode, said + rest
@@ -119,3 +123,41 @@ def test_the_copy_of_a_finished_run_ends_and_the_verdict_stands(tmp_path, deaf):
     code, said = terminated(tmp_path, "", "push", "last", "--station", "st.yaml", mark=deaf)
     assert code == 143, said
     assert "stopped before all was sent; later: harness push" in said
+
+
+def test_a_safe_state_that_has_begun_is_carried_to_its_end(tmp_path, deaf):
+    path = station(tmp_path, "127.0.0.1", deaf.getsockname()[1])
+    code, said = terminated(tmp_path, "", "safe", "--station", path, mark=deaf, within=40)
+    assert "it does not end half-way" in said
+    assert code == 5, said
+
+
+def test_who_is_asked_for_a_serial_number_may_leave(tmp_path, deaf):
+    (tmp_path / "w.yaml").write_text(PLAN)
+    path = station(tmp_path, "127.0.0.1", deaf.getsockname()[1])
+    terminal = Terminal("run", str(tmp_path / "w.yaml"), "--station", path, data=tmp_path)
+    terminal.read_until("Serial number")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.end() == -signal.SIGTERM
+    assert not list(tmp_path.glob("runs/*")), "no run has begun"
+
+
+def test_the_first_process_of_a_container_hears_it(tmp_path):
+    """The kernel keeps from process 1 every signal that it has no handler for."""
+    unshare = [shutil.which("unshare") or "unshare", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    try:
+        subprocess.run([*unshare, "true"], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system gives no process namespace")
+    process = subprocess.Popen(
+        [*unshare, sys.executable, "-c", f"{NO_DISK}\n{MAIN}", "doctor"],
+        env={**environment(tmp_path), "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert any("it waits" in line for line in process.stdout)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGTERM)
+        assert process.wait(10) == 143
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
