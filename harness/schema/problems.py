@@ -42,7 +42,7 @@ class ProblemsError(ConfigError):
     """Everything that is wrong with the files that were read, one line for each problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: list[Problem] = sorted(set(problems), key=lambda problem: problem.order)
+        self.problems: list[Problem] = _told(problems)
         text = "\n".join(str(problem) for problem in self.problems)
         super().__init__(text, code=self.problems[0].code if self.problems else "")
 
@@ -80,7 +80,7 @@ class Problems:
     @property
     def found(self) -> list[Problem]:
         """The problems so far, sorted by file, line and column, without repetitions."""
-        return sorted(set(self._found), key=lambda problem: problem.order)
+        return _told(self._found)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -92,6 +92,16 @@ class Problems:
         """Raise ProblemsError with everything found; return when nothing was."""
         if self._found:
             raise ProblemsError(self._found)
+
+
+def _told(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted, without repetitions, and one for each value of `--set`: every place that uses it would tell its own."""
+    whole = sorted(set(problems), key=lambda problem: problem.order)
+    given: dict[tuple[str, str], Problem] = {}
+    for each in sorted(whole, key=lambda problem: problem.code != "HX-1332"):  # names what the plan has
+        if each.message.startswith("--set "):
+            given.setdefault((each.file, each.message.partition(":")[0]), each)
+    return [each for each in whole if not each.message.startswith("--set ") or each in given.values()]
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -90,6 +90,7 @@ def test_a_value_that_no_bound_can_be_compared_with_is_refused(tmp_path):
     with pytest.raises(ProblemsError) as error:
         load_project(plan(tmp_path), load_station(STATION), {"soak_time": "5 kPa"})
     assert "HX-1332 --set soak_time: 5 kPa is a pressure, a time like 30 s is needed" in str(error.value)
+    assert str(error.value).count("--set soak_time") == 1, "one mistake is told once"
 
 
 def test_an_engineering_pass_is_nowhere_called_a_pass(tmp_path):
