@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import heapq
+import itertools
 import math
 import selectors
 import threading
@@ -208,10 +209,19 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], rate: float = 1.0) -> T:
         return runner.run(main())
 
 
+_loops = itertools.count()
+
+
 @contextmanager
 def _fewer_collections() -> Iterator[None]:
-    """Leave what is there now out of garbage collections, and let more young ones gather: they come by the million."""
+    """Leave what is there now out of garbage collections, and let more young ones gather: they come by the million.
+
+    What earlier loops of this process left in circles would be frozen with it and never be freed: now and then it goes
+    first (a look at everything costs as much as ten seconds of a virtual run).
+    """
     before = gc.get_threshold()
+    if next(_loops) % 8 == 7:
+        gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     try:
