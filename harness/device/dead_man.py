@@ -75,7 +75,8 @@ class DeadMan:
         self._clock = clock
         self._may_hold = frozenset(held)
         self._group = spec.covers if any(point.row for point in self._points(spec.covers)) else ""
-        self._rows: dict[int, None] = {}
+        self._rows: dict[int, float] = {}
+        """The switches that are held, and since when [s, monotonic]."""
         self._touched: dict[int, None] = {}
         self._is_armed = False
         self._permitted_at = self._fed_at = -math.inf
@@ -123,7 +124,7 @@ class DeadMan:
         rows = [p.row for p in self._points(self.spec.covers) if p.name in names and p.name in self._may_hold]
         if self._by_row and rows:
             await self._alone(self.spec.feed, rows)
-            self._rows.update(dict.fromkeys(rows))
+            self._rows.update(dict.fromkeys(rows, -math.inf))
 
     async def commanded(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
         """Commands have just been sent (the device is ours): what was put on is held at once, what is off no more."""
@@ -143,7 +144,7 @@ class DeadMan:
             except DeviceError as error:
                 self.problem = f"the dead-man of {self.device.name} could not be set: {error.message}"
                 raise
-            self._rows.update(dict.fromkeys(rows))
+            self._rows.update(dict.fromkeys(rows, self._clock.monotonic()))
 
     async def tend(self, now: float) -> None:
         """Feed it when that is due and the control loop lives. Called before a poll, with the device ours."""
@@ -211,8 +212,15 @@ class DeadMan:
             raise SafetyError(f"the dead-man of {self.device.name} is not confirmed: {'; '.join(missing[:3])}")
 
     async def _not_shown(self, sent: Sequence[tuple[ControlPoint, Setting]]) -> str:
+        """What of it the device does not show; a switch that was only just put on may still be on its way there."""
         known = {info.name for info in self.device.signals}
-        readable = [(p, setting) for p, setting in sent if f"{self.device.name}.{p.confirm_by}" in known]
+        now = self._clock.monotonic()
+        readable = [
+            (point, setting)
+            for point, setting in sent
+            if f"{self.device.name}.{point.confirm_by}" in known
+            and now - self._rows.get(point.row, -math.inf) > _takes(point)
+        ]
         if not readable:
             return ""
         readings = await self.device.read_alone([point.confirm_by for point, _ in readable])
@@ -222,3 +230,9 @@ class DeadMan:
             if not agrees(point, setting, reading)
         ]
         return "; ".join(missing[:3])
+
+
+def _takes(point: ControlPoint) -> float:
+    """How long a command may take to show, seconds."""
+    spec = point.spec.confirm
+    return spec.within + spec.delay if spec is not None else 0.0

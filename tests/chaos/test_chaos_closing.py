@@ -14,8 +14,9 @@ def test_partners_that_are_slow_to_end(tmp_path):
         plays = closing.Plays(tmp_path)
         moments = [(kind, 1) for kind in closing.MOMENTS]
         talked = [*moments, ("verdict", 1)]
-        rows = [closing.guardian(plays, moments), closing.partners(plays, closing.PARTNERS)]
-        rows += [each(plays, talked) for each in (closing.telemetry, closing.control, closing.traps)]
-        check(await asyncio.gather(*rows))
+        check(await asyncio.gather(closing.guardian(plays, moments), closing.partners(plays, closing.PARTNERS)))
+        check(
+            await asyncio.gather(*(each(plays, talked) for each in (closing.telemetry, closing.control, closing.traps)))
+        )
 
     run(main)
