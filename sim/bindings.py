@@ -88,9 +88,8 @@ def _culprit(place: Place, twin: Twin, spec: Signal, index: int | None) -> Place
 
 def _controls(twin: Twin) -> Iterator[tuple[Place, str, str]]:
     for place, _, spec, index in _specs(twin, "controls"):
-        words = {*spec.commands, *getattr(spec, "texts", {}), *getattr(spec, "command_oids", {})}
-        for word in set(spec.sim_words) - words:
-            hint = f"it has {', '.join(sorted(words)) or 'none'}"
+        for word in set(spec.sim_words) - set(spec.takes):
+            hint = f"it has {', '.join(sorted(spec.takes)) or 'none'}"
             yield (*place, "sim_words", word), f"{word!r} is no command of this control", hint
         name = twin.variable(spec.sim, index)
         if not name or name.startswith(OWN):

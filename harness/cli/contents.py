@@ -23,8 +23,7 @@ def of_station(on: StationProject) -> Iterator[str]:
     """Title, derived signals, what nobody watches and what stays on, with the reason."""
     yield from _titled(on.station.title)
     yield from _derived(on.station.derived)
-    yield from (f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in on.station.unguarded.items())
-    yield from (f"stays on: {switch} ({why})" for switch, why in on.station.stays_on.items())
+    yield from on.station.exceptions
 
 
 def of_limits(limits: LimitSet) -> Iterator[str]:

@@ -163,10 +163,7 @@ def _notes(runner: Runner) -> list[str]:
         if device.health.by_kind:
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
             notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
-    station = runner.project.on.station
-    notes += [f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in station.unguarded.items()]
-    notes += [f"stays on: {switch} ({why})" for switch, why in station.stays_on.items()]
-    return notes
+    return notes + runner.project.on.station.exceptions
 
 
 def _lag(runner: Runner) -> str:

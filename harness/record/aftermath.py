@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.record.claim import is_held
-from harness.record.parts import open_part
+from harness.schema.regular import open_regular
 
 DIARY = "guardian.jsonl"
 _LOOK = "look at the rack"
@@ -58,7 +58,7 @@ def _without_takeover(lines: Sequence[Mapping[str, Any]], *, is_alive: bool) -> 
 
 def _read(path: Path) -> list[dict[str, Any]]:
     lines = []
-    with contextlib.suppress(OSError), open_part(path) as file:
+    with contextlib.suppress(OSError), open_regular(path, follow=False) as file:
         for raw in file.read(_MOST_BYTES).splitlines():
             with contextlib.suppress(ValueError):
                 line = json.loads(raw)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import RunError, TelemetryError
-from harness.record.parts import open_part
+from harness.schema.regular import open_regular
 from harness.telemetry.files import FILE_MODE, atomic_write
 
 CLAIM = "run.lock"
@@ -25,7 +25,7 @@ _WAIT_S = 2.0
 
 def made(folder: Path) -> int:
     """Which run of its data folder this was, counted from 1; 0 for one that does not say."""
-    with contextlib.suppress(OSError, ValueError), open_part(folder / CLAIM) as file:
+    with contextlib.suppress(OSError, ValueError), open_regular(folder / CLAIM, follow=False) as file:
         content = json.loads(file.read(4096))
         number = content.get("made") if isinstance(content, dict) else None
         if isinstance(number, int) and not isinstance(number, bool) and number > 0:

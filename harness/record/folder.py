@@ -25,7 +25,6 @@ from harness.errors import ConfigError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record import claim, manifest
-from harness.record.parts import read_part
 from harness.record.result import Result
 from harness.telemetry.files import atomic_write, make_folder, sync_directory
 from harness.telemetry.reading import open_for_reading
@@ -144,7 +143,7 @@ class RunFolder:
 
     def _read(self, name: str) -> bytes:
         try:
-            return read_part(self.path / name)
+            return manifest.read_file(self.path / name)
         except OSError as error:
             raise TelemetryError(f"cannot read {name} back: {error}", where=str(self.path)) from error
 

@@ -13,7 +13,6 @@ from harness.record.aftermath import aftermath
 from harness.record.attempts import told_of
 from harness.record.claim import in_order, is_running
 from harness.record.folder import RUN_ID
-from harness.record.parts import read_part
 from harness.record.result import Result
 from harness.telemetry.reading import open_for_reading
 
@@ -74,7 +73,7 @@ def summarise(folder: Path) -> RunSummary:
         reason = "; ".join(part for part in ("no sealed result", damage, aftermath(folder)) if part)
         return RunSummary(folder.name, folder, serial, started, plan, station, reason=reason, engineering=engineering)
     try:
-        result = Result.from_bytes(read_part(folder / manifest.RESULT))
+        result = Result.from_bytes(manifest.read_file(folder / manifest.RESULT))
     except (OSError, TelemetryError) as error:
         return RunSummary(folder.name, folder, serial, started, verdict="ERROR", reason=f"damaged record: {error}")
     return RunSummary(

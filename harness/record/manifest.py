@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.record.parts import open_part, read_part
+from harness.schema.regular import open_regular
 
 MANIFEST = "manifest.json"
 RESULT = "result.json"
@@ -23,9 +23,15 @@ NOT_EVIDENCE = ("outbox.json", "exports", "journal.db-shm")
 """What may appear or change beside a sealed record: copies' bookkeeping, exports, SQLite's shared memory."""
 
 
+def read_file(path: Path) -> bytes:
+    """A file of a record; OSError when it is no regular one (links are not followed)."""
+    with open_regular(path, follow=False) as file:
+        return file.read()
+
+
 def file_digest(path: Path) -> tuple[int, str]:
     """Size and SHA-256 (hexadecimal) of a regular file; OSError when it is none (links are not followed)."""
-    with open_part(path) as file:
+    with open_regular(path, follow=False) as file:
         digest = hashlib.file_digest(file, "sha256")
         return file.tell(), digest.hexdigest()
 
@@ -59,7 +65,7 @@ def build(folder: Path, run: str) -> bytes:
 
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a folder; ValueError or OSError when there is none that can be read."""
-    document = json.loads(read_part(folder / MANIFEST))
+    document = json.loads(read_file(folder / MANIFEST))
     if not isinstance(document, dict) or document.get("schema") != 1:
         raise ValueError("manifest.json is not a manifest of schema 1")
     files = document.get("files")

@@ -11,7 +11,6 @@ from harness.errors import TelemetryError
 from harness.record import manifest
 from harness.record.attempts import told_of
 from harness.record.index import summarise
-from harness.record.parts import read_part
 from harness.record.result import Intervention, Measurement, Result, StepResult, excused_text
 from harness.telemetry.reading import open_for_reading
 
@@ -22,7 +21,7 @@ LAST_EVENTS = 20
 def render_text(folder: Path) -> str:
     """The report of a run; of an interrupted one, what its journal says. TelemetryError when there is nothing."""
     try:
-        result = Result.from_bytes(read_part(folder / manifest.RESULT))
+        result = Result.from_bytes(manifest.read_file(folder / manifest.RESULT))
     except FileNotFoundError:
         return _plain("\n".join(_interrupted(folder)))
     except OSError as error:

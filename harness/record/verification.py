@@ -12,7 +12,6 @@ from harness.record import engineering, manifest
 from harness.record.aftermath import aftermath
 from harness.record.attempts import latest
 from harness.record.claim import is_running
-from harness.record.parts import read_part
 from harness.record.result import Measurement, Result, StepResult, measurement_event
 from harness.telemetry.reading import JournalReader, open_for_reading
 
@@ -31,7 +30,7 @@ def verify(folder: Path) -> list[str]:
     if not (folder / manifest.MANIFEST).exists():
         problems.append(f"INTERRUPTED: {aftermath(folder)}")
     try:
-        result = Result.from_bytes(read_part(folder / manifest.RESULT))
+        result = Result.from_bytes(manifest.read_file(folder / manifest.RESULT))
     except (OSError, TelemetryError) as error:
         return [*problems, f"result.json cannot be read: {error}"]
     if result.header.run != folder.name:

@@ -382,3 +382,9 @@ class Station(Model):
         """The actions of a sequence, none for one that the station does not have."""
         found = self.sequences.get(sequence)
         return found.actions if found is not None else ()
+
+    @property
+    def exceptions(self) -> list[str]:
+        """What nobody watches and what no sequence switches off, each with its reason, in words."""
+        unwatched = [f"not watched: {hazard.replace('_', ' ')} ({why})" for hazard, why in self.unguarded.items()]
+        return unwatched + [f"stays on: {switch} ({why})" for switch, why in self.stays_on.items()]

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.record.index import list_runs
-from harness.record.parts import read_part
+from harness.record.manifest import read_file
 from harness.record.report import render_text
 from harness.record.verification import verify
 from tests.integration.cli_tools import harness
@@ -69,7 +69,7 @@ def test_a_register_map_that_is_no_file_is_refused_at_once(tmp_path, form, place
 def read_or_refused(path):
     """What reading a part of a record comes to."""
     try:
-        read_part(path)
+        read_file(path)
     except OSError:
         return "refused"
     return "read"
