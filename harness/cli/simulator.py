@@ -79,13 +79,12 @@ def binding_problems(profile: Profile, source: Source | None) -> list[Problem]:
 
     A simulator that cannot tell (it has no `problems`) finds nothing. `source` gives places; None: no line is known.
     """
-    for simulator in installed(GROUP, lambda start: start):
-        find = getattr(simulator.value, "problems", None)
-        found = find(profile) if find is not None else []
-        if source is None:
-            return [Problem(profile.profile, 0, 0, CODE, message, hint) for _, message, hint in found]
-        return [source.problem(place, CODE, message, hint) for place, message, hint in found]
-    return []
+    simulator = next(iter(installed(GROUP, lambda start: start)), None)
+    find = getattr(simulator.value, "problems", None) if simulator is not None else None
+    found = find(profile) if find is not None else []
+    if source is None:
+        return [Problem(profile.profile, 0, 0, CODE, message, hint) for _, message, hint in found]
+    return [source.problem(place, CODE, message, hint) for place, message, hint in found]
 
 
 def station_problems(on: StationProject) -> list[Problem]:

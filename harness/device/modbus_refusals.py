@@ -33,9 +33,6 @@ class Refusals:
         """Counts how often `alone` has changed."""
         self._is_too_wide = False
 
-    def __bool__(self) -> bool:
-        return bool(self._points)
-
     def live(self, now: float, *, is_urgent: bool = False) -> list[int]:
         """The points to ask for; `now` is the loop's time."""
         everything = list(range(len(self._names)))

@@ -7,7 +7,7 @@ never been read may still come (a module that boots for minutes): it is tried ag
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 SOON_S = 1.0
@@ -35,11 +35,6 @@ class Again(Generic[K]):
 
     def __contains__(self, key: K) -> bool:
         return key in self._due
-
-    @property
-    def refused(self) -> Collection[K]:
-        """All that is refused at present."""
-        return self._due.keys()
 
     def read(self, keys: Iterable[K]) -> list[K]:
         """These have been read; gives those of them that had been refused."""
@@ -69,7 +64,3 @@ class Again(Generic[K]):
     def hasten(self) -> None:
         """The device was away and is back: ask for everything at once."""
         self._due = dict.fromkeys(self._due, float("-inf"))
-
-    def wait(self, key: K) -> float:
-        """Seconds until it is asked again, as it was told at its last refusal."""
-        return self._wait.get(key, 0.0)
