@@ -6,14 +6,10 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from harness.transport.snmp.types import SnmpCredentials
-
-try:  # cryptography 47 moved it
-    from cryptography.hazmat.decrepit.ciphers.modes import CFB
-except ImportError:  # pragma: no cover
-    from cryptography.hazmat.primitives.ciphers.modes import CFB
 
 _MEBI = 1 << 20
 
