@@ -36,7 +36,7 @@ demo: .venv/runtime
 	$(BIN)/harness run testplans/smoke.yaml --simulate
 	@echo
 	@echo "That was a rack of 132 kW on simulated devices, over real sockets. Worth trying next:"
-	@echo "  . $(BIN)/activate                                          then this shell knows the command harness"
+	@echo "  . $(BIN)/activate                                      then this shell knows the command harness"
 	@echo "  harness report last                                        the record of this run"
 	@echo "  harness run acceptance --simulate --fault filter_clog      the same rack with a fault"
 	@echo "  harness run burn_in_24h --simulate --virtual               a day in a minute or two; the record takes 1.1 GB"
