@@ -188,3 +188,11 @@ def test_both_gone_and_the_device_itself_puts_the_power_off(bay: Bay, kind: str,
     truth = bay.truth()
     assert truth["loop.flow"] > 20, "the coolant must stay on"
     assert truth["pump.run"] if "pump.run" in truth else truth["pump[1].running"]
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_switch_that_is_still_on_its_way_is_no_reason_to_doubt(tmp_path: Path, seed: int) -> None:
+    """Four switches 50 ms apart, each up to 1 s on its way, fed every second: a feed meets a switch not there yet."""
+    station = write_station(tmp_path, "relay", within=SHORT_S)
+    found = run_plan(write_plan(tmp_path, "relay", "5 s"), tmp_path / "data", station=station, seed=seed)
+    assert found.exit_code == 0, found.reason

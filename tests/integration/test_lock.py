@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from harness.device.address import parse_address
 from harness.errors import RunError
 from harness.safety.keys import Key, address_keys, resolved, serial_key
 from harness.safety.lock import RackLock, cleaned, digest, find, runs_on_this_machine, tell_users
-from harness.safety.names import ask, bind, listed, own_peer, processes_behind, state_of
+from harness.safety.names import Doors, ask, bind, listed, own_peer, processes_behind, state_of
 from tests.integration.guarded_tools import until
 
 ROOT = Path(__file__).parents[2]
@@ -228,11 +230,6 @@ def test_runs_share_what_does_not_energise_and_nobody_sets_it_meanwhile(device: 
 
 def _answered(act, lock: RackLock) -> None:
     """Do something in this thread while another one answers for the lock."""
-    import asyncio
-    import threading
-
-    from harness.safety.names import Doors
-
     loop = asyncio.new_event_loop()
     doors = Doors(lambda command, peer: {"ok": True, **lock.about})
     thread = threading.Thread(target=loop.run_forever)
@@ -392,3 +389,29 @@ def test_runs_are_found_by_their_name(tmp_path: Path) -> None:
     assert run in found
     lock.release()
     assert json.dumps(listed("harness.run.")).count(run) == 0
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"do": ', b'{"do": "status"}\n' * 2000], ids=["says half a command", "does not take its answers"]
+)
+def test_who_is_still_on_the_line_is_hung_up_on(said: bytes) -> None:
+    """Else the connections of a run would stay open behind it for as long as its callers like."""
+
+    async def main() -> None:
+        doors = Doors(lambda command, peer: {"ok": True, "said": "x" * 4096})
+        with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as caller:
+            listening.bind(f"\0harness-test-{secrets.token_hex(8)}")
+            listening.listen()
+            await doors.add([listening])
+            caller.connect(listening.getsockname())
+            caller.setblocking(False)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(caller, said), 0.3)
+            await asyncio.sleep(0.1)
+            doors.close()
+            async with asyncio.timeout(2):
+                with contextlib.suppress(ConnectionResetError):
+                    while await asyncio.get_running_loop().sock_recv(caller, 65536):
+                        pass
+
+    asyncio.run(main())

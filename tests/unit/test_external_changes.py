@@ -244,3 +244,14 @@ def test_a_rack_that_takes_long_to_start_has_its_time_in_the_station(tmp_path):
     station.write_text(STATION.read_text().replace(", role: uut}", ", role: uut, boots_within: 2 min}"))
     ran = run_plan(write_plan(tmp_path, IDLE), tmp_path, station=station, faults=["rack_reboot@60.2s"])
     assert ran.outcome.verdict is Verdict.PASS, ran.reason
+
+
+def test_a_device_that_was_not_read_while_it_could_start_is_taken_as_it_comes_back(tmp_path):
+    """Silent from 8 s, when all is switched on, to 55 s: whether it began anew before or after 38 s, nobody can say."""
+    faults = ["device_silent:shelf1@8s", "device_reboot:shelf1@50s", "device_heal:shelf1@55s"]
+    plan = write_plan(tmp_path, IDLE)
+    plan.write_text(plan.read_text().replace("coverage: 90 %", "coverage: 50 %"))
+    station = tmp_path / "station.yaml"
+    station.write_text(STATION.read_text().replace("coverage_floor: 90 %", "coverage_floor: 50 %"))
+    ran = run_plan(plan, tmp_path, faults=faults, station=station)
+    assert ran.outcome.verdict is Verdict.PASS, ran.reason

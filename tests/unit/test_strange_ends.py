@@ -68,6 +68,9 @@ async def odd(ctx: StepContext, p: Nothing) -> None:
         ctx.kept = asyncio.ensure_future(lost())
     if where == "kept task":
         kept.append(asyncio.get_running_loop().create_task(lost(), context=contextvars.Context()))
+    if where == "kept task of nobody":  # made where nothing tells of which step it is
+        loop = asyncio.get_running_loop()
+        loop.call_later(2, lambda: kept.append(loop.create_task(lost())), context=contextvars.Context())
     if where == "kept future":
         kept.append(asyncio.get_running_loop().create_future())
         kept[-1].set_exception(ValueError("in the future"))
@@ -261,7 +264,7 @@ def test_what_only_a_coroutine_can_do_wrong(where, section, tmp_path, acme):
     assert ran.outcome.hint == "tell whoever wrote acme_steps"
 
 
-@pytest.mark.parametrize("where", ["kept task", "kept future", "kept later"])
+@pytest.mark.parametrize("where", ["kept task", "kept task of nobody", "kept future", "kept later"])
 def test_a_failure_that_somebody_keeps_and_nobody_looks_at_is_no_pass(where, tmp_path, acme):
     acme.where = where
     ran = run_plan(plan_with(tmp_path, "steps"), tmp_path)
