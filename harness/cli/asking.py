@@ -6,14 +6,12 @@ import asyncio
 import contextlib
 import os
 import select
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from harness.cli.terminal import open_keys, typed
 from harness.clock import HarnessLoop
 from harness.schema.problems import one_line
-
-_BYTES = 4096
 
 
 class Asker:
@@ -44,35 +42,43 @@ class Asker:
         loop = asyncio.get_running_loop()
         if isinstance(loop, HarnessLoop) and loop.rate == float("inf"):
             return await self._line_in_place()
-        descriptor = sys.stdin.fileno()
         answer: asyncio.Future[str] = loop.create_future()
+        with _keys() as keys:
 
-        def ready() -> None:
-            if answer.done():
-                return
+            def ready() -> None:
+                data = typed(keys)
+                if data is None or answer.done():
+                    return
+                if not data:
+                    answer.cancel("the terminal is closed")
+                else:
+                    answer.set_result(data.decode("utf-8", "replace"))
+
+            loop.add_reader(keys, ready)
             try:
-                data = os.read(descriptor, _BYTES)
-            except OSError:
-                data = b""
-            if not data:
-                answer.cancel("the terminal is closed")
-            else:
-                answer.set_result(data.decode("utf-8", "replace"))
-
-        loop.add_reader(descriptor, ready)
-        try:
-            return await answer
-        finally:
-            loop.remove_reader(descriptor)
+                return await answer
+            finally:
+                loop.remove_reader(keys)
 
     async def _line_in_place(self) -> str:
         """In virtual time, time stands still while a person thinks."""
-        while not self._is_stopped:
-            with contextlib.suppress(InterruptedError):
-                if select.select([sys.stdin.fileno()], [], [], 0.2)[0]:
-                    return os.read(sys.stdin.fileno(), _BYTES).decode("utf-8", "replace")
+        with _keys() as keys:
+            poll = select.poll()
+            poll.register(keys, select.POLLIN)
+            while not self._is_stopped:
+                if poll.poll(200) and (data := typed(keys)) is not None:
+                    return data.decode("utf-8", "replace")
         await asyncio.Event().wait()  # the stop request, which is on its way, cancels this
         return ""
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[int]:
+    keys = open_keys()
+    try:
+        yield keys
+    finally:
+        os.close(keys)
 
 
 def _choose(text: str, answers: Sequence[str]) -> str | None:

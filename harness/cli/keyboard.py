@@ -18,7 +18,7 @@ import termios
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.cli.terminal import can_ask
+from harness.cli.terminal import can_ask, open_keys, typed
 from harness.clock import HarnessLoop
 from harness.engine.control import obey
 from harness.engine.runner import Runner
@@ -30,7 +30,6 @@ CONFIRM_S = 5.0
 """How long the second press may take, seconds of real time."""
 QUIET_S = 0.08
 """Real seconds without another key around a press. Scanners type with 1 to 25 ms between letters, people with 100."""
-_BYTES = 1024
 _LOCAL_FLAGS = 3
 _CONTROL_CHARACTERS = 6
 
@@ -39,7 +38,9 @@ class Terminal:
     """The mode of the terminal at stdin: keys one by one and unseen, or as it was found."""
 
     def __init__(self) -> None:
-        self.descriptor = -1
+        self.keys = -1
+        """Where keys are read while they are ours; -1: nowhere."""
+        self._descriptor = -1
         self._found: list[Any] | None = None
 
     def take(self) -> bool:
@@ -47,16 +48,20 @@ class Terminal:
         if not can_ask():
             return False
         try:
-            self.descriptor = sys.stdin.fileno()
-            found = termios.tcgetattr(self.descriptor)
+            self._descriptor = sys.stdin.fileno()
+            found = termios.tcgetattr(self._descriptor)
             mine = [*found[:_CONTROL_CHARACTERS], list(found[_CONTROL_CHARACTERS])]
             mine[_LOCAL_FLAGS] &= ~(termios.ECHO | termios.ICANON)
             mine[_CONTROL_CHARACTERS][termios.VMIN], mine[_CONTROL_CHARACTERS][termios.VTIME] = 1, 0
+            # Ctrl-C stops the run, it does not throw away what is drawn: a writer that waits for room in the terminal
+            # just then can wait for ever (seen on Linux 6.18)
+            mine[_LOCAL_FLAGS] |= termios.NOFLSH
             # At once, never "when the output has drained": a terminal held by Ctrl-S would hold the loop
-            termios.tcsetattr(self.descriptor, termios.TCSANOW, mine)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, mine)
             self._found = found
             atexit.register(self.give_back)
-            termios.tcflush(self.descriptor, termios.TCIFLUSH)
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
+            self.keys = open_keys()
         except (termios.error, OSError, ValueError):
             self.give_back()
             return False
@@ -64,13 +69,16 @@ class Terminal:
 
     def give_back(self) -> None:
         """Restore the mode that was found, once; a terminal that is gone, or another job's by now, is left alone."""
+        keys, self.keys = self.keys, -1
+        if keys >= 0:
+            os.close(keys)
         found, self._found = self._found, None
         if found is None:
             return
         atexit.unregister(self.give_back)
         with contextlib.suppress(termios.error, OSError):
-            if os.tcgetpgrp(self.descriptor) == os.getpgrp():
-                termios.tcsetattr(self.descriptor, termios.TCSANOW, found)
+            if os.tcgetpgrp(self._descriptor) == os.getpgrp():
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, found)
 
 
 class Keyboard:
@@ -120,7 +128,7 @@ class Keyboard:
 
     def _listen(self) -> None:
         if self._loop is not None and self._terminal.take():
-            self._loop.add_reader(self._terminal.descriptor, self._ready)
+            self._loop.add_reader(self._terminal.keys, self._ready)
             self._hush()  # the rest of what was being typed is no press either
             self.is_live = True
 
@@ -131,16 +139,13 @@ class Keyboard:
             self._silence.cancel()
         if self.is_live and self._loop is not None:
             self.is_live = False
-            self._loop.remove_reader(self._terminal.descriptor)
+            self._loop.remove_reader(self._terminal.keys)
         self._terminal.give_back()
 
     def _ready(self) -> None:
-        try:
-            data = os.read(self._terminal.descriptor, _BYTES)
-        except InterruptedError:
+        data = typed(self._terminal.keys)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:  # the terminal is closed, or belongs to another job now
             self._deafen()
         else:

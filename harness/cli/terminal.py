@@ -17,6 +17,8 @@ from harness.schema.problems import one_line
 
 MAX_WAITING = 65_536
 """Pieces of text that may wait for a reader; the oldest are dropped beyond that."""
+MAX_TYPED = 4096
+"""Bytes taken from the keyboard at once; a terminal holds no longer line (termios(3))."""
 DRAIN_S = 5.0
 """Longest wait for a reader when everything is done, seconds."""
 
@@ -146,6 +148,26 @@ def can_ask() -> bool:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):
         return False
+
+
+def open_keys() -> int:
+    """The terminal for reading, opened once more: what reads from it never waits, and whoever shares stdin still does.
+
+    That a key is there is no promise: Ctrl-C throws away what was typed (termios(3), NOFLSH), also between the moment
+    it was seen and the moment it is read. A read that waits would hold the loop that watches a rack. OSError when the
+    process has no terminal.
+    """
+    return os.open("/dev/tty", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+
+def typed(descriptor: int) -> bytes | None:
+    """What waits in a descriptor of `open_keys`; None: nothing after all; b"": the terminal is closed."""
+    try:
+        return os.read(descriptor, MAX_TYPED)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 def say(text: str = "") -> None:
