@@ -92,12 +92,12 @@ class Turn:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             self._scanned = 0
+            self._last = line
             self._take(line.removesuffix(b"\r"))
         return self._is_prompted()
 
     def _take(self, line: bytes) -> None:
         kind, text = self._left.popleft()
-        self._last = line
         if kind == "answer":
             self.answer = line
         elif line != text and not (kind == "greeting" and text and line.startswith(text)):

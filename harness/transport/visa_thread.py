@@ -217,23 +217,24 @@ class PyvisaSession:
 
     def _send(self, line: bytes, timeout: float) -> None:
         try:
-            self._listen()
+            waiting = self._unread()
         except (EOFError, ConnectionError) as error:
             raise IdleClosed(str(error)) from error
+        if waiting:
+            raise Unasked("nothing was asked, but it said", waiting)
         self._resource.timeout = timeout * 1000
         self._resource.write_raw(line + b"\n")  # IEEE 488.2, 7.5: NL with END suits every instrument
 
     def _ask(self, line: bytes, timeout: float) -> bytes:
         deadline = time.monotonic() + timeout
         self._send(line, timeout)
-        answer = self._line(line, deadline) if self._is_line_based else self._message(deadline)
-        with contextlib.suppress(EOFError, ConnectionError):  # one that hangs up after its answer has answered
-            self._listen()
-        return answer
-
-    def _line(self, asked: bytes, deadline: float) -> bytes:
-        turn = self._manners.turn(asked, is_query=True)
+        if not self._is_line_based:
+            return self._message(deadline)
+        turn = self._manners.turn(line, is_query=True)
         self._hear(turn, deadline)
+        with contextlib.suppress(EOFError, ConnectionError):  # one that hangs up after its answer has answered
+            if more := self._unread():
+                turn.feed(more)
         return turn.answer
 
     def _hear(self, turn: Turn, deadline: float) -> None:
@@ -302,21 +303,18 @@ class PyvisaSession:
             raise EOFError("the instrument closed the connection")
         return count
 
-    def _listen(self) -> None:
-        """Nothing may be waiting to be read when nothing was asked."""
-        waiting = b""
+    def _unread(self) -> bytes:
+        """What waits to be read when nothing may; `EOFError` when the instrument has closed the connection."""
         socket = self._socket()
         if socket is not None:
             waiting = self._pending()
             if not waiting and _is_readable(socket, 0.0):
-                waiting = socket.recv(64, sockets.MSG_PEEK)
+                waiting = bytes(socket.recv(64, sockets.MSG_PEEK))
                 if not waiting:
                     raise EOFError("the instrument closed the connection")
-        elif self._is_line_based:
-            count = int(self._resource.bytes_in_buffer)
-            waiting = bytes(self._resource.read_bytes(min(count, 64))) if count else b""
-        if waiting:
-            raise Unasked("nothing was asked, but it said", waiting)
+            return waiting
+        count = int(self._resource.bytes_in_buffer) if self._is_line_based else 0
+        return bytes(self._resource.read_bytes(min(count, 64))) if count else b""
 
     def _session(self) -> Any:
         return self._resource.visalib.sessions.get(self._resource.session)

@@ -32,27 +32,31 @@ steps:
 ANSWERS = {b"*IDN?": b"ACME,M1,SN1,1.0", b"MEAS:VOLT?": b"49.5", b"SYST:ERR?": b'0,"No error"'}
 
 
-def serve(conn: socket.socket, answers: dict[bytes, bytes], talks: bool) -> None:
-    """One that talks greets, echoes, acknowledges and prompts: the worst there is."""
+def serve(conn: socket.socket, answers: dict[bytes, bytes], talks: bool, late: bytes) -> None:
+    """One that talks greets, echoes, acknowledges and prompts: the worst there is. A slow one is mute till `late`."""
     with contextlib.suppress(OSError), conn:
-        if talks:
-            conn.sendall(b"Welcome to ACME M1\r\nM1> ")
+        said = b"Welcome to ACME M1\r\nM1> " if talks else b""
+        if not late:
+            conn.sendall(said)
         for line in map(bytes.strip, conn.makefile("rb")):
             if talks:
-                conn.sendall(line + b"\r\n" + answers.get(line, b"OK") + b"\nM1> ")
+                said = (said if late else b"") + line + b"\r\n" + answers.get(line, b"OK") + b"\nM1> "
+                if not late or line == late:
+                    conn.sendall(said)
+                    late = b""
             elif line in answers:
                 conn.sendall(answers[line] + b"\n")
 
 
 @contextlib.contextmanager
-def instrument(changed: dict[bytes, bytes] | None = None, talks: bool = True) -> Iterator[int]:
+def instrument(changed: dict[bytes, bytes] | None = None, talks: bool = True, late: bytes = b"") -> Iterator[int]:
     answers = {**ANSWERS, **(changed or {})}
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
-                    threading.Thread(target=serve, args=(door.accept()[0], answers, talks), daemon=True).start()
+                    threading.Thread(target=serve, args=(door.accept()[0], answers, talks, late), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield door.getsockname()[1]
@@ -69,8 +73,9 @@ def files(folder: Path, port: int, scpi: str) -> tuple[str, str]:
     return str(folder / "plan.yaml"), str(folder / "st.yaml")
 
 
-def test_a_talking_instrument_is_no_cabling_fault(tmp_path: Path) -> None:
-    with instrument() as port:
+@pytest.mark.parametrize("late", [b"", b"SYST:ERR?"], ids=["greets at once", "greets when it is asked already"])
+def test_a_talking_instrument_is_no_cabling_fault(late: bytes, tmp_path: Path) -> None:
+    with instrument(late=late) as port:
         plan, station = files(tmp_path, port, "")
         run = harness("run", plan, "--station", station, "--serial", "R1", data=tmp_path)
     assert run.returncode == 3
