@@ -24,7 +24,7 @@ from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
 from harness.device.link import Group, Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
-from harness.device.proving import Proof
+from harness.device.proving import Proof, shown_texts
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
 from harness.device.wire import Command, Read, carry_out, carry_out_together, look
@@ -145,7 +145,7 @@ class Device:
 
     async def _prove(self) -> None:
         assert self._proof is not None
-        texts = {self._points[k].name: text for k, text in self._texts.items() if not self._qualities[k]}
+        texts = shown_texts(self._points, self._qualities, self._texts, self._reasons)
         found = await self._proof.prove(texts)
         if self.identity and found != self.identity:
             raise IdentityError(f"another unit answers: {found}, before it was {self.identity}", device=self.name)

@@ -6,13 +6,14 @@ number that is no measurement prove nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from harness.device.link import Link
 from harness.device.points import SignalPoint, names_meant
-from harness.device.scaling import Scaling
+from harness.device.scaling import Qualities, Scaling
 from harness.errors import IdentityError
 from harness.quantity import Quality
 from harness.schema.profile import Match, Profile, Shown
@@ -23,6 +24,11 @@ _ROWS = 8
 _THERE = (Quality.GOOD, Quality.BAD_SENTINEL)
 """Qualities of a signal that the device has: it may say that it has no value for it just now."""
 _NOTHING = Shown()
+_OTHER = "check the address, or name the profile of the model that is there; nothing was written"
+_MUTE = (
+    "it answers, so power and cable are fine: another model, another unit, or one that does not let us read this; "
+    "check the address, the profile, and the device's own settings; nothing was written"
+)
 _KEYS = ("model", "serial", "firmware")
 
 
@@ -31,11 +37,33 @@ def _is_known(point: SignalPoint) -> bool:
     return point.spec.is_text and point.spec.poll == "once"
 
 
-async def texts_of(points: Sequence[SignalPoint], link: Link) -> dict[str, str]:
-    """The texts that are read once, by signal, where the device has them. Errors as a read."""
+async def texts_of(points: Sequence[SignalPoint], link: Link) -> dict[str, Shown]:
+    """What is read once as a text, by signal. Errors as a read."""
     known = [point for point in points if _is_known(point)]
     reply = await link.plan(known).read()
-    return {known[k].name: text for k, text in reply.texts.items() if not reply.qualities[k]}
+    return shown_texts(known, reply.qualities, reply.texts, reply.reasons)
+
+
+def shown_texts(
+    points: Sequence[SignalPoint], qualities: Qualities, texts: Mapping[int, str], reasons: Mapping[int, str]
+) -> dict[str, Shown]:
+    """What is read once as a text, by signal; `qualities` (uint8[n]), `texts` and `reasons` by place in `points`."""
+    return {
+        point.name: _shown_text(Quality(int(qualities[k])), texts.get(k, ""), reasons.get(k, ""))
+        for k, point in enumerate(points)
+        if _is_known(point)
+    }
+
+
+def _shown_text(quality: Quality, text: str, reason: str) -> Shown:
+    if quality is Quality.GOOD:
+        return Shown(text, is_there=bool(text))
+    return Shown(why=reason or _why(quality))
+
+
+def _why(quality: Quality) -> str:
+    """What is worth saying beside that there is nothing."""
+    return "" if quality is Quality.BAD_MISSING else quality.word.removeprefix("BAD (").removesuffix(")")
 
 
 class Proof:
@@ -62,18 +90,17 @@ class Proof:
             signal = f"{group}[{count}]{rest.partition(']')[2]}"
         return names_meant(signal, names)[:_ROWS]
 
-    async def prove(self, texts: Mapping[str, str]) -> dict[str, str]:
+    async def prove(self, texts: Mapping[str, Shown]) -> dict[str, str]:
         """Model, serial number and firmware of the device; IdentityError when it is another.
 
         `texts` are those of all signals that are read once, as the device gives them now. UnreachableError and
         ProtocolViolationError when it does not answer.
         """
-        shown = {name: Shown(text, is_there=bool(text)) for name, text in texts.items()}
-        shown |= await self._look()
+        shown = {**texts, **await self._look()}
         for rule in self._profile.identity.match:
             if not any(rule.holds(shown.get(name, _NOTHING)) for name in self._names(rule)):
                 raise self._refused(rule, shown)
-        found = {key: texts.get(getattr(self._profile.identity, key), "") for key in _KEYS}
+        found = {key: texts.get(getattr(self._profile.identity, key), _NOTHING).text for key in _KEYS}
         self._compare_with_station(found)
         return found
 
@@ -88,12 +115,16 @@ class Proof:
         for k, point in enumerate(self._points):
             info = point.info("")
             if info.is_text:
-                text = "" if reply.qualities[k] else reply.texts.get(k, "")
-                looked[point.name] = Shown(text, is_there=bool(text))
+                looked[point.name] = _shown_text(
+                    Quality(int(reply.qualities[k])), reply.texts.get(k, ""), reply.reasons.get(k, "")
+                )
                 continue
             quality = Quality(int(reply.qualities[k]) or int(qualities[k]))
-            number = float(values[k]) if quality is Quality.GOOD else float("nan")
-            looked[point.name] = Shown(info.word(number), number, is_there=quality in _THERE)
+            if quality is Quality.GOOD:
+                looked[point.name] = Shown(info.word(float(values[k])), float(values[k]), is_there=True)
+            else:
+                why = reply.reasons.get(k, "") or _why(quality)
+                looked[point.name] = Shown(info.word(math.nan), is_there=quality in _THERE, why=why)
         return looked
 
     def _names(self, rule: Match) -> Iterable[str]:
@@ -102,14 +133,15 @@ class Proof:
     def _refused(self, rule: Match, shown: Mapping[str, Shown]) -> IdentityError:
         wanted = " or ".join(rule.signal)
         profile = self._profile.profile
-        has = {name: shown[name] for name in self._names(rule) if shown.get(name, _NOTHING).is_there}
+        looked = {name: shown.get(name, _NOTHING) for name in self._names(rule)}
+        has = {name: each for name, each in looked.items() if each.is_there}
+        why = "" if has else next((f" ({each.why})" for each in looked.values() if each.why), "")
         if rule.present:
-            what = f"there is no {wanted}, which every device of profile {profile} has"
+            what = f"there is no {wanted}{why}, which every device of profile {profile} has"
         else:
             said = [f"{name} reads {each.text or each.number!r}" for name, each in has.items()]
-            what = f"{', '.join(said) or f'{wanted} reads nothing'}, but profile {profile} is for {rule}"
-        hint = "check the address, or name the profile of the model that is there; nothing was written"
-        return IdentityError(what, device=self._device, hint=hint)
+            what = f"{', '.join(said) or f'{wanted} reads nothing{why}'}, but profile {profile} is for {rule}"
+        return IdentityError(what, device=self._device, hint=_OTHER if has or rule.present else _MUTE)
 
     def _compare_with_station(self, found: Mapping[str, str]) -> None:
         """What the station file says of this very unit."""

@@ -13,11 +13,15 @@ from harness.schema.fields import Model, StrictText
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a device shows of one signal: its text or word, its number (NaN: no measurement), whether it has it."""
+    """What a device shows of one signal: its text or word, its number (NaN: no measurement), whether it has it.
+
+    `why` says why it shows nothing, where that is known.
+    """
 
     text: str = ""
     number: float = math.nan
     is_there: bool = False
+    why: str = ""
 
 
 def _each(value: Any) -> Any:

@@ -76,11 +76,23 @@ class Session(Protocol):
         ...
 
 
+_NEVER_HEARD = (
+    "it takes connections, so power and network are fine, but it has never said a word: check the port, and whether it "
+    "speaks SCPI with lines ending in LF there"
+)
+
+
 class Instrument:
     """A strict SCPI session with one instrument. `timeout` [s] covers a whole query, reopening not included."""
 
-    def __init__(self, session_factory: Callable[[], Session], *, name: str, timeout: float = 3.0) -> None:
+    def __init__(
+        self, session_factory: Callable[[], Session], *, name: str, timeout: float = 3.0, connects: bool = False
+    ) -> None:
+        """`connects`: whether an open session proves that somebody is there (a socket does, a serial line does not)."""
         self.name = name
+        self._connects = connects
+        self._is_connected = False
+        self._has_answered = False
         self.timeout = timeout
         self.counters = Counters()
         self._make_session = session_factory
@@ -121,6 +133,7 @@ class Instrument:
         async with self._turn:
             answer = await self._carried(lambda session: session.ask(line, limit), text, limit)
             self._pacing.answered()
+            self._has_answered = True
             if odd := answer.translate(None, _TEXT):
                 await self._drop()
                 what = f"expected one line of printable ASCII, got byte {odd[0]:#04x} [{hexed(answer)}]"
@@ -199,12 +212,14 @@ class Instrument:
         await self._pacing.wait()
         session = self._session = self._make_session()
         self._said.clear()
+        self._is_connected = False
         try:
             await self._guarded(session.open(self.timeout), operation, self.timeout)
         except DeviceError:
             self.counters.connect_failures += 1
             raise
         self.counters.connects += 1
+        self._is_connected = self._connects
         return session
 
     async def _guarded(self, work: Coroutine[Any, Any, bytes | None], operation: str, limit: float) -> bytes:
@@ -242,6 +257,8 @@ class Instrument:
             what = f"no{whole} answer within {limit:g} s"
             lost = unreachable(error, device=self.name, operation=operation, what=what)
             lost.trouble = Trouble.OTHERWISE if whole else Trouble.SILENT
+            if self._is_connected and not whole and not self._has_answered:
+                lost.hint = _NEVER_HEARD
             return lost
         self.counters.lost += 1
         return unreachable(error, device=self.name, operation=operation, what="the session was lost")
@@ -297,4 +314,4 @@ def open_instrument(
         make = lambda: StreamSession(network, where.host, where.port, manners)  # noqa: E731
     else:
         make = lambda: PyvisaSession(resource, manners)  # noqa: E731
-    return Instrument(make, name=name or resource, timeout=timeout)
+    return Instrument(make, name=name or resource, timeout=timeout, connects=where.is_socket)
