@@ -80,11 +80,11 @@ def _units() -> dict[str, Unit]:
 UNITS: Mapping[str, Unit] = _units()
 """Every unit a file may name."""
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
 DURATIONS = ("us", "ms", "s", "min", "h", "d")
 _LONGEST_SHOWN = 64
-_DURATION_PART = re.compile(rf"\s*(\d+\.?\d*|\.\d+)\s*({'|'.join(DURATIONS)})(?![a-zA-Z])")
+_DURATION_PART = re.compile(rf"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*({'|'.join(DURATIONS)})(?![a-zA-Z])")
 
 
 def unit(name: str) -> Unit:

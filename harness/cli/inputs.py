@@ -77,7 +77,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         aside(f"note: the station is {utf8(from_environment)}, from $HARNESS_STATION")
         return Path(from_environment)
     for path, where in ((Path("station.yaml"), "in this folder"), (SYSTEM_STATION, "of this machine")):
-        if path.is_file():
+        if os.path.lexists(path):  # also one that cannot be read: it is meant, and its reader says what it is
             aside(f"note: the station is {path} {where}; --station names another")
             return path
     if simulate:

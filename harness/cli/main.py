@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -49,6 +50,7 @@ Exit codes
   6 station in use   7 INCONCLUSIVE          70 a bug    130/143 ABORTED
 """
 
+_NO_UTF8 = re.compile(r"\\udc([89a-f][0-9a-f])")
 _HELP = frozenset({"-h", "--help", "--version"})
 """Options that end a command with words only. click exits when nobody reads them to the end (`| head`)."""
 
@@ -175,6 +177,7 @@ def _keep_traceback(error: BaseException) -> str:
 def _say(text: str) -> None:
     """One line on stderr, whatever state stderr is in."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    shown = _NO_UTF8.sub(r"\\x\1", shown)  # one spelling of one byte, whether repr() or `utf8` has written it
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(shown.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode("utf-8") + "\n")
 

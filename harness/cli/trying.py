@@ -135,7 +135,7 @@ def _banks(names: list[str]) -> list[str]:
 
     rows: dict[tuple[str, str], list[int]] = {}
     for name in names:
-        parts = re.fullmatch(r"([^\[]+)\[(\d+)\](.*)", name)
+        parts = re.fullmatch(r"([^\[]+)\[([0-9]+)\](.*)", name)
         key, row = ((parts[1], parts[3]), int(parts[2])) if parts else ((name, ""), 0)
         rows.setdefault(key, []).append(row)
     return [_bank(group, tail, members) for (group, tail), members in rows.items()]

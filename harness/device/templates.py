@@ -15,10 +15,10 @@ _OID_KEYS = frozenset(
         *("labels", "join", "walk", "column"),
     )
 )
-_PART = r"(?:\d+|\{[a-z0-9_.]+\})"
-_OID = re.compile(rf"{_PART}(?:\.{_PART})*(?:\.\*(?:\.\d+)+)?")
+_PART = r"(?:[0-9]+|\{[a-z0-9_.]+\})"
+_OID = re.compile(rf"{_PART}(?:\.{_PART})*(?:\.\*(?:\.[0-9]+)+)?")
 _NAME = re.compile(r"\{([a-z0-9_.]+)\}")
-_ROW = re.compile(r"i(?:\.\d+)?")
+_ROW = re.compile(r"i(?:\.[0-9]+)?")
 _SCPI_KEYS = frozenset(("query", "set", "texts", "at_open"))
 
 

@@ -33,7 +33,7 @@ MIN_FREE_BYTES = 50 * 1024 * 1024
 LONGEST_PATH = 380
 """Longest path of a data folder, bytes: SQLite opens nothing at a path of more than 504 (tried), and the
 journal of a run lies up to 110 below."""
-RUN_ID = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{6}Z)-([A-Za-z0-9._-]{1,64})-([0-9a-f]{4})")
+RUN_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z)-([A-Za-z0-9._-]{1,64})-([0-9a-f]{4})")
 """Time (UTC), serial, four random hexadecimal digits: safe as a file name. Sorts by time where the clock was right."""
 
 _SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -121,6 +121,11 @@ class Signal(Model):
         if self.enum and self.flags:
             raise ValueError("a signal has either enum or flags, not both")
         once_each("flags", self.flags, "bit")
+        misread = next((name for name in self.flags if name == "none" or "+" in name), None)
+        if misread is not None:  # flags are shown as `a+b`, and as `none` where no bit is set
+            raise LocatedError(
+                f"{misread!r} cannot be told from what is shown of flags; write another name", "flags", misread
+            )
         once_each("enum", self.enum, "raw value")
         if not self.scale:
             raise ValueError("scale: 0 would make every value the same")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.schema.fields import Duration, DurationOrZero, Model
+from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model
 from harness.schema.profile_base import Control, ProfileBase, Signal
 
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
@@ -25,6 +26,31 @@ MODBUS_WORDS = {
 """Registers that a type takes, where it is not one; `string` and `raw` take as many as `length` says."""
 MODBUS_TEXTS = frozenset({"string", "raw", "ipv4", "ipv6", "mac", "epoch", "datetime", "iec870"})
 """Types that read as a text."""
+
+
+def raw_span(kind: str, bits: int = 0, *, magnitude: bool = False) -> tuple[int, int] | None:
+    """Smallest and largest raw number of a type, or of `bits` bits of it; None for texts and floats."""
+    if bits or kind == "bool":
+        return 0, (1 << max(bits, 1)) - 1
+    family, digits = kind[:1], "".join(each for each in kind if each.isdigit())
+    if family == "u":
+        return 0, (1 << int(digits)) - 1
+    if family == "i" and kind not in MODBUS_TEXTS:
+        half = 1 << int(digits) - 1
+        return (1 - half if magnitude else -half), half - 1
+    if kind.startswith(("bcd", "m10k")):
+        return 0, 10 ** (MODBUS_WORDS.get(kind, 1) * 4) - 1
+    return None
+
+
+def _fits(span: tuple[int, int] | None, key: str, table: Mapping[Any, Any], what: str) -> None:
+    """Refuse what the type can never hold: no device shows it, and one that is told it is told something else."""
+    if span is None:
+        return
+    for place, values in table.items():
+        for value in values if isinstance(values, tuple) else (values,):
+            if not span[0] <= value <= span[1]:
+                raise LocatedError(f"{value:g} is no number that {what} can hold ({span[0]} to {span[1]})", key, place)
 
 
 class ModbusSignal(Signal):
@@ -69,6 +95,18 @@ class ModbusSignal(Signal):
             raise ValueError(f"a {self.type} has no bits to take")
         if self.table in ("coil", "discrete") and self.words_long != 1:
             raise ValueError(f"a {self.table} is one bit; {self.type} needs registers")
+        return self
+
+    @model_validator(mode="after")
+    def _words_can_come(self) -> ModbusSignal:
+        if self.table in ("coil", "discrete") or self.mask is not None:
+            span, what = raw_span("bool"), "one bit"
+        elif self.bit is not None:
+            span, what = raw_span(self.type, self.width), f"{self.width} bit{'s' * (self.width > 1)}"
+        else:
+            span, what = raw_span(self.type, magnitude=self.sign == "magnitude"), f"type {self.type}"
+        _fits(span, "enum", self.enum, what)
+        _fits(span, "sentinels", dict(enumerate(self.sentinels)), what)
         return self
 
     @property
@@ -118,6 +156,14 @@ class ModbusControl(Control):
             raise ValueError("write: mask needs bit or mask: which bits of the register are this control's")
         if takes_bits and self.words_long > 1:
             raise ValueError("bits are changed in one register, so the type must be u16")
+        return self
+
+    @model_validator(mode="after")
+    def _words_can_go(self) -> ModbusControl:
+        if self.table == "coil" or self.bit is not None:
+            _fits(raw_span("bool"), "commands", self.commands, "one bit")
+        else:
+            _fits(raw_span(self.type), "commands", self.commands, f"type {self.type}")
         return self
 
     @property

@@ -80,6 +80,7 @@ def test_an_argument_that_is_no_utf8_is_refused_in_a_line(arguments, tmp_path):
     assert result.exit_code == 2, result.output
     assert len(result.stderr.splitlines()) == 1
     result.stderr.encode()
+    assert "udce4" not in result.stderr, "a byte has one spelling"
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("2*"))
 
 

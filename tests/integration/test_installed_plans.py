@@ -98,6 +98,17 @@ def test_a_station_that_nobody_named_is_named(tmp_path, monkeypatch):
     assert invoke("check", "smoke", "--station", "other.yaml", folder=tmp_path).stderr == ""
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "dangling link"])
+def test_a_station_that_is_no_file_is_not_passed_over(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make = {"pipe": os.mkfifo, "folder": os.mkdir, "dangling link": lambda path: os.symlink("nowhere", path)}
+    make[kind]("station.yaml")
+    for command in (("run", "smoke", "--serial", "R1"), ("check", "smoke"), ("probe",)):
+        found = invoke(*command, folder=tmp_path)
+        assert found.exit_code == 2
+        assert found.stderr.splitlines()[-1].startswith("station.yaml: HX-1001 "), found.stderr
+
+
 LONG = "schema: 1\nplan: x\nsteps:\n  - {step: hold, for: HOURS, watch: [{signal: cdu.flow, min: 5 L/min}]}\n"
 
 

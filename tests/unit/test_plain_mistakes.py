@@ -162,6 +162,8 @@ MISTAKES = {
         "limit: {min: 5000 L/min}",
         "the band lies outside what cdu.flow",
     ),
+    "digits of another script": ("min: 150 L/min, within", "min: １５０ L/min, within", "'１５０ L/min'"),
+    "a duration in them": ("within: 60 s", "within: ６０ s", "'６０ s' is not a duration"),
     "power_on of a pump": ("outlets: pdu.outlet", "outlets: cdu.pump", "HX-1352 cdu.pump puts no power on the rack"),
 }
 

@@ -91,6 +91,64 @@ def test_two_commands_that_do_or_prove_the_same_are_refused(tmp_path, protocol, 
     assert text.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("point", "column", "message"),
+    [
+        ("{address: 1, enum: {'off': 0, 'on': 65536}}", 46, "65536 is no number that type u16 can hold (0 to 65535)"),
+        (
+            "{address: 1, type: i16, enum: {'off': 0, 'on': 40000}}",
+            57,
+            "40000 is no number that type i16 can hold (-32768",
+        ),
+        ("{address: 1, type: u16, enum: {'off': 0, 'on': -1}}", 57, "-1 is no number"),
+        (
+            "{address: 1, type: u8_low, enum: {'off': 0, 'on': [1, 256]}}",
+            60,
+            "256 is no number that type u8_low can hold",
+        ),
+        ("{address: 1, bit: 3, enum: {'off': 0, 'on': 8}}", 54, "8 is no number that 1 bit can hold (0 to 1)"),
+        (
+            "{address: 1, bit: 0, width: 3, enum: {'off': 0, 'on': 8}}",
+            64,
+            "8 is no number that 3 bits can hold (0 to 7)",
+        ),
+        ("{address: 1, mask: 12, enum: {'off': 0, 'on': 4}}", 56, "4 is no number that one bit can hold"),
+        (
+            "{address: 1, table: coil, type: bool, enum: {'off': 0, 'on': 2}}",
+            71,
+            "2 is no number that one bit can hold",
+        ),
+        ("{address: 1, type: bcd16, enum: {'off': 0, 'on': 10000}}", 59, "10000 is no number that type bcd16 can hold"),
+        ("{address: 1, type: i16, sentinels: [-32768, 32768]}", 54, "32768 is no number that type i16 can hold"),
+        (
+            "{address: 1, type: i16, sign: magnitude, sentinels: [-32768]}",
+            63,
+            "-32768 is no number that type i16 can hold",
+        ),
+        ("{address: 1, flags: {none: 1}}", 37, "'none' cannot be told from what is shown of flags"),
+        ("{address: 1, flags: {a: 1, a+b: 2}}", 42, "'a+b' cannot be told from what is shown of flags"),
+    ],
+)
+def test_what_no_register_can_hold_or_nobody_could_read_is_refused(tmp_path, point, column, message):
+    ((line, found, text),) = problems(tmp_path, "modbus", point)
+    assert (line, found) == (9, column)
+    assert text.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("control", "message"),
+    [
+        ("{address: 1, commands: {'off': 0, 'on': 65536}}", "65536 is no number that type u16 can hold"),
+        ("{address: 1, table: coil, type: bool, commands: {'off': 0, 'on': 65280}}", "65280 is no number that one bit"),
+        ("{address: 1, bit: 2, commands: {'off': 0, 'on': 4}}", "4 is no number that one bit can hold"),
+    ],
+)
+def test_what_no_register_takes_is_refused(tmp_path, control, message):
+    ((line, _, text),) = problems(tmp_path, "modbus", control, "controls")
+    assert line == 9
+    assert text.startswith(message)
+
+
 def test_no_shipped_profile_has_any():
     for path in known_profiles().values():
         load_profile(path)
