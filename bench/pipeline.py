@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -312,7 +311,7 @@ coverage: 0.001 %
 setup:
   - {step: check, conditions: [{signal: cdu.leak, equals: dry}]}
 steps:
-  - {step: hold, for: 1 ms}
+- {step: hold, for: 1 ms}
 """
 
 
@@ -322,11 +321,8 @@ def _execute(plan: str, repeat: int = 1) -> tuple[float, float, float]:
     on.station = on.station.model_copy(update={"coverage_floor": 0.001})  # a run of a second has hardly any frames
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "plan.yaml")
-        path.write_text(plan)
+        path.write_text(plan + plan.splitlines(keepends=True)[-1] * (repeat - 1))
         project = load_project(path, on)
-        first = project.steps[-1]
-        if repeat > 1:
-            project.steps[-1:] = [replace(first, index=k, title=f"step {k}") for k in range(repeat)]
 
         async def main() -> tuple[float, float, float]:
             profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}

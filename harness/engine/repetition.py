@@ -16,7 +16,7 @@ from harness.engine.gates import Follow, no_power_after, puts_power_on
 from harness.engine.project import PlannedStep
 from harness.engine.resume.replay import key_of
 from harness.limits.verdict import Verdict
-from harness.record.attempts import tried
+from harness.record.attempts import last_tried
 
 if TYPE_CHECKING:
     from harness.engine.runner import Runner
@@ -59,8 +59,7 @@ class Repetition:
             return False
         if last is Follow.NOTHING and wish != "skip":
             return False
-        steps = run.found.steps
-        counted = next(one.counted.attempt for one in tried(steps) if one.attempts[-1] is steps[-1])
+        counted = last_tried(run.found.steps).counted.attempt
         if {last, followed.get(counted, Follow.NOTHING)} != {Follow.ALL}:
             self.go_past(step.title)
         return True

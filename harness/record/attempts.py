@@ -67,13 +67,27 @@ def _as_fail(attempt: StepResult) -> StepResult:
 def tried(steps: Sequence[StepResult]) -> list[Tried]:
     """The steps in the order in which they were first carried out, each with its attempts."""
     groups: list[list[StepResult]] = []
+    latest_of: dict[tuple[str, str], list[StepResult]] = {}
     for step in steps:
-        alike = [each for each in groups if (each[-1].step, each[-1].name) == (step.step, step.name)]
-        if step.attempt > 1 and alike:
-            alike[-1].append(step)
+        group = latest_of.get((step.step, step.name))
+        if step.attempt > 1 and group is not None:
+            group.append(step)
         else:
-            groups.append([step])
+            group = latest_of[step.step, step.name] = [step]
+            groups.append(group)
     return [Tried(tuple(each)) for each in groups]
+
+
+def last_tried(steps: Sequence[StepResult]) -> Tried:
+    """The step whose attempt ended last, with its attempts: of `steps`, which are not empty, only these are looked at."""
+    last = steps[-1]
+    found = []
+    for step in reversed(steps):
+        if (step.step, step.name) == (last.step, last.name):
+            found.append(step)
+            if step.attempt <= 1:
+                break
+    return Tried(tuple(reversed(found)))
 
 
 def latest(steps: Sequence[StepResult]) -> list[StepResult]:

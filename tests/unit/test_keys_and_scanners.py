@@ -40,15 +40,16 @@ class Line:
         tty.setraw(slave)
         self.keys = Keyboard(lambda: None)
         self.keys._loop, self.keys._runner = asyncio.get_running_loop(), object()
-        self.keys._terminal.descriptor = slave
+        os.set_blocking(slave, False)
+        self.keys._terminal.keys = slave
         self.keys._loop.add_reader(slave, self.keys._ready)
         self.keys.is_live = True
         self.keys._hush()
 
     def close(self) -> None:
+        assert self.keys.is_live, "who is deaf hears no scan either"
         self.keys._deafen()
         os.close(self.master)
-        os.close(self.keys._terminal.descriptor)
 
     async def typed(self, text: str, gap: float) -> bool:
         """Type with `gap` seconds between letters; whether all letters came in time."""
