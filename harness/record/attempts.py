@@ -79,7 +79,7 @@ def tried(steps: Sequence[StepResult]) -> list[Tried]:
 
 
 def last_tried(steps: Sequence[StepResult]) -> Tried:
-    """The step whose attempt ended last, with its attempts: of `steps`, which are not empty, only these are looked at."""
+    """The step whose attempt ended last, with its attempts: no others of `steps` are looked at."""
     last = steps[-1]
     found = []
     for step in reversed(steps):
