@@ -41,7 +41,7 @@ from harness.engine.log import RunLog
 from harness.engine.losses import Allowed, Loss, Losses, Told
 from harness.engine.restarts import Restarts
 from harness.engine.signals import SignalStore
-from harness.quantity import Frame, Quality, Quantity, Reading
+from harness.quantity import Frame, Quantity, Reading
 
 _POLLS = 3
 """How many polls after the deadline of a confirmation a change still counts as an answer to our command."""
@@ -235,7 +235,7 @@ class ExternalChanges:
         if (restart := self._restarts.after_frame(frame)) is not None:
             self._undone(*restart, frame.mono)
         for effect in self._effects.get(name, ()):
-            if effect.wanted > 0 and frame.mono >= effect.counts_from and frame.qualities[effect.index] == Quality.GOOD:
+            if effect.wanted > 0 and frame.mono >= effect.counts_from and not frame.qualities[effect.index]:
                 self._effect(effect, frame)
         self._losses.after_frame(frame)
         watched = self._watched.get(name)
@@ -252,7 +252,7 @@ class ExternalChanges:
             ]
         self._last[name] = state_now
         for each in watched:
-            if frame.qualities[each.index] != Quality.GOOD:
+            if frame.qualities[each.index]:  # not GOOD
                 continue
             if not each.is_word:
                 if each.wanted is not None:
@@ -307,7 +307,7 @@ class ExternalChanges:
     def _look_if_back(self, each: _Watched, loss: Loss, frame: Frame) -> None:
         """What a restart took away may come back by itself; where an effect is seen, that says it."""
         is_seen = any(effect.name == each.name for effect in self._effects[frame.device])
-        if is_seen or frame.qualities[each.index] != Quality.GOOD:
+        if is_seen or frame.qualities[each.index]:
             return
         if agrees(each.control, loss.setting, self._reading(each)):
             each.wanted, each.is_answered = loss.setting, True

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting
-from harness.quantity import Frame, Quality
+from harness.quantity import Frame
 
 _BACK_WITHIN_S = 900.0
 """How long what a restart took away may stay away, seconds."""
@@ -100,7 +100,7 @@ class Losses:
             self._heard.pop(device, None)
             return
         passed = 0.0
-        if (frame.qualities == Quality.GOOD).any():
+        if not frame.qualities.all():  # something is GOOD, which is 0
             passed = now - self._heard.get(device, math.inf)
             self._heard[device] = now
         for name, loss in list(losses.items()):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.device.device import Device
-from harness.quantity import Frame, Quality
+from harness.quantity import Frame
 
 COUNTERS = ("reboots", "restarts", "power_cycles", "outages")
 """Signals that count restarts, by the names they have in every profile."""
@@ -55,11 +55,11 @@ class Restarts:
     def after_frame(self, frame: Frame) -> tuple[str, str] | None:
         """(signal, what happened) of a restart that nobody asked for; None: there was none."""
         seen = self._seen.get(frame.device)
-        if seen is None or not (frame.qualities == Quality.GOOD).any():
+        if seen is None or frame.qualities.all():  # nothing is GOOD, which is 0
             return None
         counts = {frame.device: float(seen.device.restarts)}
         for signal, place in seen.counters.items():
-            if frame.qualities[place] == Quality.GOOD:
+            if not frame.qualities[place]:
                 counts[signal] = float(frame.values[place])
         more = [name for name, count in counts.items() if count > self._last.get(name, math.inf)]
         self._last.update(counts)
