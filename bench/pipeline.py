@@ -358,7 +358,7 @@ def virtual_second(soak: int = 900, rounds: int = 4) -> tuple[float, float]:
     return wall / seconds * 1e3, cpu / seconds * 1e3
 
 
-def step_cost(few: int = 1000, many: int = 4000) -> tuple[float, float]:
+def step_cost(few: int = 1000, many: int = 3500) -> tuple[float, float]:
     """CPU milliseconds of a trivial step in a run of `few`, and in one of `many` (devices polled meanwhile)."""
     base = _execute(TRIVIAL)[1]
     return (_execute(TRIVIAL, few)[1] - base) / few * 1e3, (_execute(TRIVIAL, many)[1] - base) / many * 1e3
