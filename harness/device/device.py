@@ -70,6 +70,7 @@ class Device:
         self._plans: dict[tuple[str, ...], tuple[ReadPlan, Scaling]] = {}
         self._texts: dict[int, str] = {}
         self._reasons: dict[int, str] = {}
+        self._is_slow_due = False
         self._values = np.empty(0)
         self._qualities = np.empty(0, dtype=np.uint8)
         self._unroller = CounterUnroller([], 0)
@@ -177,11 +178,16 @@ class Device:
                 return self._failed(error)
         return self._good(now)
 
+    def hasten(self) -> None:
+        """Read with the next poll what is read slowly, too."""
+        self._is_slow_due = True
+
     async def _refresh(self, now: float) -> None:
         fast, slow = self._groups["fast"], self._groups["slow"]
         if fast.plan is not None:
             self._take(fast, await fast.plan.read())
-        if slow.plan is not None and now - slow.read_at >= self.entry.slow - 0.5:
+        if slow.plan is not None and (self._is_slow_due or now - slow.read_at >= self.entry.slow - 0.5):
+            self._is_slow_due = False
             self._take(slow, await slow.plan.read())
             slow.read_at = now
         if fast.plan is None and slow.plan is None and (once := self._groups["once"]).plan is not None:

@@ -216,12 +216,13 @@ class ExternalChanges:
             effect.due = math.inf if loss.setting == setting else effect.due  # `losses` counts its time
 
     @property
-    def commanding(self) -> list[str]:
-        """The devices of which something that this run had set is watched now."""
+    def witnesses(self) -> list[str]:
+        """The devices that can tell now whether something that this run had set is undone, or the rack restarted."""
         return [
             name
             for name in self._devices
-            if any(each.wanted is not None for each in self._watched[name])
+            if self._restarts.sees(name)
+            or any(each.wanted is not None for each in self._watched[name])
             or any(effect.wanted > 0 for effect in self._effects[name])
         ]
 

@@ -1,15 +1,15 @@
 """Restarts of the rack that nobody in this run asked for: they undo what the run had set, whatever it watches.
 
-A restart shows in the uptime of a device (its heartbeat), which falls, or in a counter of restarts, which rises. A run
-asks for one with its own switches, with a word to the rack (`trays: on`), or by a step that allows for it
-(`restart_on`). What it asked for may show for `boots_within` of the device; a device that could not be read in
-that time is taken as it comes back.
+A restart shows in the uptime of a device (its heartbeat), which falls, in a counter of restarts, which rises, or,
+before either, in a state that says so (`running: starting`). A run asks for one with its own switches, with a word to
+the rack (`trays: on`), or by a step that allows for it (`restart_on`). What it asked for may show for `boots_within` of
+the device; a device that could not be read in that time is taken as it comes back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.device.device import Device
@@ -17,6 +17,8 @@ from harness.quantity import Frame
 
 COUNTERS = ("reboots", "restarts", "power_cycles", "outages")
 """Signals that count restarts, by the names they have in every profile."""
+STATES = {"running": "starting"}
+"""Signals that say that a restart is under way, and the word for it: the count may come a minute later."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class _Seen:
     device: Device
     counters: Mapping[str, int]
     """Signal -> its place in a frame."""
+    states: Mapping[str, tuple[int, float]]
+    """Signal -> its place in a frame, and the value that says that the rack starts."""
     may_until: float = -math.inf
     """Until when it may show a restart that this run asked for."""
     is_known: bool = False
@@ -45,12 +49,17 @@ class Restarts:
             if device.entry.role == "uut":
                 places = {info.name: k for k, info in enumerate(device.signals)}
                 counters = {full: places[full] for each in COUNTERS if (full := f"{name}.{each}") in places}
-                self._seen[name] = _Seen(device, counters)
+                self._seen[name] = _Seen(device, counters, dict(_states_of(device)))
 
     def asked(self, now: float) -> None:
         """This run does now what a rack may restart by."""
         for seen in self._seen.values():
             seen.may_until, seen.is_known = now + seen.device.entry.boots_within, False
+
+    def sees(self, device: str) -> bool:
+        """Whether a restart would show in a device."""
+        seen = self._seen.get(device)
+        return seen is not None and bool(seen.counters or seen.states or seen.device.profile.heartbeat)
 
     def after_frame(self, frame: Frame) -> tuple[str, str] | None:
         """(signal, what happened) of a restart that nobody asked for; None: there was none."""
@@ -61,6 +70,9 @@ class Restarts:
         for signal, place in seen.counters.items():
             if not frame.qualities[place]:
                 counts[signal] = float(frame.values[place])
+        for signal, (place, starting) in seen.states.items():
+            if not frame.qualities[place]:
+                counts[signal] = float(frame.values[place] == starting)
         more = [name for name, count in counts.items() if count > self._last.get(name, math.inf)]
         self._last.update(counts)
         is_asked = frame.mono < seen.may_until or not seen.is_known or any(map(self._is_expected, self._seen))
@@ -68,6 +80,19 @@ class Restarts:
         return (more[0], _said(more[0], frame.device, counts)) if more and not is_asked else None
 
 
+def _states_of(device: Device) -> Iterator[tuple[str, tuple[int, float]]]:
+    for place, info in enumerate(device.signals):
+        word = STATES.get(info.name.removeprefix(f"{device.name}."))
+        for value, label in info.labels.items():
+            if label == word:
+                yield info.name, (place, value)
+
+
 def _said(signal: str, device: str, counts: Mapping[str, float]) -> str:
-    how = f"its uptime fell ({device})" if signal == device else f"{signal} rose to {counts[signal]:g}"
+    if signal == device:
+        how = f"its uptime fell ({device})"
+    elif (word := STATES.get(signal.removeprefix(f"{device}."))) is not None:
+        how = f"{signal} is {word}"
+    else:
+        how = f"{signal} rose to {counts[signal]:g}"
     return f"{device} restarted, and nothing in this run had asked for that: {how}"

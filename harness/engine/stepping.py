@@ -66,12 +66,17 @@ class Stepping:
         return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
 
     async def _look_again(self) -> None:
-        """Before a FAIL counts: what this run had set may be gone, which fresh frames show. Then nobody is accused."""
+        """Before a FAIL counts: what this run had set may be gone, which fresh frames show. Then nobody is accused.
+
+        What is polled slowly is asked for with them: a restart in the last minute shows nowhere else.
+        """
         run = self._run
         if run.external is None or run.bench is None:
             return
         coverage = run.bench.store.coverage
-        due = {name: coverage[name].received + _LOOKS for name in run.external.commanding}
+        due = {name: coverage[name].received + _LOOKS for name in run.external.witnesses}
+        for name in due:
+            run.devices[name].hasten()
         longest = max((run.devices[name].entry.poll for name in due), default=0.0)
         deadline = run.clock.monotonic() + min(_LOOK_AGAIN_S, (_LOOKS + 1) * longest)
         while run.found.stop is None and run.clock.monotonic() < deadline:

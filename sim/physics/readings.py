@@ -86,6 +86,7 @@ def rack_variables(rack: Rack, parameters: RackParameters, uptime: Callable[[], 
     yield Variable("rack.asked", "%", lambda: 100.0 * rack.workload)
     yield Variable("rack.throttling", "", lambda: float(rack.is_throttling))
     yield Variable("rack.on", "", lambda: float(rack.is_on))
+    yield Variable("rack.booting", "", lambda: float(rack.booting))
     yield Variable("rack.uptime", "s", uptime)
     yield Variable("plate.temperature", "degC", lambda: rack.plate)
     yield Variable("loop.heat", "W", lambda: rack.heat)

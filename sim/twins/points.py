@@ -209,13 +209,16 @@ def _reboots(twin: Twin) -> Read:
 
 
 def _workload(twin: Twin) -> Read:
-    """0: no power, 1: idle, 2: computing."""
+    """0: no power, 1: idle, 2: computing, 3: the trays start."""
     is_on = twin.shown.reader("rack.on", "", twin.name)
+    is_booting = twin.shown.reader("rack.booting", "", twin.name)
     load = twin.shown.reader("rack.load", "%", twin.name)
 
     def state() -> float:
         if is_on() < 0.5:
             return 0.0
+        if is_booting() > 0.5:
+            return 3.0
         return 2.0 if load() > 0.5 else 1.0
 
     return state

@@ -73,11 +73,44 @@ def test_power_lost_at_any_moment_is_no_pass(at, tmp_path):
 def test_a_reboot_ends_the_run_unless_the_plan_restarts_on_it(tmp_path):
     ran = run_plan(write_plan(tmp_path, LOADED), tmp_path, faults=["rack_reboot@60s"])
     assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
-    assert "the load is gone" in ran.reason
+    assert "rack restarted, and nothing in this run had asked for that: rack.running is starting" in ran.reason
     ran = run_plan(write_plan(tmp_path, RESTARTING), tmp_path, faults=["rack_reboot@60s"])
     assert ran.outcome.verdict is Verdict.PASS, ran.reason
     ended = next(e.mono for e in ran.events if e.kind == "step end" and e.data["step"] == "soak")
     assert ended >= 60 + 60 + 120, "time without load is no time of the soak"
+
+
+IDLE = """\
+- {step: power_on, outlets: pdu.outlet, stagger: 1 s}
+- {step: hold, for: 150 s}
+- {step: measure, name: mains, signal: "pdu.phase[1].voltage", over: 3 s, limit: {min: 200 V}}
+"""
+
+
+@pytest.mark.parametrize("before", [50.0, 10.0, 2.5, 0.4])
+def test_an_idle_rack_that_restarts_before_the_end_is_no_pass(before, tmp_path):
+    """Its counter rises when it is up again, a minute later: then the run is over."""
+    plan = write_plan(tmp_path, IDLE)
+    whole = run_plan(plan, tmp_path)
+    assert whole.outcome.verdict is Verdict.PASS, whole.reason
+    end = max(event.mono for event in whole.events if event.kind == "step end")
+    ran = run_plan(plan, tmp_path, faults=[f"rack_reboot@{end - before}s"])
+    assert (ran.outcome.verdict, ran.exit_code) == (Verdict.ERROR, 3), ran.reason
+    assert "rack.running is starting" in ran.reason
+
+
+@pytest.mark.parametrize("before", [40.0, 5.0])
+def test_a_restart_that_is_asked_for_slowly_is_asked_for_at_the_end(before, tmp_path):
+    station = with_rack(
+        tmp_path, "signals: {reboots: {poll: slow}, uptime: {poll: slow}, running: null}", "slow: 5 min"
+    )
+    plan = write_plan(tmp_path, IDLE)
+    whole = run_plan(plan, tmp_path, station=station)
+    assert whole.outcome.verdict is Verdict.PASS, whole.reason
+    end = max(event.mono for event in whole.events if event.kind == "step end")
+    ran = run_plan(plan, tmp_path, station=station, faults=[f"device_reboot:rack@{end - before}s"])
+    assert ran.outcome.verdict is Verdict.ERROR, ran.reason
+    assert "rack restarted" in ran.reason
 
 
 CYCLED = RESTARTING.replace("load: 100 %,", "load: 100 %, cycle: {every: 100 s, low: 30 %, for: 50 s},")
@@ -135,10 +168,16 @@ def told_to_rest(at):
 
 def without_effect(folder):
     """The simulated station, its rack with no signal that shows the load that really runs."""
-    profile = "schema: 1\nprofile: own/rack\nextends: load/rack_workload\ncontrols: {level: {shown_by: []}}\n"
+    return with_rack(folder, "controls: {level: {shown_by: []}}")
+
+
+def with_rack(folder, changed, entry=""):
+    """The simulated station, its rack with something `changed` in its profile, and more keys in its `entry`."""
+    profile = f"schema: 1\nprofile: own/rack\nextends: load/rack_workload\n{changed}\n"
     (folder / "rack.yaml").write_text(profile)
     station = folder / "station.yaml"
-    station.write_text(STATION.read_text().replace("profile: load/rack_workload", "profile: ./rack.yaml"))
+    named = "profile: ./rack.yaml" + (f", {entry}" if entry else "")
+    station.write_text(STATION.read_text().replace("profile: load/rack_workload", named))
     return station
 
 
