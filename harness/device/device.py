@@ -14,7 +14,6 @@ import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from harness.clock import Clock
 from harness.device.counting import CounterUnroller
 from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
-from harness.device.link import Group, Link, ReadPlan, Reply, TogetherLink
+from harness.device.link import Fed, Group, Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.proving import Proof, shown_texts
 from harness.device.scaling import Scaling
@@ -32,9 +31,6 @@ from harness.errors import DeviceError, IdentityError, RefusedError, Unreachable
 from harness.quantity import Frame, Quality, Reading, SignalInfo
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
-
-if TYPE_CHECKING:
-    from harness.device.dead_man import DeadMan
 
 _BUS_TRIES = 2
 """Silent polls after which a device is dormant when others wait for the same wire."""
@@ -61,7 +57,7 @@ class Device:
         """Asked as the last thing before a command leaves; raises SafetyError to stop it."""
         self.is_doubted = False
         """Whether a message to several controls has failed once: from then on they are told one by one."""
-        self.dead_man: DeadMan | None = None
+        self.dead_man: Fed | None = None
         """The device's own dead-man, where the station asks for it; set by the run once the device is open."""
         self._clock = clock
         self._points: list[SignalPoint] = []

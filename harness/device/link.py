@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.device.points import ControlPoint, SignalPoint
 from harness.device.scaling import Floats, Qualities, Scaling
+from harness.device.setting import Setting
 from harness.device.wire import Channel, Command, Read
 
 
@@ -159,3 +160,13 @@ def raw_value(control: ControlPoint, value: float, word: str) -> int | float:
     if word:
         return spec.commands[word]
     return (value - spec.offset) / spec.scale * float(2**spec.precision)
+
+
+class Fed(Protocol):
+    """What is fed on the way to a poll, and told what is commanded: the device's own dead-man."""
+
+    async def tend(self, now: float) -> None:
+        """Feed it when it is time, in seconds of the clock. DeviceError as a write."""
+
+    async def commanded(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
+        """Settings went out and were acknowledged."""

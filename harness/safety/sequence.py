@@ -20,53 +20,17 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from harness.device.wire import Read
 from harness.errors import HarnessError
 from harness.faultpoint import fault_point
 from harness.limits.derived import FUNCTIONS
 from harness.safety.actions import Action, Condition, Proof, Put, SafeSequence
+from harness.safety.reach import Notes, Reach
 from harness.safety.stroke import LOOK_S, Stroke
 
 _KEEP_POLL_S = 1.0
 _AGREE_S = 10.0
 """How long an independent reading may lag behind a confirmed command."""
-
-
-class Reach(Protocol):
-    """The way to the devices."""
-
-    def max_together(self, device: str) -> int:
-        """How many switches of a device one message may switch off; 1: one after the other."""
-        ...
-
-    def doubt(self, device: str) -> None:
-        """A message to several switches was not done whole: from now on they are told one by one."""
-        ...
-
-    async def send(self, puts: Sequence[Put]) -> None:
-        """Send one control's commands, or those of several with one message, once.
-
-        Returning means acknowledged. DeviceError (RefusedError: the device said no) or TimeoutError otherwise.
-        """
-        ...
-
-    async def look(self, device: str, reads: Sequence[Read]) -> Sequence[float | str]:
-        """Read signals now; NaN is what is no measurement. DeviceError when the device does not answer."""
-        ...
-
-
-class Notes(Protocol):
-    """Where it is written down."""
-
-    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
-        """Called before anything is sent; returns when the intent is durable."""
-        ...
-
-    def note(self, kind: str, /, **data: Any) -> None:
-        """What came of it: acknowledged, refused, unclear, confirmed, not confirmed, safe action."""
-        ...
 
 
 @dataclass(slots=True)

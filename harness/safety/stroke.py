@@ -10,14 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from harness.device.wire import can_share
 from harness.errors import HarnessError, RefusedError
 from harness.safety.actions import Action, Put
-
-if TYPE_CHECKING:
-    from harness.safety.sequence import Notes, Reach
+from harness.safety.reach import Notes, Reach
 
 LOOK_S = 3.0
 """Longest time for a read-back, seconds."""

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
-
-from sim.physics.variables import Variable
-
-if TYPE_CHECKING:
-    from sim.physics.pdu import Pdu
 
 ALL = "mains"
 """Begins the names of what several PDUs carry together."""
@@ -56,22 +49,3 @@ def wired(outlets: Mapping[str, int], shelves: int) -> list[Feed]:
 def letter(index: int) -> str:
     """What people call a feed by its place: A, B, ..."""
     return chr(ord("A") + index)
-
-
-def together(pdus: Sequence[Pdu], total: Callable[[], float], energy: Callable[[], float]) -> Iterator[Variable]:
-    """What a meter ahead of several PDUs sees: `total` W and `energy` J of the rack."""
-    first = pdus[0]
-
-    def power_factor() -> float:
-        apparent = sum(pdu.apparent_power() for pdu in pdus)
-        return total() / apparent if apparent > 0.0 else 1.0
-
-    for i in range(len(first.phase_lost)):
-        name = f"{ALL}.phase[{i + 1}]"
-        yield Variable(f"{name}.current", "A", partial(lambda k: sum(pdu.phase_current(k) for pdu in pdus), i))
-        yield Variable(f"{name}.voltage", "V", partial(lambda k: max(pdu.phase_voltage(k) for pdu in pdus), i))
-        yield Variable(f"{name}.power", "W", partial(lambda k: sum(pdu.phase_power(k) for pdu in pdus), i))
-    yield Variable(f"{ALL}.power", "W", total)
-    yield Variable(f"{ALL}.energy", "kWh", lambda: energy() / 3.6e6)
-    yield Variable(f"{ALL}.frequency", "Hz", lambda: first.parameters.line_frequency)
-    yield Variable(f"{ALL}.power_factor", "", power_factor)

@@ -21,9 +21,10 @@ from sim.physics.bus import Bus
 from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
-from sim.physics.feeds import ALL, Feed, letter, together, wired
+from sim.physics.feeds import ALL, Feed, letter, wired
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
+from sim.physics.mains import together
 from sim.physics.network import Switch
 from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu

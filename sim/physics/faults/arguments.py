@@ -3,16 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from sim.physics.plant import Plant
+from sim.physics.ambient import Ambient
+from sim.physics.bus import Bus
+from sim.physics.loop import Loop
+from sim.physics.network import Switch
+from sim.physics.parameters import RackParameters
+from sim.physics.pdu import Pdu
+from sim.physics.rack import Rack
+from sim.physics.sensors import Sensors
+from sim.physics.shelf import Shelves
 
 T = TypeVar("T")
 Undo = Callable[[], None]
 Apply = Callable[[], Undo]
-Maker = Callable[["Plant", str], Apply]
+
+
+class Plant(Protocol):
+    """What faults reach of a plant."""
+
+    parameters: RackParameters
+    time: float
+    ambient: Ambient
+    bus: Bus
+    loop: Loop
+    rack: Rack
+    sensors: Sensors
+    shelves: Shelves
+    switch: Switch
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Labels of the faults that are on."""
+        ...
+
+    def names(self) -> Mapping[str, str]:
+        """Every variable with its unit."""
+        ...
+
+    def pdu(self, which: str) -> Pdu:
+        """The PDU of a feed."""
+        ...
+
+    def sensed(self, name: str) -> float:
+        """What the sensor of a variable shows."""
+        ...
+
+    def schedule(self, at: float, action: Callable[[], None], *, disturbs: bool = True) -> None:
+        """Do something at a plant time."""
+        ...
+
+    def clear(self, fault: str) -> None:
+        """End a fault."""
+        ...
+
+
+Maker = Callable[[Plant, str], Apply]
 """Checks the argument of a fault (ValueError) and gives what applies it."""
 
 

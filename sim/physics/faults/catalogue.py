@@ -7,14 +7,11 @@ the unit's own controllers keep their own sensors.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from sim.physics.faults import electrical, loop, network, sensor
-from sim.physics.faults.arguments import Apply, Maker, Undo
+from sim.physics.faults.arguments import Apply, Maker, Plant, Undo
 from sim.physics.variables import nearest
-
-if TYPE_CHECKING:
-    from sim.physics.plant import Plant
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, number_of, put_item
-
-if TYPE_CHECKING:
-    from sim.physics.pdu import Pdu
-    from sim.physics.plant import Plant
+from sim.physics.faults.arguments import Apply, Maker, Plant, Undo, index_of, number_of, put_item
+from sim.physics.pdu import Pdu
 
 
 def _of_pdu(plant: Plant, arg: str) -> tuple[Pdu, str]:

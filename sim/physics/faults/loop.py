@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sim.physics.coolant import pg25_density
-from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, number_of, put, put_item, without_argument
-
-if TYPE_CHECKING:
-    from sim.physics.plant import Plant
+from sim.physics.faults.arguments import Apply, Maker, Plant, Undo, index_of, number_of, put, put_item, without_argument
 
 
 def _loop(attribute: str, value: object) -> Callable[[Plant, str], Apply]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from sim.physics.faults.arguments import Apply, Maker, Undo, index_of, number_of, put, without_argument
-
-if TYPE_CHECKING:
-    from sim.physics.plant import Plant
+from sim.physics.faults.arguments import Apply, Maker, Plant, Undo, index_of, number_of, put, without_argument
 
 REBOOT_TIME = 60.0  # s until the trays run their workload again
 

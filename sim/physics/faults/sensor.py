@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from sim.physics.faults.arguments import Apply, Maker, Undo, number_of, put, without_argument
+from sim.physics.faults.arguments import Apply, Maker, Plant, Undo, number_of, put, without_argument
 from sim.physics.variables import nearest
-
-if TYPE_CHECKING:
-    from sim.physics.plant import Plant
 
 
 def _sensor(plant: Plant, name: str) -> str:
