@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from harness.transport.hosts import check_host
-from harness.transport.visa_resource import PREFIXES, parse_resource
+from harness.transport.visa.resource import PREFIXES, parse_resource
 
 _PORTS = {"modbus+tcp": 502, "modbus+rtutcp": 502, "snmp": 161, "redfish": 80, "redfishs": 443}
 

@@ -24,7 +24,7 @@ from harness.transport.network import Network, SocketNetwork
 from harness.transport.redfish import RedfishClient, Tls
 from harness.transport.serial import silence
 from harness.transport.snmp import SnmpClient
-from harness.transport.visa import open_instrument
+from harness.transport.visa.connect import open_instrument
 
 
 class DeviceBuilder:

@@ -14,8 +14,8 @@ from harness.device.wire import Command, Read, carry_out, number_of
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
-from harness.transport.visa import Instrument
-from harness.transport.visa_manners import Manners
+from harness.transport.visa.instrument import Instrument
+from harness.transport.visa.manners import Manners
 
 _LONGEST_SHOWN = 48
 _BEGINS = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")

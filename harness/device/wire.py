@@ -17,7 +17,7 @@ from harness.errors import RefusedError
 from harness.transport.modbus import ModbusClient
 from harness.transport.redfish import RedfishClient
 from harness.transport.snmp import Kind, SnmpClient, VarBind
-from harness.transport.visa import Instrument
+from harness.transport.visa.instrument import Instrument
 
 T = TypeVar("T", bound="Command | Read | Expect")
 ModbusUnit = tuple[ModbusClient, int]

@@ -14,10 +14,11 @@ from harness.transport.modbus import ModbusClient
 from harness.transport.network import Network, SocketNetwork
 from harness.transport.redfish import RedfishClient, Tls
 from harness.transport.snmp import SnmpClient, SnmpCredentials
-from harness.transport.visa import Instrument, open_instrument
-from harness.transport.visa_manners import Manners
-from harness.transport.visa_resource import parse_resource
-from harness.transport.visa_stream import StreamSession
+from harness.transport.visa.connect import open_instrument
+from harness.transport.visa.instrument import Instrument
+from harness.transport.visa.manners import Manners
+from harness.transport.visa.resource import parse_resource
+from harness.transport.visa.socket_session import SocketSession
 
 OPEN_WITHIN_S = 5.0
 
@@ -142,6 +143,6 @@ def _instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
     network = SocketNetwork()
     if where.is_socket:
         # on the loop: the VISA library would double the size of this process
-        make = lambda: StreamSession(network, where.host, where.port, manners)  # noqa: E731
+        make = lambda: SocketSession(network, where.host, where.port, manners)  # noqa: E731
         return Instrument(make, name=name, timeout=timeout)
     return open_instrument(entry["resource"], network, virtual=False, name=name, timeout=timeout, manners=manners)

@@ -14,7 +14,7 @@ import pytest
 from harness.clock import run
 from harness.errors import ProtocolViolationError, UnreachableError
 from harness.transport.network import SocketNetwork
-from harness.transport.visa import open_instrument
+from harness.transport.visa.connect import open_instrument
 
 ANSWERS = {b"*IDN?": b"Acme,L63,SN7,1.02", b"VOLT?": b"48.125", b"CURR?": b"12.5"}
 

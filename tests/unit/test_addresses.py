@@ -16,7 +16,7 @@ from harness.schema.problems import ProblemsError
 from harness.schema.profile import ModbusOptions
 from harness.schema.source import parse_source, validate
 from harness.transport.network import SocketNetwork
-from harness.transport.visa import open_instrument
+from harness.transport.visa.connect import open_instrument
 
 RIGHT = [
     "TCPIP::dmm::5025::SOCKET",

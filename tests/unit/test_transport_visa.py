@@ -17,9 +17,11 @@ from lying_servers import MemoryNetwork
 from harness.clock import run
 from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.transport.network import SocketNetwork
-from harness.transport.visa import Abandoned, Instrument, open_instrument
-from harness.transport.visa_manners import MAX_REPLY, Unasked
-from harness.transport.visa_thread import PyvisaSession, Worker, mapped
+from harness.transport.visa.connect import open_instrument
+from harness.transport.visa.instrument import Instrument
+from harness.transport.visa.manners import MAX_REPLY, Unasked
+from harness.transport.visa.pyvisa_session import PyvisaSession, Worker, mapped
+from harness.transport.visa.session import Abandoned
 
 ANSWERS = {b"*IDN?": b"Acme,L63,SN7,1.02", b"VOLT?": b"48.125", b"CURR?": b"12.5", b"SYST:ERR?": b'0,"No error"'}
 
@@ -466,8 +468,8 @@ def test_transport_visa_blocked_drivers_are_left_behind_and_counted(is_cancelled
 def test_transport_visa_blocked_driver_does_not_hold_up_the_exit():
     program = (
         "import asyncio, threading\n"
-        "from harness.transport.visa_thread import Worker\n"
-        "from harness.transport.visa import Abandoned\n"
+        "from harness.transport.visa.pyvisa_session import Worker\n"
+        "from harness.transport.visa.session import Abandoned\n"
         "async def main():\n"
         "    try:\n"
         "        await Worker('visa stub').do(threading.Event().wait, 0.05)\n"

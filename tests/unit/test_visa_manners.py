@@ -19,8 +19,8 @@ from harness.errors import ProtocolViolationError, Trouble, UnreachableError
 from harness.guardian.hands import Hands
 from harness.schema.profile import ScpiProfile
 from harness.transport.network import SocketNetwork
-from harness.transport.visa import open_instrument
-from harness.transport.visa_manners import Manners, Turn, Unasked
+from harness.transport.visa.connect import open_instrument
+from harness.transport.visa.manners import Manners, Turn, Unasked
 from sim.servers.host import SocketHost
 from sim.servers.scpi import ScpiServer
 from sim.twins.scpi import talk

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from harness.clock import run
-from harness.transport.visa_thread import Worker
+from harness.transport.visa.pyvisa_session import Worker
 
 
 def test_a_failure_after_the_caller_has_been_cancelled_is_nobodys():

@@ -6,11 +6,11 @@ import asyncio
 
 from harness.transport.direct import ScpiPeer, direct_network
 from harness.transport.network import Network
-from harness.transport.visa import IdleClosed, Unfinished
-from harness.transport.visa_manners import Manners, Turn, Unasked
+from harness.transport.visa.manners import Manners, Turn, Unasked
+from harness.transport.visa.session import IdleClosed, Unfinished
 
 
-class StreamSession(asyncio.Protocol):
+class SocketSession(asyncio.Protocol):
     """One TCP connection to an instrument; lines end in a newline."""
 
     def __init__(self, network: Network, host: str, port: int, manners: Manners) -> None:

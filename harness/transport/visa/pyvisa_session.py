@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from harness.transport.visa import Abandoned, IdleClosed, Unfinished
-from harness.transport.visa_manners import MAX_REPLY, Manners, Turn, Unasked
+from harness.transport.visa.manners import MAX_REPLY, Manners, Turn, Unasked
+from harness.transport.visa.session import Abandoned, IdleClosed, Unfinished
 
 T = TypeVar("T")
 _GRACE_S = 0.25

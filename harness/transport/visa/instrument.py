@@ -4,7 +4,7 @@ pyvisa hands a late answer to the next query, and stays one answer behind for ev
 answer the session is closed and another one is opened before the next query; `clear()` is never called (pyvisa-py's
 loops for ever when the peer has closed).
 
-Two kinds of session carry the text: `PyvisaSession` (any VISA resource, in a thread of its own) and `StreamSession`
+Two kinds of session carry the text: `PyvisaSession` (any VISA resource, in a thread of its own) and `SocketSession`
 (SCPI over TCP through the `Network` seam, on the loop, so that virtual time works).
 """
 
@@ -13,15 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, Trouble, UnreachableError
 from harness.transport.counters import Counters
 from harness.transport.foreign import hexed, unreachable
-from harness.transport.network import Network
 from harness.transport.pacing import Pacing
-from harness.transport.visa_manners import Manners, Unasked, suggested
-from harness.transport.visa_resource import parse_resource
+from harness.transport.visa.manners import Unasked, suggested
+from harness.transport.visa.session import Abandoned, IdleClosed, Session, Unfinished
 
 MAX_ABANDONED = 8
 """Blocked driver threads an instrument may leave behind before it is given up."""
@@ -29,51 +28,6 @@ MAX_ERRORS_DRAINED = 32
 MAX_ERROR_TEXT = 256
 """Characters kept of one error entry; SCPI-99 allows 255."""
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t"
-
-
-class IdleClosed(EOFError):  # noqa: N818 (it never leaves the transport)
-    """The instrument ended the session while nothing was under way; nothing of the new request was sent."""
-
-
-class Unfinished(TimeoutError):  # noqa: N818 (it never leaves the transport)
-    """Something came, but not all that was awaited."""
-
-
-class Abandoned(Exception):  # noqa: N818 (it never leaves the transport)
-    """A driver call outlived its deadline and was left behind."""
-
-
-class Session(Protocol):
-    """One connection from open to close. Never used again after an error.
-
-    Raises: OSError (TimeoutError among them) and EOFError when unreachable (`IdleClosed` when nothing was
-    sent), `Unasked`, `Abandoned`.
-    """
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether a driver call is still under way, although nobody waits for it any more."""
-        ...
-
-    async def open(self, timeout: float) -> None:
-        """Connect within `timeout` seconds."""
-        ...
-
-    async def write(self, line: bytes, timeout: float) -> None:
-        """Send one line (without terminator)."""
-        ...
-
-    async def ask(self, line: bytes, timeout: float) -> bytes:
-        """Send one line and return the one line (without terminator) that answers it; at most `MAX_REPLY` bytes."""
-        ...
-
-    def at_once(self, text: str) -> str | None:
-        """The answer to a query without any waiting, where that is possible (virtual time); None: `ask`."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connection; never raises, never waits for a blocked driver."""
-        ...
 
 
 _NEVER_HEARD = (
@@ -284,34 +238,3 @@ def _checked(text: str) -> bytes:
     if not line.strip() or not text.isascii() or any(byte not in _TEXT for byte in line):
         raise ConfigError(f"{text!r} is not one line of printable ASCII")
     return line
-
-
-def open_instrument(
-    resource: str,
-    network: Network,
-    *,
-    virtual: bool,
-    name: str = "",
-    timeout: float = 3.0,
-    manners: Manners = Manners(),  # noqa: B008 (frozen)
-) -> Instrument:
-    """The instrument at a VISA resource string; ConfigError for one that is none (see `visa_resource`).
-
-    In virtual time, and where the address is an IPv6 one (the VISA library reads none), a socket is opened through
-    `network`; other resources need real time.
-    """
-    from harness.transport.visa_stream import StreamSession
-    from harness.transport.visa_thread import PyvisaSession
-
-    try:
-        where = parse_resource(resource)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    if virtual and not where.is_socket:
-        raise ConfigError(f"{resource!r} cannot be simulated in virtual time; use TCPIP::host::port::SOCKET")
-    make: Callable[[], Session]
-    if where.is_socket and (virtual or where.is_ipv6):
-        make = lambda: StreamSession(network, where.host, where.port, manners)  # noqa: E731
-    else:
-        make = lambda: PyvisaSession(resource, manners)  # noqa: E731
-    return Instrument(make, name=name or resource, timeout=timeout, connects=where.is_socket)

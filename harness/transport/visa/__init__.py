@@ -1,0 +1,1 @@
+"""Instruments: strict SCPI sessions over pyvisa, and over sockets of our own."""
