@@ -14,7 +14,7 @@ from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANS = ROOT / "testplans"
@@ -68,7 +68,7 @@ async def play_plan(
     station: Path = STATION,
     seed: int = 1,
     lot: str = "",
-    during: Callable[[Runner, sim.Simulation], Any] | None = None,
+    during: Callable[[RunState, sim.Simulation], Any] | None = None,
     observers: Sequence[Callable[[Event], None]] = (),
     **options: Any,
 ) -> Ran:
@@ -93,8 +93,8 @@ async def play_plan(
             **given,
         )
 
-        def started(runner: Runner) -> None:
-            work = during(runner, simulation) if during is not None else None
+        def started(state: RunState) -> None:
+            work = during(state, simulation) if during is not None else None
             if work is not None:
                 beside.append(asyncio.get_running_loop().create_task(work))
 

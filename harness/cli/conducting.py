@@ -25,7 +25,7 @@ from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.quantity import as_json as finite
 
 PUSH_S = 60.0
@@ -94,9 +94,9 @@ async def _run(wanted: Wanted, screen: Screen) -> RunOutcome:
                 hold_on_fail=wanted.hold_on_fail,
             )
 
-            def started(runner: Runner) -> None:
-                screen.start(runner)
-                stopper.attach(runner)
+            def started(state: RunState) -> None:
+                screen.start(state)
+                stopper.attach(state)
 
             try:
                 return await execute(wanted.project, options, Clock(), started)
@@ -116,7 +116,7 @@ class Screen:
     def __init__(self, output: Output) -> None:
         self.output = output
 
-    def start(self, runner: Runner) -> None:
+    def start(self, state: RunState) -> None:
         """The run begins."""
 
     def stop(self) -> None:
@@ -185,9 +185,9 @@ class LiveScreen(Screen):
         self._view = LiveView(self._console, output)
         self._after: list[str] = []
 
-    def start(self, runner: Runner) -> None:
+    def start(self, state: RunState) -> None:
         """Begin to draw."""
-        self._view.start(runner)
+        self._view.start(state)
 
     def stop(self) -> None:
         """Give the screen back."""

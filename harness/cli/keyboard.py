@@ -21,7 +21,7 @@ from typing import Any
 from harness.cli.terminal import can_ask, open_keys, typed
 from harness.clock import HarnessLoop
 from harness.engine.control import obey
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.utf8 import utf8
 
 KEYS = {"p": "pause", "c": "continue", "s": "skip", "r": "retry", "a": "abort"}
@@ -87,7 +87,7 @@ class Keyboard:
     def __init__(self, redraw: Callable[[], object]) -> None:
         self._redraw = redraw
         self._terminal = Terminal()
-        self._runner: Runner | None = None
+        self._state: RunState | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -101,19 +101,19 @@ class Keyboard:
         self.pending = ""
         """The command that waits for a second press."""
 
-    def start(self, runner: Runner) -> None:
+    def start(self, state: RunState) -> None:
         """Begin to listen. In virtual time there are no keys: the run is over before one is found."""
         loop = asyncio.get_running_loop()
-        if runner.clock.is_virtual:
+        if state.clock.is_virtual:
             return
-        self._runner, self._loop = runner, loop
+        self._state, self._loop = state, loop
         self._who = f"{_user()} at the keyboard"
         self._listen()
 
     def stop(self) -> None:
         """Listen no more; the terminal is as it was."""
         self._deafen()
-        self._runner = None
+        self._state = None
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
@@ -123,7 +123,7 @@ class Keyboard:
         try:
             yield
         finally:
-            if was_live and self._runner is not None:
+            if was_live and self._state is not None:
                 self._listen()
 
     def _listen(self) -> None:
@@ -183,8 +183,8 @@ class Keyboard:
         elif do in ASKED_TWICE and not waiting:
             self.pending = do
             self._timer = self._loop.call_later(CONFIRM_S * self._rate, self._expire)
-        elif do and self._runner is not None:
-            obey(self._runner, {"do": do}, self._who)
+        elif do and self._state is not None:
+            obey(self._state, {"do": do}, self._who)
         self._redraw()
 
     @property

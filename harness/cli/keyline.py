@@ -7,18 +7,18 @@ from rich.text import Text
 from harness.cli.colours import ORANGE, YELLOW
 from harness.cli.forecast import clock_text
 from harness.cli.keyboard import KEYS
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 
 _PAUSED = f"bold black on {YELLOW}"
 _ASKING = f"bold black on {ORANGE}"
 _SPELT_OUT = {"skip": "skip the step", "retry": "do the step again", "abort": "abort the run"}
 
 
-def key_line(runner: Runner, *, is_live: bool, pending: str) -> Text:
+def key_line(state: RunState, *, is_live: bool, pending: str) -> Text:
     """One line, as wide as it is; for a run without keys it still says PAUSED."""
-    if runner.found.stop is not None:
+    if state.found.stop is not None:
         return Text(" stopping: the safe state is under way and nothing interrupts it", style="dim")
-    paused = runner.desk.is_paused
+    paused = state.desk.is_paused
     if pending:
         key = next(key for key, do in KEYS.items() if do == pending)
         return Text(f" press {key} again to {_SPELT_OUT[pending]}, any other key to cancel ", style=_ASKING)
@@ -28,5 +28,5 @@ def key_line(runner: Runner, *, is_live: bool, pending: str) -> Text:
         hints = "   ".join(f"{key} {do}" for key, do in KEYS.items() if do != useless)
     if not paused:
         return Text(f" {hints}" if hints else " Ctrl-C: stop and make the rack safe", style="dim")
-    held = clock_text(runner.desk.gate.held_s())
+    held = clock_text(state.desk.gate.held_s())
     return Text.assemble((f" ▌▌ PAUSED {held}, interlocks stay live ", _PAUSED), f"  {hints or 'harness ctl continue'}")

@@ -25,7 +25,7 @@ from harness.cli.terminal import Output
 from harness.clock import iso
 from harness.engine.log import Event
 from harness.engine.project import PlannedStep
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict
 from harness.quantity import Quality
@@ -45,7 +45,7 @@ class LiveView:
         self._output = output
         self._keyboard = Keyboard(self.draw)
         self._events: deque[Event] = deque(maxlen=EVENTS_SHOWN)
-        self._runner: Runner | None = None
+        self._state: RunState | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,18 +59,18 @@ class LiveView:
 
     def remark(self, kind: str, text: str) -> bool:
         """Show a line that is not an event of the run; False when the view is not shown."""
-        if not self._is_shown or self._runner is None:
+        if not self._is_shown or self._state is None:
             return False
-        clock = self._runner.clock
+        clock = self._state.clock
         self._events.append(Event(clock.wall_ns(), clock.monotonic(), kind, text))
         self.draw()
         return True
 
-    def start(self, runner: Runner) -> None:
+    def start(self, state: RunState) -> None:
         """Begin to draw, in the running loop."""
-        self._runner = runner
+        self._state = state
         self._loop = asyncio.get_running_loop()
-        self._keyboard.start(runner)
+        self._keyboard.start(state)
         self._show()
         self._thread = threading.Thread(target=self._tick, name="live view", daemon=True)
         self._thread.start()
@@ -123,11 +123,11 @@ class LiveView:
 
     def draw(self) -> None:
         """Draw one picture over the last one."""
-        if self._runner is None or not self._is_shown:
+        if self._state is None or not self._is_shown:
             return
         height = max(10, self._console.height)
-        last = key_line(self._runner, is_live=self._keyboard.is_live, pending=self._keyboard.pending)
-        lines = self._rendered(self.picture(self._runner, height - 1))[: height - 1]
+        last = key_line(self._state, is_live=self._keyboard.is_live, pending=self._keyboard.pending)
+        lines = self._rendered(self.picture(self._state, height - 1))[: height - 1]
         body = "".join(f"{line}\x1b[K\r\n" for line in lines)
         # nothing after the last line: a new line there would scroll the picture
         self._output.write(f"{_HOME}{body}\x1b[J\x1b[{height};1H{self._rendered(last)[0]}\x1b[K")
@@ -140,50 +140,50 @@ class LiveView:
 
     # ---- the picture ------------------------------------------------------------------------------------------------
 
-    def picture(self, runner: Runner, height: int) -> RenderableType:
+    def picture(self, state: RunState, height: int) -> RenderableType:
         """Everything, within `height` lines."""
         events = list(self._events)
-        trouble = list(_troubles(runner))[:4]
+        trouble = list(_troubles(state))[:4]
         fixed = 6 + len(trouble) + 1 + len(events) + 2
         room = max(3, height - fixed)
         return Group(
-            *self._head(runner),
+            *self._head(state),
             Text(""),
-            _signals(runner, room),
+            _signals(state, room),
             *trouble,
             Text(""),
             *(_event_line(event) for event in events),
         )
 
-    def _head(self, runner: Runner) -> Iterator[RenderableType]:
-        project = runner.project
-        now = runner.clock.monotonic()
+    def _head(self, state: RunState) -> Iterator[RenderableType]:
+        project = state.project
+        now = state.clock.monotonic()
         steps = [step for step in project.steps if step.section != "cleanup"]
-        running = runner.running
-        finished = [step for step in runner.found.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
+        running = state.running
+        finished = [step for step in state.found.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
         # by place where it can be: steps that the operator skipped are behind us too
         done = steps.index(running) if running in steps else min(len(finished), len(steps))
-        fraction, text = runner.bench.progress if runner.bench is not None else (0.0, "")
-        elapsed = now - runner.step_started if running is not None else 0.0
+        fraction, text = state.bench.progress if state.bench is not None else (0.0, "")
+        elapsed = now - state.step_started if running is not None else 0.0
         left, is_known = remaining(project, done, running, elapsed, steps)
         title = one_line(project.plan.title or project.plan.plan)
-        where = one_line(f"{runner.options.serial} on {project.on.station.station}")
-        mode = (" ENGINEERING" if project.engineering else "") + (" SIMULATED" if runner.options.is_simulated else "")
+        where = one_line(f"{state.options.serial} on {project.on.station.station}")
+        mode = (" ENGINEERING" if project.engineering else "") + (" SIMULATED" if state.options.is_simulated else "")
         yield Text.assemble((f" {title} ", "bold reverse"), ("  " + where, "bold"), (mode, f"bold {SKY}"))
-        total = clock_text(now - runner.started)
+        total = clock_text(now - state.started)
         about = f"{'about' if is_known else 'at least'} {clock_text(left)} left" if left else "almost done"
-        stop = runner.found.stop
-        clock = "virtual time" if runner.clock.is_virtual else f"{iso(runner.clock.wall_ns())[11:19]} UTC"
+        stop = state.found.stop
+        clock = "virtual time" if state.clock.is_virtual else f"{iso(state.clock.wall_ns())[11:19]} UTC"
         yield Text(f" elapsed {total}, {about}, {clock}")
         if stop is not None:
             colour = VERMILLION
             yield Text(one_line(f" {SYMBOL[stop.verdict]} {stop.verdict}: {stop.reason}"), style=f"bold {colour}")
             yield Text(" making the rack safe ...", style=f"bold {colour}")
             return
-        name = running.title if running is not None else _between(runner, steps[done:])
+        name = running.title if running is not None else _between(state, steps[done:])
         number = min(done + 1, len(steps))
         section = f" ({running.section})" if running is not None and running.section != "steps" else ""
-        symbol = "▌▌ PAUSED in" if runner.desk.is_paused else SYMBOL[Verdict.RUNNING]
+        symbol = "▌▌ PAUSED in" if state.desk.is_paused else SYMBOL[Verdict.RUNNING]
         yield Text(one_line(f" {symbol} step {number} of {len(steps)}{section}: {name}  {text}"), "bold")
         share = (done + (fraction if running is not None else 0.0)) / max(1, len(steps))
         bar = Table.grid(padding=(0, 1))
@@ -196,19 +196,19 @@ class LiveView:
         yield bar
 
 
-def _between(runner: Runner, ahead: Sequence[PlannedStep]) -> str:
+def _between(state: RunState, ahead: Sequence[PlannedStep]) -> str:
     """What goes on when no step does."""
-    if runner.bench is None:
+    if state.bench is None:
         return "opening devices"
     return f"before {ahead[0].title}" if ahead else "safe state"
 
 
-def _wanted_signals(runner: Runner) -> dict[str, tuple[Check | None, str]]:
+def _wanted_signals(state: RunState) -> dict[str, tuple[Check | None, str]]:
     """Signal -> (check, whose): what the step watches, then what station and plan want shown, with interlock bounds."""
-    assert runner.bench is not None
-    project, store = runner.project, runner.bench.store
+    assert state.bench is not None
+    project, store = state.project, state.bench.store
     chosen: dict[str, tuple[Check | None, str]] = {}
-    for signal, (check, _) in runner.bench.watched.items():
+    for signal, (check, _) in state.bench.watched.items():
         chosen[signal] = (check, "limit")
     shown = [*project.plan.show, *project.on.station.show]
     for reference in shown or list(store.coverage)[:0]:
@@ -221,8 +221,8 @@ def _wanted_signals(runner: Runner) -> dict[str, tuple[Check | None, str]]:
     return {signal: found for signal, found in chosen.items() if store.has(signal)}
 
 
-def _signals(runner: Runner, room: int) -> RenderableType:
-    if runner.bench is None:
+def _signals(state: RunState, room: int) -> RenderableType:
+    if state.bench is None:
         return Text(" waiting for the devices ...")
     table = Table(box=None, padding=(0, 1), header_style="bold", show_edge=False)
     table.add_column("signal", no_wrap=True, overflow="ellipsis")
@@ -230,9 +230,9 @@ def _signals(runner: Runner, room: int) -> RenderableType:
     table.add_column("limit", no_wrap=True, overflow="ellipsis")
     table.add_column("margin", justify="right", no_wrap=True)
     table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
-    wanted = list(_wanted_signals(runner).items())
+    wanted = list(_wanted_signals(state).items())
     for signal, (check, whose) in wanted[: room - 1]:
-        reading = runner.bench.store.latest(signal)
+        reading = state.bench.store.latest(signal)
         shown = reading.text or (f"{reading.value:.5g} {reading.unit}".rstrip() if reading.is_good else "-")
         margin = check.margin(reading.value) if check is not None and reading.is_good else None
         is_ok = check is None or check.holds(reading.value, reading.quality)
@@ -265,15 +265,15 @@ def _is_near(check: Check, margin: float) -> bool:
     return abs(bound) < inf and margin < 0.05 * abs(bound)
 
 
-def _troubles(runner: Runner) -> Iterator[Text]:
+def _troubles(state: RunState) -> Iterator[Text]:
     """A line for each device in trouble, and for a database that is behind."""
-    for device in runner.devices.values():
+    for device in state.devices.values():
         health = device.health
         if health.failures_in_a_row:
             text = f" ! {device.name}: {health.failures_in_a_row} polls failed: {health.last_error}"
             yield Text(one_line(text), style=f"bold {VERMILLION}")
-    if runner.outbox is not None:
-        status = runner.outbox.status
+    if state.outbox is not None:
+        status = state.outbox.status
         if status.last_error or status.is_alarm:
             text = f" ! database: {status.backlog} entries wait, {status.last_error}"
             yield Text(one_line(text), style=f"bold {ORANGE}")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 
 REASONS = {
@@ -26,14 +26,14 @@ class Stopper:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._runner: Runner | None = None
+        self._state: RunState | None = None
         self._asked: list[str] = []
         self.on_stop: list[Callable[[], None]] = []
         """Called at the first signal, in the main thread: what waits for a person gives up."""
 
-    def attach(self, runner: Runner) -> None:
+    def attach(self, state: RunState) -> None:
         """The run has begun; a signal that came before counts."""
-        self._runner = runner
+        self._state = state
         if self._asked:
             self._pass_on(self._asked[0])
 
@@ -73,5 +73,5 @@ class Stopper:
             self._tell("already stopping; safe state under way")
 
     def _pass_on(self, name: str) -> None:
-        if self._runner is not None:
-            self._runner.request_stop(Verdict.ABORTED, REASONS[name], by_signal=name)
+        if self._state is not None:
+            self._state.request_stop(Verdict.ABORTED, REASONS[name], by_signal=name)

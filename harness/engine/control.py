@@ -16,100 +16,98 @@ from harness.record.attempts import tried
 
 if TYPE_CHECKING:
     from harness.engine.project import PlannedStep
-    from harness.engine.runner import Runner
+    from harness.engine.state import RunState
 
 COMMANDS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip", "note")
 
 
-def obey(runner: Runner, command: Mapping[str, Any], who: str) -> dict[str, Any]:
+def obey(state: RunState, command: Mapping[str, Any], who: str) -> dict[str, Any]:
     """Carry out one command for `who`; what is refused says why. Never raises for what was asked."""
     do = str(command.get("do", ""))
     name = str(command.get("name", ""))
     if do == "status":
-        return {"ok": True, "said": "", "status": status(runner)}
+        return {"ok": True, "said": "", "status": status(state)}
     try:
-        said = _obey(runner, do, name, who)
+        said = _obey(state, do, name, who)
     except RunError as error:
-        runner.log.tell(
-            "operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False
-        )
-        return {"ok": False, "said": str(error), "status": status(runner)}
+        state.log.tell("operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False)
+        return {"ok": False, "said": str(error), "status": status(state)}
     if do == "note":
-        return {"ok": True, "said": said, "status": status(runner)}  # the desk has told it
+        return {"ok": True, "said": said, "status": status(state)}  # the desk has told it
     about = f" {name}" if name else ""
-    runner.log.tell("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
-    return {"ok": True, "said": said, "status": status(runner)}
+    state.log.tell("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
+    return {"ok": True, "said": said, "status": status(state)}
 
 
-def _obey(runner: Runner, do: str, name: str, who: str) -> str:
+def _obey(state: RunState, do: str, name: str, who: str) -> str:
     if do not in COMMANDS:
         raise RunError(f"unknown command {do[:40]!r}", hint=f"one of {', '.join(COMMANDS)}")
     if do == "reset-trip":
-        return _reset(runner, name)
+        return _reset(state, name)
     if do == "note":
-        runner.desk.note(name, who, runner.running.title if runner.running is not None else "")
+        state.desk.note(name, who, state.running.title if state.running is not None else "")
         return "it is in the record"
-    if runner.found.stop is not None:
+    if state.found.stop is not None:
         raise RunError("the run is already stopping, the safe state goes on")
     if do == "abort":
-        runner.request_stop(Verdict.ABORTED, f"aborted by {who}")
+        state.request_stop(Verdict.ABORTED, f"aborted by {who}")
         return "the rack is made safe"
-    desk = runner.desk
-    running = runner.running
+    desk = state.desk
+    running = state.running
     if do == "pause":
         desk.hold(who, running.title if running is not None else "")
         return f"{running.title if running is not None else 'the run'} is held; interlocks stay live"
     if do == "continue":
         desk.release()
         return "the steps go on"
-    target = running or runner.held_after
+    target = running or state.held_after
     if target is None or target.section == "cleanup":
         raise RunError(f"there is no step to {do} now", hint="`harness ctl status` shows what the run does")
     desk.ask("skip" if do == "skip" else "retry", who)
-    return f"{target.title} is {'left' if do == 'skip' else 'begun again'}{_all_the_same(runner, target, do)}"
+    return f"{target.title} is {'left' if do == 'skip' else 'begun again'}{_all_the_same(state, target, do)}"
 
 
-def _all_the_same(runner: Runner, target: PlannedStep, do: str) -> str:
+def _all_the_same(state: RunState, target: PlannedStep, do: str) -> str:
     """What does not change by leaving a step, or doing it again, that has failed as often as the plan allows."""
-    ended = [one for one in tried(runner.found.steps) if one.attempts[-1].name == target.title]
+    ended = [one for one in tried(state.found.steps) if one.attempts[-1].name == target.title]
     failed = len(ended[-1].failed) if ended else 0
-    allowed = runner.project.attempts_of(target)
+    allowed = state.project.attempts_of(target)
     if do == "skip":
         return "; its FAIL stays" if failed else ""
     return f" for the record: its FAIL stays, the plan allows {allowed} of them" if failed >= allowed else ""
 
 
-def _reset(runner: Runner, name: str) -> str:
-    if runner.interlocks is None:
+def _reset(state: RunState, name: str) -> str:
+    if state.interlocks is None:
         raise RunError("no interlock is armed")
-    runner.interlocks.reset(name)
+    state.interlocks.reset(name)
     return f"interlock {name!r} is reset; the run still ends as TRIPPED"
 
 
-def status(runner: Runner) -> dict[str, Any]:
+def status(state: RunState) -> dict[str, Any]:
     """What the run does now, as plain data (seconds, 0 to 1 for progress)."""
-    project, found = runner.project, runner.found
-    running = runner.running
-    fraction, text = runner.bench.progress if runner.bench is not None else (0.0, "")
+    project, found = state.project, state.found
+    running = state.running
+    fraction, text = state.bench.progress if state.bench is not None else (0.0, "")
     verdict = found.stop.verdict if found.stop is not None else Verdict.RUNNING
     return {
-        "run": runner.journal.path.parent.name,
+        "run": state.journal.path.parent.name,
         "pid": os.getpid(),
         "station": project.on.station.station,
         "plan": project.plan.plan,
-        "serial": runner.options.serial,
+        "serial": state.options.serial,
         "engineering": list(project.engineering),
         "verdict": str(verdict),
         "reason": found.stop.reason if found.stop is not None else "",
-        "is_paused": runner.desk.is_paused,
-        "held_s": round(runner.desk.gate.held_s(), 3),
+        "is_paused": state.desk.is_paused,
+        "held_s": round(state.desk.gate.held_s(), 3),
         "step": running.title if running is not None else "",
-        "held_after": runner.held_after.title if runner.held_after is not None else "",
-        "step_s": round(runner.clock.monotonic() - runner.step_started, 3) if running is not None else 0.0,
+        "held_after": state.held_after.title if state.held_after is not None else "",
+        "step_s": round(state.clock.monotonic() - state.step_started, 3) if running is not None else 0.0,
         "progress": round(fraction, 4),
         "text": text,
-        "attempt": runner.attempt if running is not None else 0,
+        "attempt": state.attempt if running is not None else 0,
         "steps_done": project.steps.index(running) if running is not None else len(tried(found.steps)),
         "steps": len(project.steps),
-        "trips": [trip.interlock for trip in runner.interlocks.trips] if runner.interlocks is not None else [],
+        "trips": [trip.interlock for trip in state.interlocks.trips] if state.interlocks is not None else [],
     }

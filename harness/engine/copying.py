@@ -15,7 +15,7 @@ from harness.telemetry.outbox import OutboxStatus
 
 if TYPE_CHECKING:
     from harness.engine.project import StationProject
-    from harness.engine.runner import Runner
+    from harness.engine.state import RunState
 
 LATE_S = 10.0
 """Trouble is told when it has lasted so long, seconds; at once when a person must act."""
@@ -33,9 +33,9 @@ def push_command(run: str, on: StationProject) -> str:
 class CopyWatch:
     """Tells what becomes of the copy. `look` is called with its status and the time (monotonic, UTC ns)."""
 
-    def __init__(self, runner: Runner) -> None:
-        self._log = runner.log
-        self._again = push_command(runner.journal.path.parent.name, runner.project.on)
+    def __init__(self, state: RunState) -> None:
+        self._log = state.log
+        self._again = push_command(state.journal.path.parent.name, state.project.on)
         self._is_told = self._was_alarm = False
         self._told_at = float("-inf")
         self._refused = 0
@@ -73,20 +73,20 @@ class CopyWatch:
         )
 
 
-async def watch_copy(runner: Runner) -> None:
+async def watch_copy(state: RunState) -> None:
     """Look once a second, until cancelled."""
-    watch = CopyWatch(runner)
-    while runner.outbox is not None:
-        await runner.clock.sleep(LOOK_EVERY_S)
-        watch.look(runner.outbox.status, runner.clock.monotonic(), runner.clock.wall_ns())
+    watch = CopyWatch(state)
+    while state.outbox is not None:
+        await state.clock.sleep(LOOK_EVERY_S)
+        watch.look(state.outbox.status, state.clock.monotonic(), state.clock.wall_ns())
 
 
-def telemetry_of(runner: Runner) -> Telemetry | None:
+def telemetry_of(state: RunState) -> Telemetry | None:
     """What the database has of the run by now; None when there is none, or in virtual time (it is sent afterwards)."""
-    settings = runner.options.influxdb
-    if runner.outbox is None or settings is None:
+    settings = state.options.influxdb
+    if state.outbox is None or settings is None:
         return None
-    status = runner.outbox.status
+    status = state.outbox.status
     is_whole = not status.backlog
     return Telemetry(
         sink=settings.sink,
@@ -94,5 +94,5 @@ def telemetry_of(runner: Runner) -> Telemetry | None:
         waiting=status.backlog,
         refused=status.refused,
         reason="" if is_whole and not status.refused else status.last_error or status.refusal,
-        command="" if is_whole else push_command(runner.journal.path.parent.name, runner.project.on),
+        command="" if is_whole else push_command(state.journal.path.parent.name, state.project.on),
     )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from harness.engine.context import Bench
+from harness.engine.layers import Layers
+from harness.engine.state import RunState
+from harness.engine.stepping import Stepping
 from harness.engine.switches import Switches, read_switches
 from harness.faultpoint import fault_point
 from harness.safety.actions import SafeSequence
 from harness.safety.device_reach import DeviceReach
 from harness.safety.precedence import DEFAULT, Stop
 from harness.safety.sequence import ActionReport, SafeReport, cool_down, make_safe
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _AGAIN = 5
 """How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
@@ -23,8 +22,10 @@ _AGAIN = 5
 class Ending:
     """Ends one run."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState, layers: Layers, stepping: Stepping) -> None:
         self._run = run
+        self._layers = layers
+        self._stepping = stepping
 
     async def end(self) -> None:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
@@ -33,7 +34,7 @@ class Ending:
         if bench is None:
             if self._run.found.stop is None or not self._run.found.stop.is_refused:
                 await self._look_at_switches()
-            await self._run.layers.disarm()
+            await self._layers.disarm()
             await self._run.close()
             return
         self._run.found.coverage = self._run.coverage_now(bench)
@@ -53,7 +54,7 @@ class Ending:
             self._run.interlocks.close()
         if self._run.found.armed_at is not None:
             self._run.found.armed_s = self._run.clock.monotonic() - self._run.found.armed_at
-        await self._run.layers.disarm()
+        await self._layers.disarm()
         await self._run.close()
 
     async def _look_at_switches(self) -> None:
@@ -74,7 +75,7 @@ class Ending:
             return
         for step in [each for each in self._run.project.steps if each.section == "cleanup"]:
             try:
-                await self._run.stepping.run_step(step)
+                await self._stepping.run_step(step)
             except Exception as error:
                 self._run.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
 

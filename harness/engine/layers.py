@@ -10,19 +10,17 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.device.dead_man import DeadMan
 from harness.engine.dead_man_checks import put_off_first
 from harness.engine.project import Project
+from harness.engine.state import RunState
 from harness.errors import ConfigError, HarnessError
 from harness.limits.verdict import Verdict
 from harness.safety import armed
 from harness.safety.precedence import Stop
 from harness.safety.sequence import ActionReport, SafeReport
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _RESCUED_WITHIN_S = 600.0
 
@@ -50,11 +48,9 @@ def third_layer(project: Project) -> tuple[Path | None, str]:
 class Layers:
     """The layers of one run."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState) -> None:
         self._run = run
         self._dead_men: dict[str, DeadMan] = {}
-        self.unarmed = ""
-        """Why there is no third layer; '' when there is one."""
 
     async def rescue(self) -> bool:
         """Make safe what a dead run on this bay left armed, before a device is opened; False when that fails."""
@@ -129,7 +125,7 @@ class Layers:
         if charge is None or charge.is_simulated:
             return ""
         if charge.armed is None:
-            return self.unarmed
+            return self._run.unarmed
         who = armed.supervisor(charge.armed)
         return f"supervisor ({who})" if who else f"armed file in {charge.armed}, but NO supervisor runs"
 

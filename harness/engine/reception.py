@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.engine.control import COMMANDS, obey, status
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 from harness.safety.lock import RackLock, cleaned
 from harness.safety.names import Doors, Peer, is_own, own_peer
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _TWINS = 8
 """So many other runs of the same serial number are told of."""
@@ -29,7 +27,7 @@ class Reception:
     def __init__(self, lock: RackLock) -> None:
         self._lock = lock
         self._doors = Doors(self.answer)
-        self._runner: Runner | None = None
+        self._state: RunState | None = None
         self._is_over = False
         self._open: set[int] = set()
         self._undone: dict[int, str] = {}
@@ -46,11 +44,11 @@ class Reception:
         """Answer no more; the names stay taken until the lock is released."""
         self._doors.close()
 
-    def attach(self, runner: Runner) -> None:
+    def attach(self, state: RunState) -> None:
         """The run has begun; what was said before counts."""
-        self._runner = runner
+        self._state = state
         for reason in self._undone.values():
-            runner.request_stop(Verdict.ABORTED, reason)
+            state.request_stop(Verdict.ABORTED, reason)
 
     def detach(self) -> None:
         """The rack is safe, and the record is being sealed: there is nothing left to stop."""
@@ -65,21 +63,21 @@ class Reception:
             return self._undo(do, command, peer)
         if do == "twin":
             return self._twin(command, peer)
-        runner = self._runner
-        if runner is None or self._is_over:
+        state = self._state
+        if state is None or self._is_over:
             return {"ok": False, "said": "the run is ending" if self._is_over else "the run has only begun"}
         if do != "status" and not is_own(peer):
-            return self._turn_away(runner, do, peer)
-        return obey(runner, command, peer.user)
+            return self._turn_away(state, do, peer)
+        return obey(state, command, peer.user)
 
     def _who(self) -> Mapping[str, Any]:
         step = ""
         if self._is_over:
             step = "its record is being sealed"
-        elif self._runner is not None and self._runner.found.stop is not None:
+        elif self._state is not None and self._state.found.stop is not None:
             step = "the rack is being made safe"
-        elif self._runner is not None and self._runner.running is not None:
-            step = self._runner.running.title
+        elif self._state is not None and self._state.running is not None:
+            step = self._state.running.title
         return {"ok": True, **self._lock.about, "step": step, "pid": os.getpid()}
 
     def _undo(self, do: str, command: Mapping[str, Any], peer: Peer) -> Mapping[str, Any]:
@@ -94,22 +92,22 @@ class Reception:
         )
         is_new = peer.uid not in self._undone  # one word of each: nobody fills the record
         self._undone.setdefault(peer.uid, reason)
-        if self._runner is not None and is_new:
-            self._runner.request_stop(Verdict.ABORTED, reason)
+        if self._state is not None and is_new:
+            self._state.request_stop(Verdict.ABORTED, reason)
         return {"ok": True, "said": "the run ends as ABORTED"}
 
     def _twin(self, command: Mapping[str, Any], peer: Peer) -> Mapping[str, Any]:
         """Another run has begun with this run's serial number: both records say so."""
         said = cleaned(command)
         run = said.get("run", "")
-        if self._runner is None or said.get("serial") != self._lock.about.get("serial") or not run:
+        if self._state is None or said.get("serial") != self._lock.about.get("serial") or not run:
             return {"ok": False, "said": "another serial number"}
         if len(self._twins) < _TWINS and run not in self._twins:
             self._twins.add(run)
-            self._runner.twin(twin_text(said.get("serial", ""), run, said.get("station", ""), str(peer)))
+            self._state.twin(twin_text(said.get("serial", ""), run, said.get("station", ""), str(peer)))
         return {"ok": True}
 
-    def _turn_away(self, runner: Runner, do: str, peer: Peer) -> Mapping[str, Any]:
+    def _turn_away(self, state: RunState, do: str, peer: Peer) -> Mapping[str, Any]:
         owner = own_peer().user
         may = owner if owner == "root" else f"{owner} and root"
         about = self._lock.about
@@ -117,8 +115,8 @@ class Reception:
         text = f"a run of {owner} goes on ({where}); only {may} may {do if do in COMMANDS else 'do that'}"
         if (peer.uid, do) not in self._turned_away and len(self._turned_away) < 64:
             self._turned_away.add((peer.uid, do))
-            runner.log.tell("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)
-        return {"ok": False, "said": text, "status": status(runner)}
+            state.log.tell("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)
+        return {"ok": False, "said": text, "status": status(state)}
 
 
 def twin_text(serial: str, run: str, station: str, who: str) -> str:

@@ -10,23 +10,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from harness.engine.gates import Follow, no_power_after, puts_power_on
 from harness.engine.project import PlannedStep
 from harness.engine.resume.replay import key_of
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 from harness.record.attempts import last_tried
 
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
+Attempt = Callable[[PlannedStep, int, str], Awaitable[Follow]]
+"""Carries out one attempt of a step, asked for by somebody, and records it."""
 
 
 class Repetition:
     """Carries steps out, again when people ask for it."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState, attempt: Attempt) -> None:
         self._run = run
+        self._attempt = attempt
 
     def go_past(self, title: str) -> None:
         """The run goes on after a step that it has no PASS of: nothing is energised after that."""
@@ -45,7 +47,7 @@ class Repetition:
         asked_by = ""
         followed: dict[int, Follow] = {}
         while True:
-            last = followed[attempt] = await run.stepping.run_step(step, attempt, asked_by)
+            last = followed[attempt] = await self._attempt(step, attempt, asked_by)
             await self._wait_for_people(step, goes_on=last is not Follow.NOTHING)
             wish = desk.hear()
             if run.stopping.is_set():

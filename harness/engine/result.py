@@ -9,7 +9,7 @@ from harness.engine.copying import telemetry_of
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
 from harness.engine.project import Project
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.engine.switches import Switches
 from harness.limits.verdict import Verdict
 from harness.record.result import (
@@ -25,10 +25,10 @@ from harness.record.result import (
 
 
 def build_result(
-    runner: Runner, header: Header, started: str, verdict: Verdict, reason: str, duration: float
+    state: RunState, header: Header, started: str, verdict: Verdict, reason: str, duration: float
 ) -> Result:
     """Everything that is known of a run, with its verdict. `duration` in seconds."""
-    project, options, clock, found = runner.project, runner.options, runner.clock, runner.found
+    project, options, clock, found = state.project, state.options, state.clock, state.found
     station = project.on.station
     mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
     return Result(
@@ -50,24 +50,24 @@ def build_result(
         duration_s=round(duration, 3),
         verdict=verdict,
         reason=reason,
-        devices=tuple(_devices(runner)),
+        devices=tuple(_devices(state)),
         steps=tuple(found.steps) + tuple(_skipped(project, found)),
-        interlocks=tuple(_interlocks(project, runner)),
-        safe_state=_safe_state(runner),
+        interlocks=tuple(_interlocks(project, state)),
+        safe_state=_safe_state(state),
         coverage_required=project.plan.coverage / 100,
         coverage=tuple(found.coverage),
-        telemetry=telemetry_of(runner),
-        people=(*(runner.past.people if runner.past is not None else ()), *runner.desk.people),
-        events=tuple(runner.log.entries),
+        telemetry=telemetry_of(state),
+        people=(*(state.past.people if state.past is not None else ()), *state.desk.people),
+        events=tuple(state.log.entries),
         twins=tuple(found.twins),
-        notes=tuple(_notes(runner)),
+        notes=tuple(_notes(state)),
     )
 
 
-def _devices(runner: Runner) -> list[Device]:
+def _devices(state: RunState) -> list[Device]:
     devices = []
-    for name, entry in runner.project.on.station.devices.items():
-        device = runner.devices.get(name)
+    for name, entry in state.project.on.station.devices.items():
+        device = state.devices.get(name)
         identity = dict(device.identity) if device is not None else {}
         # the address of the station file: simulated ports differ from run to run and are of no interest
         address = str(parse_address(entry.address))
@@ -79,7 +79,7 @@ def _devices(runner: Runner) -> list[Device]:
                 address=address,
                 identity=identity,
                 firmware=firmware,
-                evidence=runner.project.catalog.profiles[name].evidence,
+                evidence=state.project.catalog.profiles[name].evidence,
             )
         )
     return devices
@@ -100,8 +100,8 @@ def _skipped(project: Project, found: Findings) -> list[StepResult]:
     ]
 
 
-def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
-    trips = {trip.interlock: trip for trip in (runner.interlocks.trips if runner.interlocks is not None else [])}
+def _interlocks(project: Project, state: RunState) -> list[InterlockResult]:
+    trips = {trip.interlock: trip for trip in (state.interlocks.trips if state.interlocks is not None else [])}
     results = []
     for spec in project.interlocks:
         trip = trips.get(spec.name)
@@ -109,8 +109,8 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
             InterlockResult(
                 name=spec.name,
                 signal=", ".join(spec.all_signals),
-                armed_s=round(runner.found.armed_s, 3),
-                is_proved=spec.name in runner.found.proved,
+                armed_s=round(state.found.armed_s, 3),
+                is_proved=spec.name in state.found.proved,
                 is_tripped=trip is not None,
                 at=iso(trip.wall_ns) if trip is not None else "",
                 reason=trip.reason if trip is not None else "",
@@ -126,14 +126,14 @@ def _interlocks(project: Project, runner: Runner) -> list[InterlockResult]:
     return results
 
 
-def is_safe(runner: Runner) -> bool:
+def is_safe(state: RunState) -> bool:
     """Whether the rack was made safe, confirmed; a run that commanded nothing has nothing to undo."""
-    return runner.found.safe.is_confirmed if runner.found.safe is not None else not runner.log.commands
+    return state.found.safe.is_confirmed if state.found.safe is not None else not state.log.commands
 
 
-def _safe_state(runner: Runner) -> SafeState:
-    found = runner.found
-    if found.safe is None and runner.log.commands:
+def _safe_state(state: RunState) -> SafeState:
+    found = state.found
+    if found.safe is None and state.log.commands:
         return SafeState(confirmed=False, name="the run ended before the safe state was applied")
     if found.safe is None:
         unread = f"; {Switches(unknown=found.unread)}" if found.unread else ""
@@ -147,24 +147,24 @@ def _safe_state(runner: Runner) -> SafeState:
     return SafeState(confirmed=found.safe.is_confirmed, name=found.safe.sequence, actions=actions)
 
 
-def _notes(runner: Runner) -> list[str]:
-    notes = [f"warning of {name!r}: {reason}" for name, reason in runner.found.warnings.items()]
-    if runner.past is not None:
-        lost = f"{runner.past.gap} before it went on"
-        notes.append(f"interrupted and resumed {runner.past.resumed + 1} time(s), the last time {lost}")
-        notes += [f"journal: {each}" for each in runner.past.damage[:3]]
-    if runner.log.left_out:
-        notes.append(f"{runner.log.left_out} more events are in the journal only")
-    if runner.found.safe_latency_s is not None:
-        cause = "the sample that tripped" if runner.interlocks and runner.interlocks.trips else "the decision"
-        took = f"{1000 * runner.found.safe_latency_s:.1f} ms"
-        notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(runner)} late")
-    for device in runner.devices.values():
+def _notes(state: RunState) -> list[str]:
+    notes = [f"warning of {name!r}: {reason}" for name, reason in state.found.warnings.items()]
+    if state.past is not None:
+        lost = f"{state.past.gap} before it went on"
+        notes.append(f"interrupted and resumed {state.past.resumed + 1} time(s), the last time {lost}")
+        notes += [f"journal: {each}" for each in state.past.damage[:3]]
+    if state.log.left_out:
+        notes.append(f"{state.log.left_out} more events are in the journal only")
+    if state.found.safe_latency_s is not None:
+        cause = "the sample that tripped" if state.interlocks and state.interlocks.trips else "the decision"
+        took = f"{1000 * state.found.safe_latency_s:.1f} ms"
+        notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(state)} late")
+    for device in state.devices.values():
         if device.health.by_kind:
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(device.health.by_kind.items()))
             notes.append(f"{device.name}: {counts} in {device.health.polls} polls")
-    return notes + runner.project.on.station.exceptions
+    return notes + state.project.on.station.exceptions
 
 
-def _lag(runner: Runner) -> str:
-    return f"{1000 * runner.found.loop_lag_s:.0f} ms"
+def _lag(state: RunState) -> str:
+    return f"{1000 * state.found.loop_lag_s:.0f} ms"

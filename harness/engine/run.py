@@ -25,6 +25,7 @@ from harness.engine.resume.refusal import refuse_unfit, run_meta
 from harness.engine.resume.replay import Past, read_past
 from harness.engine.runner import Runner
 from harness.engine.seal import Conducted, seal
+from harness.engine.state import RunState
 from harness.engine.trapping import serve_traps
 from harness.faultpoint import fault_point
 from harness.record.aftermath import DIARY
@@ -39,7 +40,7 @@ from harness.utf8 import utf8
 
 
 async def execute(
-    project: Project, options: RunOptions, clock: Clock, on_start: Callable[[Runner], None] | None = None
+    project: Project, options: RunOptions, clock: Clock, on_start: Callable[[RunState], None] | None = None
 ) -> RunOutcome:
     """Carry out a plan and leave its record. Raises only when not even a record could be opened.
 
@@ -79,32 +80,32 @@ async def execute(
                     folder.write(name, content)
             third = (armed, unarmed, tuple(key.what for key in keys))
             run = await _prepare(project, options, clock, folder, wall, lock, reception, past, third)
-            return await _to_its_end(run, on_start)
+            return await _to_its_end(run, reception, on_start)
     finally:
         reception.close()
         lock.release()
 
 
-async def _to_its_end(run: Conducted, on_start: Callable[[Runner], None] | None) -> RunOutcome:
+async def _to_its_end(run: Conducted, reception: Reception, on_start: Callable[[RunState], None] | None) -> RunOutcome:
     """Wait for a run, whatever becomes of the task that waits: a cancelled one stops the run and does not lose it."""
-    work = asyncio.ensure_future(_carry_out(run, on_start))
+    work = asyncio.ensure_future(_carry_out(run, reception, on_start))
     while not work.done():
         try:
             await asyncio.wait({work})
         except asyncio.CancelledError as error:
-            run.runner.broken("the run was cut off", error)
+            run.state.broken("the run was cut off", error)
     return work.result()
 
 
-async def _carry_out(run: Conducted, on_start: Callable[[Runner], None] | None) -> RunOutcome:
-    border = Border(run.runner.broken)
+async def _carry_out(run: Conducted, reception: Reception, on_start: Callable[[RunState], None] | None) -> RunOutcome:
+    border = Border(run.state.broken)
     with border.around():
         try:
             if on_start is not None:
-                on_start(run.runner)
+                on_start(run.state)
         except BaseException as error:
-            run.runner.broken("the screen failed", error)
-        await _conduct(run.runner)
+            run.state.broken("the screen failed", error)
+        await _conduct(run.state, reception)
         border.look_back()
         return await seal(run)
 
@@ -132,12 +133,12 @@ async def _prepare(
     fault_point("journal-created")
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
-    runner = Runner(project, options, clock, journal, log)
-    runner.past = past
-    runner.lock, runner.reception = lock, reception
-    runner.layers.unarmed = third[1]
+    state = RunState(project, options, clock, journal, log)
+    state.past = past
+    state.lock, state.open_doors = lock, reception.open
+    state.unarmed = third[1]
     if not clock.is_virtual and options.network is None:
-        runner.charge = Charge(
+        state.charge = Charge(
             station=project.on.station.station,
             run=folder.run,
             serial=options.serial,
@@ -150,9 +151,9 @@ async def _prepare(
             interval=BEAT_S * max(1.0, 1.0 / clock.rate),
         )
     if options.influxdb is not None and not clock.is_virtual:
-        runner.outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
-        runner.attach(runner.outbox.run())
-        runner.attach(watch_copy(runner))
+        state.outbox = Outbox.to_influxdb(journal, options.influxdb, clock, run_tags(meta))
+        state.attach(state.outbox.run())
+        state.attach(watch_copy(state))
     started = iso(past.started_ns if past is not None else clock.wall_ns())
     began = clock.monotonic() - ((past.last_wall_ns - past.started_ns) / 1e9 if past is not None else 0.0)
     _announce(project, options.serial, log)
@@ -169,7 +170,7 @@ async def _prepare(
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
                 log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
-    return Conducted(runner, folder, header, started, began)
+    return Conducted(state, folder, header, started, began)
 
 
 def _announce(project: Project, serial: str, log: RunLog) -> None:
@@ -181,30 +182,28 @@ def _announce(project: Project, serial: str, log: RunLog) -> None:
         log.tell("engineering", f"no certificate of {project.plan.plan}: {why}")
 
 
-async def _conduct(runner: Runner) -> None:
+async def _conduct(state: RunState, reception: Reception) -> None:
     """The run itself, with its reception and the receiver of traps beside it."""
     try:
-        if runner.reception is not None:
-            runner.reception.attach(runner)
-        await _tell_twins(runner)
-        runner.traps = await serve_traps(runner)
+        reception.attach(state)
+        await _tell_twins(state)
+        state.traps = await serve_traps(state)
     except BaseException as error:
-        runner.broken("the run could not be begun", error)
-    await runner.conduct()
+        state.broken("the run could not be begun", error)
+    await Runner(state).conduct()
     try:
-        if runner.traps is not None:
-            await runner.traps.close()
+        if state.traps is not None:
+            await state.traps.close()
     except BaseException as error:
-        runner.broken("the receiver of traps could not be closed", error)
-    if runner.reception is not None:
-        runner.reception.detach()
+        state.broken("the receiver of traps could not be closed", error)
+    reception.detach()
 
 
-async def _tell_twins(runner: Runner) -> None:
+async def _tell_twins(state: RunState) -> None:
     """Say, here and in the other record, when this serial number is in another run of this machine right now."""
-    if runner.options.is_simulated or runner.clock.is_virtual or runner.lock is None:
+    if state.options.is_simulated or state.clock.is_virtual or state.lock is None:
         return
-    about = {**runner.lock.about, "serial": runner.options.serial}
-    for twin in await runner.clock.blocking(None, tell_twins, about):
+    about = {**state.lock.about, "serial": state.options.serial}
+    for twin in await state.clock.blocking(None, tell_twins, about):
         who = twin.said
-        runner.twin(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))
+        state.twin(twin_text(about["serial"], who.get("run", ""), who.get("station", ""), twin.who))

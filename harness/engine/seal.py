@@ -9,7 +9,7 @@ from harness.engine.border import shown
 from harness.engine.decision import decide, is_idle
 from harness.engine.options import RunOutcome
 from harness.engine.result import build_result, is_safe
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.errors import HarnessError, SafetyError, TelemetryError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
@@ -25,7 +25,7 @@ DRAIN_S = 10.0
 class Conducted:
     """A run whose steps and end are behind it, and where its record goes."""
 
-    runner: Runner
+    state: RunState
     folder: RunFolder
     header: Header
     started: str
@@ -39,7 +39,7 @@ async def seal(run: Conducted) -> RunOutcome:
 
     HarnessError when not even that can be told; a SafetyError when the rack is not known to be safe.
     """
-    verdict, reason = decide(run.runner.project, run.runner.found, run.runner.journal)
+    verdict, reason = decide(run.state.project, run.state.found, run.state.journal)
     try:
         return await _saved(run, verdict, reason)
     except BaseException as error:
@@ -47,24 +47,24 @@ async def seal(run: Conducted) -> RunOutcome:
 
 
 async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
-    runner = run.runner
-    engineering = runner.project.engineering
+    state = run.state
+    engineering = state.project.engineering
     word = shown_as(verdict, engineering)
     about = {"verdict": str(verdict), "word": word, "engineering": list(engineering), "reason": reason}
-    runner.log.tell("verdict", f"{word}: {reason}", **about)
+    state.log.tell("verdict", f"{word}: {reason}", **about)
     fault_point("verdict-told")
     try:
-        await runner.journal.commit()
+        await state.journal.commit()
     except TelemetryError as error:
         verdict, reason = _not_saved(verdict, reason, error)
-    if runner.outbox is not None:
-        await runner.outbox.drain(DRAIN_S)
-        await runner.outbox.close()
+    if state.outbox is not None:
+        await state.outbox.drain(DRAIN_S)
+        await state.outbox.close()
     result = _result(run, verdict, reason)
     verdict, reason = await _close_journal(run, verdict, reason)
     result = result.model_copy(update={"verdict": verdict, "reason": reason})
     fault_point("journal-closed")
-    await runner.clock.blocking(None, run.folder.seal, result)
+    await state.clock.blocking(None, run.folder.seal, result)
     fault_point("sealed")
     return _outcome(run, result, is_sealed=True)
 
@@ -76,7 +76,7 @@ def _unsealed(run: Conducted, verdict: Verdict, reason: str, error: BaseExceptio
     try:
         result = _result(run, Verdict.ERROR, f"the record could not be saved: {why}{before}")
     except BaseException as bug:
-        if is_safe(run.runner):
+        if is_safe(run.state):
             raise HarnessError(f"the run ended without a record: {shown(bug)}") from error
         raise SafetyError("the run ended without a record, and the rack is not known to be safe") from error
     with contextlib.suppress(HarnessError, OSError):
@@ -85,12 +85,12 @@ def _unsealed(run: Conducted, verdict: Verdict, reason: str, error: BaseExceptio
 
 
 def _result(run: Conducted, verdict: Verdict, reason: str) -> Result:
-    took = run.runner.clock.monotonic() - run.began
-    return build_result(run.runner, run.header, run.started, verdict, reason, took)
+    took = run.state.clock.monotonic() - run.began
+    return build_result(run.state, run.header, run.started, verdict, reason, took)
 
 
 def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
-    found = run.runner.found
+    found = run.state.found
     hints = [one.hint for one in latest(found.steps) if one.hint]
     if is_idle(found.steps) and result.verdict == Verdict.INCONCLUSIVE:
         hints = hints or ["tell whoever wrote the plan: it judges nothing (no limit, no watch, no check)"]
@@ -112,7 +112,7 @@ def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
 
 async def _close_journal(run: Conducted, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
     """Close the journal. One that failed is sealed all the same, from the reserve: evidence, though never of a PASS."""
-    journal = run.runner.journal
+    journal = run.state.journal
     try:
         await journal.close()
     except TelemetryError as error:

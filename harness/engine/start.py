@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from harness.device.device import Device
 from harness.device.opening import open_device, reasons, to_do, tree_report
@@ -18,20 +17,19 @@ from harness.engine.forecast import record_size
 from harness.engine.freeze import Freeze, watched_signals
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
+from harness.engine.layers import Layers
 from harness.engine.needs import refuse_missing
 from harness.engine.proof_test import prove
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import Past, key_of
 from harness.engine.signals import SignalStore
+from harness.engine.state import RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
 from harness.telemetry.rows import SignalInfo as JournalSignal
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _FIRST_FRAMES_S = 5.0
 _NO_SERIAL = ("", "unknown", "none", "n/a", "not available", "default string", "to be filled by o.e.m.")
@@ -57,12 +55,13 @@ def same_unit(devices: Mapping[str, Device]) -> tuple[str, str] | None:
 class Start:
     """Starts one run."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState, layers: Layers) -> None:
         self._run = run
+        self._layers = layers
 
     async def begin(self) -> bool:
         """Open the devices and arm what guards them; False when the run must not go on."""
-        if not await self._run.layers.rescue():
+        if not await self._layers.rescue():
             return False
         self._say_unjudged()
         return await self._open() and await self._get_guarded() and await self._begin()
@@ -103,11 +102,11 @@ class Start:
     async def _claim(self) -> bool:
         """Lock the devices by their own serial numbers too; False when another run reaches one of them otherwise."""
         run = self._run
-        if run.lock is None or run.reception is None or run.options.is_simulated or run.options.network is not None:
+        if run.lock is None or run.open_doors is None or run.options.is_simulated or run.options.network is not None:
             return True
         try:
             run.lock.add(serial_keys(run.devices))
-            await run.reception.open()
+            await run.open_doors()
         except RunError as error:
             run.halt(Stop(Verdict.ERROR, error.message, error.hint, is_refused=True))
             return False
@@ -139,8 +138,8 @@ class Start:
             for name, problem in run.guard.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
                 run.log.tell("guardian", text, device=name)
-        await run.layers.arm()
-        run.layers.say()
+        await self._layers.arm()
+        self._layers.say()
         return True
 
     async def _begin(self) -> bool:
@@ -163,14 +162,14 @@ class Start:
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks, run.warned)
         if run.past is not None:
             await self._take_up(run.past)
-        excused, proof = run.stepping.restart_within, run.project.on.station.de_energised
+        excused, proof = run.restart_within, run.project.on.station.de_energised
         buses = dict.fromkeys(proof.bus, proof.under_voltage) if proof is not None else {}
         run.external = ExternalChanges(
             run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, excused, buses
         )
         run.bench.external = run.external
         run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
-        run.attach(Watch(run).run())
+        run.attach(Watch(run, self._layers.tick).run())
         run.attach(run.keep_journal())
         run.attach(run.note_coverage())
         await self._first_frames(store)
@@ -180,7 +179,7 @@ class Start:
         run.found.armed_at = run.clock.monotonic()
         on = energised_now(run.devices, store, run.project.on.stays_on)
         run.answer_for(*on)
-        await run.layers.hold(on)
+        await self._layers.hold(on)
         run.notifier.ready()
         await self._prove_interlocks(store)
         await self._fresh_frames(store)

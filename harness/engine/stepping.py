@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.clock import iso
 from harness.device.setting import resolve_setting
@@ -16,15 +16,13 @@ from harness.engine.gates import Follow, follow
 from harness.engine.project import PlannedStep
 from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
+from harness.engine.state import RunState
 from harness.engine.step import StepFailedError
 from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.record.result import StepResult
 from harness.safety.precedence import Stop
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _MENDABLE = (BadValueError, UnreachableError, ProtocolViolationError)
 """Troubles of reading, after which a held run can do a step again. What was commanded and is not confirmed is none."""
@@ -41,9 +39,9 @@ _NOT_PROVED = "find out why the data are missing: what is not proved stops the r
 class Stepping:
     """Carries out the steps of one run."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState) -> None:
         self._run = run
-        self._repetition = Repetition(run)
+        self._repetition = Repetition(run, self.run_step)
         self._hint = ""
         """What to do about the failure of the attempt that just ended."""
         self._is_raised = False
@@ -58,12 +56,6 @@ class Stepping:
             and self._run.past is not None
             and key_of(step) not in self._run.past.redo
         )
-
-    def restart_within(self, device: str) -> float:
-        """How long the running step allows for a restart of a device to show (`restart_on`), seconds; 0: for none."""
-        running = self._run.running
-        specs = getattr(running.params, "restart_on", ()) if running is not None else ()
-        return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
 
     async def _look_again(self) -> None:
         """Before a FAIL counts: what this run had set may be gone, which fresh frames show. Then nobody is accused.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.device.address import parse_address
 from harness.device.credentials import snmp_credentials
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.errors import ConfigError
 from harness.schema.station import Station
 
@@ -24,43 +24,43 @@ SHOWN_BURST, SHOWN_PER_S = 20, 1 / 60
 class Teller:
     """Makes events of traps: all into the journal, some of them onto the screen and into the record's list."""
 
-    def __init__(self, runner: Runner, names: Mapping[str, str]) -> None:
-        self._runner = runner
+    def __init__(self, state: RunState, names: Mapping[str, str]) -> None:
+        self._state = state
         self._names = names
         self._allowance = float(SHOWN_BURST)
-        self._since = runner.clock.monotonic()
+        self._since = state.clock.monotonic()
         self._unshown = 0
 
     def tell(self, trap: Trap) -> None:
         """One trap that was taken."""
         device = self._names.get(trap.source, trap.source)
         data = {"device": device, "oid": trap.oid, "values": dict(trap.values), "left_out": trap.left_out}
-        now = self._runner.clock.monotonic()
+        now = self._state.clock.monotonic()
         self._allowance = min(SHOWN_BURST, self._allowance + (now - self._since) * SHOWN_PER_S)
         self._since = now
         if self._allowance < 1.0:
             self._unshown += 1
-            self._runner.journal.add_event("trap", text=f"{device}: {trap}", **data)
+            self._state.journal.add_event("trap", text=f"{device}: {trap}", **data)
             return
         self._allowance -= 1.0
         more = f" ({self._unshown} more since the last that was shown are in the journal)" if self._unshown else ""
         self._unshown = 0
-        self._runner.log.tell("trap", f"{device}: {trap}{more}", **data)
+        self._state.log.tell("trap", f"{device}: {trap}{more}", **data)
 
 
-async def serve_traps(runner: Runner) -> TrapReceiver | None:
+async def serve_traps(state: RunState) -> TrapReceiver | None:
     """Receive what the station file says, until closed; a run without traps goes on and says so.
 
     None when the station receives none, and with simulated devices, which send none.
     """
-    on = runner.project.on
+    on = state.project.on
     wanted = on.station.traps
-    if wanted is None or runner.options.is_simulated or runner.clock.is_virtual:
+    if wanted is None or state.options.is_simulated or state.clock.is_virtual:
         return None
     from harness.device.traps import TrapReceiver, TrapUser  # pysnmp takes its time to import
 
     names = await _by_address(on.station)
-    told = Teller(runner, names).tell
+    told = Teller(state, names).tell
 
     host, _, port = wanted.listen.rpartition(":")
     try:
@@ -68,7 +68,7 @@ async def serve_traps(runner: Runner) -> TrapReceiver | None:
         receiver = TrapReceiver(host, int(port), users, told, names)
         await receiver.open()
     except ConfigError as error:
-        runner.log.tell("note", f"traps are not received: {error}")
+        state.log.tell("note", f"traps are not received: {error}")
         return None
     return receiver
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
-
-if TYPE_CHECKING:
-    from harness.engine.runner import Runner
 
 _TICK_S = 0.25
 
@@ -16,8 +14,10 @@ _TICK_S = 0.25
 class Watch:
     """Watches one run."""
 
-    def __init__(self, run: Runner) -> None:
+    def __init__(self, run: RunState, tick: Callable[[float], None]) -> None:
+        """`tick` is called each round with the time of the clock."""
         self._run = run
+        self._tick = tick
 
     def _quiet_for(self) -> float:
         """Seconds until silence is looked for again. In virtual time not before there can be any, or for a second."""
@@ -47,7 +47,7 @@ class Watch:
             if run.interlocks is not None:
                 run.interlocks.evaluate()
             now = run.clock.monotonic()
-            run.layers.tick(now)
+            self._tick(now)
             for device in run.devices.values():
                 for event in device.events:
                     run.log.tell("device", f"{device.name}: {event}", device=device.name)

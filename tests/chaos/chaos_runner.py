@@ -18,12 +18,12 @@ from harness.clock import Clock, run
 from harness.engine.options import RunOptions
 from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
 
 
-async def acknowledge(runner: Runner, handle: int) -> None:
+async def acknowledge(runner: RunState, handle: int) -> None:
     while True:
         os.pwrite(handle, struct.pack("<q", runner.journal.durable_seq), 0)
         await asyncio.sleep(0.01)
@@ -35,7 +35,7 @@ async def main() -> int:
     options.resume = Path(sys.argv[5]) if len(sys.argv) > 5 else None
     handle = os.open(acks, os.O_RDWR | os.O_CREAT)
 
-    def begin(runner: Runner) -> None:
+    def begin(runner: RunState) -> None:
         runner.attach(acknowledge(runner, handle))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine.log import Event
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 from harness.telemetry.influx import InfluxSettings
 from tests.chaos import talkers
@@ -43,7 +43,7 @@ MOMENTS = ("step end", "intent", "safe")
 """The moments of the end that matter most, as the events of a run are called."""
 PARTNERS = ("devices", "journal commits", "journal closes")
 
-Held = Callable[[Runner], Any]
+Held = Callable[[RunState], Any]
 """Holds a partner of a run; called at the moment."""
 
 
@@ -55,11 +55,11 @@ class Watch:
     nth: int = 1
     """The moment: the so many-th event of the kind since the end of the last step, which counts itself."""
     hold: Held | None = None
-    runner: Runner | None = None
+    runner: RunState | None = None
     seen: list[str] = field(default_factory=list)
     is_done: bool = False
 
-    def begin(self, runner: Runner, _: Any) -> None:
+    def begin(self, runner: RunState, _: Any) -> None:
         self.runner = runner
 
     def see(self, event: Event) -> None:
@@ -74,7 +74,7 @@ class Watch:
 def held(seconds: float) -> Held:
     """Stop the guardian for a while."""
 
-    def hold(runner: Runner) -> None:
+    def hold(runner: RunState) -> None:
         assert runner.guard is not None
         os.kill(runner.guard.pid, signal.SIGSTOP)
         asyncio.get_running_loop().call_later(seconds, _go_on, runner.guard.pid)
@@ -100,7 +100,7 @@ def _later(whole: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
 def slowed(partner: str) -> Held:
     """Let devices or journal be slow from a moment on."""
 
-    def slow(runner: Runner) -> None:
+    def slow(runner: RunState) -> None:
         if partner == "journal commits":
             runner.journal.commit = _later(runner.journal.commit)  # type: ignore[method-assign]
         elif partner == "journal closes":

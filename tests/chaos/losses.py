@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
 from tests.chaos.table import Row
 from tests.plan_runs import PLANS, Ran, run_plan, write_plan
@@ -45,10 +45,10 @@ class Course:
         return max((truth[name] for _, truth in self.rows), default=0.0)
 
 
-def accident(course: Course, at: float, faults: Sequence[str]) -> Callable[[Runner, Any], Any]:
+def accident(course: Course, at: float, faults: Sequence[str]) -> Callable[[RunState, Any], Any]:
     """Let faults happen at a moment of the run, and write the truth down from then on."""
 
-    async def beside(_: Runner, simulation: Any) -> None:
+    async def beside(_: RunState, simulation: Any) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(at)
         course.at = loop.time()
@@ -93,7 +93,7 @@ def frozen_then_dry(data: Path, seed: int, frozen: str) -> Row:
     course = Course()
     plan = write_plan(data, SOAK.replace("200 s", "300 s"))
 
-    async def both(runner: Runner, simulation: Any) -> None:
+    async def both(runner: RunState, simulation: Any) -> None:
         await asyncio.sleep(60)
         simulation.inject(frozen)
         await asyncio.sleep(1)

@@ -15,7 +15,7 @@ from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project, StationProject, load_project, load_station
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from sim.faults.lossy import LossyNetwork, Vices
 
 STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
@@ -46,7 +46,7 @@ SOAK = (
 class Scene:
     """A run that goes on, and the simulation under it."""
 
-    runner: Runner
+    runner: RunState
     simulation: sim.Simulation
     clock: Clock
     events: list[Event] = field(default_factory=list)
@@ -124,7 +124,7 @@ async def play(
     )
     tasks: list[asyncio.Task[Any]] = []
 
-    def begin(runner: Runner) -> None:
+    def begin(runner: RunState) -> None:
         scene.runner = runner
         if disturb is not None:
             tasks.append(asyncio.ensure_future(disturb(scene)))

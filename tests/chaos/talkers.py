@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.telemetry.influx import InfluxSettings
 
 TRAP = bytes.fromhex(
@@ -45,7 +45,7 @@ class Database:
         finally:
             server.close()
 
-    def hold(self, _: Runner) -> None:
+    def hold(self, _: RunState) -> None:
         """Answer nothing for a while."""
         self._goes_on.clear()
         asyncio.get_running_loop().call_later(self.held_s, self._goes_on.set)
@@ -65,7 +65,7 @@ class Database:
 def callers(held_s: float) -> Any:
     """People at the control socket of the run, who say half a word and wait; one asks and does not listen."""
 
-    def hold(runner: Runner) -> None:
+    def hold(runner: RunState) -> None:
         name = f"\0harness.run.{runner.journal.path.parent.name}"
         calls = [socket.socket(socket.AF_UNIX) for _ in range(CALLERS)]
         for number, call in enumerate(calls):
@@ -83,7 +83,7 @@ def callers(held_s: float) -> Any:
 def traps(port: int, later: Any) -> Any:
     """Many traps at once, and a receiver that takes its time to end."""
 
-    def hold(runner: Runner) -> None:
+    def hold(runner: RunState) -> None:
         if runner.traps is not None:
             runner.traps.close = later(runner.traps.close)  # type: ignore[method-assign]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

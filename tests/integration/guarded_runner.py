@@ -13,11 +13,11 @@ from harness.clock import Clock, run
 from harness.engine.options import RunOptions
 from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.errors import RunError
 
 
-def tell(runner: Runner) -> None:
+def tell(runner: RunState) -> None:
     print(json.dumps({"folder": str(runner.journal.path.parent)}), flush=True)
 
 

@@ -36,7 +36,7 @@ from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.project import Project, load_project, load_station
 from harness.engine.run import execute
-from harness.engine.runner import Runner
+from harness.engine.state import RunState
 from harness.errors import HarnessError
 from harness.record.report import render_text
 from harness.record.result import Measurement, Result, StepResult
@@ -110,7 +110,7 @@ async def _lives(folder: Path, files: Files, ran: Ran) -> None:
     step, second = files["die"]
     dead = folder / "dead"
 
-    async def dying(runner: Runner) -> None:
+    async def dying(runner: RunState) -> None:
         await _reached(runner, step, second)
         await runner.journal.commit()
         shutil.copytree(runner.journal.path.parent, dead / "runs" / runner.journal.path.parent.name)
@@ -126,7 +126,7 @@ async def _live(
     ran: Ran,
     data: Path,
     resume: Path | None,
-    beside: Callable[[Runner], Any] | None = None,
+    beside: Callable[[RunState], Any] | None = None,
 ) -> None:
     project, rack, network, clock = loaded(folder, files), Rack(), MemoryNetwork(direct=False), Clock()
     ran.catalog = project.catalog
@@ -137,7 +137,7 @@ async def _live(
         ran.questions.append((question, answers))
         return str(files["answer"])
 
-    def begin(runner: Runner) -> None:
+    def begin(runner: RunState) -> None:
         work = [_shown(runner, rack, each) for each in files.get("wire", ())]
         work += [_wished(runner, each) for each in files.get("ask", ())]
         work += [beside(runner)] if beside is not None else []
@@ -173,7 +173,7 @@ async def _live(
             ran.series[name] = list(zip(seconds, map(float, values), map(int, qualities), strict=True))
 
 
-def _look(runner: Runner, event: Event, ran: Ran) -> None:
+def _look(runner: RunState, event: Event, ran: Ran) -> None:
     if event.kind == "step end":
         console = Console(file=io.StringIO(), width=120)
         with console.capture() as shown, Output(None) as nowhere:
@@ -181,19 +181,19 @@ def _look(runner: Runner, event: Event, ran: Ran) -> None:
         ran.screen = shown.get()
 
 
-async def _reached(runner: Runner, step: str, second: float) -> None:
+async def _reached(runner: RunState, step: str, second: float) -> None:
     while step and (runner.running is None or runner.running.title != step):
         await asyncio.sleep(0.05)
     await asyncio.sleep(second)
 
 
-async def _shown(runner: Runner, rack: Rack, entry: Sequence[Any]) -> None:
+async def _shown(runner: RunState, rack: Rack, entry: Sequence[Any]) -> None:
     step, second, device, place, value = entry
     await _reached(runner, step, second)
     rack.servers[device].show(place, value)
 
 
-async def _wished(runner: Runner, entry: Sequence[Any]) -> None:
+async def _wished(runner: RunState, entry: Sequence[Any]) -> None:
     step, second, command, name = entry
     while (target := runner.running or runner.held_after) is None or target.title != step:
         await asyncio.sleep(0.05)

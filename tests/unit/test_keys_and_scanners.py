@@ -39,7 +39,7 @@ class Line:
         self.master, slave = os.openpty()
         tty.setraw(slave)
         self.keys = Keyboard(lambda: None)
-        self.keys._loop, self.keys._runner = asyncio.get_running_loop(), object()
+        self.keys._loop, self.keys._state = asyncio.get_running_loop(), object()
         os.set_blocking(slave, False)
         self.keys._terminal.keys = slave
         self.keys._loop.add_reader(slave, self.keys._ready)

@@ -1,0 +1,305 @@
+"""The state of one run, shared by all that carry it out: what it is made of, what it has found, why it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.clock import Clock
+from harness.device.device import Device
+from harness.device.points import ControlPoint
+from harness.device.setting import Setting, puts_power_on
+from harness.engine.border import origin, shown, whose
+from harness.engine.context import Bench
+from harness.engine.desk import Desk
+from harness.engine.external_changes import ExternalChanges
+from harness.engine.findings import Findings
+from harness.engine.guard_checks import covered_by, unwatched
+from harness.engine.guarding import Charge, Guard
+from harness.engine.hazards import WORDS
+from harness.engine.interlocks import Interlocks
+from harness.engine.log import RunLog
+from harness.engine.notify import Notifier
+from harness.engine.options import RunOptions
+from harness.engine.project import PlannedStep, Project
+from harness.engine.resume.replay import COVERAGE, Past, with_past
+from harness.errors import HarnessError, SafetyError
+from harness.limits.verdict import Verdict
+from harness.quantity import Frame
+from harness.record.result import DeviceCoverage
+from harness.safety.actions import Sequences
+from harness.safety.compile import compile_plan
+from harness.safety.lock import RackLock
+from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
+from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
+from harness.telemetry.outbox import Outbox
+
+if TYPE_CHECKING:
+    from harness.device.traps import TrapReceiver
+
+_COVERAGE_EVERY_S = 60.0
+_LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
+
+
+class RunState:
+    """What there is to know of one run while it goes on, and what can happen to it."""
+
+    def __init__(self, project: Project, options: RunOptions, clock: Clock, journal: Journal, log: RunLog) -> None:
+        self.project = project
+        self.options = options
+        self.clock = clock
+        self.journal = journal
+        self.log = log
+        self.found = Findings()
+        self.devices: dict[str, Device] = {}
+        self.bench: Bench | None = None
+        self.interlocks: Interlocks | None = None
+        self.running: PlannedStep | None = None
+        self.held_after: PlannedStep | None = None
+        """The step that just ended, while the run is held before the next."""
+        self.step_started = 0.0
+        self.attempt = 0
+        """Which attempt of it that is."""
+        self.trouble: Stop | None = None
+        """Why a step could not be judged, while people may mend it and have it done again."""
+        self.started = clock.monotonic()
+        self.outbox: Outbox | None = None
+        self.charge: Charge | None = None
+        """What the run's guardian is told; None: there is none (virtual time)."""
+        self.guard: Guard | None = None
+        self.lock: RackLock | None = None
+        """What this run has for itself."""
+        self.open_doors: Callable[[], Awaitable[None]] | None = None
+        """Answers at the names that the lock has got meanwhile; None: nobody is answered (virtual time)."""
+        self.unarmed = ""
+        """Why there is no third layer; '' when there is one."""
+        self.traps: TrapReceiver | None = None
+        self.desk = Desk(clock, log)
+        self.external: ExternalChanges | None = None
+        self.past: Past | None = None
+        """The run that this one goes on with; None: a new run."""
+        self.notifier = Notifier()
+        self.stopping = asyncio.Event()
+        self.hurrying = asyncio.Event()
+        self.worse = asyncio.Event()
+        """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
+        self.safe_sequence = ""
+        """The safe-state sequence that is under way, or was applied last."""
+        self.covered = covered_by(project.on, project.interlocks)
+        """What interlocks that are always armed would switch off, by `device.control`: nothing else is energised."""
+        written = [*project.on.station.interlocks, *project.plan.interlocks]
+        self.unwatched = unwatched(project.on, written)
+        """Hazards that nothing watches: `check` lets no step have a switch then, and here none gets at one it names."""
+        self.energised: dict[str, None] = {}
+        """Every switch that this run has switched on or found on, by `device.control`: it goes off in the end."""
+        self.sequences: Sequences | None = None
+        """The station's safe state, compiled for the wire."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self.is_closing = False
+        """The rack is as it is left; what is still running only has to come to its end."""
+
+    # --- from outside ------------------------------------------------------------------------------------------------
+
+    def request_stop(self, verdict: Verdict, reason: str, *, hint: str = "", by_signal: str = "") -> None:
+        """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
+        if self.found.stop is not None:
+            self.log.tell("note", f"{reason}: already stopping, the safe state goes on")
+            self.hurrying.set()
+            return
+        self.halt(Stop(verdict, reason, hint, by_signal=by_signal))
+
+    def halt(self, stop: Stop) -> None:
+        """Stop the run: the first reason counts, unless the rack gets worse while it is being made safe."""
+        if self.guard is not None and self.guard.revocation and self.found.stop is None:
+            # what else is found out after a freeze (stale data, missed deadlines) only follows from it
+            stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
+        decision = decide(self.found.stop, stop, self.safe_sequence, self.kind_of)
+        self.found.stop = decision.stop
+        if decision.is_news:
+            self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+        if decision.restarts:
+            self.worse.set()
+        if self.bench is not None:
+            self.bench.energising_allowed = False
+        if self.guard is not None:
+            self.guard.sequence = decision.stop.sequence
+        self.stopping.set()
+
+    def broken(self, what: str, error: BaseException) -> None:
+        """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
+        self.log.tell("bug", "".join(traceback.format_exception(error)))
+        if isinstance(error, asyncio.CancelledError):
+            text = f"{what}: cancelled, though nobody asked for that"
+        else:
+            text = f"{what}: {shown(error)}"
+        self.halt(Stop(Verdict.ERROR, text, whose(origin(error))))
+
+    def guardian_lost(self, reason: str) -> None:
+        """The guardian died, froze or took over."""
+        self.halt(Stop(Verdict.ERROR, reason, _LOOK_AT_DIARY))
+
+    def gate(self, name: str, control: ControlPoint, setting: Setting) -> None:
+        """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""
+        if self.guard is not None:
+            self.guard.arm(f"{name}.{control.name}")
+        if puts_power_on(control, setting):
+            if f"{name}.{control.name}" not in self.covered:
+                raise SafetyError(f"{name}.{control.name} is not energised: no armed interlock would switch it off")
+            if self.unwatched:
+                missing = ", ".join(WORDS[hazard] for hazard in self.unwatched)
+                raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
+            self.energised[f"{name}.{control.name}"] = None
+            if self.bench is not None and not self.bench.energising_allowed:
+                raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
+            if self.guard is not None:
+                self.guard.check()
+        if self.interlocks is not None and control.spec.energises:
+            self.interlocks.commanded(f"{name}.{control.name}", is_on=puts_power_on(control, setting))
+        if self.external is not None:
+            self.external.commanded(name, control, setting)
+
+    def restart_within(self, device: str) -> float:
+        """How long the running step allows for a restart of a device to show (`restart_on`), seconds; 0: for none."""
+        running = self.running
+        specs = getattr(running.params, "restart_on", ()) if running is not None else ()
+        return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
+
+    def answer_for(self, *switches: str) -> None:
+        """Switches that are on although this run did not switch them on: it switches them off in the end."""
+        self.energised.update(dict.fromkeys(switches))
+        if self.guard is not None:
+            self.guard.arm(*switches)
+
+    def address(self, name: str) -> str:
+        """Where a device is reached in this run."""
+        return self.options.addresses.get(name) or self.project.on.station.devices[name].address
+
+    def foreign_hand(self, control: str, reason: str, mono: float) -> None:
+        """Somebody else energised the rack: it is made safe. What stays on anyway is only told."""
+        if control in self.project.on.stays_on:
+            return
+        self.answer_for(control)
+        trip = Trip(FOREIGN, DEFAULT, reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
+        assert self.interlocks is not None
+        self.interlocks.trips.append(trip)
+        self.tripped(trip)
+
+    def undone(self, control: str, what: str, _mono: float) -> None:
+        """What this run had set is gone: nothing that is seen from now on says anything about the rack under test."""
+        if self.bench is not None and self.bench.energising_allowed:
+            hint = f"find out who or what undid it ({control}: another person or program, a breaker, a lost feed)"
+            self.halt(Stop(Verdict.ERROR, what, hint))
+
+    def twin(self, text: str) -> None:
+        """Another run of this serial number goes on: said now, and beside the verdict."""
+        self.found.twins.append(text)
+        self.log.tell("twin", text)
+
+    def attach(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let background work live as long as the run; its failure is the run's."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._guarded(work)))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BaseException as error:
+            if not self.is_closing:
+                self.broken("a part of the run failed", error)
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    def on_frame(self, frame: Frame) -> None:
+        """Take a frame in: interlocks first, then the journal."""
+        assert self.bench is not None
+        assert self.interlocks is not None
+        derived = self.bench.store.take(frame)
+        self.interlocks.after_frame(frame.device)
+        if derived is not None:
+            self.interlocks.after_frame(derived.device)
+        if self.external is not None and (self.guard is None or not self.guard.lost):
+            self.external.after_frame(frame)
+        self.journal.add_frame(frame)
+        if derived is not None:
+            self.journal.add_frame(derived)
+
+    async def compile_safe_state(self) -> Mapping[str, Any]:
+        """Compile the station's safe state for the wire; what comes of it is carried out by run and guardian alike."""
+        plan = await compile_plan(self.project.on.station, self.devices, self.project.catalog.derived)
+        self.sequences = Sequences.of(plan)
+        return plan
+
+    def kind_of(self, sequence: str) -> str:
+        """Of what kind a safe-state sequence of the station is."""
+        found = self.project.on.station.sequences.get(sequence)
+        return found.kind if found is not None else "heat"
+
+    async def keep_journal(self) -> None:
+        """Commit the journal for as long as the run lives."""
+        try:
+            await self.journal.run(VIRTUAL_COMMIT_EVERY_S if self.clock.is_virtual else COMMIT_EVERY_S)
+        except HarnessError as error:
+            self.halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
+
+    def warned(self, interlock: str, reason: str) -> None:
+        """An interlock that only warns: told when it begins, and it stays with the verdict."""
+        self.log.tell("warning", f"{interlock}: {reason}", interlock=interlock)
+        self.found.warnings.setdefault(interlock, reason)
+
+    def tripped(self, trip: Trip) -> None:
+        """An interlock fired."""
+        if trip.is_silence:  # the rack showed nothing bad: what watches it is gone, which is the station's fault
+            reason = f"interlock {trip.interlock!r} has lost sight: {trip.reason}"
+            self.halt(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
+            return
+        self.halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def coverage_now(self, bench: Bench) -> list[DeviceCoverage]:
+        """How complete the data of each device are, an interrupted run's before it included."""
+        now = self.clock.monotonic()
+        return [
+            with_past(
+                self.past,
+                DeviceCoverage(
+                    device=name,
+                    expected=coverage.expected(now),
+                    received=coverage.received,
+                    good=round(coverage.good / coverage.received, 6) if coverage.received else 0.0,
+                ),
+            )
+            for name, coverage in bench.store.coverage.items()
+        ]
+
+    async def note_coverage(self) -> None:
+        """Journal once a minute how complete the data are: an interrupted run must not begin to count anew."""
+        assert self.bench is not None
+        while True:
+            await self.clock.sleep(_COVERAGE_EVERY_S)
+            counts = {
+                each.device: [each.expected, each.received, round((each.good or 0.0) * each.received)]
+                for each in self.coverage_now(self.bench)
+            }
+            self.journal.add_event(COVERAGE, devices=counts)
+
+    async def close(self) -> None:
+        """End the guardian, the background work and the connections, in this order.
+
+        The control loop lives until the guardian has gone, but judges nothing any more: the rack is as it was left, and
+        a partner that is slow to end does not change what the run has found.
+        """
+        self.is_closing = True
+        if self.guard is not None:
+            await self.guard.close()
+        self.notifier.stopping()
+        self.notifier.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        closing = [device.close() for device in self.devices.values()]
+        with contextlib.suppress(TimeoutError):
+            async with self.clock.timeout(5.0):
+                await asyncio.gather(*closing, return_exceptions=True)
