@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit"
 
 from planted import PLAN
 
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 
 ROOT = Path(__file__).resolve().parent.parent

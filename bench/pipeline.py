@@ -36,7 +36,8 @@ from harness.device.device import Device
 from harness.device.poller import Poller
 from harness.engine.interlocks import Interlocks
 from harness.engine.options import RunOptions
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.engine.run import execute
 from harness.engine.signals import SignalStore
 from harness.quantity import Frame

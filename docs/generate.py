@@ -294,7 +294,7 @@ def simulated_variables() -> Iterator[str]:
 
 def problem_codes() -> Iterator[str]:
     """The codes of mistakes in files, and those of errors while something goes on."""
-    import harness.engine.step  # noqa: F401 (its error is one of them)
+    import harness.project.step  # noqa: F401 (its error is one of them)
     from harness.errors import HarnessError
     from harness.schema.codes import CODES
     from harness.transport.modbus.frames import KINDS

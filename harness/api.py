@@ -7,11 +7,8 @@ with any release. See docs/how-to/add-a-step.md and docs/how-to/add-a-pdu.md.
 from __future__ import annotations
 
 from harness.clock import Clock
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.judging import ResolvedLimit
-from harness.engine.references import LimitName
-from harness.engine.step import Params, StepDefinition, StepFailedError, step
 from harness.engine.view import DeviceView
 from harness.errors import (
     BadValueError,
@@ -31,6 +28,9 @@ from harness.errors import (
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict
 from harness.limits.window import Statistic, Window
+from harness.project.catalog import Catalog
+from harness.project.references import LimitName
+from harness.project.step import Params, StepDefinition, StepFailedError, step
 from harness.quantity import (
     Frame,
     Quality,

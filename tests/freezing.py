@@ -17,8 +17,9 @@ from harness.device.build import DeviceBuilder
 from harness.device.points import fill
 from harness.device.poller import Poller
 from harness.engine.freeze import Freeze
-from harness.engine.project import StationProject, load_station
 from harness.engine.signals import SignalStore
+from harness.project.model import StationProject
+from harness.project.station import load_station
 from harness.quantity import Frame, Quality, Quantity, convert
 from sim.physics import Plant, RackParameters
 

@@ -12,9 +12,10 @@ import sim
 from harness.clock import Clock, run
 from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
-from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
 from harness.engine.state import RunState
+from harness.project.plan import load_project
+from harness.project.station import load_station
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANS = ROOT / "testplans"

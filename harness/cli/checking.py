@@ -19,7 +19,7 @@ from harness.cli.spoken import aside
 from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
-    from harness.engine.project import Project
+    from harness.project.model import Project
 
 KINDS = ("plan", "station", "profile", "limit_set")
 
@@ -76,12 +76,13 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")
     if kind == "plan":
-        from harness.engine.evidence_checks import little_evidence
-        from harness.engine.freeze import watched_signals
-        from harness.engine.gates import open_gates
-        from harness.engine.guard_checks import worth_a_word
-        from harness.engine.project import load_project, load_station
-        from harness.engine.secret_checks import secret_problems
+        from harness.project.checks.coverage import little_evidence
+        from harness.project.checks.guarded import worth_a_word
+        from harness.project.checks.secrets import secret_problems
+        from harness.project.checks.stillness import watched_signals
+        from harness.project.gates import open_gates
+        from harness.project.plan import load_project
+        from harness.project.station import load_station
 
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
@@ -93,10 +94,10 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         head = f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
         return "\n  ".join([head, *of_plan(project), *notes])
     if kind == "station":
-        from harness.engine.guard_checks import worth_a_word
-        from harness.engine.interlock_checks import check_expired
-        from harness.engine.project import load_station
-        from harness.engine.secret_checks import secret_problems
+        from harness.project.checks.guarded import worth_a_word
+        from harness.project.checks.interlocks import check_expired
+        from harness.project.checks.secrets import secret_problems
+        from harness.project.station import load_station
 
         on = load_station(path)
         late = Problems()

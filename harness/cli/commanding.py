@@ -9,10 +9,10 @@ import click
 from harness.cli.inputs import find_station, need_simulate, simulation_options, station_option
 from harness.cli.spoken import SpokenNotes, aside
 from harness.errors import ConfigError
+from harness.project.model import StationProject
 
 if TYPE_CHECKING:
     from harness.device.device import Device
-    from harness.engine.project import StationProject
     from harness.errors import RunError
     from harness.safety.keys import Key
     from harness.safety.lock import RackLock
@@ -28,7 +28,7 @@ def read(signal: str, station: str | None, simulate: bool, faults: tuple[str, ..
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
-    from harness.engine.project import load_station
+    from harness.project.station import load_station
 
     on = load_station(path)
     names = on.catalog.find_signals(signal)
@@ -79,7 +79,7 @@ def set_(
     from harness.cli.terminal import say
     from harness.device.actuate import actuate
     from harness.device.setting import resolve_setting
-    from harness.engine.project import load_station
+    from harness.project.station import load_station
     from harness.safety.names import Doors
 
     on = load_station(path)

@@ -23,9 +23,9 @@ from harness.clock import run as run_loop
 from harness.engine.copying import push_command
 from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
-from harness.engine.project import Project
 from harness.engine.run import execute
 from harness.engine.state import RunState
+from harness.project.model import Project
 from harness.quantity import as_json as finite
 
 PUSH_S = 60.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.engine.project import Project, StationProject
+    from harness.project.model import Project, StationProject
     from harness.schema.conditions import Limit, LimitSet
     from harness.schema.plan import Parameter
     from harness.schema.station import Derived

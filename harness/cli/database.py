@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engine.project import StationProject
 from harness.errors import HarnessError
+from harness.project.model import StationProject
 from harness.telemetry.influx import InfluxSettings
 from harness.telemetry.station import influx_settings as settings_of
 

@@ -76,8 +76,8 @@ def _entries() -> list[tuple[str, str]]:
 
     from harness.cli.inputs import known_plans, known_stations
     from harness.device.registry import known_profiles
-    from harness.engine.step import known_steps
     from harness.plugins import broken, installed, unusable
+    from harness.project.step import known_steps
 
     known_steps()
     known_profiles()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from harness.engine.forecast import planned_seconds
-from harness.engine.project import PlannedStep, Project
+from harness.project.model import PlannedStep, Project
 
 
 def remaining(

@@ -12,7 +12,7 @@ from harness.cli.inputs import BUILT_IN_STATION, find_plan, known_plans, known_s
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.engine.project import Project, StationProject
+    from harness.project.model import Project, StationProject
 
 
 @click.group(short_help="List, show and copy installed plans.")
@@ -106,7 +106,7 @@ def _plans() -> Iterator[tuple[str, str]]:
 
 
 def _built_in() -> StationProject | None:
-    from harness.engine.project import load_station
+    from harness.project.station import load_station
     from harness.schema.problems import ProblemsError
 
     path = known_stations().get(BUILT_IN_STATION)
@@ -117,7 +117,7 @@ def _built_in() -> StationProject | None:
 
 
 def _project(path: Path, on: StationProject | None) -> Project | None:
-    from harness.engine.project import load_project
+    from harness.project.plan import load_project
     from harness.schema.problems import ProblemsError
 
     try:

@@ -103,8 +103,8 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
     """
     from harness.cli.database import influx_settings, push_now
     from harness.cli.terminal import say
-    from harness.engine.project import load_station
     from harness.errors import ConfigError
+    from harness.project.station import load_station
     from harness.record.index import find_run
 
     on = load_station(find_station(station, simulate=False))

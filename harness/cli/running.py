@@ -24,7 +24,7 @@ from harness.cli.spoken import aside
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from harness.engine.project import StationProject
+    from harness.project.model import StationProject
     from harness.record.index import RunSummary
 
 SIMULATED_SERIAL = "RACK-0001"
@@ -81,7 +81,8 @@ def run(
     check_operator(operator)
 
     from harness.cli.conducting import Wanted, conduct
-    from harness.engine.project import load_project, load_station
+    from harness.project.plan import load_project
+    from harness.project.station import load_station
 
     on = load_station(station_path)
     project = load_project(plan_path, on, values)
@@ -108,7 +109,7 @@ def run(
 
 def _refuse_missing_secrets(on: StationProject) -> None:
     """ProblemsError before anything is contacted, when a secret of the station is missing or wrong."""
-    from harness.engine.secret_checks import secret_problems
+    from harness.project.checks.secrets import secret_problems
     from harness.schema.problems import Problems
 
     found = Problems()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cli.session import Session
-    from harness.engine.project import StationProject
+    from harness.project.model import StationProject
 TOLD_WITHIN_S = 1.0
 """Longest wait for the run that goes on to hear of it, seconds; it is told all the same."""
 
@@ -36,7 +36,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     from harness.cli.hold import Hold
     from harness.cli.session import opened, run_session
     from harness.cli.terminal import say
-    from harness.engine.catalog import did_you_mean
+    from harness.project.catalog import did_you_mean
     from harness.safety.actions import Sequences
     from harness.safety.compile import compile_plan
     from harness.safety.device_reach import DeviceReach
@@ -82,7 +82,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
 
 def _load(path: Path) -> StationProject:
     """The station; one that a run would refuse (an interlock that cannot trip) is good enough to switch it off."""
-    from harness.engine.project import load_station
+    from harness.project.station import load_station
     from harness.schema.problems import ProblemsError
 
     try:

@@ -44,7 +44,7 @@ def make_schema(kind: str) -> dict[str, Any]:
 
 def _plan() -> dict[str, Any]:
     """The plan's model, with `oneOf` the installed steps, told apart by `step`."""
-    from harness.engine.step import known_steps
+    from harness.project.step import known_steps
     from harness.schema.plan import Plan, StepEntry
 
     document = Plan.model_json_schema()

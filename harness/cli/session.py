@@ -16,8 +16,9 @@ from harness.clock import run as run_loop
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.device.opening import open_device
-from harness.engine.project import StationProject, load_station
 from harness.errors import DeviceError, HarnessError, Trouble, UnreachableError
+from harness.project.model import StationProject
+from harness.project.station import load_station
 
 CLOSE_WITHIN_S = 3.0
 

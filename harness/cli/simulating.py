@@ -32,7 +32,7 @@ def sim(
     The truth port takes lines over TCP: `truth`, `faults`, `inject NAME[:ARG]`.
     """
     from harness.clock import run
-    from harness.engine.project import load_station
+    from harness.project.station import load_station
 
     on = load_station(find_station(station, simulate=True))
     return run(lambda: _serve(on, faults, port_base, seed, write_station, as_json=as_json))

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from harness.device.registry import find_profile, load_profile
-from harness.engine.project import StationProject
 from harness.errors import ConfigError
 from harness.plugins import broken, installed
+from harness.project.model import StationProject
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.profile import Profile

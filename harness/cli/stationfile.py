@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.engine.project import StationProject
 from harness.errors import ConfigError
+from harness.project.model import StationProject
 
 
 def with_addresses(on: StationProject, addresses: Mapping[str, str]) -> str:

@@ -98,8 +98,8 @@ def _load(name: str) -> Profile:
 
 def _parameters(pairs: tuple[str, ...], known: Mapping[str, int]) -> dict[str, int]:
     from harness.cli.inputs import settings
-    from harness.engine.catalog import did_you_mean
     from harness.errors import ConfigError
+    from harness.project.catalog import did_you_mean
 
     found = settings(pairs, "--parameter")
     for key, value in found.items():

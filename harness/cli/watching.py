@@ -32,8 +32,8 @@ def watch(
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
-    from harness.engine.project import load_station
     from harness.errors import ConfigError
+    from harness.project.station import load_station
 
     on = load_station(path)
     chosen: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from harness.device.address import parse_address
 from harness.device.device import Device
-from harness.engine.project import StationProject
+from harness.project.model import StationProject
 from harness.safety.keys import Key, all_address_keys, serial_key
 from harness.schema.profile import ModbusProfile
 

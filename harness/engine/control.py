@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.project.model import PlannedStep
 from harness.record.attempts import tried
 
 if TYPE_CHECKING:
-    from harness.engine.project import PlannedStep
     from harness.engine.state import RunState
 
 COMMANDS = ("status", "pause", "continue", "skip", "retry", "abort", "reset-trip", "note")

@@ -10,11 +10,11 @@ import shlex
 from typing import TYPE_CHECKING
 
 from harness.clock import iso
+from harness.project.model import StationProject
 from harness.record.result import Telemetry
 from harness.telemetry.outbox import OutboxStatus
 
 if TYPE_CHECKING:
-    from harness.engine.project import StationProject
     from harness.engine.state import RunState
 
 LATE_S = 10.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engine.findings import Findings
-from harness.engine.project import Project
 from harness.limits.verdict import Verdict, worst
+from harness.project.model import Project
 from harness.record.attempts import latest, told
 from harness.record.result import StepResult
 from harness.telemetry.journal import Journal

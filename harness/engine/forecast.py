@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.project.model import PlannedStep, Project
 from harness.telemetry.rows import pack_values
 
 if TYPE_CHECKING:
     from harness.device.device import Device
-    from harness.engine.project import PlannedStep, Project
     from harness.engine.signals import SignalStore
 
 WORTH_TELLING = 50e6

@@ -15,25 +15,18 @@ signals of a device that are watched, nothing for all others.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.device.device import Device
 from harness.device.points import SignalPoint, movers_of
-from harness.engine.catalog import Catalog
-from harness.engine.references import references
 from harness.limits.check import Check, compile_check
 from harness.limits.stillness import repeat_chance, repeats_allowed
 from harness.quantity import Frame, Quality, Quantity, SignalInfo, difference_unit, unit
-from harness.schema.fields import LocatedError
-from harness.schema.motion import Gate, Mover, StationMover
-
-if TYPE_CHECKING:
-    from harness.engine.project import Project
+from harness.schema.motion import Mover, StationMover
 
 SHORTEST_S = 5.0
 """Nothing that stands still for less is ever called frozen."""
@@ -43,7 +36,6 @@ _LEARN = 0.1
 _LONGEST_RUN = 10.0
 """A run that teaches how often a device measures is cut at so many polls: it may have stood at 0 for hours."""
 
-Place = tuple[str | int, ...]
 Tell = Callable[[str, str], None]
 """Called with a signal and what is to be told of it: that it stands still, that it moves again."""
 
@@ -317,69 +309,3 @@ def _span(by: Quantity, info: SignalInfo) -> float:
     """A distance in the unit of a signal."""
     span = by.to(difference_unit(info.unit))
     return span / unit(info.unit).factor if difference_unit(info.unit) != info.unit else span
-
-
-def watched_signals(project: Project) -> set[str]:
-    """Every signal of a device that an interlock, or a step of the plan, looks at: itself or by what is derived."""
-    catalog = project.catalog
-    names: list[str] = []
-    for spec in project.interlocks:
-        names += spec.all_signals
-        names += [spec.armed_when.signal] if spec.armed_when is not None else []
-    for step in project.steps:
-        raw = project.source.data[step.section][step.index]
-        names += [text for _, kind, text in references(step.definition.params, raw) if kind == "signal"]
-    found: set[str] = set()
-    while names:
-        for name in catalog.find_signals(names.pop()):
-            if name in catalog.derived:
-                names += catalog.derived[name].inputs.values()
-            found.add(name)
-    return found
-
-
-def mover_problems(catalog: Catalog, movers: Mapping[str, Sequence[StationMover]]) -> Iterator[tuple[Place, str, str]]:
-    """(place, code, what is wrong) of the station's `moves_with`; that its movers exist has been looked at before."""
-    for name, entries in movers.items():
-        place = ("moves_with", name)
-        if name.partition(".")[0] in catalog.unknown:
-            continue
-        info = catalog.signals.get(name)
-        if info is None or name in catalog.derived:
-            shown = f"{name!r} is derived: name what it is made from" if info else catalog.signal_problem(name)
-            yield place, "HX-1241", shown
-            continue
-        if not _is_number(info):
-            yield place, "HX-1241", f"{name} shows words, which rightly stand still"
-        for index, mover in enumerate(entries):
-            other = catalog.signals.get(mover.signal)
-            if other is None:
-                if catalog.find_signals(mover.signal):
-                    yield (*place, index, "signal"), "HX-1242", f"{mover.signal} is a bank of signals; name one"
-            elif mover.signal in catalog.derived or mover.signal == name or not _is_number(other):
-                text = f"{mover.signal} moves nothing: name another number that a device measures"
-                yield (*place, index, "signal"), "HX-1242", text
-            else:
-                try:
-                    mover.by.to(difference_unit(other.unit))
-                except ValueError as error:
-                    yield (*place, index, "by"), "HX-1243", str(error)
-            if mover.while_ is not None:
-                yield from _gate_problems(catalog, mover.while_, (*place, index, "while"))
-
-
-def _gate_problems(catalog: Catalog, gate: Gate, place: Place) -> Iterator[tuple[Place, str, str]]:
-    info = catalog.signals.get(gate.signal)
-    if info is None or gate.signal in catalog.derived:
-        if catalog.find_signals(gate.signal):
-            yield (*place, "signal"), "HX-1242", f"{gate.signal}: name one signal that a device measures"
-        return
-    try:
-        compile_check(gate, info)
-    except ValueError as error:
-        inner = error.loc if isinstance(error, LocatedError) else ()
-        yield (*place, *inner), "HX-1243", str(error)
-
-
-def _is_number(info: SignalInfo) -> bool:
-    return not (info.is_text or info.labels or info.flags)

@@ -21,9 +21,9 @@ from typing import IO, Any
 
 import harness
 from harness.device.device import Device
-from harness.engine.project import Project
 from harness.engine.signals import SignalStore
 from harness.errors import SafetyError
+from harness.project.model import Project
 from harness.safety import armed
 from harness.safety.compile import devices_of
 from harness.safety.connections import connection, referenced

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from harness.engine.project import Project
 from harness.errors import ConfigError
+from harness.project.model import Project
 from harness.record.manifest import INPUTS
 from harness.record.result import InputFile
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.engine.project import NamedLimit
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
+from harness.project.model import NamedLimit
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.conditions import Bounds, Watch
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.device.dead_man import DeadMan
-from harness.engine.dead_man_checks import put_off_first
-from harness.engine.project import Project
 from harness.engine.state import RunState
 from harness.errors import ConfigError, HarnessError
 from harness.limits.verdict import Verdict
+from harness.project.checks.dead_men import put_off_first
+from harness.project.model import Project
 from harness.safety import armed
 from harness.safety.precedence import Stop
 from harness.safety.sequence import ActionReport, SafeReport

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from harness.engine.references import references
 from harness.engine.signals import SignalStore
 from harness.errors import HarnessError
+from harness.project.model import Project
+from harness.project.references import references
 from harness.schema.station import Station
-
-if TYPE_CHECKING:
-    from harness.engine.project import Project
 
 _SHOWN = 4
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.engine.gates import Follow, no_power_after, puts_power_on
-from harness.engine.project import PlannedStep
 from harness.engine.resume.replay import key_of
 from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
+from harness.project.gates import Follow, no_power_after, puts_power_on
+from harness.project.model import PlannedStep
 from harness.record.attempts import last_tried
 
 Attempt = Callable[[PlannedStep, int, str], Awaitable[Follow]]

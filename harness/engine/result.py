@@ -8,10 +8,10 @@ from harness.device.address import parse_address
 from harness.engine.copying import telemetry_of
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
-from harness.engine.project import Project
 from harness.engine.state import RunState
 from harness.engine.switches import Switches
 from harness.limits.verdict import Verdict
+from harness.project.model import Project
 from harness.record.result import (
     ClockInfo,
     Device,

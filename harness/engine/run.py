@@ -18,7 +18,6 @@ from harness.engine.inputs import read_inputs
 from harness.engine.layers import third_layer
 from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
-from harness.engine.project import Project
 from harness.engine.reception import Reception, twin_text
 from harness.engine.resume.gap import BOOT, boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
@@ -28,6 +27,7 @@ from harness.engine.seal import Conducted, seal
 from harness.engine.state import RunState
 from harness.engine.trapping import serve_traps
 from harness.faultpoint import fault_point
+from harness.project.model import Project
 from harness.record.aftermath import DIARY
 from harness.record.claim import claimed
 from harness.record.folder import RunFolder

@@ -14,7 +14,7 @@ from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.forecast import record_size
-from harness.engine.freeze import Freeze, watched_signals
+from harness.engine.freeze import Freeze
 from harness.engine.guarding import energised_now, guard_run
 from harness.engine.interlocks import Interlocks
 from harness.engine.layers import Layers
@@ -28,6 +28,7 @@ from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
+from harness.project.checks.stillness import watched_signals
 from harness.safety.precedence import Stop
 from harness.telemetry.rows import SignalInfo as JournalSignal
 

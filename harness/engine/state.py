@@ -17,17 +17,17 @@ from harness.engine.context import Bench
 from harness.engine.desk import Desk
 from harness.engine.external_changes import ExternalChanges
 from harness.engine.findings import Findings
-from harness.engine.guard_checks import covered_by, unwatched
 from harness.engine.guarding import Charge, Guard
-from harness.engine.hazards import WORDS
 from harness.engine.interlocks import Interlocks
 from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
-from harness.engine.project import PlannedStep, Project
 from harness.engine.resume.replay import COVERAGE, Past, with_past
 from harness.errors import HarnessError, SafetyError
 from harness.limits.verdict import Verdict
+from harness.project.checks.guarded import covered_by, unwatched
+from harness.project.hazards import WORDS
+from harness.project.model import PlannedStep, Project
 from harness.quantity import Frame
 from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences

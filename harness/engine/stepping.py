@@ -12,15 +12,15 @@ from harness.clock import iso
 from harness.device.setting import resolve_setting
 from harness.engine.border import Children, StrangeEndError, contained, end_tasks, shown, whose
 from harness.engine.context import Interruption, StepContext
-from harness.engine.gates import Follow, follow
-from harness.engine.project import PlannedStep
 from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
 from harness.engine.state import RunState
-from harness.engine.step import StepFailedError
 from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
+from harness.project.gates import Follow, follow
+from harness.project.model import PlannedStep
+from harness.project.step import StepFailedError
 from harness.record.result import StepResult
 from harness.safety.precedence import Stop
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.judging import ResolvedLimit
-from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError, DeviceError
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
+from harness.project.catalog import Catalog
+from harness.project.step import Params, StepFailedError, step
 from harness.schema.conditions import Condition
 from harness.schema.fields import DurationOrZero, LocatedError, SignalRef, StrictText
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.step import Acting, step
+from harness.project.catalog import Catalog
+from harness.project.step import Acting, step
 from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError
 
 

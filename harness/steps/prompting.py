@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.engine.context import StepContext
 from harness.engine.judging import ResolvedLimit
-from harness.engine.step import Params, StepFailedError, step
 from harness.limits.check import Check
+from harness.project.step import Params, StepFailedError, step
 from harness.schema.fields import StrictText
 
 

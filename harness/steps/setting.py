@@ -9,10 +9,10 @@ from pydantic import Field
 
 from harness.device.points import ControlPoint
 from harness.device.setting import resolve_setting
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.step import Acting, step
 from harness.errors import BadValueError
+from harness.project.catalog import Catalog
+from harness.project.step import Acting, step
 from harness.quantity import parse_quantity
 from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError, QuantityField, StrictText
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.references import LimitName
-from harness.engine.step import Params, StepFailedError, step
 from harness.limits.window import statistic_info
+from harness.project.catalog import Catalog
+from harness.project.references import LimitName
+from harness.project.step import Params, StepFailedError, step
 from harness.schema.conditions import Bounds, Watch
 from harness.schema.fields import ControlRef, Coverage, Duration, LocatedError, Model, Percent, SignalRef
 from harness.steps.measuring import check_limit

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
-from harness.engine.step import Params, StepFailedError, step
 from harness.errors import BadValueError
 from harness.limits.check import compile_check
 from harness.limits.debounce import Debounce
 from harness.limits.window import Window
+from harness.project.catalog import Catalog
+from harness.project.step import Params, StepFailedError, step
 from harness.quantity import convert, difference_unit
 from harness.schema.conditions import Condition, Watch
 from harness.schema.fields import Duration, LocatedError, Rate, SignalRef

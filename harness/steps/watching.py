@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from harness.engine.catalog import Catalog
 from harness.engine.context import StepContext
 from harness.engine.judging import Excused, ResolvedLimit
-from harness.engine.step import StepFailedError
 from harness.limits.check import Check
 from harness.limits.debounce import Debounce
+from harness.project.catalog import Catalog
+from harness.project.step import StepFailedError
 from harness.schema.conditions import Watch
 from harness.schema.fields import LocatedError
 

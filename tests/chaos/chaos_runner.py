@@ -16,11 +16,12 @@ from pathlib import Path
 
 from harness.clock import Clock, run
 from harness.engine.options import RunOptions
-from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
+from harness.project.plan import load_project
+from harness.project.station import load_station
 
 
 async def acknowledge(runner: RunState, handle: int) -> None:

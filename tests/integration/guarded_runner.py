@@ -11,10 +11,11 @@ from pathlib import Path
 
 from harness.clock import Clock, run
 from harness.engine.options import RunOptions
-from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.errors import RunError
+from harness.project.plan import load_project
+from harness.project.station import load_station
 
 
 def tell(runner: RunState) -> None:

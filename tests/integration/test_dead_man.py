@@ -14,7 +14,7 @@ from dead_man_station import DEVICES, OUTLETS, SHORT_S, WITHIN_S, write_plan, wr
 from guarded_tools import Bay, diary, end_both, said, until
 
 from harness.engine.layers import Layers
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

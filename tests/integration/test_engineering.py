@@ -13,8 +13,9 @@ from plan_runs import PLANS, STATION, run_plan
 
 from harness.cli.verdictblock import plain_block, result_json
 from harness.engine.control import status
-from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.record import manifest
 from harness.record.index import list_runs
 from harness.record.report import render_text

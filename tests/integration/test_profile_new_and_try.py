@@ -11,7 +11,7 @@ from cli_tools import harness
 
 from harness.clock import run
 from harness.device.registry import load_profile
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.schema.canonical import SIGNALS, missing_names
 from sim.station import start
 

@@ -9,9 +9,10 @@ import pytest
 from cli_tools import COMMAND
 from plan_runs import PLANS, run_plan
 
-from harness.engine.gates import open_gates
-from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.project.gates import open_gates
+from harness.project.plan import load_project
+from harness.project.station import load_station
 
 PLAN = PLANS / "two_feeds.yaml"
 STATION = PLANS / "stations" / "feeds_and_batteries.yaml"

@@ -14,8 +14,9 @@ import sim.network
 import testplans
 from harness.clock import Clock, run
 from harness.engine.options import RunOptions
-from harness.engine.project import load_project, load_station
 from harness.engine.run import execute
+from harness.project.plan import load_project
+from harness.project.station import load_station
 
 STATION = Path(testplans.__file__).parent / "stations" / "simulated.yaml"
 PLAN = """

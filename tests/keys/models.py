@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from harness.device.credentials import RedfishFile, SnmpFile
-from harness.engine.step import known_steps
+from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan, StepEntry
 from harness.schema.profile import PROFILES

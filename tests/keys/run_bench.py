@@ -34,10 +34,12 @@ from harness.clock import Clock, run
 from harness.engine.control import obey
 from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
-from harness.engine.project import Project, load_project, load_station
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.errors import HarnessError
+from harness.project.model import Project
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.record.report import render_text
 from harness.record.result import Measurement, Result, StepResult
 from harness.telemetry.reading import open_for_reading

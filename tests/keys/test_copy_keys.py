@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.cli.database import influx_settings
 from harness.clock import Clock, run
-from harness.engine.project import load_station
 from harness.engine.trapping import serve_traps
+from harness.project.station import load_station
 from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
 from harness.telemetry.influx import InfluxWriter
 from sim.faults.database import Request, ScriptedDatabase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sim
 from harness.clock import run
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.schema.station import Simulation, Station
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
 

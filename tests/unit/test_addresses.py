@@ -10,8 +10,8 @@ from plan_runs import PLANS
 from harness.device.address import parse_address
 from harness.device.credentials import SnmpFile
 from harness.device.serial_line import line_settings
-from harness.engine.project import load_station
 from harness.errors import ConfigError
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 from harness.schema.profile import ModbusOptions
 from harness.schema.source import parse_source, validate

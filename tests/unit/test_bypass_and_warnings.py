@@ -9,9 +9,10 @@ import pytest
 from plan_runs import STATION, run_plan, write_plan
 
 from harness.cli.checking import check
-from harness.engine.hazards import only_instrument
-from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.project.hazards import only_instrument
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.record.report import render_text
 from harness.record.verification import verify
 from harness.schema.problems import ProblemsError

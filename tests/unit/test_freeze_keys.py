@@ -12,7 +12,7 @@ from harness.device.heartbeat import Heartbeat
 from harness.device.points import expand
 from harness.device.registry import load_profile
 from harness.engine.freeze import Freeze
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.quantity import Frame, Quality
 from harness.schema.motion import StationMover
 from harness.schema.problems import ProblemsError

@@ -6,13 +6,14 @@ import pytest
 from plan_runs import PLANS, STATION, run_plan, write_plan
 
 from harness.api import Params, StepContext, step
-from harness.engine import project as project_module
 from harness.engine.control import obey
-from harness.engine.gates import open_gates
-from harness.engine.project import load_project, load_station
-from harness.engine.step import known_steps
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
+from harness.project import plan as project_module
+from harness.project.gates import open_gates
+from harness.project.plan import load_project
+from harness.project.station import load_station
+from harness.project.step import known_steps
 
 FULL = "{signal: cdu.level, equals: ok}"
 GATES = {

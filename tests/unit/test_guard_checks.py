@@ -8,9 +8,10 @@ import pytest
 from plan_runs import STATION, run_plan, write_plan
 
 from harness.api import ControlRef, Params, step
-from harness.engine import project
-from harness.engine.project import load_project, load_station
 from harness.limits.verdict import Verdict
+from harness.project import plan as plan_module
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 from harness.steps import builtin
 
@@ -124,7 +125,7 @@ async def zap(ctx, p: Zap) -> None:
 def test_a_step_of_somebody_else_may_only_be_given_what_an_interlock_would_switch_off(
     tmp_path, monkeypatch, given, is_refused
 ):
-    monkeypatch.setattr(project, "known_steps", lambda: {each.name: each for each in [*builtin(), zap]})
+    monkeypatch.setattr(plan_module, "known_steps", lambda: {each.name: each for each in [*builtin(), zap]})
     steps = f"- {{step: zap, what: {given}}}\n"
     text = refusal(tmp_path, station(tmp_path), steps)
     assert ("is energised, but no interlock would switch it off" in text) is is_refused

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from plan_runs import STATION
 
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 
 ALARMS = "reservoir, supply_temperature, return_temperature, air_temperature, supply_pressure, exchanger_temperature"

@@ -11,10 +11,10 @@ import pytest
 
 from harness.device.device import Device
 from harness.device.registry import load_profile
-from harness.engine.project import load_station
-from harness.engine.step import known_steps
 from harness.errors import DeviceError
 from harness.limits.verdict import Verdict
+from harness.project.station import load_station
+from harness.project.step import known_steps
 from harness.record.report import render_text
 from harness.schema.problems import ProblemsError
 from harness.telemetry.reading import open_for_reading

@@ -300,8 +300,9 @@ def test_a_plan_may_not_ask_for_less_data_than_its_station(tmp_path, coverage):
 
 
 def test_the_station_sets_the_floor(tmp_path):
-    from harness.engine.evidence_checks import little_evidence
-    from harness.engine.project import load_project, load_station
+    from harness.project.checks.coverage import little_evidence
+    from harness.project.plan import load_project
+    from harness.project.station import load_station
 
     path = tmp_path / "plan.yaml"
     path.write_text(HEAD.replace("95 %", "96 %") + "  - {step: hold, for: 9 s}\n")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 from harness.spelling import MAX_COMPARED
 

@@ -8,7 +8,8 @@ from copy import deepcopy
 
 from harness.clock import run
 from harness.device.registry import known_profiles
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.compose import compose
 from tests.plan_runs import PLANS, STATION
 

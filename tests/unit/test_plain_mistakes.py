@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.quantity import UNITS, parse_duration, parse_quantity
 from harness.schema.codes import CODES
 from harness.schema.problems import ProblemsError

@@ -12,7 +12,7 @@ from plan_runs import run_plan
 
 from harness.cli.liveview import _between
 from harness.cli.verdictblock import plain_block
-from harness.engine.step import known_steps
+from harness.project.step import known_steps
 from harness.record.report import render_text
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,8 @@ import pytest
 from plan_runs import PLANS, ROOT, STATION
 from planted import PLAN
 
-from harness.engine.project import load_project, load_station
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 
 PLANTED = [

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from harness.cli.main import cli
 from harness.device.credentials import snmp_credentials
-from harness.engine.project import load_station
-from harness.engine.secret_checks import secret_problems
 from harness.errors import ConfigError
+from harness.project.checks.secrets import secret_problems
+from harness.project.station import load_station
 from harness.schema.station import FileRef
 
 STATION = """\

@@ -10,7 +10,7 @@ from harness.cli.profiles import profile as profile_command
 from harness.cli.simulator import binding_problems, start_simulation
 from harness.clock import run
 from harness.device.registry import known_profiles, load_profile
-from harness.engine.project import load_station
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 from sim.bindings import TWIN, variables
 

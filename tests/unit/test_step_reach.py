@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from plan_runs import STATION, run_plan, write_plan
 
-from harness.engine.step import Params, StepDefinition, known_steps
 from harness.limits.verdict import Verdict
+from harness.project.step import Params, StepDefinition, known_steps
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def step_of_others(monkeypatch):
 
     def put(function):
         known = {**known_steps(), "theirs": StepDefinition("theirs", 1, Params, function, "Theirs.")}
-        monkeypatch.setattr("harness.engine.project.known_steps", lambda: known)
+        monkeypatch.setattr("harness.project.plan.known_steps", lambda: known)
 
     return put
 

@@ -16,10 +16,10 @@ import pytest
 from plan_runs import ROOT, run_plan, write_plan
 
 from harness.device.device import Device
-from harness.engine.step import known_steps
 from harness.errors import HarnessError
 from harness.limits import derived
 from harness.limits.verdict import Verdict
+from harness.project.step import known_steps
 from harness.record.verification import verify
 
 STEPS = '''

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from harness.engine.project import load_project, load_station
 from harness.errors import ConfigError
+from harness.project.plan import load_project
+from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
 from tests.integration.cli_tools import harness
 from tests.plan_runs import PLANS, STATION

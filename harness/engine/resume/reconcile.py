@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from harness.device.confirm import agrees
 from harness.device.device import Device
 from harness.device.setting import resolve_setting
-from harness.engine.project import Project
 from harness.engine.resume.replay import Past, key_of
 from harness.errors import DeviceError
+from harness.project.model import Project
 
 _CONDITIONS = ("wait_until", "settle")
 """Steps that only wait for a state: they are done again behind a step that had to be."""

@@ -15,10 +15,10 @@ from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.engine.options import RunOptions
-from harness.engine.project import Project
 from harness.engine.resume.replay import Past
 from harness.engine.switches import Switches, read_switches
 from harness.errors import HarnessError, RunError
+from harness.project.model import Project
 
 _OPEN_S = 4.5
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.clock import Clock, iso
-from harness.engine.project import PlannedStep
 from harness.engine.resume.gap import Gap, measure_gap
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.project.model import PlannedStep
 from harness.record.aftermath import aftermath
 from harness.record.folder import RunFolder
 from harness.record.result import DeviceCoverage, Intervention, Measurement, StepResult

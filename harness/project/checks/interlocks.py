@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from harness.engine.catalog import Catalog
-from harness.engine.checks import Place, attempt
-from harness.engine.hazards import guards
 from harness.limits.check import compile_check
 from harness.limits.rate import RATE_OVER_S, change_needed, rate_per_second
 from harness.limits.span import can_violate, shown_span, span
+from harness.project.catalog import Catalog
+from harness.project.checks.parts import Place, attempt
+from harness.project.hazards import guards
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.conditions import Bounds
 from harness.schema.document import Source

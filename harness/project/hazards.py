@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from harness.engine.catalog import Catalog
 from harness.limits.check import compile_check
+from harness.project.catalog import Catalog
 from harness.quantity import unit
 from harness.schema.station import NEEDED, Hazard, Interlock
 

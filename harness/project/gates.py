@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.engine.guard_checks import energised_by
-from harness.engine.references import references
 from harness.limits.verdict import Verdict
+from harness.project.checks.guarded import energised_by
+from harness.project.model import NamedLimit, PlannedStep, Project
+from harness.project.references import references
 from harness.schema.conditions import Watch
 from harness.schema.problems import Problems
-
-if TYPE_CHECKING:
-    from harness.engine.project import NamedLimit, PlannedStep, Project
-
 
 LOAD, OFF = "load", "off"
 _OWN_STEPS = "harness.steps."

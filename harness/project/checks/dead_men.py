@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.device.dead_man import FEEDS
 from harness.device.points import targets
-from harness.engine.catalog import Catalog
+from harness.project.catalog import Catalog
 from harness.schema.document import Source
 from harness.schema.problems import Problems
 from harness.schema.station import Station

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engine.catalog import Catalog
 from harness.limits.span import check_binds
+from harness.project.catalog import Catalog
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
 from harness.schema.fields import LocatedError, is_reference

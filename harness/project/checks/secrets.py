@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.device.address import parse_address, tls_options
 from harness.device.credentials import read_secret, redfish_credentials, snmp_credentials
-from harness.engine.project import StationProject
 from harness.errors import ConfigError
+from harness.project.model import StationProject
 from harness.schema.document import Loc
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.regular import read_regular

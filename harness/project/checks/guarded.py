@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from harness.engine.hazards import HAZARDS, WORDS, always_trips, guarded, only_instrument
-from harness.engine.references import references
+from harness.project.hazards import HAZARDS, WORDS, always_trips, guarded, only_instrument
+from harness.project.model import PlannedStep, StationProject
+from harness.project.references import references
 from harness.schema.document import Source
 from harness.schema.problems import Problem, Problems
 from harness.schema.station import Hazard, Interlock
-
-if TYPE_CHECKING:
-    from harness.engine.project import PlannedStep, StationProject
 
 
 def check_guarded(

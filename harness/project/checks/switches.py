@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.device.address import parse_address
 from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
-from harness.engine.checks import attempt
+from harness.project.checks.parts import attempt
+from harness.project.model import StationProject
 from harness.schema.document import Source
 from harness.schema.problems import Problems
 from harness.schema.profile import ModbusProfile, Profile
 from harness.schema.station import DeviceEntry, Station
 from harness.transport.hosts import check_host, check_url
-
-if TYPE_CHECKING:
-    from harness.engine.project import StationProject
 
 _SHOWN = 4
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from harness.engine.checks import Place
+from harness.project.checks.parts import Place
+from harness.project.model import PlannedStep, Project
 from harness.schema.document import Source
 from harness.schema.plan import Plan
 from harness.schema.problems import Problems
-
-if TYPE_CHECKING:
-    from harness.engine.project import PlannedStep, Project
 
 _LITTLE = 90.0
 """Below this a word is said where a station states no floor of its own, %."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.device.setting import resolve_setting
-from harness.engine.catalog import Catalog
-from harness.engine.checks import Place, attempt, right
 from harness.limits.check import compile_check
+from harness.project.catalog import Catalog
+from harness.project.checks.parts import Place, attempt, right
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
 from harness.schema.problems import Problems
