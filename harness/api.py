@@ -7,8 +7,10 @@ with any release. See docs/how-to/add-a-step.md and docs/how-to/add-a-pdu.md.
 from __future__ import annotations
 
 from harness.clock import Clock
+from harness.device.points import ControlPoint
+from harness.device.setting import resolve_setting
 from harness.engine.context import StepContext
-from harness.engine.judging import ResolvedLimit
+from harness.engine.judging import Excused, ResolvedLimit
 from harness.engine.view import DeviceView
 from harness.errors import (
     BadValueError,
@@ -26,11 +28,13 @@ from harness.errors import (
     UnreachableError,
 )
 from harness.limits.check import Check, compile_check
+from harness.limits.debounce import Debounce
+from harness.limits.span import check_binds
 from harness.limits.verdict import Verdict
-from harness.limits.window import Statistic, Window
+from harness.limits.window import Statistic, Window, samples_needed, statistic_info
 from harness.project.catalog import Catalog
 from harness.project.references import LimitName
-from harness.project.step import Params, StepDefinition, StepFailedError, step
+from harness.project.step import Acting, Params, StepDefinition, StepFailedError, step
 from harness.quantity import (
     Frame,
     Quality,
@@ -39,6 +43,7 @@ from harness.quantity import (
     SignalInfo,
     Unit,
     convert,
+    difference_unit,
     parse_duration,
     parse_quantity,
     unit,
@@ -47,8 +52,10 @@ from harness.record.result import Measurement
 from harness.schema.conditions import Bounds, Condition, Watch
 from harness.schema.fields import (
     ControlRef,
+    Coverage,
     Duration,
     DurationOrZero,
+    LocatedError,
     Model,
     Name,
     Percent,
@@ -60,6 +67,7 @@ from harness.schema.fields import (
 )
 
 __all__ = [
+    "Acting",
     "BadValueError",
     "Bounds",
     "Catalog",
@@ -67,15 +75,20 @@ __all__ = [
     "Clock",
     "Condition",
     "ConfigError",
+    "ControlPoint",
     "ControlRef",
+    "Coverage",
+    "Debounce",
     "DeviceError",
     "DeviceView",
     "Duration",
     "DurationOrZero",
+    "Excused",
     "Frame",
     "HarnessError",
     "IdentityError",
     "LimitName",
+    "LocatedError",
     "Measurement",
     "Model",
     "Name",
@@ -107,10 +120,15 @@ __all__ = [
     "Verdict",
     "Watch",
     "Window",
+    "check_binds",
     "compile_check",
     "convert",
+    "difference_unit",
     "parse_duration",
     "parse_quantity",
+    "resolve_setting",
+    "samples_needed",
+    "statistic_info",
     "step",
     "unit",
 ]

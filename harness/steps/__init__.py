@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.project.step import StepDefinition
+from harness.api import StepDefinition
 
 
 def builtin() -> Sequence[StepDefinition]:

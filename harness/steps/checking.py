@@ -9,15 +9,24 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from harness.engine.context import StepContext
-from harness.engine.judging import ResolvedLimit
-from harness.errors import BadValueError, DeviceError
-from harness.limits.check import Check, compile_check
-from harness.limits.debounce import Debounce
-from harness.project.catalog import Catalog
-from harness.project.step import Params, StepFailedError, step
-from harness.schema.conditions import Condition
-from harness.schema.fields import DurationOrZero, LocatedError, SignalRef, StrictText
+from harness.api import (
+    BadValueError,
+    Catalog,
+    Check,
+    Condition,
+    Debounce,
+    DeviceError,
+    DurationOrZero,
+    LocatedError,
+    Params,
+    ResolvedLimit,
+    SignalRef,
+    StepContext,
+    StepFailedError,
+    StrictText,
+    compile_check,
+    step,
+)
 
 
 class CheckParams(Params):

@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from harness.engine.context import StepContext
-from harness.limits.span import check_binds
-from harness.limits.window import Statistic, samples_needed, statistic_info
-from harness.project.catalog import Catalog
-from harness.project.references import LimitName
-from harness.project.step import Params, step
-from harness.quantity import SignalInfo
-from harness.schema.conditions import Bounds
-from harness.schema.fields import Duration, LocatedError, SignalRef
+from harness.api import (
+    Bounds,
+    Catalog,
+    Duration,
+    LimitName,
+    LocatedError,
+    Params,
+    SignalInfo,
+    SignalRef,
+    Statistic,
+    StepContext,
+    check_binds,
+    samples_needed,
+    statistic_info,
+    step,
+)
 
 
 class Measure(Params):

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.engine.context import StepContext
-from harness.project.catalog import Catalog
-from harness.project.step import Acting, step
-from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError
+from harness.api import Acting, Catalog, ControlRef, Duration, DurationOrZero, LocatedError, StepContext, step
 
 
 def _switches(catalog: Catalog, reference: str) -> None:

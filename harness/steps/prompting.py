@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from harness.engine.context import StepContext
-from harness.engine.judging import ResolvedLimit
-from harness.limits.check import Check
-from harness.project.step import Params, StepFailedError, step
-from harness.schema.fields import StrictText
+from harness.api import Check, Params, ResolvedLimit, StepContext, StepFailedError, StrictText, step
 
 
 class Prompt(Params):

@@ -7,14 +7,22 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from harness.device.points import ControlPoint
-from harness.device.setting import resolve_setting
-from harness.engine.context import StepContext
-from harness.errors import BadValueError
-from harness.project.catalog import Catalog
-from harness.project.step import Acting, step
-from harness.quantity import parse_quantity
-from harness.schema.fields import ControlRef, Duration, DurationOrZero, LocatedError, QuantityField, StrictText
+from harness.api import (
+    Acting,
+    BadValueError,
+    Catalog,
+    ControlPoint,
+    ControlRef,
+    Duration,
+    DurationOrZero,
+    LocatedError,
+    QuantityField,
+    StepContext,
+    StrictText,
+    parse_quantity,
+    resolve_setting,
+    step,
+)
 
 
 def possible(control: ControlPoint, to: str | float, *key: str) -> None:

@@ -8,13 +8,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from harness.engine.context import StepContext
-from harness.limits.window import statistic_info
-from harness.project.catalog import Catalog
-from harness.project.references import LimitName
-from harness.project.step import Params, StepFailedError, step
-from harness.schema.conditions import Bounds, Watch
-from harness.schema.fields import ControlRef, Coverage, Duration, LocatedError, Model, Percent, SignalRef
+from harness.api import (
+    Bounds,
+    Catalog,
+    ControlRef,
+    Coverage,
+    Duration,
+    LimitName,
+    LocatedError,
+    Model,
+    Params,
+    Percent,
+    SignalRef,
+    StepContext,
+    StepFailedError,
+    Watch,
+    statistic_info,
+    step,
+)
 from harness.steps.measuring import check_limit
 from harness.steps.setting import possible
 from harness.steps.watching import Tick, Watching, check_watches

@@ -6,16 +6,25 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from harness.engine.context import StepContext
-from harness.errors import BadValueError
-from harness.limits.check import compile_check
-from harness.limits.debounce import Debounce
-from harness.limits.window import Window
-from harness.project.catalog import Catalog
-from harness.project.step import Params, StepFailedError, step
-from harness.quantity import convert, difference_unit
-from harness.schema.conditions import Condition, Watch
-from harness.schema.fields import Duration, LocatedError, Rate, SignalRef
+from harness.api import (
+    BadValueError,
+    Catalog,
+    Condition,
+    Debounce,
+    Duration,
+    LocatedError,
+    Params,
+    Rate,
+    SignalRef,
+    StepContext,
+    StepFailedError,
+    Watch,
+    Window,
+    compile_check,
+    convert,
+    difference_unit,
+    step,
+)
 from harness.steps.watching import Watching, check_watches
 
 

@@ -9,14 +9,17 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from harness.engine.context import StepContext
-from harness.engine.judging import Excused, ResolvedLimit
-from harness.limits.check import Check
-from harness.limits.debounce import Debounce
-from harness.project.catalog import Catalog
-from harness.project.step import StepFailedError
-from harness.schema.conditions import Watch
-from harness.schema.fields import LocatedError
+from harness.api import (
+    Catalog,
+    Check,
+    Debounce,
+    Excused,
+    LocatedError,
+    ResolvedLimit,
+    StepContext,
+    StepFailedError,
+    Watch,
+)
 
 _TICK_S = 0.5
 
