@@ -34,12 +34,12 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.device.poller import Poller
-from harness.engine.interlocks import Interlocks
+from harness.safety.interlocks import Interlocks
 from harness.engine.options import RunOptions
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.engine.run import execute
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Frame
 from harness.schema.profile import ModbusProfile, SnmpProfile
 from harness.schema.station import Derived, DeviceEntry, Interlock

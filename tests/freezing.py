@@ -14,10 +14,10 @@ import numpy as np
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
+from harness.device.freeze import Freeze
 from harness.device.points import fill
 from harness.device.poller import Poller
-from harness.engine.freeze import Freeze
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.project.model import StationProject
 from harness.project.station import load_station
 from harness.quantity import Frame, Quality, Quantity, convert

@@ -10,12 +10,12 @@ from typing import Any
 
 import sim
 from harness.clock import Clock, run
-from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from harness.record.log import Event
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANS = ROOT / "testplans"

@@ -127,8 +127,8 @@ def set_(
 
 def _take(on: StationProject, device: str, text: str, *, force: bool) -> RackLock | None:
     """Have the rack for one setting. With `force`, who has it is told, and his run ends; None: he has it still."""
-    from harness.engine.bay import station_keys
     from harness.errors import RunError
+    from harness.safety.bay import station_keys
     from harness.safety.lock import RackLock
 
     keys = [key for key in station_keys(on, {}, {device}) if key.alone]
@@ -142,8 +142,8 @@ def _take(on: StationProject, device: str, text: str, *, force: bool) -> RackLoc
 
 def _claim(lock: RackLock, device: Device, *, force: bool) -> None:
     """Have the open device by its own serial number too: it may be reached by another way than that of the run."""
-    from harness.engine.bay import serial_keys
     from harness.errors import RunError
+    from harness.safety.bay import serial_keys
 
     keys = serial_keys({device.name: device})
     try:

@@ -21,12 +21,12 @@ from harness.cli.verdictblock import plain_block, print_block, result_json
 from harness.clock import Clock, iso
 from harness.clock import run as run_loop
 from harness.engine.copying import push_command
-from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.project.model import Project
 from harness.quantity import as_json as finite
+from harness.record.log import Event
 
 PUSH_S = 60.0
 """Longest wait for the database after a virtual run, seconds."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.cli.spoken import aside
 from harness.device.device import Device
-from harness.engine.bay import serial_keys, station_keys
 from harness.errors import HarnessError
 from harness.project.model import StationProject
+from harness.safety.bay import serial_keys, station_keys
 from harness.safety.keys import Key
 from harness.safety.lock import RackLock, tell_users
 from harness.safety.names import Doors

@@ -23,12 +23,12 @@ from harness.cli.keyboard import Keyboard
 from harness.cli.keyline import key_line
 from harness.cli.terminal import Output
 from harness.clock import iso
-from harness.engine.log import Event
 from harness.engine.state import RunState
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict
 from harness.project.model import PlannedStep
 from harness.quantity import Quality
+from harness.record.log import Event
 from harness.schema.problems import one_line
 
 EVENTS_SHOWN = 6

@@ -110,7 +110,7 @@ def _refuse_energising(on: StationProject, sequence: str) -> None:
 async def _left(session: Session) -> tuple[list[str], list[str]]:
     """What is not safe on the whole station, whatever the sequence names; and what stays on as it must."""
     from harness.device.uncounted import uncounted_switches
-    from harness.engine.switches import read_switches, switches_of
+    from harness.safety.power_state import read_switches, switches_of
 
     found = await read_switches(session.devices, session.clock)
     blind = [

@@ -13,7 +13,7 @@ from harness.cli.colours import ORANGE, VERMILLION
 from harness.cli.session import Session
 from harness.cli.terminal import Output
 from harness.clock import iso
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Quality
 from harness.schema.problems import one_line
 

@@ -20,7 +20,7 @@ class SpokenNotes:
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of it, as far as it is out of the ordinary."""
         if kind in ("refused", "unclear", "safe action", "not confirmed"):
-            from harness.engine.log import spoken
+            from harness.record.log import spoken
 
             aside(f"{kind}: {spoken(data)}")
 

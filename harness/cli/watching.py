@@ -59,7 +59,7 @@ async def _watch(session: Session, chosen: list[str], seconds: float | None) -> 
     from harness.cli.screen import LineTable, ScreenTable
     from harness.cli.terminal import Output
     from harness.device.poller import Poller
-    from harness.engine.signals import SignalStore
+    from harness.device.signal_store import SignalStore
 
     for name in session.failures:
         session.devices.pop(name)

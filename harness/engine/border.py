@@ -27,6 +27,7 @@ from typing import Any
 from weakref import WeakSet
 
 from harness.clock import HarnessLoop
+from harness.errors import StrangeEndError, shown
 from harness.utf8 import utf8
 
 _ENDS_WITHIN_S = 2.0
@@ -35,17 +36,6 @@ _ENDS_WITHIN_S = 2.0
 _OWN = frozenset({"asyncio", "harness"})
 
 _children: ContextVar[Children | None] = ContextVar("children", default=None)
-
-
-def shown(error: BaseException) -> str:
-    """An exception in words, whatever its own text is like."""
-    if isinstance(error, StrangeEndError):
-        return str(error)
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return utf8(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def whose(module: str) -> str:
@@ -62,10 +52,6 @@ def origin(error: BaseException) -> str:
             module = name
         at = at.tb_next
     return module
-
-
-class StrangeEndError(Exception):
-    """Code ended as code in a run may not: it exited, was cancelled by itself, or returned a value."""
 
 
 class Children:

@@ -14,12 +14,10 @@ from harness.device.confirm import Outcome
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
+from harness.device.signal_store import SignalStore
 from harness.engine.border import ours
-from harness.engine.external_changes import ExternalChanges
 from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
-from harness.engine.log import RunLog
 from harness.engine.pausing import Gate
-from harness.engine.signals import SignalStore
 from harness.engine.view import DeviceView
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.limits.check import Check
@@ -28,7 +26,9 @@ from harness.limits.window import Window, statistic_info
 from harness.project.gates import no_power_after
 from harness.project.model import Project
 from harness.quantity import Reading, SignalInfo
+from harness.record.log import RunLog
 from harness.record.result import Measurement, excused_text, measurement_event
+from harness.safety.external_changes import ExternalChanges
 from harness.schema.conditions import Bounds
 from harness.utf8 import utf8
 

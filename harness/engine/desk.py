@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from harness.clock import Clock, iso
-from harness.engine.log import RunLog
 from harness.engine.pausing import Gate, StepClock
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
+from harness.record.log import RunLog
 from harness.record.result import Intervention
 
 Wish = Literal["", "skip", "retry"]

@@ -8,10 +8,10 @@ from harness.engine.context import Bench
 from harness.engine.layers import Layers
 from harness.engine.state import RunState
 from harness.engine.stepping import Stepping
-from harness.engine.switches import Switches, read_switches
 from harness.faultpoint import fault_point
 from harness.safety.actions import SafeSequence
 from harness.safety.device_reach import DeviceReach
+from harness.safety.power_state import Switches, read_switches
 from harness.safety.precedence import DEFAULT, Stop
 from harness.safety.sequence import ActionReport, SafeReport, cool_down, make_safe
 

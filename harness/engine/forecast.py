@@ -12,7 +12,7 @@ from harness.telemetry.rows import pack_values
 
 if TYPE_CHECKING:
     from harness.device.device import Device
-    from harness.engine.signals import SignalStore
+    from harness.device.signal_store import SignalStore
 
 WORTH_TELLING = 50e6
 """A record of fewer bytes is written without a word."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.errors import HarnessError
 from harness.project.model import Project
 from harness.project.references import references

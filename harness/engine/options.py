@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.engine.context import Prompter
-from harness.engine.log import Observer
 from harness.limits.verdict import EXIT_CODES, EXIT_IN_USE, EXIT_NOT_SAFE, EXIT_TERMINATED, Verdict
+from harness.record.log import Observer
 from harness.record.result import Result
 from harness.telemetry.influx import InfluxSettings
 from harness.transport.network import Network

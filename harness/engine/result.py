@@ -9,7 +9,6 @@ from harness.engine.copying import telemetry_of
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
 from harness.engine.state import RunState
-from harness.engine.switches import Switches
 from harness.limits.verdict import Verdict
 from harness.project.model import Project
 from harness.record.result import (
@@ -22,6 +21,7 @@ from harness.record.result import (
     SafeStateAction,
     StepResult,
 )
+from harness.safety.power_state import Switches
 
 
 def build_result(

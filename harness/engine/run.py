@@ -10,13 +10,10 @@ from pathlib import Path
 
 from harness import RELEASED
 from harness.clock import Clock, iso
-from harness.engine.bay import station_keys
 from harness.engine.border import Border
 from harness.engine.copying import watch_copy
-from harness.engine.guarding import BEAT_S, Charge
 from harness.engine.inputs import read_inputs
 from harness.engine.layers import third_layer
-from harness.engine.log import RunLog
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.reception import Reception, twin_text
 from harness.engine.resume.gap import BOOT, boot_event
@@ -32,7 +29,10 @@ from harness.record.aftermath import DIARY
 from harness.record.claim import claimed
 from harness.record.folder import RunFolder
 from harness.record.index import interrupted_runs
+from harness.record.log import RunLog
 from harness.record.result import Header, in_words
+from harness.safety.bay import station_keys
+from harness.safety.guardian_client import BEAT_S, Charge
 from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from harness.engine.border import shown
 from harness.engine.decision import decide, is_idle
 from harness.engine.options import RunOutcome
 from harness.engine.result import build_result, is_safe
 from harness.engine.state import RunState
-from harness.errors import HarnessError, SafetyError, TelemetryError
+from harness.errors import HarnessError, SafetyError, TelemetryError, shown
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest

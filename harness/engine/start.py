@@ -7,29 +7,29 @@ from collections.abc import Mapping
 from functools import partial
 
 from harness.device.device import Device
+from harness.device.freeze import Freeze
 from harness.device.opening import open_device, reasons, to_do, tree_report
 from harness.device.poller import Poller
+from harness.device.signal_store import SignalStore
 from harness.device.uncounted import uncounted_switches
-from harness.engine.bay import serial_keys
 from harness.engine.context import Bench
-from harness.engine.external_changes import ExternalChanges
 from harness.engine.forecast import record_size
-from harness.engine.freeze import Freeze
-from harness.engine.guarding import energised_now, guard_run
-from harness.engine.interlocks import Interlocks
 from harness.engine.layers import Layers
 from harness.engine.needs import refuse_missing
-from harness.engine.proof_test import prove
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import Past, key_of
-from harness.engine.signals import SignalStore
 from harness.engine.state import RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.project.checks.stillness import watched_signals
+from harness.safety.bay import serial_keys
+from harness.safety.external_changes import ExternalChanges
+from harness.safety.guardian_client import energised_now, guard_run
+from harness.safety.interlocks import Interlocks
 from harness.safety.precedence import Stop
+from harness.safety.proof_test import prove
 from harness.telemetry.rows import SignalInfo as JournalSignal
 
 _FIRST_FRAMES_S = 5.0

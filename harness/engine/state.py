@@ -12,26 +12,26 @@ from harness.clock import Clock
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
-from harness.engine.border import origin, shown, whose
+from harness.engine.border import origin, whose
 from harness.engine.context import Bench
 from harness.engine.desk import Desk
-from harness.engine.external_changes import ExternalChanges
 from harness.engine.findings import Findings
-from harness.engine.guarding import Charge, Guard
-from harness.engine.interlocks import Interlocks
-from harness.engine.log import RunLog
 from harness.engine.notify import Notifier
 from harness.engine.options import RunOptions
 from harness.engine.resume.replay import COVERAGE, Past, with_past
-from harness.errors import HarnessError, SafetyError
+from harness.errors import HarnessError, SafetyError, shown
 from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import covered_by, unwatched
 from harness.project.hazards import WORDS
 from harness.project.model import PlannedStep, Project
 from harness.quantity import Frame
+from harness.record.log import RunLog
 from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan
+from harness.safety.external_changes import ExternalChanges
+from harness.safety.guardian_client import Charge, Guard
+from harness.safety.interlocks import Interlocks
 from harness.safety.lock import RackLock
 from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal

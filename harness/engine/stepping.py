@@ -10,12 +10,12 @@ from typing import Any
 
 from harness.clock import iso
 from harness.device.setting import resolve_setting
-from harness.engine.border import Children, StrangeEndError, contained, end_tasks, shown, whose
+from harness.engine.border import Children, contained, end_tasks, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
 from harness.engine.state import RunState
-from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
+from harness.errors import BadValueError, HarnessError, ProtocolViolationError, StrangeEndError, UnreachableError, shown
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict, worst
 from harness.project.gates import Follow, follow

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.engine.log import Event
 from harness.engine.state import RunState
 from harness.limits.verdict import Verdict
+from harness.record.log import Event
 from harness.telemetry.influx import InfluxSettings
 from tests.chaos import talkers
 from tests.chaos.table import Count, Row

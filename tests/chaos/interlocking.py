@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.engine.interlocks import Interlocks
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Frame, Quality, SignalInfo
+from harness.safety.interlocks import Interlocks
 from harness.safety.precedence import Trip
 from harness.schema.station import Interlock
 from tests.chaos.table import Row

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from harness.clock import Clock
-from harness.engine.interlocks import Interlocks
-from harness.engine.log import RunLog
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Frame
+from harness.record.log import RunLog
 from harness.safety.actions import SafeSequence, Sequences
 from harness.safety.compile import compile_plan
 from harness.safety.device_reach import DeviceReach
+from harness.safety.interlocks import Interlocks
 from harness.safety.precedence import Trip
 from harness.safety.sequence import make_safe
 from harness.schema.station import Interlock

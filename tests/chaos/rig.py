@@ -11,13 +11,13 @@ from typing import Any
 
 import sim
 from harness.clock import Clock
-from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.project.model import Project, StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from harness.record.log import Event
 from sim.faults.lossy import LossyNetwork, Vices
 
 STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"

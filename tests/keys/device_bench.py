@@ -25,9 +25,9 @@ from harness.device.actuate import actuate
 from harness.device.build import DeviceBuilder
 from harness.device.confirm import Outcome
 from harness.device.device import Device
+from harness.device.freeze import Freeze
 from harness.device.registry import load_profile
 from harness.device.setting import resolve_setting
-from harness.engine.freeze import Freeze
 from harness.errors import HarnessError
 from harness.quantity import Frame, Quality, SignalInfo
 from harness.schema.station import DeviceEntry

@@ -32,7 +32,6 @@ from harness.cli.liveview import LiveView
 from harness.cli.terminal import Output
 from harness.clock import Clock, run
 from harness.engine.control import obey
-from harness.engine.log import Event
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
@@ -40,6 +39,7 @@ from harness.errors import HarnessError
 from harness.project.model import Project
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from harness.record.log import Event
 from harness.record.report import render_text
 from harness.record.result import Measurement, Result, StepResult
 from harness.telemetry.reading import open_for_reading

@@ -13,9 +13,9 @@ from plan_runs import PLANS, STATION, run_plan, write_plan
 from harness.device.points import ControlPoint, Expansion, expand
 from harness.device.registry import load_profile
 from harness.device.setting import Setting
-from harness.engine.carrying import Carrying
 from harness.limits.verdict import Verdict
 from harness.quantity import Frame, Quality
+from harness.safety.carrying import Carrying
 from harness.schema.problems import ProblemsError
 from harness.schema.station import DeviceEntry
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from harness.device.freeze import Freeze
 from harness.device.heartbeat import Heartbeat
 from harness.device.points import expand
 from harness.device.registry import load_profile
-from harness.engine.freeze import Freeze
 from harness.project.station import load_station
 from harness.quantity import Frame, Quality
 from harness.schema.motion import StationMover

@@ -214,8 +214,8 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.engine import guarding
     from harness.errors import SafetyError
+    from harness.safety import guardian_client as guarding
 
     plan = {"devices": {}, "off": {}, "sequences": {"default": {"kind": "heat", "actions": []}}, "proof": None}
     charge = guarding.Charge("bay", "run-1", "SN-1", 3, None)

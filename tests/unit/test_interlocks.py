@@ -8,9 +8,9 @@ import math
 import pytest
 
 from harness.clock import Clock, run
-from harness.engine.interlocks import Interlocks
 from harness.errors import RunError
 from harness.quantity import Quality, Reading, SignalInfo
+from harness.safety.interlocks import Interlocks
 from harness.safety.precedence import Trip
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Interlock

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness.clock import Clock, run
-from harness.engine import interlocks, proof_test
-from harness.engine.interlocks import Interlocks
-from harness.engine.proof_test import prove
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import SignalInfo
+from harness.safety import interlocks, proof_test
+from harness.safety.interlocks import Interlocks
+from harness.safety.proof_test import prove
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Derived, Interlock
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.clock import Clock, run
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Frame, Quality, SignalInfo
 from harness.schema.station import Derived
 

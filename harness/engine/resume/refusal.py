@@ -16,9 +16,9 @@ from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.engine.options import RunOptions
 from harness.engine.resume.replay import Past
-from harness.engine.switches import Switches, read_switches
 from harness.errors import HarnessError, RunError
 from harness.project.model import Project
+from harness.safety.power_state import Switches, read_switches
 
 _OPEN_S = 4.5
 

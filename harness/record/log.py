@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock, iso
-from harness.engine.border import shown
-from harness.errors import TelemetryError
+from harness.errors import TelemetryError, shown
 from harness.record.result import EventEntry
 from harness.telemetry.journal import Journal
 from harness.utf8 import utf8

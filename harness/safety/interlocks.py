@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.clock import Clock
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.errors import RunError
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce

@@ -36,12 +36,12 @@ from harness.device.confirm import agrees
 from harness.device.device import Device
 from harness.device.points import ControlPoint, targets
 from harness.device.setting import Setting
-from harness.engine.carrying import Carrying
-from harness.engine.log import RunLog
-from harness.engine.losses import Allowed, Loss, Losses, Told
-from harness.engine.restarts import Restarts
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.quantity import Frame, Quantity, Reading
+from harness.record.log import RunLog
+from harness.safety.carrying import Carrying
+from harness.safety.losses import Allowed, Loss, Losses, Told
+from harness.safety.restarts import Restarts
 
 _POLLS = 3
 """How many polls after the deadline of a confirmation a change still counts as an answer to our command."""

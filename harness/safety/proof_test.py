@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.clock import Clock
-from harness.engine.interlocks import Interlocks
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.limits.check import Check, compile_check
 from harness.limits.rate import RATE_OVER_S, STEEPER, change_needed, rate_per_second
 from harness.limits.span import shown_span, span, violating
 from harness.quantity import Frame, SignalInfo
+from harness.safety.interlocks import Interlocks
 from harness.safety.precedence import Trip
 from harness.schema.station import NEEDED, Interlock
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from harness.clock import Clock
-from harness.engine.freeze import Freeze
+from harness.device.freeze import Freeze
 from harness.errors import HarnessError
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import Frame, Quality, Reading, SignalInfo, convert

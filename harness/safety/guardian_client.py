@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import harness
 from harness.device.device import Device
-from harness.engine.signals import SignalStore
+from harness.device.signal_store import SignalStore
 from harness.errors import SafetyError
 from harness.project.model import Project
 from harness.safety import armed
