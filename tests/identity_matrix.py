@@ -11,9 +11,9 @@ from pathlib import Path
 
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.device.measuring import measures_nothing
+from harness.device.evidence import measures_nothing
+from harness.device.profile_hint import suggested_profiles
 from harness.device.registry import known_profiles, load_profile
-from harness.device.suggesting import suggested_profiles
 from harness.errors import IdentityError
 from harness.schema.profile import SnmpProfile
 from harness.schema.station import DeviceEntry

@@ -38,8 +38,8 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
 
 
 async def _row(session: Session, name: str) -> dict[str, Any]:
-    from harness.device.measuring import NO_MEASUREMENT, NO_MEASUREMENT_HINT, measures_nothing
-    from harness.device.suggesting import suggested_profiles
+    from harness.device.evidence import NO_MEASUREMENT, NO_MEASUREMENT_HINT, measures_nothing
+    from harness.device.profile_hint import suggested_profiles
     from harness.errors import IdentityError
 
     device = session.devices[name]

@@ -14,8 +14,8 @@ from harness.cli.simulator import simulated
 from harness.clock import Clock
 from harness.clock import run as run_loop
 from harness.device.build import DeviceBuilder
+from harness.device.connect import open_device
 from harness.device.device import Device
-from harness.device.opening import open_device
 from harness.errors import DeviceError, HarnessError, Trouble, UnreachableError
 from harness.project.model import StationProject
 from harness.project.station import load_station

@@ -22,7 +22,7 @@ _IGNORED = ("SIGTSTP", "SIGTTIN", "SIGTTOU")
 
 
 class Stopper:
-    """Hands signals to the runner, from the moment the devices are opened to the end of the record."""
+    """Connections signals to the runner, from the moment the devices are opened to the end of the record."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell

@@ -35,7 +35,7 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
     from harness.clock import Clock
     from harness.device.address import parse_address
     from harness.device.build import DeviceBuilder
-    from harness.device.trying import first_contact, hide, table, without_configuration
+    from harness.device.first_contact import first_contact, hide, table, without_configuration
     from harness.errors import ConfigError
     from harness.schema.fields import FileRef
     from harness.schema.profile import ScpiProfile

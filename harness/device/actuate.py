@@ -13,8 +13,8 @@ from harness.clock import Clock
 from harness.device.confirm import Outcome, agrees, confirm
 from harness.device.device import Device
 from harness.device.points import ControlPoint
+from harness.device.ramp import levels
 from harness.device.setting import Setting
-from harness.device.walk import levels
 from harness.errors import DeviceError, RefusedError
 from harness.faultpoint import fault_point
 

@@ -10,12 +10,12 @@ from harness.device.address import Address, parse_address, tls_options
 from harness.device.credentials import redfish_credentials, snmp_credentials
 from harness.device.device import Device
 from harness.device.link import Link
-from harness.device.modbus_link import ModbusLink
+from harness.device.modbus.link import ModbusLink
+from harness.device.modbus.serial_line import ONE_SETTING, LineSettings, line_settings
 from harness.device.points import Expansion, expand
-from harness.device.redfish_link import RedfishLink
-from harness.device.scpi_link import ScpiLink, manners_of
-from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
-from harness.device.snmp_link import SnmpLink
+from harness.device.redfish.link import RedfishLink
+from harness.device.scpi.link import ScpiLink, manners_of
+from harness.device.snmp.link import SnmpLink
 from harness.errors import ConfigError
 from harness.schema.profile import ModbusOptions, ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.schema.station import DeviceEntry

@@ -18,15 +18,15 @@ from dataclasses import replace
 import numpy as np
 
 from harness.clock import Clock
-from harness.device.counting import CounterUnroller
+from harness.device.counters import CounterUnroller
 from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
+from harness.device.identity import Proof, shown_texts
 from harness.device.link import Fed, Group, Link, ReadPlan, Reply, TogetherLink
 from harness.device.points import ControlPoint, Expansion, SignalPoint
-from harness.device.proving import Proof, shown_texts
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
-from harness.device.wire import Command, Read, carry_out, carry_out_together, look
+from harness.device.wire import Command, Read, carry_out
 from harness.errors import DeviceError, IdentityError, RefusedError, UnreachableError
 from harness.quantity import Frame, Quality, Reading, SignalInfo
 from harness.schema.profile import Profile
@@ -352,12 +352,12 @@ class Device:
             if len(wanted) == 1:
                 await carry_out(self.link.channel, commands)
             else:
-                await carry_out_together(self.link.channel, commands)
+                await self.link.channel.send_batch(commands)
 
     async def look(self, reads: Sequence[Read]) -> list[float | str]:
         """Read what was compiled, now; NaN is what is no measurement. DeviceError when the device does not answer."""
         async with self.alone():
-            return await look(self.link.channel, reads)
+            return await self.link.channel.read(reads)
 
     @asynccontextmanager
     async def _writing(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> AsyncIterator[None]:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 
+from harness.device.connect import open_device, reasons, to_do, tree_report
 from harness.device.device import Device
 from harness.device.freeze import Freeze
-from harness.device.opening import open_device, reasons, to_do, tree_report
 from harness.device.poller import Poller
 from harness.device.signal_store import SignalStore
 from harness.device.uncounted import uncounted_switches

@@ -38,7 +38,7 @@ from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Jo
 from harness.telemetry.outbox import Outbox
 
 if TYPE_CHECKING:
-    from harness.device.traps import TrapReceiver
+    from harness.device.snmp.traps import TrapReceiver
 
 _COVERAGE_EVERY_S = 60.0
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"

@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 from harness.schema.station import Station
 
 if TYPE_CHECKING:
-    from harness.device.traps import Trap, TrapReceiver
+    from harness.device.snmp.traps import Trap, TrapReceiver
 
 
 SHOWN_BURST, SHOWN_PER_S = 20, 1 / 60
@@ -57,7 +57,7 @@ async def serve_traps(state: RunState) -> TrapReceiver | None:
     wanted = on.station.traps
     if wanted is None or state.options.is_simulated or state.clock.is_virtual:
         return None
-    from harness.device.traps import TrapReceiver, TrapUser  # pysnmp takes its time to import
+    from harness.device.snmp.traps import TrapReceiver, TrapUser  # pysnmp takes its time to import
 
     names = await _by_address(on.station)
     told = Teller(state, names).tell

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.guardian.diary import Diary
-from harness.guardian.hands import Hands
+from harness.guardian.connections import Connections
+from harness.guardian.log import Diary
 from harness.guardian.voice import Voice
 from harness.guardian.watch import Watch
 from harness.safety import armed as armed_file
@@ -91,15 +91,15 @@ async def _beat(lease: Lease) -> None:
 
 async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Diary, voice: Voice) -> int:
     sequences = Sequences.of(plan)
-    hands = Hands(plan["devices"])
-    problems = await hands.open()
+    connections = Connections(plan["devices"])
+    problems = await connections.open()
     for device, problem in problems.items():
         diary.note("not reached", device=device, problem=problem)
     gc.collect()
     gc.freeze()
     watch.say("ready", pid=os.getpid(), problems=problems)
-    diary.note("ready", devices=sorted(hands.channels), problems=len(problems))
-    tending = asyncio.ensure_future(tend(sequences, hands, watch, diary, problems))
+    diary.note("ready", devices=sorted(connections.channels), problems=len(problems))
+    tending = asyncio.ensure_future(tend(sequences, connections, watch, diary, problems))
     cause = await watch.cause()
     tending.cancel()
     await asyncio.wait({tending})
@@ -109,19 +109,21 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Dia
         diary.note("runner gone", cause=cause, armed=[])
         _disarm(plan)
     else:
-        return await _take_over(watch, plan, lease, diary, voice, sequences, hands, cause)
-    await hands.close()
+        return await _take_over(watch, plan, lease, diary, voice, sequences, connections, cause)
+    await connections.close()
     return 0
 
 
-async def tend(sequences: Sequences, hands: Hands, watch: Watch, diary: Diary, problems: dict[str, str]) -> None:
+async def tend(
+    sequences: Sequences, connections: Connections, watch: Watch, diary: Diary, problems: dict[str, str]
+) -> None:
     """Use every connection now and then: what a gateway or firewall has forgotten is found out before it matters."""
     while True:
         await asyncio.sleep(TEND_EVERY_S)
         for device, read in sequences.samples().items():
             try:
                 async with asyncio.timeout(_TEND_S):
-                    await hands.look(device, [read])
+                    await connections.look(device, [read])
             except Exception as error:  # whatever it is, the next round tries again
                 problem = str(error) or "no answer"
             else:
@@ -144,7 +146,7 @@ async def _take_over(
     diary: Diary,
     voice: Voice,
     sequences: Sequences,
-    hands: Hands,
+    connections: Connections,
     cause: str,
 ) -> int:
     lease.revoke(GUARDIAN)  # first of all: from here on the runner, should it wake up, does not energise again
@@ -156,7 +158,7 @@ async def _take_over(
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
     while True:
-        work = asyncio.ensure_future(make_safe(sequences.chosen(watch.sequence, armed), cause, hands, diary))
+        work = asyncio.ensure_future(make_safe(sequences.chosen(watch.sequence, armed), cause, connections, diary))
         if not await _finished(work, watch):
             diary.note("bye", text="the runner has made the rack safe itself")
             break
@@ -171,11 +173,11 @@ async def _take_over(
             if seconds >= persist:
                 break
             await asyncio.sleep(_AGAIN_S)
-        elif await _stays_off(watch, sequences, armed, hands, diary):
+        elif await _stays_off(watch, sequences, armed, connections, diary):
             break
     if unconfirmed and plan["is_simulated"]:
         diary.note("note", text="the simulated devices lived in the runner and ended with it")
-    await hands.close()
+    await connections.close()
     return 5 if unconfirmed else 0
 
 
@@ -198,14 +200,16 @@ async def _finished(work: asyncio.Future[SafeReport], watch: Watch) -> bool:
     return True
 
 
-async def _stays_off(watch: Watch, sequences: Sequences, armed: Sequence[str], hands: Hands, diary: Diary) -> bool:
+async def _stays_off(
+    watch: Watch, sequences: Sequences, armed: Sequence[str], connections: Connections, diary: Diary
+) -> bool:
     """A frozen runner may wake up in the middle of a command: look until it is gone. False when something is on."""
     chosen = sequences.chosen(watch.sequence, armed)
     mentioned = [put.key for action in chosen.actions for put in action.puts]
     keys = [key for key in dict.fromkeys((*armed, *mentioned)) if key in sequences.off]
     while not (watch.is_gone or watch.said_bye):
         await asyncio.sleep(_LOOK_AGAIN_S)
-        if again := await energised(sequences.off, keys, hands):
+        if again := await energised(sequences.off, keys, connections):
             diary.note("energised again", switches=again)
             return False
     return True

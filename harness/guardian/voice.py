@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.guardian.diary import Diary
+from harness.guardian.log import Diary
 from harness.safety.names import Doors, Peer, state_in_words, state_of
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from harness.device.address import Address, parse_address, tls_options
 from harness.device.credentials import secrets_of
 from harness.device.device import Device
-from harness.device.scpi_link import manners_of
-from harness.device.serial_line import line_settings
+from harness.device.modbus.serial_line import line_settings
+from harness.device.scpi.link import manners_of
 from harness.schema.profile import ModbusProfile, Profile, RedfishProfile, ScpiProfile, SnmpProfile
 from harness.transport.serial import silence
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.guardian.diary import Diary
-from harness.guardian.hands import Hands
+from harness.guardian.connections import Connections
+from harness.guardian.log import Diary
 from harness.safety import armed
 from harness.safety.actions import Sequences
 from harness.safety.keys import Key
@@ -95,26 +95,26 @@ async def _make_safe(
 ) -> list[str]:
     started = time.monotonic()
     try:
-        hands = await connect(content["devices"])
+        connections = await connect(content["devices"])
     except Exception as error:  # a device of a kind that is not known any more
         diary.note("NOT CONFIRMED", seconds=0.0, unconfirmed=[str(error)])
         return [str(error)]
     try:
-        for device, problem in (await hands.open()).items():
+        for device, problem in (await connections.open()).items():
             diary.note("not reached", device=device, problem=problem)
         while True:
-            report = await make_safe(sequences.chosen(sequence, switches), cause, hands, diary)
+            report = await make_safe(sequences.chosen(sequence, switches), cause, connections, diary)
             seconds = round(time.monotonic() - started, 3)
             missing = report.unconfirmed
             diary.note("NOT CONFIRMED" if missing else "safe", seconds=seconds, unconfirmed=missing)
-            if not missing or hands.unusable or seconds >= persist:
+            if not missing or connections.unusable or seconds >= persist:
                 return missing
             await asyncio.sleep(AGAIN_S)
     finally:
-        await hands.close()
+        await connections.close()
 
 
-async def connect(devices: Mapping[str, Mapping[str, Any]]) -> Hands:
+async def connect(devices: Mapping[str, Mapping[str, Any]]) -> Connections:
     """A way to each device. One whose secrets cannot be read keeps no other one's power on.
 
     Secrets are read beside the loop: what checks files takes seconds to load on a busy machine, and a disk may hang.
@@ -126,7 +126,7 @@ async def connect(devices: Mapping[str, Mapping[str, Any]]) -> Hands:
             entries[name] = await asyncio.to_thread(with_secrets, entry)
         except Exception as error:  # a credentials file that is gone, or open to others
             unusable[name] = str(error)
-    return Hands(entries, unusable)
+    return Connections(entries, unusable)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Two hands on one rack, at random moments: second runs, `set`, `set --force`, `safe` and `ctl`, of two users.
+"""Two connections on one rack, at random moments: second runs, `set`, `set --force`, `safe` and `ctl`, of two users.
 
 Judged by the truth of the simulated devices: what was refused changed nothing, what went through left the rack dark and
 the run ABORTED in the name of who did it, and nobody ever gets at a rack whose dead run is still being made safe.
@@ -22,7 +22,7 @@ _REFUSED = ("run", "set", "pause")
 _ENDS = ("safe", "force")
 
 
-class Hands:
+class Connections:
     """Somebody else at the yard: as root or as nobody, by the run's own station file or by another name of the host."""
 
     def __init__(self, place: Yard, rng: Random) -> None:
@@ -56,16 +56,16 @@ class Hands:
 
 
 def in_a_run(place: Yard, count: int, rng: Random) -> Row:
-    """Each round: a run at full load, hands that must be refused, and one that ends it."""
-    tally, hands = Count(), Hands(place, rng)
+    """Each round: a run at full load, connections that must be refused, and one that ends it."""
+    tally, connections = Count(), Connections(place, rng)
     for _ in range(count):
         process, folder = _begun(place, rng)
-        doing = rng.sample(_REFUSED if len(hands.users) > 1 else _REFUSED[:2], 2)
+        doing = rng.sample(_REFUSED if len(connections.users) > 1 else _REFUSED[:2], 2)
         for what in doing:
-            words, done = hands.do(what, folder.name)
+            words, done = connections.do(what, folder.name)
             changed = place.outlets_on() != OUTLETS or process.poll() is not None
             tally.judge(words, "" if done.code == 6 and folder.name in done.said and not changed else done.said)
-        words, done = hands.do(rng.choice(_ENDS), folder.name)
+        words, done = connections.do(rng.choice(_ENDS), folder.name)
         end = said(process)
         is_right = done.code == 0 and end["verdict"] == "ABORTED" and end["safe"] and not place.outlets_on()
         who = "nobody" if "nobody" in words else "root"
@@ -76,7 +76,7 @@ def in_a_run(place: Yard, count: int, rng: Random) -> Row:
 
 def behind_the_dead(place: Yard, count: int, rng: Random) -> Row:
     """Each round: a run is killed, its guardian frozen or kept busy by a stuck outlet; nobody but `safe` gets in."""
-    tally, hands = Count(), Hands(place, rng)
+    tally, connections = Count(), Connections(place, rng)
     for _ in range(count):
         process, folder = _begun(place, rng)
         guardian = next(int(line["pid"]) for line in diary(folder) if line.get("kind") == "start")
@@ -85,16 +85,16 @@ def behind_the_dead(place: Yard, count: int, rng: Random) -> Row:
         process.kill()
         _reap(process)
         for what in rng.sample(["run", "set"], 2):
-            words, done = hands.do(what, folder.name)
+            words, done = connections.do(what, folder.name)
             is_right = done.code == 6 and f"process {guardian}) is frozen" in done.said
             tally.judge(words, "" if is_right and place.outlets_on() == OUTLETS else done.said)
         if rng.random() < 0.5:
-            words, done = hands.do("safe", folder.name)
+            words, done = connections.do("safe", folder.name)
             tally.judge(words, "" if done.code == 0 and not place.outlets_on() else done.said)
         os.kill(guardian, signal.SIGCONT)
         until(lambda: not place.outlets_on(), 10)
         until(lambda: not is_alive(guardian), 20)  # noqa: B023
-        words, done = hands.do("safe", folder.name)
+        words, done = connections.do("safe", folder.name)
         tally.judge(f"{words}, afterwards", "" if done.code == 0 else done.said)
     return tally.row("run, set, safe behind a dead run", "6 and the frozen guardian's pid; safe goes through")
 

@@ -14,7 +14,7 @@ from pty_tools import Terminal
 
 from harness.cli.main import cli
 from harness.errors import HarnessError
-from harness.guardian.diary import Diary
+from harness.guardian.log import Diary
 from harness.schema.problems import one_line
 from harness.telemetry.rows import to_json
 from harness.utf8 import all_utf8, utf8

@@ -12,21 +12,15 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import find_profile, load_profile
 from harness.device.setting import Setting
-from harness.device.wire import Channel, Command, Expect, Read, look, packed, unpacked
-from harness.guardian.diary import Diary
-from harness.guardian.hands import Hands
+from harness.device.wire import Command, Expect, Read, packed, unpacked
+from harness.guardian.connections import Connections
+from harness.guardian.log import Diary
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan, compile_read, devices_of
 from harness.safety.connections import connection
 from harness.safety.sequence import energised, make_safe
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
-
-
-def channel_of(link: object) -> Channel:
-    if hasattr(link, "instrument"):
-        return link.instrument  # type: ignore[no-any-return]
-    return (link.client, link.unit) if hasattr(link, "unit") else link.client  # type: ignore[attr-defined]
 
 
 def test_every_signal_reads_the_same_over_the_bare_wire() -> None:
@@ -51,7 +45,7 @@ async def _compare() -> None:
             await device.open()
         compared = 0
         for device in devices.values():
-            channel = channel_of(device.link)
+            channel = device.link.channel
             signals = [info.name.partition(".")[2] for info in device.signals]
             for name in signals:
                 point = device.expansion.signals[name]
@@ -59,7 +53,7 @@ async def _compare() -> None:
                     continue
                 (reading,) = await device.read([name])
                 read = unpacked(Read, json.loads(json.dumps(packed(await compile_read(device, point)))))
-                (value,) = await look(channel, [read])
+                (value,) = await channel.read([read])
                 compared += 1
                 if point.spec.is_text:
                     assert value == reading.text, name
@@ -95,7 +89,7 @@ async def _hand_over() -> None:
         for name, address in simulation.addresses.items()
         if name in ("pdu", "cdu", "rack")
     }
-    hands = None
+    connections = None
     diary = Diary(None)
     try:
         for device in devices.values():
@@ -108,27 +102,27 @@ async def _hand_over() -> None:
         pdu = devices["pdu"]
         for k in (2, 5, 8):
             await pdu.write(pdu.expansion.controls[f"outlet[{k}]"], Setting(word="on"))
-        hands = Hands(json.loads(json.dumps(reached)))
-        assert await hands.open() == {}
+        connections = Connections(json.loads(json.dumps(reached)))
+        assert await connections.open() == {}
         compiled = Sequences.of(plan)
         keys = list(compiled.off)
         async with Clock().timeout(10):
-            while set(await energised(compiled.off, keys, hands)) != {
+            while set(await energised(compiled.off, keys, connections)) != {
                 "pdu.outlet[2]",
                 "pdu.outlet[5]",
                 "pdu.outlet[8]",
             }:
                 await Clock().sleep(0.1)
-        report = await make_safe(compiled.chosen("leak", []), "a test", hands, diary)
+        report = await make_safe(compiled.chosen("leak", []), "a test", connections, diary)
         assert report.is_confirmed, report.unconfirmed
         truth = simulation.truth()
         assert [truth[f"outlet[{k}].state"] for k in range(1, 9)] == [0] * 8
         assert truth["pump[1].running"] == truth["pump[2].running"] == 0
-        assert await energised(compiled.off, keys, hands) == []
+        assert await energised(compiled.off, keys, connections) == []
     finally:
         await diary.close()
-        if hands is not None:
-            await hands.close()
+        if connections is not None:
+            await connections.close()
         for device in devices.values():
             await device.close()
         await simulation.close()

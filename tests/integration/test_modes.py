@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TelemetryError
-from harness.guardian.diary import Diary
+from harness.guardian.log import Diary
 from harness.record.claim import claimed
 from harness.telemetry.files import FILE_MODE, FOLDER_MODE, create_file, make_folder
 from tests.integration.guarded_tools import ROOT, Bay, until

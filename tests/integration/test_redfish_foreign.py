@@ -24,7 +24,7 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import known_profiles, load_profile
 from harness.errors import UnreachableError
-from harness.guardian.hands import Hands
+from harness.guardian.connections import Connections
 from harness.quantity import Quality
 from harness.schema.station import Station
 from harness.secret import Secret
@@ -112,19 +112,19 @@ def test_the_guardian_reads_the_same():
         async with simulated("cdu/redfish_cdu") as (simulation, device):
             host, _, port = simulation.addresses["dut"].removeprefix("redfish://").partition(":")
             entry = {"protocol": "redfish", "host": host, "port": int(port), "tls": None, "timeout": 2.0}
-            hands = Hands({"cdu": entry | {"user": "", "password": "", "uses_session": True}})
+            connections = Connections({"cdu": entry | {"user": "", "password": "", "uses_session": True}})
             try:
-                assert await hands.open() == {}
+                assert await connections.open() == {}
                 names = ["flow", "leak", "mode", "serial", "pump_speed"]
                 reads = [device.link.reading(device.expansion.signals[name]) for name in names]
-                flow, leak, mode, serial, speed = await hands.look("cdu", reads)
+                flow, leak, mode, serial, speed = await connections.look("cdu", reads)
                 shown = await device.read(names)
                 assert flow == pytest.approx(shown[0].value, rel=0.05)
                 assert [leak, mode] == [shown[1].value, shown[2].value]
                 assert serial == shown[3].text == "SIM-dut"
                 assert speed == pytest.approx(shown[4].value, abs=2.0)
             finally:
-                await hands.close()
+                await connections.close()
 
     run(main)
 

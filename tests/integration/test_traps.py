@@ -11,8 +11,8 @@ import pytest
 from foreign_tools import foreign
 
 from harness.clock import run
-from harness.device import traps as traps_module
-from harness.device.trap_gate import (
+from harness.device.snmp import traps as traps_module
+from harness.device.snmp.trap_limiter import (
     ALL_BURST,
     ALL_RATE_PER_S,
     BURST,
@@ -22,7 +22,7 @@ from harness.device.trap_gate import (
     STRANGERS_RATE_PER_S,
     Gate,
 )
-from harness.device.traps import MOST_TEXT, MOST_VALUES, Trap, TrapReceiver, TrapUser
+from harness.device.snmp.traps import MOST_TEXT, MOST_VALUES, Trap, TrapReceiver, TrapUser
 from harness.engine.trapping import Teller, serve_traps
 from harness.errors import ConfigError
 from harness.schema.problems import ProblemsError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness.device.modbus_plan import coalesce
+from harness.device.modbus.plan import coalesce
 from harness.device.points import expand
 from harness.device.registry import known_profiles, load_profile
 from harness.quantity import convert, unit

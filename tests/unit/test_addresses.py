@@ -9,7 +9,7 @@ from plan_runs import PLANS
 
 from harness.device.address import parse_address
 from harness.device.credentials import SnmpFile
-from harness.device.serial_line import line_settings
+from harness.device.modbus.serial_line import line_settings
 from harness.errors import ConfigError
 from harness.project.station import load_station
 from harness.schema.problems import ProblemsError

@@ -10,7 +10,7 @@ import pytest
 from lying_servers import MemoryNetwork
 
 from harness.clock import run
-from harness.device.opening import reasons, to_do, tree_report
+from harness.device.connect import reasons, to_do, tree_report
 from harness.errors import (
     ADVICE,
     DeviceError,

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.device import modbus_types
-from harness.device.modbus_plan import Decoder, coalesce
+from harness.device.modbus import types as modbus_types
+from harness.device.modbus.channel import of_data
+from harness.device.modbus.plan import Decoder, coalesce
 from harness.device.points import expand
-from harness.device.wire import Read, _of_modbus
+from harness.device.wire import Read
 from harness.errors import RefusedError
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
 from sim.twins.image import from_words, string_words, text_words, to_words
@@ -73,7 +74,7 @@ def decoded(spec: dict, data: bytes) -> float | str:
         function=3, type=point.type, order=point.order or "ABCD", bit=point.bit, width=point.width, mask=point.mask,
         magnitude=point.sign == "magnitude", swap_string=point.swap_string, characters=point.characters,
     )  # fmt: skip
-    alone = _of_modbus(read, data)
+    alone = of_data(read, data)
     assert alone == value or (alone != alone and value != value)
     return value
 

@@ -15,9 +15,9 @@ from harness.clock import Clock, run
 from harness.device.address import parse_address
 from harness.device.build import DeviceBuilder
 from harness.device.credentials import redfish_credentials
-from harness.device.redfish_values import value_at
+from harness.device.redfish.values import value_at
 from harness.device.registry import known_profiles, load_profile
-from harness.device.wire import Read, look, packed, unpacked
+from harness.device.wire import Read, packed, unpacked
 from harness.errors import ConfigError, IdentityError, RefusedError
 from harness.quantity import Quality
 from harness.schema.fields import FileRef
@@ -176,7 +176,7 @@ def test_dry_only_when_every_detector_says_so(one, other, shown):
             assert (reading.text if reading.is_good else None) == shown[0]
             read = device.link.reading(device.expansion.signals["leak"])
             again = unpacked(Read, json.loads(json.dumps(packed(read))))
-            (value,) = await look(device.link.client, [again])
+            (value,) = await device.link.channel.read([again])
             word = {0.0: "dry", 1.0: "wet", 2.0: "wet"}.get(value)
             assert word == shown[0]
 
@@ -279,7 +279,7 @@ def test_a_value_counts_only_while_its_resource_is_enabled(state):
             assert found["pump[1].speed"] == (55, "GOOD")
             reads = [device.link.reading(device.expansion.signals[name]) for name in ("flow", "pump[1].speed", "leak")]
             again = [unpacked(Read, json.loads(json.dumps(packed(read)))) for read in reads]
-            flow, speed, leak = await look(device.link.client, again)
+            flow, speed, leak = await device.link.channel.read(again)
             assert math.isnan(flow)
             assert math.isnan(leak)
             assert speed == 55

@@ -14,8 +14,9 @@ from drivers import profiles_root
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
+from harness.device.scpi.channel import of_answer
 from harness.device.setting import resolve_setting
-from harness.device.wire import Read, _of_scpi
+from harness.device.wire import Read
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.station import Station
@@ -73,7 +74,7 @@ def test_a_number_needs_its_unit_behind_it(answer, quality, value):
             assert reading.quality == quality
             assert reading.value == pytest.approx(value, nan_ok=True)
             read = Read(type="number", query="MEAS:CURR?", suffix=" A", high=3000.0)
-            assert _of_scpi(read, answer) == pytest.approx(value, nan_ok=True)  # what the guardian makes of it
+            assert of_answer(read, answer) == pytest.approx(value, nan_ok=True)  # what the guardian makes of it
 
     run(main, rate=math.inf)
 

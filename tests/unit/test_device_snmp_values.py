@@ -10,7 +10,6 @@ import pytest
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.health import Health
-from harness.device.wire import look
 from harness.quantity import Quality
 from harness.schema.profile import SnmpProfile
 from harness.schema.station import DeviceEntry
@@ -97,8 +96,8 @@ class Bench:
 
     async def guardian(self, *names):
         """What the guardian reads for signals."""
-        return await look(
-            self.device.link.channel, [self.device.link.reading(self.device.expansion.signals[name]) for name in names]
+        return await self.device.link.channel.read(
+            [self.device.link.reading(self.device.expansion.signals[name]) for name in names]
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.clock import run
 from harness.engine.notify import Notifier
-from harness.guardian.diary import Diary
+from harness.guardian.log import Diary
 from harness.guardian.watch import Watch
 from harness.safety.actions import Put, Sequences
 

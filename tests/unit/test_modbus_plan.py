@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.device.modbus_plan import FUNCTION, coalesce
+from harness.device.modbus.plan import FUNCTION, coalesce
 from harness.device.points import expand
 from harness.schema.profile import ModbusProfile
 

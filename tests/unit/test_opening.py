@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.clock import Clock, run
-from harness.device.opening import SILENT_S, SLOW_S, open_device
+from harness.device.connect import SILENT_S, SLOW_S, open_device
 from harness.errors import UnreachableError
 
 INF = float("inf")

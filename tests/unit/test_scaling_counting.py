@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.device.counting import CounterUnroller
+from harness.device.counters import CounterUnroller
 from harness.device.scaling import Scaling
 from harness.quantity import Quality
 from harness.schema.profile import ModbusSignal

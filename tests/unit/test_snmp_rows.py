@@ -10,7 +10,7 @@ import pytest
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
-from harness.device.snmp_values import number
+from harness.device.snmp.values import number
 from harness.quantity import Quality
 from harness.schema.station import DeviceEntry
 from harness.transport.snmp import Kind, VarBind

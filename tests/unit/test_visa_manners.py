@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lying_servers import MemoryNetwork
 
 from harness.clock import run
-from harness.device.scpi_link import manners_of
+from harness.device.scpi.link import manners_of
 from harness.errors import ProtocolViolationError, Trouble, UnreachableError
-from harness.guardian.hands import Hands
+from harness.guardian.connections import Connections
 from harness.schema.profile import ScpiProfile
 from harness.transport.network import SocketNetwork
 from harness.transport.visa.connect import open_instrument
@@ -261,8 +261,8 @@ def test_the_simulated_instrument_and_the_guardian_speak_as_the_profile_says(mod
         greeting = None if manners.greeting is None else list(manners.greeting)
         packed = {"greeting": greeting, "prompt": manners.prompt, "echo": manners.echo}
         entry = {"protocol": "scpi", "resource": resource, "timeout": 1.0}
-        hands = Hands({"m": {**entry, "manners": {**packed, "acknowledge": manners.acknowledge}}})
-        await dialogue(hands.channels["m"])
+        connections = Connections({"m": {**entry, "manners": {**packed, "acknowledge": manners.acknowledge}}})
+        await dialogue(connections.channels["m"])
         await listener.close()
 
     run(main)

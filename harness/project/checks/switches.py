@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from harness.device.address import parse_address
-from harness.device.serial_line import ONE_SETTING, LineSettings, line_settings
+from harness.device.modbus.serial_line import ONE_SETTING, LineSettings, line_settings
 from harness.project.checks.parts import attempt
 from harness.project.model import StationProject
 from harness.schema.document import Source

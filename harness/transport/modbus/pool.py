@@ -12,7 +12,7 @@ Framing = Literal["tcp", "rtu"]
 
 
 class ModbusPool:
-    """Hands out one client per (host, port). Owned by whoever makes the devices; not a global."""
+    """Connections out one client per (host, port). Owned by whoever makes the devices; not a global."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

@@ -57,7 +57,7 @@ _SILENCE = _Silence()
 
 
 class _Endpoint(asyncio.DatagramProtocol):
-    """Hands one endpoint's events to the exchange as long as it is the exchange's endpoint, and no longer."""
+    """Connections one endpoint's events to the exchange as long as it is the exchange's endpoint, and no longer."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -9,11 +9,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from harness.device import snmp_values
 from harness.device.link import Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint
-from harness.device.snmp_rows import Bound, Finder
-from harness.device.wire import Command, Read, carry_out, carry_out_together, is_valid
+from harness.device.snmp import values as snmp_values
+from harness.device.snmp.channel import SnmpChannel, is_valid
+from harness.device.snmp.rows import Bound, Finder
+from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
@@ -255,9 +256,9 @@ class SnmpLink:
         return SnmpReadPlan(self, points)
 
     @property
-    def channel(self) -> SnmpClient:
+    def channel(self) -> SnmpChannel:
         """The client, for compiled commands."""
-        return self.client
+        return SnmpChannel(self.client)
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one object."""
@@ -292,7 +293,7 @@ class SnmpLink:
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """SET one object; see `Link.write`."""
-        await carry_out(self.client, await self.commands(control, value, word))
+        await carry_out(self.channel, await self.commands(control, value, word))
 
     @property
     def max_together(self) -> int:
@@ -302,7 +303,7 @@ class SnmpLink:
     async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
         """SET several objects with one message; see `TogetherLink.write_together`."""
         commands = [each for one in wanted for each in await self.commands(*one)]
-        await carry_out_together(self.client, commands)
+        await self.channel.send_batch(commands)
 
     def reading(self, point: SignalPoint) -> Read:
         """How one signal is read on its own, before scaling. RefusedError when this device does not have it."""

@@ -19,8 +19,8 @@ from pysnmp.entity import config, engine
 from pysnmp.entity.rfc3413 import ntfrcv
 from pysnmp.proto.rfc1902 import OctetString
 
+from harness.device.snmp.trap_limiter import Gate
 from harness.device.texts import printable
-from harness.device.trap_gate import Gate
 from harness.errors import ConfigError
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials

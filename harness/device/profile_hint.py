@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.device.device import Device
+from harness.device.identity import Proof, texts_of
 from harness.device.points import expand
-from harness.device.proving import Proof, texts_of
 from harness.device.registry import known_profiles, load_profile, matching_profiles
-from harness.device.snmp_link import SnmpLink
+from harness.device.snmp.link import SnmpLink
 from harness.device.texts import printable
 from harness.errors import DeviceError
 from harness.schema.profile import SnmpProfile

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.device.points import Expansion, SignalPoint, fill
-from harness.device.snmp_values import Part, label_of
+from harness.device.snmp.values import Part, label_of
 from harness.quantity import convert, unit
 from harness.schema.profile import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
 from harness.transport.snmp import SnmpClient, VarBind

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from harness.device.link import Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
+from harness.device.scpi.channel import ScpiChannel
 from harness.device.texts import printable
 from harness.device.wire import Command, Read, carry_out, number_of
 from harness.errors import RefusedError
@@ -157,9 +158,9 @@ class ScpiLink:
         return ScpiReadPlan(self, points)
 
     @property
-    def channel(self) -> Instrument:
+    def channel(self) -> ScpiChannel:
         """The instrument, for compiled commands."""
-        return self.instrument
+        return ScpiChannel(self.instrument)
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one line, and the query that its errors are drained with."""
@@ -174,7 +175,7 @@ class ScpiLink:
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """Send a setting and drain the error queue; an error there means refused. See `Link.write`."""
-        await carry_out(self.instrument, await self.commands(control, value, word))
+        await carry_out(self.channel, await self.commands(control, value, word))
 
     def reading(self, point: SignalPoint) -> Read:
         """How one signal is read on its own, before scaling."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.device import modbus_types
+from harness.device.modbus import types as modbus_types
 from harness.device.points import SignalPoint, modbus_address
 from harness.device.scaling import Floats
 from harness.schema.profile import ModbusProfile, ModbusSignal

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.device.device import Device
-from harness.device.measuring import NO_MEASUREMENT, NO_MEASUREMENT_HINT, can_measure, is_measurement
+from harness.device.evidence import NO_MEASUREMENT, NO_MEASUREMENT_HINT, can_measure, is_measurement
 from harness.device.points import SignalPoint
 from harness.device.scaling import Scaling
-from harness.device.scpi_link import ScpiLink
+from harness.device.scpi.link import ScpiLink
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusSignal, ScpiProfile

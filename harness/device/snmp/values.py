@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.device.snmp.channel import cut
 from harness.device.texts import printable
-from harness.device.wire import cut, number_of
+from harness.device.wire import number_of
 from harness.quantity import Quality
 from harness.schema.profile import SnmpSignal
 from harness.transport.snmp import Kind, VarBind

@@ -9,13 +9,14 @@ from dataclasses import asdict
 
 import numpy as np
 
-from harness.device import modbus_types
 from harness.device.link import Reply, raw_value
-from harness.device.modbus_plan import FUNCTION, Decoder, Span, coalesce
-from harness.device.modbus_refusals import Refusals
+from harness.device.modbus import types as modbus_types
+from harness.device.modbus.channel import ModbusChannel
+from harness.device.modbus.plan import FUNCTION, Decoder, Span, coalesce
+from harness.device.modbus.refusals import Refusals
 from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
 from harness.device.texts import printable
-from harness.device.wire import Command, ModbusUnit, Read, carry_out
+from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError, UnreachableError
 from harness.quantity import Quality
 from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
@@ -168,9 +169,9 @@ class ModbusLink:
         return ModbusReadPlan(self, points)
 
     @property
-    def channel(self) -> ModbusUnit:
+    def channel(self) -> ModbusChannel:
         """The client and the unit, for compiled commands."""
-        return self.client, self.unit
+        return ModbusChannel(self.client, self.unit)
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: a register, several, a bit of one, or a coil, with what unlocks it."""
@@ -226,7 +227,7 @@ class ModbusLink:
 
     async def write(self, control: ControlPoint, value: float, word: str) -> None:
         """Write a control; see `Link.write`."""
-        await carry_out((self.client, self.unit), await self.commands(control, value, word))
+        await carry_out(self.channel, await self.commands(control, value, word))
 
     def reading(self, point: SignalPoint) -> Read:
         """How one signal is read on its own, before scaling."""

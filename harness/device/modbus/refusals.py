@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from harness.device.modbus_plan import Span
+from harness.device.modbus.plan import Span
 from harness.transport.again import NEVER_READ_S, Again
 
 _Key = tuple[int, int, int]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NoReturn
 
-from harness.device import redfish_values
 from harness.device.link import Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
+from harness.device.redfish import values as redfish_values
+from harness.device.redfish.channel import RedfishChannel
 from harness.device.wire import Command, Read
 from harness.errors import DeviceError, RefusedError
 from harness.quantity import Quality
@@ -247,9 +248,9 @@ class RedfishLink:
         self._refuse(control)
 
     @property
-    def channel(self) -> RedfishClient:
+    def channel(self) -> RedfishChannel:
         """The client, for compiled reads."""
-        return self.client
+        return RedfishChannel(self.client)
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:  # noqa: ARG002
         """Refused: Redfish is read only."""
