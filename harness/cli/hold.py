@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 from harness.device.device import Device
 from harness.errors import HarnessError
 from harness.project.model import StationProject

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 from harness.errors import ConfigError
 from harness.plugins import by_name, clash, installed, unusable
 from harness.utf8 import utf8

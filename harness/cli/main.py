@@ -19,27 +19,30 @@ from harness.cli.leaving import guard, leave
 from harness.transport.openfiles import raise_limit
 
 COMMANDS = {
-    "run": ("harness.cli.running:run", "Carry out a plan on a rack and say PASS or FAIL."),
-    "check": ("harness.cli.checking:check", "Check plans, stations, profiles and limit sets; nothing is contacted."),
-    "plan": ("harness.cli.plans:plan", "List, show and copy installed plans."),
-    "sim": ("harness.cli.simulating:sim", "Serve the simulated devices of a station."),
-    "probe": ("harness.cli.probing:probe", "Who answers at a station? Read-only."),
-    "watch": ("harness.cli.watching:watch", "Live table of a station's signals. Read-only."),
-    "read": ("harness.cli.commanding:read", "Read one signal (or a bank of them) now."),
-    "set": ("harness.cli.commanding:set_", "Set one control (or a bank of them), confirmed by read-back."),
-    "safe": ("harness.cli.safe:safe", "Bring a station to its safe state, confirmed."),
+    "run": ("harness.cli.commands.run:run", "Carry out a plan on a rack and say PASS or FAIL."),
+    "check": (
+        "harness.cli.commands.check:check",
+        "Check plans, stations, profiles and limit sets; nothing is contacted.",
+    ),
+    "plan": ("harness.cli.commands.plan:plan", "List, show and copy installed plans."),
+    "sim": ("harness.cli.commands.sim:sim", "Serve the simulated devices of a station."),
+    "probe": ("harness.cli.commands.probe:probe", "Who answers at a station? Read-only."),
+    "watch": ("harness.cli.commands.watch:watch", "Live table of a station's signals. Read-only."),
+    "read": ("harness.cli.commands.read_set:read", "Read one signal (or a bank of them) now."),
+    "set": ("harness.cli.commands.read_set:set_", "Set one control (or a bank of them), confirmed by read-back."),
+    "safe": ("harness.cli.commands.safe:safe", "Bring a station to its safe state, confirmed."),
     "supervise": (
-        "harness.cli.supervising:supervise",
+        "harness.cli.commands.supervise:supervise",
         "Make safe what dead runs left armed (a service).",
     ),
-    "ctl": ("harness.cli.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
-    "runs": ("harness.cli.records:runs", "List the runs in the data folder."),
-    "report": ("harness.cli.records:report", "Show the record of a run."),
-    "verify": ("harness.cli.records:verify", "Is a record what was sealed, and does its verdict follow?"),
-    "push": ("harness.cli.records:push", "Send the database what it missed of a run."),
-    "schema": ("harness.cli.schemas:schema", "Print the JSON Schema of a kind of file."),
-    "profile": ("harness.cli.profiles:profile", "List, show and check device profiles."),
-    "doctor": ("harness.cli.doctoring:doctor", "Is this machine fit to run the harness?"),
+    "ctl": ("harness.cli.commands.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
+    "runs": ("harness.cli.commands.records:runs", "List the runs in the data folder."),
+    "report": ("harness.cli.commands.records:report", "Show the record of a run."),
+    "verify": ("harness.cli.commands.records:verify", "Is a record what was sealed, and does its verdict follow?"),
+    "push": ("harness.cli.commands.records:push", "Send the database what it missed of a run."),
+    "schema": ("harness.cli.commands.schema:schema", "Print the JSON Schema of a kind of file."),
+    "profile": ("harness.cli.commands.profile:profile", "List, show and check device profiles."),
+    "doctor": ("harness.cli.commands.doctor:doctor", "Is this machine fit to run the harness?"),
 }
 """Command -> (where it lives, its help). The help stands here so that `--help` imports no command."""
 
@@ -140,7 +143,7 @@ def _explain(error: BaseException) -> int:
     for line in str(error).splitlines() or [type(error).__name__]:
         _say(line)
     if isinstance(error, SafetyError):
-        from harness.cli.banner import LOOK
+        from harness.cli.ui.banner import LOOK
 
         _say(f"do      {LOOK}")
     codes: tuple[tuple[type[HarnessError], int], ...] = ((ConfigError, 2), (SafetyError, 5), (RunError, 6))

@@ -92,7 +92,7 @@ def run_session(work: Callable[[], Awaitable[int]], goes_on: str = "") -> int:
 
     With `goes_on`, signals only say that text: what must not end half-way is carried to its end.
     """
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     async def main() -> int:
         loop = asyncio.get_running_loop()

@@ -36,7 +36,7 @@ Work = Callable[[], Any]
 
 def preload() -> None:
     """Import what commands and runs need, once: who is forked later does not import it again."""
-    for module in pkgutil.iter_modules(harness.cli.__path__, "harness.cli."):
+    for module in pkgutil.walk_packages(harness.cli.__path__, "harness.cli."):
         importlib.import_module(module.name)
     for name in ("harness.safety.lock", "harness.engine.run", "drivers", sim.__name__):
         importlib.import_module(name)

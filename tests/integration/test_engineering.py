@@ -11,7 +11,7 @@ import pytest
 from cli_tools import harness
 from plan_runs import PLANS, STATION, run_plan
 
-from harness.cli.verdictblock import plain_block, result_json
+from harness.cli.ui.verdict_block import plain_block, result_json
 from harness.engine.control import status
 from harness.limits.verdict import Verdict
 from harness.project.plan import load_project

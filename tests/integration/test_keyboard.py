@@ -152,7 +152,7 @@ def test_without_a_keyboard_there_are_no_keys(plan: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("end", ["raise RuntimeError('gone wrong')", "sys.exit(3)", "os.kill(os.getpid(), 2)"])
 def test_a_crash_gives_the_terminal_back(end: str, tmp_path: Path) -> None:
     code = (
-        "import os, sys; from harness.cli.keyboard import Terminal; t = Terminal(); assert t.take();"
+        "import os, sys; from harness.cli.ui.keyboard import Terminal; t = Terminal(); assert t.take();"
         f"print('taken', flush=True); os.read(0, 1); {end}"
     )
     terminal = Terminal(data=tmp_path, command=[sys.executable, "-c", code])

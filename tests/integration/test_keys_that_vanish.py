@@ -20,9 +20,9 @@ _FRAME = "x" * 3000
 _HEARD = """
 import asyncio, contextlib, signal, sys
 from types import SimpleNamespace
-from harness.cli.asking import Asker
-from harness.cli.keyboard import Keyboard
-from harness.cli.terminal import Output
+from harness.cli.ui.prompts import Asker
+from harness.cli.ui.keyboard import Keyboard
+from harness.cli.ui.terminal import Output
 from harness.clock import run
 
 async def main(asks):

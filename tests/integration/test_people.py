@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from harness.cli.verdictblock import plain_block
+from harness.cli.ui.verdict_block import plain_block
 from harness.clock import run
 from harness.engine.control import obey
 from harness.limits.verdict import Verdict

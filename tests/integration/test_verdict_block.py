@@ -10,10 +10,10 @@ from cli_tools import harness, simulation
 from pty_tools import Terminal
 from rich.console import Console
 
-from harness.cli.banner import LOOK, say_not_safe
-from harness.cli.colours import BLUE, OF_VERDICT, RED
-from harness.cli.letters import big
-from harness.cli.verdictblock import plain_block, print_block
+from harness.cli.ui.banner import LOOK, say_not_safe
+from harness.cli.ui.big_letters import big
+from harness.cli.ui.colours import BLUE, OF_VERDICT, RED
+from harness.cli.ui.verdict_block import plain_block, print_block
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
 from harness.record.result import Header, Result, SafeState, Telemetry

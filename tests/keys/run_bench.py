@@ -28,8 +28,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli.liveview import LiveView
-from harness.cli.terminal import Output
+from harness.cli.ui.live_view import LiveView
+from harness.cli.ui.terminal import Output
 from harness.clock import Clock, run
 from harness.engine.control import obey
 from harness.engine.options import RunOptions, RunOutcome

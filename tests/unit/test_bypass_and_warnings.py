@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from plan_runs import STATION, run_plan, write_plan
 
-from harness.cli.checking import check
+from harness.cli.commands.check import check
 from harness.limits.verdict import Verdict
 from harness.project.hazards import only_instrument
 from harness.project.plan import load_project

@@ -6,7 +6,7 @@ import json
 
 from click.testing import CliRunner
 
-from harness.cli.profiles import profile
+from harness.cli.commands.profile import profile
 from harness.device.registry import load_profile
 
 MAP = {

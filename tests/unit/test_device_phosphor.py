@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.profiles import profile as command
+from harness.cli.commands.profile import profile as command
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.register_maps.phosphor import import_phosphor

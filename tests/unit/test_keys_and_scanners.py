@@ -11,8 +11,8 @@ import tty
 
 import pytest
 
-from harness.cli import keyboard
-from harness.cli.keyboard import KEYS, QUIET_S, Keyboard
+from harness.cli.ui import keyboard
+from harness.cli.ui.keyboard import KEYS, QUIET_S, Keyboard
 from harness.clock import run
 
 SCANS = ("rack-aa01", "RACK-AA01", "SN-PASS100", "SS", "RR", "aa", "ppccssrraa", "ca\r", "P\r\n", "\x1b[Aa", "a a")

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 from plan_runs import run_plan
 
-from harness.cli.liveview import _between
-from harness.cli.verdictblock import plain_block
+from harness.cli.ui.live_view import _between
+from harness.cli.ui.verdict_block import plain_block
 from harness.project.step import known_steps
 from harness.record.report import render_text
 

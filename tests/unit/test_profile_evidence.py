@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from plan_runs import PLANS, run_plan
 
-from harness.cli.profiles import profile as command
+from harness.cli.commands.profile import profile as command
 from harness.device.registry import load_profile
 from harness.record.report import render_text
 from harness.schema.problems import ProblemsError

@@ -319,8 +319,8 @@ def test_the_data_folder_is_explicit_or_environment_or_the_platforms(tmp_path, m
 def test_a_full_disk_keeps_nobody_from_reading_records_or_reaching_a_run(tmp_path, monkeypatch):
     from click.testing import CliRunner
 
-    from harness.cli.ctl import ctl
-    from harness.cli.records import runs
+    from harness.cli.commands.ctl import ctl
+    from harness.cli.commands.records import runs
     from harness.errors import ConfigError, RunError
 
     class Full:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from harness.cli.checking import check
-from harness.cli.profiles import profile as profile_command
+from harness.cli.commands.check import check
+from harness.cli.commands.profile import profile as profile_command
 from harness.cli.simulator import binding_problems, start_simulation
 from harness.clock import run
 from harness.device.registry import known_profiles, load_profile

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from plan_runs import run_plan, write_plan
 
-from harness.cli.verdictblock import plain_block
+from harness.cli.ui.verdict_block import plain_block
 from harness.device.setting import Setting
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict

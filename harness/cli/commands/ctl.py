@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.inputs import data_option, records_folder
-from harness.cli.spoken import aside
-from harness.cli.terminal import say
+from harness.cli.ui.aside import aside
+from harness.cli.ui.terminal import say
 
 if TYPE_CHECKING:
     from harness.safety.lock import Holder

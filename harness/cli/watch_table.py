@@ -9,9 +9,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.colours import ORANGE, VERMILLION
 from harness.cli.session import Session
-from harness.cli.terminal import Output
+from harness.cli.ui.colours import ORANGE, VERMILLION
+from harness.cli.ui.terminal import Output
 from harness.clock import iso
 from harness.device.signal_store import SignalStore
 from harness.quantity import Quality

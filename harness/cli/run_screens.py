@@ -11,13 +11,13 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli.asking import Asker
 from harness.cli.database import influx_settings, push_now
-from harness.cli.liveview import LiveView
+from harness.cli.signals import Stopper
 from harness.cli.simulator import simulated
-from harness.cli.stopping import Stopper
-from harness.cli.terminal import Output, can_ask
-from harness.cli.verdictblock import plain_block, print_block, result_json
+from harness.cli.ui.live_view import LiveView
+from harness.cli.ui.prompts import Asker
+from harness.cli.ui.terminal import Output, can_ask
+from harness.cli.ui.verdict_block import plain_block, print_block, result_json
 from harness.clock import Clock, iso
 from harness.clock import run as run_loop
 from harness.engine.copying import push_command

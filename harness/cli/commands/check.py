@@ -15,7 +15,7 @@ from harness.cli.inputs import (
     station_option,
     tell_broken,
 )
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 from harness.errors import ConfigError, HarnessError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 
     A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
     """
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.schema.problems import Problem, Problems, ProblemsError
 
     found = Problems()
@@ -64,8 +64,8 @@ def _unused(project: Project) -> list[str]:
 
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
-    from harness.cli.contents import of_limits, of_plan, of_station
     from harness.cli.simulator import binding_problems, refuse, station_problems
+    from harness.cli.ui.contents import of_limits, of_plan, of_station
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
 

@@ -23,7 +23,7 @@ def plan() -> None:
 @plan.command("list")
 def list_() -> int:
     """Every installed plan, with how many steps it has and how long it takes at least, and every installed station."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     widest = max(map(len, [*known_plans(), *known_stations()]), default=0)
     for name, about in _plans():
@@ -38,7 +38,7 @@ def list_() -> int:
 @click.argument("name")
 def show(name: str) -> int:
     """The file of the plan (or station) NAME, as it is installed."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     say(_read(_file(name)).decode("utf-8", "backslashreplace").rstrip("\n"))
     return 0
@@ -49,7 +49,7 @@ def show(name: str) -> int:
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
 def copy(name: str, folder: str) -> int:
     """Copy the plan (or station) NAME and its limit sets into FOLDER, to be changed there. Overwrites nothing."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     source, target = _file(name), Path(folder)
     parts = [Path(source.name), *(Path(each) for each in _limit_files(source))]
@@ -127,7 +127,7 @@ def _project(path: Path, on: StationProject | None) -> Project | None:
 
 
 def _measure(project: Project) -> str:
-    from harness.cli.forecast import clock_text
+    from harness.cli.ui.time_left import clock_text
     from harness.engine.forecast import planned_total
 
     return f"{len(project.steps)} steps, {clock_text(planned_total(project))} at least"

@@ -12,7 +12,7 @@ import click
 @click.argument("kind", type=click.Choice(["plan", "station", "profile", "limits", "result"]))
 def schema(kind: str) -> int:
     """Print the JSON Schema (2020-12) of a KIND of file; the plan's holds every installed step."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **make_schema(kind)}
     say(json.dumps(document, indent=1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.inputs import find_station, need_simulate, simulation_options, station_option
-from harness.cli.spoken import SpokenNotes, aside
+from harness.cli.ui.aside import SpokenNotes, aside
 from harness.errors import ConfigError
 from harness.project.model import StationProject
 
@@ -27,7 +27,7 @@ def read(signal: str, station: str | None, simulate: bool, faults: tuple[str, ..
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.project.station import load_station
 
     on = load_station(path)
@@ -76,7 +76,7 @@ def set_(
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.device.actuate import actuate
     from harness.device.setting import resolve_setting
     from harness.project.station import load_station
@@ -170,7 +170,7 @@ def _tell(keys: list[Key], text: str) -> None:
 
 
 def _ask(what: str) -> None:
-    from harness.cli.terminal import can_ask
+    from harness.cli.ui.terminal import can_ask
 
     if not can_ask():
         raise ConfigError(f"{what} is dangerous, and there is no terminal to ask at", hint="add --yes if it is meant")

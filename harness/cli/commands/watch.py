@@ -56,8 +56,8 @@ async def _watch(session: Session, chosen: list[str], seconds: float | None) -> 
     import asyncio
     import sys
 
-    from harness.cli.screen import LineTable, ScreenTable
-    from harness.cli.terminal import Output
+    from harness.cli.ui.terminal import Output
+    from harness.cli.watch_table import LineTable, ScreenTable
     from harness.device.poller import Poller
     from harness.device.signal_store import SignalStore
 
@@ -70,7 +70,7 @@ async def _watch(session: Session, chosen: list[str], seconds: float | None) -> 
         if all(session.on.catalog.owner[signal] in session.devices for signal in each.inputs.values())
     }
     if not devices:
-        from harness.cli.terminal import say
+        from harness.cli.ui.terminal import say
 
         for name, error in session.failures.items():
             say(f"{name} at {session.addresses[name]}: {error}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli.inputs import data_option, find_station, station_option
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 from harness.utf8 import utf8
 
 
@@ -19,7 +19,7 @@ from harness.utf8 import utf8
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) -> int:
     """List the runs in the data folder, oldest first."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.record.index import list_runs
 
     found = [each for each in list_runs(_folder(data)) if serial is None or each.serial == serial]
@@ -62,7 +62,7 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
 @data_option
 def report(run: str, data: str | None) -> int:
     """Show the record of RUN: an id, a part of one, `last`, or a folder."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.record.index import find_run
     from harness.record.report import render_text
 
@@ -75,7 +75,7 @@ def report(run: str, data: str | None) -> int:
 @data_option
 def verify(run: str, data: str | None) -> int:
     """Check that RUN is what was sealed and that its verdict follows from its measurements; exit 1 when not."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.record.index import find_run
     from harness.record.verification import verify as verify_record
 
@@ -102,7 +102,7 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
     nothing up: they are counted, and kept beside the record.
     """
     from harness.cli.database import influx_settings, push_now
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.errors import ConfigError
     from harness.project.station import load_station
     from harness.record.index import find_run

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from harness.cli.colours import ORANGE, YELLOW
-from harness.cli.forecast import clock_text
-from harness.cli.keyboard import KEYS
+from harness.cli.ui.colours import ORANGE, YELLOW
+from harness.cli.ui.keyboard import KEYS
+from harness.cli.ui.time_left import clock_text
 from harness.engine.state import RunState
 
 _PAUSED = f"bold black on {YELLOW}"

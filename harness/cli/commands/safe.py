@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
-from harness.cli.spoken import SpokenNotes, aside
+from harness.cli.ui.aside import SpokenNotes, aside
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     """
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
-    from harness.cli.banner import say_not_safe
     from harness.cli.hold import Hold
     from harness.cli.session import opened, run_session
-    from harness.cli.terminal import say
+    from harness.cli.ui.banner import say_not_safe
+    from harness.cli.ui.terminal import say
     from harness.project.catalog import did_you_mean
     from harness.safety.actions import Sequences
     from harness.safety.compile import compile_plan

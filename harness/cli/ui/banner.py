@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.colours import NOT_SAFE, RED
-from harness.cli.letters import big
-from harness.cli.terminal import is_terminal, say
+from harness.cli.ui.big_letters import big
+from harness.cli.ui.colours import NOT_SAFE, RED
+from harness.cli.ui.terminal import is_terminal, say
 from harness.schema.problems import one_line
 
 LOOK = (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.spoken import aside
-from harness.cli.trying import try_
+from harness.cli.commands.profile_try import try_
+from harness.cli.ui.aside import aside
 
 MOST_OF_A_MAP = 16 * 1024 * 1024
 """Longest register map that is read, bytes."""
@@ -30,7 +30,7 @@ profile.add_command(try_)
 @profile.command("list")
 def list_() -> int:
     """Every installed profile, and what outside of this project has judged it."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.device.registry import known_profiles, load_profile
     from harness.schema.problems import ProblemsError
 
@@ -59,7 +59,7 @@ def _judged(found: Profile) -> str:
 @click.argument("name")
 def show(name: str) -> int:
     """Signals and controls of the profile NAME (or of a file)."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.device.points import expand
     from harness.device.registry import find_profile, load_profile, no_profile
     from harness.errors import ConfigError
@@ -123,8 +123,8 @@ def _control(control: ControlPoint) -> str:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write; default NAME.yaml.")
 def new(name: str, protocol: str, output: str | None) -> int:
     """Write the commented beginning of a profile, right as it is; a file that exists is left alone."""
-    from harness.cli.skeleton import skeleton
-    from harness.cli.terminal import say
+    from harness.cli.profile_template import skeleton
+    from harness.cli.ui.terminal import say
     from harness.device.registry import load_profile
     from harness.errors import ConfigError
 
@@ -147,7 +147,7 @@ def new(name: str, protocol: str, output: str | None) -> int:
 def check_(files: tuple[str, ...]) -> int:
     """Check profile FILES; every mistake at once."""
     from harness.cli.simulator import binding_problems
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.device.registry import load_profile
     from harness.schema.canonical import missing_names
     from harness.schema.problems import Problems
@@ -175,7 +175,7 @@ def check_(files: tuple[str, ...]) -> int:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Write the profile here instead of printing it.")
 def import_(form: str, file: str, class_: str, output: str | None) -> int:
     """Turn the register map FILE of another tool into a profile; what a profile cannot say is listed."""
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.device.register_maps.phosphor import import_phosphor
     from harness.device.register_maps.rackmon import import_rackmon
     from harness.device.registry import load_profile

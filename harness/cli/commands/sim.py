@@ -48,7 +48,7 @@ async def _serve(
 
     from harness.cli.simulator import start_simulation
     from harness.cli.stationfile import write_copy
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -20,7 +20,7 @@ from harness.cli.inputs import (
     station_option,
     tell_broken,
 )
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(
     unit = serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json)
     check_operator(operator)
 
-    from harness.cli.conducting import Wanted, conduct
+    from harness.cli.run_screens import Wanted, conduct
     from harness.project.plan import load_project
     from harness.project.station import load_station
 
@@ -128,7 +128,7 @@ def _find_interrupted(data: Path, wanted: str | None) -> RunSummary | None:
 def _ask_serial(*, simulate: bool, as_json: bool) -> str:
     if simulate:
         return SIMULATED_SERIAL
-    from harness.cli.terminal import can_ask
+    from harness.cli.ui.terminal import can_ask
 
     if as_json or not can_ask():
         raise ConfigError("no serial number, and no terminal to ask for it", hint="give it with --serial SN")

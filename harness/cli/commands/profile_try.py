@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.spoken import aside
+from harness.cli.ui.aside import aside
 
 if TYPE_CHECKING:
     from harness.schema.profile import Profile
@@ -31,7 +31,7 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
     when another model does, or when not one measurement of the profile is there.
     """
     from harness.cli.session import run_session
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
     from harness.clock import Clock
     from harness.device.address import parse_address
     from harness.device.build import DeviceBuilder

@@ -17,11 +17,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.colours import GREEN, ORANGE, SKY, SYMBOL, VERMILLION, YELLOW
-from harness.cli.forecast import clock_text, remaining
-from harness.cli.keyboard import Keyboard
-from harness.cli.keyline import key_line
-from harness.cli.terminal import Output
+from harness.cli.ui.colours import GREEN, ORANGE, SKY, SYMBOL, VERMILLION, YELLOW
+from harness.cli.ui.key_hints import key_line
+from harness.cli.ui.keyboard import Keyboard
+from harness.cli.ui.terminal import Output
+from harness.cli.ui.time_left import clock_text, remaining
 from harness.clock import iso
 from harness.engine.state import RunState
 from harness.limits.check import Check, compile_check

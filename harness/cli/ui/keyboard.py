@@ -18,7 +18,7 @@ import termios
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.cli.terminal import can_ask, open_keys, typed
+from harness.cli.ui.terminal import can_ask, open_keys, typed
 from harness.clock import HarnessLoop
 from harness.engine.control import obey
 from harness.engine.state import RunState

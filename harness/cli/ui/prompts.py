@@ -9,7 +9,7 @@ import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from harness.cli.terminal import open_keys, typed
+from harness.cli.ui.terminal import open_keys, typed
 from harness.clock import HarnessLoop
 from harness.schema.problems import one_line
 

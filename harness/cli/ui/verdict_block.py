@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.banner import LOOK, NOT_SAFE_STYLE, NOT_SAFE_SYMBOL, band, banner, wrapped
-from harness.cli.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, SYMBOL, TO_DO
-from harness.cli.liveview import number
+from harness.cli.ui.banner import LOOK, NOT_SAFE_STYLE, NOT_SAFE_SYMBOL, band, banner, wrapped
+from harness.cli.ui.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, SYMBOL, TO_DO
+from harness.cli.ui.live_view import number
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest, notes_of, told_of

@@ -23,7 +23,7 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.session import opened, run_session
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     async def work() -> int:
         async with opened(path, simulate=simulate, seed=seed, faults=faults) as session:
@@ -77,7 +77,7 @@ def _banks(device: Device) -> dict[str, int]:
 
 
 def _show(station: str, rows: list[dict[str, Any]]) -> None:
-    from harness.cli.terminal import say
+    from harness.cli.ui.terminal import say
 
     down = sum(1 for row in rows if not row["ok"])
     say(f"{station}: {len(rows)} devices, {f'{down} cannot be used' if down else 'all answer'}")

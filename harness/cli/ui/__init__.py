@@ -1,0 +1,1 @@
+"""What people see and type: the live view, prompts, the verdict, keys."""
