@@ -20,7 +20,7 @@ from harness.cli.ui.terminal import Output, can_ask
 from harness.cli.ui.verdict_block import plain_block, print_block, result_json
 from harness.clock import Clock, iso
 from harness.clock import run as run_loop
-from harness.engine.copying import push_command
+from harness.engine.database_copy import push_command
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
@@ -33,7 +33,7 @@ PUSH_S = 60.0
 
 
 @dataclass(slots=True)
-class Wanted:
+class RunRequest:
     """What the command line asks for, checked."""
 
     project: Project
@@ -49,7 +49,7 @@ class Wanted:
     hold_on_fail: bool = False
 
 
-def conduct(wanted: Wanted) -> int:
+def conduct(wanted: RunRequest) -> int:
     """Carry a run out and show it; returns the exit code."""
     with Output(sys.stdout) as output:
         screen = _screen(wanted, output)
@@ -64,7 +64,7 @@ def conduct(wanted: Wanted) -> int:
     return outcome.exit_code
 
 
-async def _run(wanted: Wanted, screen: Screen) -> RunOutcome:
+async def _run(wanted: RunRequest, screen: Screen) -> RunOutcome:
     stopper = Stopper(lambda text: screen.note("signal", text))
     on = wanted.project.on
     with stopper.listening():
@@ -104,7 +104,7 @@ async def _run(wanted: Wanted, screen: Screen) -> RunOutcome:
                 screen.stop()
 
 
-def _screen(wanted: Wanted, output: Output) -> Screen:
+def _screen(wanted: RunRequest, output: Output) -> Screen:
     if wanted.as_json:
         return JsonScreen(output)
     return LiveScreen(output) if output.isatty() else LineScreen(output)

@@ -43,7 +43,7 @@ def dead_man_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str
     problems: list[tuple[tuple[str | int, ...], str]] = []
     covered = targets(plan.controls, dead_man.covers) if dead_man.covers else []
     if dead_man.covers and not any(point.spec.energises for point in covered):
-        message = f"{dead_man.covers!r} is no control here that energises: what does the dead-man put off?"
+        message = f"{dead_man.covers!r} is no control here that energises: what does the dead-man switch off?"
         problems.append((("dead_man", "covers"), message))
     for part in ("arm", "feed", "disarm"):
         for index, write in enumerate(getattr(dead_man, part)):
@@ -64,7 +64,7 @@ def dead_man_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str
 
 
 class DeadMan:
-    """The dead-man of one open device. `held`: the covered switches that it may put off, by name."""
+    """The dead-man of one open device. `held`: the covered switches that it may switch off, by name."""
 
     def __init__(self, device: Device, spec: Spec, within: float, held: Collection[str], clock: Clock) -> None:
         self.device = device

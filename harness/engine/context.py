@@ -17,7 +17,7 @@ from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.device.signal_store import SignalStore
 from harness.engine.border import ours
 from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
-from harness.engine.pausing import Gate
+from harness.engine.pausing import PauseGate
 from harness.engine.view import DeviceView
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.limits.check import Check
@@ -39,7 +39,7 @@ Prompter = Callable[[str, Sequence[str]], Awaitable[str]]
 
 
 @dataclass(slots=True)
-class Bench:
+class RunContext:
     """What a run has at hand while it goes: made by the runner, seen by steps through their context."""
 
     project: Project
@@ -51,7 +51,7 @@ class Bench:
     energising_allowed: bool = True
     unproved: str = ""
     """A step that the run went past without its PASS: nothing is energised after it."""
-    gate: Gate | None = None
+    gate: PauseGate | None = None
     step_clock: Clock | None = None
     undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
     """(device, control) -> how it was before this run first touched it; energised things go off."""
@@ -117,8 +117,8 @@ class Interruption:
 class StepContext:
     """The bench as one step sees it."""
 
-    def __init__(self, bench: Bench, title: str, attempt: int = 1) -> None:
-        self._at: Bench | None = bench
+    def __init__(self, bench: RunContext, title: str, attempt: int = 1) -> None:
+        self._at: RunContext | None = bench
         self.title = title
         self.attempt = attempt
         self.clock = bench.step_clock or bench.clock
@@ -131,7 +131,7 @@ class StepContext:
         self._checkpoint_at = -math.inf
 
     @property
-    def _bench(self) -> Bench:
+    def _bench(self) -> RunContext:
         if self._at is None:
             raise SafetyError(f"step {self.title!r} is over: what it left running can do nothing more")
         return self._at
@@ -345,12 +345,12 @@ class StepContext:
         self.measurements.append(measurement)
         shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
         text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
-        self._bench.log.tell("measurement", text, **measurement_event(self.title, self.attempt, measurement))
+        self._bench.log.event("measurement", text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""
-        self._bench.log.tell("note", text, step=self.title, **data)
+        self._bench.log.event("note", text, step=self.title, **data)
 
     @property
     def coverage_needed(self) -> float:
@@ -366,5 +366,5 @@ class StepContext:
             )
         with ours():
             answer = await self._bench.prompter(question, answers)
-        self._bench.log.tell("answer", f"{question} -> {answer}", step=self.title, question=question, answer=answer)
+        self._bench.log.event("answer", f"{question} -> {answer}", step=self.title, question=question, answer=answer)
         return answer

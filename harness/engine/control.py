@@ -30,12 +30,14 @@ def obey(state: RunState, command: Mapping[str, Any], who: str) -> dict[str, Any
     try:
         said = _obey(state, do, name, who)
     except RunError as error:
-        state.log.tell("operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False)
+        state.log.event(
+            "operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False
+        )
         return {"ok": False, "said": str(error), "status": status(state)}
     if do == "note":
         return {"ok": True, "said": said, "status": status(state)}  # the desk has told it
     about = f" {name}" if name else ""
-    state.log.tell("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
+    state.log.event("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
     return {"ok": True, "said": said, "status": status(state)}
 
 

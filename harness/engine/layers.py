@@ -16,7 +16,7 @@ from harness.device.dead_man import DeadMan
 from harness.engine.state import RunState
 from harness.errors import ConfigError, HarnessError
 from harness.limits.verdict import Verdict
-from harness.project.checks.dead_men import put_off_first
+from harness.project.checks.dead_men import switched_off_first
 from harness.project.model import Project
 from harness.safety import armed
 from harness.safety.precedence import Stop
@@ -59,7 +59,7 @@ class Layers:
             return True
         for path, problem in list(armed.armed_on(charge.armed, charge.keys)):
             if problem:
-                self._run.log.tell("layers", f"{path.name} may be armed on this bay, and {problem}")
+                self._run.log.event("layers", f"{path.name} may be armed on this bay, and {problem}")
                 continue
             if not await self._rescue(path):
                 return False
@@ -68,11 +68,11 @@ class Layers:
     async def _rescue(self, path: Path) -> bool:
         run = self._run
         name = path.stem
-        run.log.tell("found", f"{name} died on this bay and left it armed: it is made safe first")
+        run.log.event("found", f"{name} died on this bay and left it armed: it is made safe first")
         missing, switches = await _rescued(path)
         cause = f"{name} died on this bay"
         if not missing:
-            run.log.tell("found", f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})")
+            run.log.event("found", f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})")
             return True
         run.found.safe = SafeReport("default", cause, [ActionReport(text, False) for text in missing])
         reason = f"{cause}, and what it left on is NOT CONFIRMED off: {'; '.join(missing)}"
@@ -87,7 +87,7 @@ class Layers:
             if spec is None or entry.dead_man is None:
                 continue
             device = run.devices[name]
-            held = put_off_first(run.project.on.station, run.project.catalog, name)
+            held = switched_off_first(run.project.on.station, run.project.catalog, name)
             dead_man = DeadMan(device, spec, entry.dead_man, held, run.clock)
             await dead_man.arm()
             device.dead_man = self._dead_men[name] = dead_man
@@ -112,7 +112,7 @@ class Layers:
             else "no busbar is named (de_energised): switches that read off are taken for a dead rack"
         )
         parts = [guardian, *([third] if third else []), *(men or ["no device needs a dead-man"]), dead]
-        run.log.tell(
+        run.log.event(
             "layers",
             "; ".join(parts),
             guardian=run.guard is not None,
@@ -150,16 +150,16 @@ class Layers:
         if run.guard is not None and is_safe:
             await asyncio.to_thread(run.guard.disarm)
         elif run.guard is not None and run.guard.armed_file is not None:
-            run.log.tell("layers", f"{run.guard.armed_file} stays: the safe state is not confirmed")
+            run.log.event("layers", f"{run.guard.armed_file} stays: the safe state is not confirmed")
         for name, dead_man in self._dead_men.items():
             if not is_safe:
-                run.log.tell("layers", f"the dead-man of {name} stays armed: the safe state is not confirmed")
+                run.log.event("layers", f"the dead-man of {name} stays armed: the safe state is not confirmed")
                 continue
             try:
                 async with run.clock.timeout(5.0):
                     await dead_man.disarm()
             except (HarnessError, TimeoutError) as error:
-                run.log.tell("layers", f"the dead-man of {name} could not be let go of: {error or 'no answer'}")
+                run.log.event("layers", f"the dead-man of {name} could not be let go of: {error or 'no answer'}")
 
 
 async def _rescued(path: Path) -> tuple[list[str], list[str]]:

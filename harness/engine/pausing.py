@@ -17,7 +17,7 @@ _LEAST_S = 1e-6
 """A timer may come early by the resolution of the loop's clock; what is left then is waited for by at least this."""
 
 
-class Gate:
+class PauseGate:
     """Whether steps may go on, and how long they have been held so far."""
 
     def __init__(self, clock: Clock) -> None:
@@ -57,7 +57,7 @@ class Gate:
 class StepClock(Clock):
     """The clock that steps see: durations do not advance while the gate is closed; stamps do."""
 
-    def __init__(self, clock: Clock, gate: Gate) -> None:
+    def __init__(self, clock: Clock, gate: PauseGate) -> None:
         self._clock = clock
         self._gate = gate
         self.rate = clock.rate

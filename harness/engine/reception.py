@@ -115,7 +115,7 @@ class Reception:
         text = f"a run of {owner} goes on ({where}); only {may} may {do if do in COMMANDS else 'do that'}"
         if (peer.uid, do) not in self._turned_away and len(self._turned_away) < 64:
             self._turned_away.add((peer.uid, do))
-            state.log.tell("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)
+            state.log.event("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)
         return {"ok": False, "said": text, "status": status(state)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness import __version__
 from harness.clock import iso
 from harness.device.address import parse_address
-from harness.engine.copying import telemetry_of
+from harness.engine.database_copy import telemetry_of
 from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
 from harness.engine.state import RunState

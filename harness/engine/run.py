@@ -11,18 +11,18 @@ from pathlib import Path
 from harness import RELEASED
 from harness.clock import Clock, iso
 from harness.engine.border import Border
-from harness.engine.copying import watch_copy
+from harness.engine.database_copy import watch_copy
 from harness.engine.inputs import read_inputs
 from harness.engine.layers import third_layer
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.reception import Reception, twin_text
 from harness.engine.resume.gap import BOOT, boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
-from harness.engine.resume.replay import Past, read_past
+from harness.engine.resume.replay import InterruptedRun, read_past
 from harness.engine.runner import Runner
 from harness.engine.seal import Conducted, seal
 from harness.engine.state import RunState
-from harness.engine.trapping import serve_traps
+from harness.engine.traps import serve_traps
 from harness.faultpoint import fault_point
 from harness.project.model import Project
 from harness.record.aftermath import DIARY
@@ -32,7 +32,7 @@ from harness.record.index import interrupted_runs
 from harness.record.log import RunLog
 from harness.record.result import Header, in_words
 from harness.safety.bay import station_keys
-from harness.safety.guardian_client import BEAT_S, Charge
+from harness.safety.guardian_client import BEAT_S, GuardianConfig
 from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
@@ -118,7 +118,7 @@ async def _prepare(
     wall: int,
     lock: RackLock,
     reception: Reception,
-    past: Past | None,
+    past: InterruptedRun | None,
     third: tuple[Path | None, str, tuple[str, ...]],
 ) -> Conducted:
     """Open the record, and make the run that it is of. Nothing is contacted yet."""
@@ -138,7 +138,7 @@ async def _prepare(
     state.lock, state.open_doors = lock, reception.open
     state.unarmed = third[1]
     if not clock.is_virtual and options.network is None:
-        state.charge = Charge(
+        state.charge = GuardianConfig(
             station=project.on.station.station,
             run=folder.run,
             serial=options.serial,
@@ -160,26 +160,26 @@ async def _prepare(
     if past is not None:
         text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap} ago; the run goes on"
         past.damage += journal.damage
-        log.tell("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap.seconds, damage=past.damage)
-        log.tell("guardian", past.aftermath)
+        log.event("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap.seconds, damage=past.damage)
+        log.event("guardian", past.aftermath)
     if was_behind and not clock.is_virtual:
-        log.tell("clock", "the system's clock stands before the end of what was recorded; stamps go on behind it")
+        log.event("clock", "the system's clock stands before the end of what was recorded; stamps go on behind it")
     if not clock.is_virtual and iso(wall)[:10] < RELEASED:
-        log.tell("clock", f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
+        log.event("clock", f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
     if past is None and not options.is_simulated:
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
-                log.tell("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
+                log.event("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
     return Conducted(state, folder, header, started, began)
 
 
 def _announce(project: Project, serial: str, log: RunLog) -> None:
     """What runs, with what is not the plan's own and what that makes of it."""
-    log.tell("run", f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
+    log.event("run", f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
     for line in in_words(project.parameters, project.replaced):
-        log.tell("set", line)
+        log.event("set", line)
     for why in project.engineering:
-        log.tell("engineering", f"no certificate of {project.plan.plan}: {why}")
+        log.event("engineering", f"no certificate of {project.plan.plan}: {why}")
 
 
 async def _conduct(state: RunState, reception: Reception) -> None:

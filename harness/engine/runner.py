@@ -12,11 +12,11 @@
 from __future__ import annotations
 
 from harness.device.build import DeviceBuilder
-from harness.engine.ending import Ending
 from harness.engine.layers import Layers
+from harness.engine.shutdown import Shutdown
 from harness.engine.start import Start
 from harness.engine.state import RunState
-from harness.engine.stepping import Stepping
+from harness.engine.step_runner import StepRunner
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
@@ -31,7 +31,7 @@ class Runner:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._layers = Layers(state)
-        self._stepping = Stepping(state)
+        self._stepping = StepRunner(state)
 
     async def conduct(self) -> None:
         """Carry the run out; what it found is in `found`. Raises nothing, whatever anybody's code does."""
@@ -54,7 +54,7 @@ class Runner:
         state = self._state
         for _ in range(_ENDS):
             try:
-                await Ending(state, self._layers, self._stepping).end()
+                await Shutdown(state, self._layers, self._stepping).end()
                 return
             except BaseException as error:
                 state.broken("the end of the run failed", error)

@@ -50,7 +50,7 @@ async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
     engineering = state.project.engineering
     word = shown_as(verdict, engineering)
     about = {"verdict": str(verdict), "word": word, "engineering": list(engineering), "reason": reason}
-    state.log.tell("verdict", f"{word}: {reason}", **about)
+    state.log.event("verdict", f"{word}: {reason}", **about)
     fault_point("verdict-told")
     try:
         await state.journal.commit()

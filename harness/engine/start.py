@@ -12,12 +12,12 @@ from harness.device.freeze import Freeze
 from harness.device.poller import Poller
 from harness.device.signal_store import SignalStore
 from harness.device.uncounted import uncounted_switches
-from harness.engine.context import Bench
-from harness.engine.forecast import record_size
+from harness.engine.context import RunContext
 from harness.engine.layers import Layers
 from harness.engine.needs import refuse_missing
+from harness.engine.record_size import record_size
 from harness.engine.resume.reconcile import reconcile
-from harness.engine.resume.replay import Past, key_of
+from harness.engine.resume.replay import InterruptedRun, key_of
 from harness.engine.state import RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
@@ -73,11 +73,11 @@ class Start:
         unjudged = {name: each.profile for name, each in profiles.items() if not each.is_judged}
         if unjudged:
             shown = ", ".join(f"{name} ({profile})" for name, profile in unjudged.items())
-            self._run.log.tell("unjudged", f"nothing outside has judged the profiles of {shown}", devices=unjudged)
+            self._run.log.event("unjudged", f"nothing outside has judged the profiles of {shown}", devices=unjudged)
 
     async def _open(self) -> bool:
         run = self._run
-        run.log.tell("note", f"opening {len(run.devices)} devices")
+        run.log.event("note", f"opening {len(run.devices)} devices")
         results = await asyncio.gather(*(self._open_one(device) for device in run.devices.values()))
         failures = {name: error for name, error in zip(run.devices, results, strict=True) if error is not None}
         if not await self._claim():
@@ -86,7 +86,7 @@ class Start:
             shown = {name: (run.address(name), error) for name, error in failures.items()}
             count = f"{len(failures)} of {len(run.devices)} devices"
             report = tree_report(f"{count} cannot be used; nothing was energised", shown)
-            run.log.tell("report", report)
+            run.log.event("report", report)
             run.halt(Stop(Verdict.ERROR, f"{count} cannot be used: {reasons(shown)}", to_do(shown)))
             return False
         pair = same_unit(run.devices)
@@ -121,7 +121,7 @@ class Start:
             return error
         run.project.catalog.expansions[device.name] = device.expansion
         identity = " ".join(text for text in device.identity.values() if text) or "no identity"
-        run.log.tell("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
+        run.log.event("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
         return None
 
     async def _get_guarded(self) -> bool:
@@ -135,10 +135,10 @@ class Start:
                 run.charge, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
             )
             fault_point("guarded")
-            run.log.tell("guardian", f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
+            run.log.event("guardian", f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
             for name, problem in run.guard.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
-                run.log.tell("guardian", text, device=name)
+                run.log.event("guardian", text, device=name)
         await self._layers.arm()
         self._layers.say()
         return True
@@ -154,7 +154,7 @@ class Start:
             profile = catalog.profiles.get(name)
             rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
             run.journal.declare(name, rows, profile.class_ if profile else "derived")
-        run.bench = Bench(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
+        run.bench = RunContext(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
         run.bench.gate = run.desk.gate
         run.bench.step_clock = run.desk.step_clock
         refuse_missing(run.project, store)
@@ -185,7 +185,7 @@ class Start:
         await self._prove_interlocks(store)
         await self._fresh_frames(store)
         names = run.interlocks.names
-        run.log.tell("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
+        run.log.event("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         fault_point("armed")
         run.interlocks.arm()
         return run.found.stop is None
@@ -195,13 +195,13 @@ class Start:
         run = self._run
         told, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
         if told:
-            run.log.tell("note", told)
+            run.log.event("note", told)
         if why_not:
             run.halt(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
         return not why_not
 
     def _tell_frozen(self, signal: str, text: str) -> None:
-        self._run.log.tell("frozen", text, signal=signal)
+        self._run.log.event("frozen", text, signal=signal)
 
     async def _prove_interlocks(self, store: SignalStore) -> None:
         """Make every interlock trip once, beside the run; one that does not would not protect it."""
@@ -214,7 +214,7 @@ class Start:
         slowest = max((proof.decision_s for proof in proofs), default=0.0)
         took = "" if run.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
         if proofs:
-            run.log.tell("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
+            run.log.event("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
 
     async def _fresh_frames(self, store: SignalStore) -> None:
         """Wait until every signal that interlocks look at is good and fresh, or has had the time to become silent."""
@@ -228,16 +228,16 @@ class Start:
                     break
                 await run.clock.sleep(0.05)
 
-    async def _take_up(self, past: Past) -> None:
+    async def _take_up(self, past: InterruptedRun) -> None:
         """Show what the hardware is like after the interruption, and decide what is done again."""
         run = self._run
         run.found.steps.extend(past.order)
         for line in await reconcile(past, run.project, run.devices):
-            run.log.tell("found", line)
+            run.log.event("found", line)
         again = [step.title for step in run.project.steps if key_of(step) in past.redo]
         done = sum(1 for step in run.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
         text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
-        run.log.tell("resume", f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
+        run.log.event("resume", f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
 
     async def _first_frames(self, store: SignalStore) -> None:
         run = self._run

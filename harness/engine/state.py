@@ -13,12 +13,12 @@ from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
 from harness.engine.border import origin, whose
-from harness.engine.context import Bench
-from harness.engine.desk import Desk
+from harness.engine.context import RunContext
 from harness.engine.findings import Findings
-from harness.engine.notify import Notifier
+from harness.engine.operator import OperatorRequests
 from harness.engine.options import RunOptions
-from harness.engine.resume.replay import COVERAGE, Past, with_past
+from harness.engine.resume.replay import COVERAGE, InterruptedRun, with_past
+from harness.engine.systemd import Notifier
 from harness.errors import HarnessError, SafetyError, shown
 from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import covered_by, unwatched
@@ -30,7 +30,7 @@ from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan
 from harness.safety.external_changes import ExternalChanges
-from harness.safety.guardian_client import Charge, Guard
+from harness.safety.guardian_client import Guard, GuardianConfig
 from harness.safety.interlocks import Interlocks
 from harness.safety.lock import RackLock
 from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
@@ -55,7 +55,7 @@ class RunState:
         self.log = log
         self.found = Findings()
         self.devices: dict[str, Device] = {}
-        self.bench: Bench | None = None
+        self.bench: RunContext | None = None
         self.interlocks: Interlocks | None = None
         self.running: PlannedStep | None = None
         self.held_after: PlannedStep | None = None
@@ -67,7 +67,7 @@ class RunState:
         """Why a step could not be judged, while people may mend it and have it done again."""
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
-        self.charge: Charge | None = None
+        self.charge: GuardianConfig | None = None
         """What the run's guardian is told; None: there is none (virtual time)."""
         self.guard: Guard | None = None
         self.lock: RackLock | None = None
@@ -77,9 +77,9 @@ class RunState:
         self.unarmed = ""
         """Why there is no third layer; '' when there is one."""
         self.traps: TrapReceiver | None = None
-        self.desk = Desk(clock, log)
+        self.desk = OperatorRequests(clock, log)
         self.external: ExternalChanges | None = None
-        self.past: Past | None = None
+        self.past: InterruptedRun | None = None
         """The run that this one goes on with; None: a new run."""
         self.notifier = Notifier()
         self.stopping = asyncio.Event()
@@ -106,7 +106,7 @@ class RunState:
     def request_stop(self, verdict: Verdict, reason: str, *, hint: str = "", by_signal: str = "") -> None:
         """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
         if self.found.stop is not None:
-            self.log.tell("note", f"{reason}: already stopping, the safe state goes on")
+            self.log.event("note", f"{reason}: already stopping, the safe state goes on")
             self.hurrying.set()
             return
         self.halt(Stop(verdict, reason, hint, by_signal=by_signal))
@@ -119,7 +119,7 @@ class RunState:
         decision = decide(self.found.stop, stop, self.safe_sequence, self.kind_of)
         self.found.stop = decision.stop
         if decision.is_news:
-            self.log.tell("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+            self.log.event("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
         if decision.restarts:
             self.worse.set()
         if self.bench is not None:
@@ -130,7 +130,7 @@ class RunState:
 
     def broken(self, what: str, error: BaseException) -> None:
         """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
-        self.log.tell("bug", "".join(traceback.format_exception(error)))
+        self.log.event("bug", "".join(traceback.format_exception(error)))
         if isinstance(error, asyncio.CancelledError):
             text = f"{what}: cancelled, though nobody asked for that"
         else:
@@ -196,7 +196,7 @@ class RunState:
     def twin(self, text: str) -> None:
         """Another run of this serial number goes on: said now, and beside the verdict."""
         self.found.twins.append(text)
-        self.log.tell("twin", text)
+        self.log.event("twin", text)
 
     def attach(self, work: Coroutine[Any, Any, None]) -> None:
         """Let background work live as long as the run; its failure is the run's."""
@@ -245,7 +245,7 @@ class RunState:
 
     def warned(self, interlock: str, reason: str) -> None:
         """An interlock that only warns: told when it begins, and it stays with the verdict."""
-        self.log.tell("warning", f"{interlock}: {reason}", interlock=interlock)
+        self.log.event("warning", f"{interlock}: {reason}", interlock=interlock)
         self.found.warnings.setdefault(interlock, reason)
 
     def tripped(self, trip: Trip) -> None:
@@ -258,7 +258,7 @@ class RunState:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def coverage_now(self, bench: Bench) -> list[DeviceCoverage]:
+    def coverage_now(self, bench: RunContext) -> list[DeviceCoverage]:
         """How complete the data of each device are, an interrupted run's before it included."""
         now = self.clock.monotonic()
         return [

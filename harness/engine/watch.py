@@ -39,7 +39,7 @@ class Watch:
             if run.guard is not None:
                 run.guard.beat()
                 for event in run.guard.events:
-                    run.log.tell("guardian", event)
+                    run.log.event("guardian", event)
                 run.guard.events.clear()
             run.notifier.alive(run.running.title if run.running is not None else "")
             if run.is_closing:
@@ -50,7 +50,7 @@ class Watch:
             self._tick(now)
             for device in run.devices.values():
                 for event in device.events:
-                    run.log.tell("device", f"{device.name}: {event}", device=device.name)
+                    run.log.event("device", f"{device.name}: {event}", device=device.name)
                 device.events.clear()
                 silent = now - max(device.health.last_good, run.found.armed_at or now)
                 if silent > device.entry.grace and device.entry.needed == "control":
@@ -58,5 +58,7 @@ class Watch:
                     run.halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
             moved = run.clock.wall_step_s()
             if abs(moved - step_s) > 0.5:
-                run.log.tell("clock", f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly")
+                run.log.event(
+                    "clock", f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly"
+                )
                 step_s = moved

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.guardian.connections import Connections
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.guardian.voice import Voice
 from harness.guardian.watch import Watch
 from harness.safety import armed as armed_file
@@ -66,7 +66,7 @@ async def _guard(pipe: socket.socket, lease: Lease, locks: Sequence[socket.socke
         plan = await watch.hello
     except asyncio.CancelledError:
         return 0
-    diary = Diary(Path(plan["diary"]) if plan["diary"] else None)
+    diary = GuardianLog(Path(plan["diary"]) if plan["diary"] else None)
     diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
     voice = Voice(plan, locks, diary)
     beating = asyncio.ensure_future(_beat(lease))
@@ -89,7 +89,7 @@ async def _beat(lease: Lease) -> None:
         await asyncio.sleep(_BEAT_S)
 
 
-async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Diary, voice: Voice) -> int:
+async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: GuardianLog, voice: Voice) -> int:
     sequences = Sequences.of(plan)
     connections = Connections(plan["devices"])
     problems = await connections.open()
@@ -115,7 +115,7 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Dia
 
 
 async def tend(
-    sequences: Sequences, connections: Connections, watch: Watch, diary: Diary, problems: dict[str, str]
+    sequences: Sequences, connections: Connections, watch: Watch, diary: GuardianLog, problems: dict[str, str]
 ) -> None:
     """Use every connection now and then: what a gateway or firewall has forgotten is found out before it matters."""
     while True:
@@ -143,7 +143,7 @@ async def _take_over(
     watch: Watch,
     plan: Mapping[str, Any],
     lease: Lease,
-    diary: Diary,
+    diary: GuardianLog,
     voice: Voice,
     sequences: Sequences,
     connections: Connections,
@@ -201,7 +201,7 @@ async def _finished(work: asyncio.Future[SafeReport], watch: Watch) -> bool:
 
 
 async def _stays_off(
-    watch: Watch, sequences: Sequences, armed: Sequence[str], connections: Connections, diary: Diary
+    watch: Watch, sequences: Sequences, armed: Sequence[str], connections: Connections, diary: GuardianLog
 ) -> bool:
     """A frozen runner may wake up in the middle of a command: look until it is gone. False when something is on."""
     chosen = sequences.chosen(watch.sequence, armed)

@@ -25,7 +25,7 @@ _HOLD_TRIES = 20
 _MODE = 0o640
 
 
-class Diary:
+class GuardianLog:
     """Appends to `path`. `note` never blocks and never raises; what could not be written is counted in `lost`."""
 
     def __init__(self, path: Path | None) -> None:

@@ -9,14 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.safety.names import Doors, Peer, state_in_words, state_of
 
 
 class Voice:
     """Answers at the names that the guardian inherited, from `open` on. Until then the runner does."""
 
-    def __init__(self, plan: Mapping[str, Any], locks: Sequence[socket.socket], diary: Diary) -> None:
+    def __init__(self, plan: Mapping[str, Any], locks: Sequence[socket.socket], diary: GuardianLog) -> None:
         self.is_safe = False
         """Whether the rack has been confirmed safe; the guardian is still there while the runner is frozen."""
         self._runner = os.getppid()

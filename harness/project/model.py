@@ -56,7 +56,7 @@ class StationProject:
 
     @property
     def stays_on(self) -> dict[str, str]:
-        """The switches that no sequence puts off (`device.control`), and why."""
+        """The switches that no sequence switches off (`device.control`), and why."""
         return {
             f"{device}.{point.name}": reason
             for reference, reason in self.station.stays_on.items()

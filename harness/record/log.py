@@ -43,7 +43,7 @@ class RunLog:
         self.commands = 0
         self._left_at: float | None = None
 
-    def tell(self, kind: str, text: str, /, **data: Any) -> None:
+    def event(self, kind: str, text: str, /, **data: Any) -> None:
         """Journal an event, keep it for the record, and tell the screens. One that fails is told nothing more."""
         text = utf8(text)
         event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
@@ -57,7 +57,7 @@ class RunLog:
                 observer(event)
             except BaseException as error:
                 self.observers.remove(observer)
-                self.tell("bug", f"a screen failed and shows nothing more of this run: {shown(error)}")
+                self.event("bug", f"a screen failed and shows nothing more of this run: {shown(error)}")
 
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """Make the intent durable before anything is sent.
@@ -67,7 +67,7 @@ class RunLog:
         """
         self.commands += len(commands)
         shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())
-        self.tell("intent", f"{device}: {shown}", device=device, commands=dict(commands))
+        self.event("intent", f"{device}: {shown}", device=device, commands=dict(commands))
         with suppress(TelemetryError):  # said by the journal's own keeper
             await self.journal.commit()
         if self._left_at is None:
@@ -85,7 +85,7 @@ class RunLog:
     def note(self, kind: str, /, **data: Any) -> None:
         """What came of a command, or of a safe-state action."""
         known = {key: value for key, value in data.items() if value is not None}
-        self.tell(kind, spoken(known), **known)
+        self.event(kind, spoken(known), **known)
 
 
 def spoken(data: Mapping[str, Any]) -> str:

@@ -349,7 +349,7 @@ class ExternalChanges:
     def _tell(self, each: _Watched, reading: Reading) -> None:
         unit = each.control.spec.unit
         ours = f", this run set it to {each.wanted.show(unit)}" if each.wanted is not None else ""
-        self._log.tell(
+        self._log.event(
             "foreign control",
             f"{each.name} is {reading}{ours}: changed without a command of this run",
             control=each.name,

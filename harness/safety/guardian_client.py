@@ -44,7 +44,7 @@ nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class GuardianConfig:
     """What a guardian is told of the run it guards. `interval` is between beats, in seconds of real time."""
 
     station: str
@@ -62,7 +62,7 @@ class Charge:
 
 
 async def guard_run(
-    charge: Charge,
+    charge: GuardianConfig,
     plan: Mapping[str, Any],
     project: Project,
     devices: Mapping[str, Device],
@@ -104,7 +104,7 @@ def energised_now(devices: Mapping[str, Device], store: SignalStore, stays_on: C
 class Guard(asyncio.Protocol):
     """One guardian process. `on_loss` is called once, with the reason, when it died, froze or took over."""
 
-    def __init__(self, charge: Charge, on_loss: Callable[[str], None]) -> None:
+    def __init__(self, charge: GuardianConfig, on_loss: Callable[[str], None]) -> None:
         self.charge = charge
         self.problems: dict[str, str] = {}
         """device -> why the guardian could not open its own connection to it (it tries again when it has to act)."""
@@ -129,7 +129,7 @@ class Guard(asyncio.Protocol):
         """The sequence of the safe state that fits now; the runner changes it when it trips."""
 
     @classmethod
-    async def start(cls, charge: Charge, plan: Mapping[str, Any], on_loss: Callable[[str], None]) -> Guard:
+    async def start(cls, charge: GuardianConfig, plan: Mapping[str, Any], on_loss: Callable[[str], None]) -> Guard:
         """Start a guardian with its plan (see `harness.safety.actions`) and wait until it is ready to act.
 
         SafetyError when it does not come up: then nothing may be energised.
@@ -355,7 +355,7 @@ class Guard(asyncio.Protocol):
             self._ready.cancel()
 
 
-def _spawn(charge: Charge, pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(charge: GuardianConfig, pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the process: in a session of its own, so that no terminal and no process group ends it with the runner.
 
     It inherits the run's lock and holds it as long as it lives. Its run is named for those who find it in a list.

@@ -26,7 +26,7 @@ CODES: dict[str, str] = {
     "HX-1243": "the distance or the condition of a `moves_with` entry does not fit its signal",
     "HX-1251": "`dead_man` on a device whose profile knows of none",
     "HX-1252": "the time of a dead-man is outside what the device takes, or shorter than four polls",
-    "HX-1253": "a dead-man would put off what the safe state does not put off at once: it could stop coolant "
+    "HX-1253": "a dead-man would switch off what the safe state does not switch off at once: it could stop coolant "
     "under live heat",
     "HX-1301": "the address of a device, of the database or for traps is none, or cannot be opened",
     "HX-1302": "the profile speaks another protocol than the address",

@@ -240,7 +240,7 @@ class SnmpOptions(Model):
     max_oids: Annotated[int, Field(ge=1, le=128)] = 40
     max_repetitions: Annotated[int, Field(ge=1, le=100)] = 20
     max_sets: Annotated[int, Field(ge=1, le=64)] = 1
-    """How many switches one SET may put off together; 1: one after the other."""
+    """How many switches one SET may switch off together; 1: one after the other."""
     any_source: bool = False
 
 

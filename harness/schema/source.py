@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.schema.compose import HIDDEN, compose
 from harness.schema.document import Loc, Source
 from harness.schema.parameters import substitute
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.regular import read_regular, refused
 from harness.schema.validation import validate, validate_part
+from harness.schema.yaml_loader import HIDDEN, compose
 from harness.utf8 import utf8
 
 __all__ = ["MAX_BYTES", "Loc", "Source", "parse_source", "read_source", "substitute", "validate", "validate_part"]

@@ -337,7 +337,7 @@ class Station(Model):
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     stays_on: dict[ControlRef, Title] = Field(default_factory=dict)
-    """Switches that no sequence puts off, with the reason, e.g. `"pdu.outlet[8]": feeds the CDU`. No run touches
+    """Switches that no sequence switches off, with the reason, e.g. `"pdu.outlet[8]": feeds the CDU`. No run touches
     them."""
     unguarded: dict[Hazard, Title] = Field(default_factory=dict)
     """Hazards that no interlock watches on this station, with the reason, e.g. `door: the bay has none`. Without it

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.schema.document import Loc, Source
+from harness.schema.error_messages import KINDS, Words, kinds_expected, say
+from harness.schema.error_places import Place, Walker, allowed_keys
 from harness.schema.fields import LocatedError
 from harness.schema.problems import MAX_PROBLEMS, Problem, ProblemsError, nearest
-from harness.schema.walk import Place, Walker, allowed_keys
-from harness.schema.words import KINDS, Words, kinds_expected, say
 from harness.spelling import meant_parameter
 
 M = TypeVar("M", bound=BaseModel)

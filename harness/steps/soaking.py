@@ -147,15 +147,15 @@ class _Deltas:
         self._ctx = ctx
         self._specs = specs
         self.first: dict[str, float] = {}
-        """Signal -> value at the begin."""
+        """Signal -> value at the beginning."""
         self.begin()
 
     def begin(self) -> None:
-        """Take the values at the begin; also when the clock starts again."""
+        """Take the values at the beginning; also when the clock starts again."""
         self.first = {name: self._good(name) for spec in self._specs for name in self._ctx.signals(spec.signal)}
 
     def take_up(self, first: Mapping[str, float | None]) -> None:
-        """The values at the begin, from a checkpoint."""
+        """The values at the beginning, from a checkpoint."""
         self.first.update({name: math.nan if value is None else value for name, value in first.items()})
 
     def _good(self, signal: str) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.guardian.connections import Connections
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.safety import armed
 from harness.safety.actions import Sequences
 from harness.safety.keys import Key
@@ -66,7 +66,7 @@ async def _rescue(path: Path, cause: str, persist: float) -> Rescued:
     found = noted.get("armed") if noted is not None else None
     switches = [str(each) for each in found] if isinstance(found, list) else sorted(sequences.off)
     sequence = str(noted.get("sequence", "default")) if noted is not None else "default"
-    diary = Diary(Path(content["diary"]) if content["diary"] else None)
+    diary = GuardianLog(Path(content["diary"]) if content["diary"] else None)
     diary.note("start", pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
     diary.note("takeover", cause=cause, armed=switches, sequence=sequence, by="supervisor")
     try:
@@ -91,7 +91,7 @@ async def _make_safe(
     sequence: str,
     cause: str,
     persist: float,
-    diary: Diary,
+    diary: GuardianLog,
 ) -> list[str]:
     started = time.monotonic()
     try:

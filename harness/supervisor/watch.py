@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.engine.notify import Notifier
+from harness.engine.systemd import Notifier
 from harness.safety import armed
 from harness.safety.lease import Lease
 from harness.safety.names import state_of

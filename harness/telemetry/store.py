@@ -22,7 +22,7 @@ from harness.telemetry.rows import (
     StoredEvent,
     StoredFrame,
 )
-from harness.telemetry.walcut import quarantine_tail
+from harness.telemetry.wal_tail import quarantine_tail
 
 T = TypeVar("T")
 

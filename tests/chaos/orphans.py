@@ -101,7 +101,7 @@ def _short(place: ServiceBay, switching_on: str) -> Path:
 
 
 def _made_safe(place: ServiceBay, begun: Begun, way: Way, on: int) -> str:
-    """What is wrong with a rack that the supervisor put off, and with what it left; '' when nothing is."""
+    """What is wrong with a rack that the supervisor switch off, and with what it left; '' when nothing is."""
     until(lambda: not place.armed_files(), 15)
     if place.truth()["loop.flow"] <= 5:
         return "the coolant was stopped"
@@ -167,7 +167,7 @@ def _moved(place: ServiceBay, watched: float) -> str:
 
 
 def _next_run(place: ServiceBay, begun: Begun, more: dict[str, str]) -> str:
-    """The next run: it makes safe what is armed before it opens a device; what it finds on it puts off in the end."""
+    """The next run: it makes safe what is armed before it opens a device; what it finds on it switches off in the end."""
     second = place.start_run(_short(place, AT_ONCE), **more)
     folder = Path(said(second)["folder"])
     if not more:

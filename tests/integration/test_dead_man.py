@@ -120,7 +120,7 @@ def test_a_delayed_off_that_is_acknowledged_and_does_not_show_ends_the_run(
         ({"poll: 0.5 s, dead_man: 6 s": "poll: 0.5 s, dead_man: 2 s"}, "HX-1252", "outside 4 to 7200 s"),
         ({"poll: 0.5 s, dead_man: 6 s": "poll: 2 s, dead_man: 6 s"}, "HX-1252", "polled every 2 s"),
         ({"quick_pdu.yaml": "pdu/geist_v5"}, "HX-1251", "knows of no dead-man"),
-        ({'to: "off", confirm_within: 3 s': 'to: "on", confirm_within: 3 s'}, "HX-1253", "does not put off at once"),
+        ({'to: "off", confirm_within: 3 s': 'to: "on", confirm_within: 3 s'}, "HX-1253", "does not switch off at once"),
     ],
 )
 def test_a_dead_man_that_does_not_fit_is_refused(

@@ -14,7 +14,7 @@ from pty_tools import Terminal
 
 from harness.cli.main import cli
 from harness.errors import HarnessError
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.schema.problems import one_line
 from harness.telemetry.rows import to_json
 from harness.utf8 import all_utf8, utf8
@@ -41,7 +41,7 @@ def test_errors_and_records_take_any_text(tmp_path):
     assert json.loads(to_json({ODD: [ODD, {ODD: Path(ODD)}]}).encode()) == {
         r"pr\xe4f": [r"pr\xe4f", {r"pr\xe4f": r"pr\xe4f"}]
     }
-    diary = Diary(tmp_path / "diary.jsonl")
+    diary = GuardianLog(tmp_path / "diary.jsonl")
     diary.note("command", text=ODD, found=[ODD])
     diary._lines.put(None)
     diary._thread.join(5)

@@ -14,7 +14,7 @@ from harness.device.registry import find_profile, load_profile
 from harness.device.setting import Setting
 from harness.device.wire import Command, Expect, Read, packed, unpacked
 from harness.guardian.connections import Connections
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan, compile_read, devices_of
 from harness.safety.connections import connection
@@ -90,7 +90,7 @@ async def _hand_over() -> None:
         if name in ("pdu", "cdu", "rack")
     }
     connections = None
-    diary = Diary(None)
+    diary = GuardianLog(None)
     try:
         for device in devices.values():
             await device.open()

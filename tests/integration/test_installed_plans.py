@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from plan_runs import PLANS, run_plan
 
 from harness.cli.main import cli
-from harness.engine.forecast import in_bytes
+from harness.engine.record_size import in_bytes
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
 
@@ -137,7 +137,7 @@ def test_a_large_record_is_announced_and_one_without_room_is_not_begun(tmp_path,
     class Full:
         free = 100e6
 
-    monkeypatch.setattr("harness.engine.forecast.shutil.disk_usage", lambda _: Full())
+    monkeypatch.setattr("harness.engine.record_size.shutil.disk_usage", lambda _: Full())
     full = held(tmp_path, "48 h")
     assert full.outcome.verdict is Verdict.ERROR
     assert "100 MB are free: not enough" in full.reason
@@ -146,7 +146,7 @@ def test_a_large_record_is_announced_and_one_without_room_is_not_begun(tmp_path,
 
 
 def test_the_announced_size_is_about_what_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.engine.forecast.WORTH_TELLING", 0)
+    monkeypatch.setattr("harness.engine.record_size.WORTH_TELLING", 0)
     path = tmp_path / "plan.yaml"
     path.write_text(LONG.replace("HOURS", "10 min"))
     ran = run_plan(path, tmp_path / "data")

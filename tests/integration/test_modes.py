@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import TelemetryError
-from harness.guardian.log import Diary
+from harness.guardian.log import GuardianLog
 from harness.record.claim import claimed
 from harness.telemetry.files import FILE_MODE, FOLDER_MODE, create_file, make_folder
 from tests.integration.guarded_tools import ROOT, Bay, until
@@ -85,7 +85,7 @@ def test_nothing_is_opened_through_a_link(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(victim)
 
     async def write() -> int:
-        diary = Diary(tmp_path / "guardian.jsonl")
+        diary = GuardianLog(tmp_path / "guardian.jsonl")
         diary.note("start")
         await diary.close()
         return diary.lost
@@ -105,7 +105,7 @@ def test_a_diary_that_is_there_gets_the_mode_of_a_record(tmp_path: Path) -> None
     path.chmod(0o666)
 
     async def write() -> None:
-        diary = Diary(path)
+        diary = GuardianLog(path)
         diary.note("start")
         await diary.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.clock import Clock, run
 from harness.engine.control import obey
-from harness.engine.pausing import Gate, StepClock
+from harness.engine.pausing import PauseGate, StepClock
 from harness.limits.verdict import Verdict
 from harness.record.verification import verify
 from harness.safety.names import ask, listed, own_peer
@@ -25,7 +25,7 @@ def virtual(main):
 def test_step_clock_stands_still_while_held():
     async def main() -> None:
         clock = Clock()
-        gate = Gate(clock)
+        gate = PauseGate(clock)
         steps = StepClock(clock, gate)
         began, began_step = clock.monotonic(), steps.monotonic()
         waiting = asyncio.ensure_future(steps.sleep(10))

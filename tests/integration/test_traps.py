@@ -23,7 +23,7 @@ from harness.device.snmp.trap_limiter import (
     Gate,
 )
 from harness.device.snmp.traps import MOST_TEXT, MOST_VALUES, Trap, TrapReceiver, TrapUser
-from harness.engine.trapping import Teller, serve_traps
+from harness.engine.traps import Teller, serve_traps
 from harness.errors import ConfigError
 from harness.schema.problems import ProblemsError
 from harness.schema.source import parse_source, validate

@@ -154,7 +154,7 @@ def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches
     other = write_station(bay, "route.yaml", name="by another route", pdu=f"snmp://127.0.0.1:{relay.port}")
     text = other.read_text()
     for broken in (False, True):
-        if broken:  # a start that fails puts off what it finds on, but not what another run has put on
+        if broken:  # a start that fails switches off what it finds on, but not what another run has put on
             other.write_text(re.sub(r"(cdu: {[^}]*address: )\"[^\"]*\"", r'\1"modbus+tcp://127.0.0.1:9/12"', text))
         done = run_again(bay, other)
         assert done.code == 6, done.said

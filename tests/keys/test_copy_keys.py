@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.cli.database import influx_settings
 from harness.clock import Clock, run
-from harness.engine.trapping import serve_traps
+from harness.engine.traps import serve_traps
 from harness.project.station import load_station
 from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
 from harness.telemetry.influx import InfluxWriter

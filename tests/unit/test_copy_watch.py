@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from harness.engine.copying import CopyWatch
+from harness.engine.database_copy import CopyWatch
 from harness.telemetry.outbox import OutboxStatus
 
 WELL = OutboxStatus(0, "", 0, 100, 0)

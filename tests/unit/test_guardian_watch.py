@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.clock import run
-from harness.engine.notify import Notifier
-from harness.guardian.log import Diary
+from harness.engine.systemd import Notifier
+from harness.guardian.log import GuardianLog
 from harness.guardian.watch import Watch
 from harness.safety.actions import Put, Sequences
 
@@ -135,7 +135,7 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
         watch = Watch()
         watch.say = lambda what, **data: said.append((what, data["device"]))  # type: ignore[method-assign]
         problems: dict[str, str] = {}
-        diary = Diary(None)
+        diary = GuardianLog(None)
         work = asyncio.ensure_future(tend(Sequences({}, off), hands, watch, diary, problems))  # type: ignore[arg-type]
         await asyncio.sleep(2.5 * TEND_EVERY_S + 5)
         assert list(problems) == ["pdu2"]
@@ -153,7 +153,7 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
 
 def test_the_diary_survives_a_disk_that_refuses(tmp_path: Path) -> None:
     async def main() -> None:
-        kept = Diary(tmp_path / "guardian.jsonl")
+        kept = GuardianLog(tmp_path / "guardian.jsonl")
         kept.note("command", device="pdu", control="outlet[2]", read=float(3))
         kept.note("safe", unconfirmed=[])
         await kept.close()
@@ -161,7 +161,7 @@ def test_the_diary_survives_a_disk_that_refuses(tmp_path: Path) -> None:
         assert [each["kind"] for each in lines] == ["command", "safe"]
         assert lines[0]["control"] == "outlet[2]"
         assert kept.lost == 0
-        refused = Diary(tmp_path / "no folder" / "guardian.jsonl")
+        refused = GuardianLog(tmp_path / "no folder" / "guardian.jsonl")
         refused.note("command")
         await refused.close()
         assert refused.lost == 1
@@ -218,7 +218,7 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
     from harness.safety import guardian_client as guarding
 
     plan = {"devices": {}, "off": {}, "sequences": {"default": {"kind": "heat", "actions": []}}, "proof": None}
-    charge = guarding.Charge("bay", "run-1", "SN-1", 3, None)
+    charge = guarding.GuardianConfig("bay", "run-1", "SN-1", 3, None)
     lost: list[str] = []
 
     async def broken_plan() -> None:

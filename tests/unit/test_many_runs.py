@@ -10,7 +10,7 @@ from harness.clock import run
 from harness.device.registry import known_profiles
 from harness.project.plan import load_project
 from harness.project.station import load_station
-from harness.schema.compose import compose
+from harness.schema.yaml_loader import compose
 from tests.plan_runs import PLANS, STATION
 
 

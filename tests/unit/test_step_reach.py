@@ -1,4 +1,4 @@
-"""What a step of others reaches: devices to look at, and no switch that no armed interlock would put off."""
+"""What a step of others reaches: devices to look at, and no switch that no armed interlock would switch off."""
 
 from __future__ import annotations
 

@@ -128,6 +128,6 @@ def _project(path: Path, on: StationProject | None) -> Project | None:
 
 def _measure(project: Project) -> str:
     from harness.cli.ui.time_left import clock_text
-    from harness.engine.forecast import planned_total
+    from harness.engine.record_size import planned_total
 
     return f"{len(project.steps)} steps, {clock_text(planned_total(project))} at least"

@@ -80,7 +80,7 @@ def run(
     unit = serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json)
     check_operator(operator)
 
-    from harness.cli.run_screens import Wanted, conduct
+    from harness.cli.run_screens import RunRequest, conduct
     from harness.project.plan import load_project
     from harness.project.station import load_station
 
@@ -91,7 +91,7 @@ def run(
         _refuse_missing_secrets(on)
     rate = float("inf") if virtual else speed or 1.0
     return conduct(
-        Wanted(
+        RunRequest(
             project=project,
             serial=unit,
             operator=operator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.engine.forecast import planned_seconds
+from harness.engine.record_size import planned_seconds
 from harness.project.model import PlannedStep, Project
 
 

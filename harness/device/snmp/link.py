@@ -297,7 +297,7 @@ class SnmpLink:
 
     @property
     def max_together(self) -> int:
-        """How many switches one SET may put off."""
+        """How many switches one SET may switch off."""
         return self.profile.snmp.max_sets
 
     async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:

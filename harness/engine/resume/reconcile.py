@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.device.confirm import agrees
 from harness.device.device import Device
 from harness.device.setting import resolve_setting
-from harness.engine.resume.replay import Past, key_of
+from harness.engine.resume.replay import InterruptedRun, key_of
 from harness.errors import DeviceError
 from harness.project.model import Project
 
@@ -17,7 +17,7 @@ _TIMED = ("soak",)
 """Steps that are their time: once completed, hours at full load are not asked for again."""
 
 
-async def reconcile(past: Past, project: Project, devices: Mapping[str, Device]) -> list[str]:
+async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str, Device]) -> list[str]:
     """Compare the controls with what the completed steps left, and fill `past.redo`; returns what was found, in words.
 
     What cannot be read counts as changed.

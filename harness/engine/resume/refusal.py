@@ -15,7 +15,7 @@ from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
 from harness.engine.options import RunOptions
-from harness.engine.resume.replay import Past
+from harness.engine.resume.replay import InterruptedRun
 from harness.errors import HarnessError, RunError
 from harness.project.model import Project
 from harness.safety.power_state import Switches, read_switches
@@ -36,7 +36,7 @@ def run_meta(project: Project, serial: str) -> dict[str, Any]:
     }
 
 
-def refuse_if_changed(past: Past, project: Project, serial: str) -> None:
+def refuse_if_changed(past: InterruptedRun, project: Project, serial: str) -> None:
     """RunError with every difference between what the run was made from and what is here now."""
     now = run_meta(project, serial)
     differences = [
@@ -84,7 +84,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-async def refuse_unfit(past: Past, project: Project, options: RunOptions, clock: Clock) -> None:
+async def refuse_unfit(past: InterruptedRun, project: Project, options: RunOptions, clock: Clock) -> None:
     """Ask every device who it is, before anything of the run is touched; RunError when the run cannot go on.
 
     A refusal also says what is still switched on: nobody watches it any more.
@@ -123,7 +123,7 @@ async def _open(device: Device, clock: Clock) -> str:
     return ""
 
 
-def _refuse_other_units(past: Past, devices: Mapping[str, Device]) -> None:
+def _refuse_other_units(past: InterruptedRun, devices: Mapping[str, Device]) -> None:
     """RunError when another unit answers than the run was begun with."""
     found = {name: device.identity for name, device in devices.items()}
     wrong = [

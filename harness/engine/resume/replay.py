@@ -48,7 +48,7 @@ class PastStep:
 
 
 @dataclass(slots=True)
-class Past:
+class InterruptedRun:
     """A run that died, as its journal tells it."""
 
     folder: Path
@@ -83,14 +83,14 @@ class Past:
         return self.folder.name
 
 
-def read_past(folder: Path, clock: Clock) -> Past:
+def read_past(folder: Path, clock: Clock) -> InterruptedRun:
     """Read what a dead run left, and for how long it has been dead.
 
     RunError when it was sealed, is no run, or its journal cannot be read.
     """
     if RunFolder(folder).is_sealed:
         raise RunError(f"{folder.name} ended and is sealed: there is nothing to resume", hint="start a new run")
-    past = Past(folder, aftermath=aftermath(folder))
+    past = InterruptedRun(folder, aftermath=aftermath(folder))
     with open_for_reading(folder / "journal.db") as reader:
         if not reader.is_open or not reader.meta:
             raise RunError(f"the journal of {folder.name} cannot be read: {'; '.join(reader.damage)}")
@@ -112,9 +112,9 @@ def _last_frames(reader: JournalReader) -> list[int]:
 
 
 class _Story:
-    """Reads the events of a run in their order and fills a `Past`."""
+    """Reads the events of a run in their order and fills a `InterruptedRun`."""
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: InterruptedRun) -> None:
         self._past = past
         self._current: PastStep | None = None
         self._measured: list[Measurement] = []
@@ -209,13 +209,13 @@ class _Story:
         )
 
 
-def coverage_before(past: Past | None, device: str) -> tuple[int, int, int]:
+def coverage_before(past: InterruptedRun | None, device: str) -> tuple[int, int, int]:
     """Polls (due, came, good) of a device before the interruption."""
     counts = past.coverage.get(device, [0, 0, 0]) if past is not None else [0, 0, 0]
     return counts[0], counts[1], counts[2]
 
 
-def with_past(past: Past | None, coverage: DeviceCoverage) -> DeviceCoverage:
+def with_past(past: InterruptedRun | None, coverage: DeviceCoverage) -> DeviceCoverage:
     """Coverage of the whole run: before and after the interruption."""
     due, came, good = coverage_before(past, coverage.device)
     received = coverage.received + came

@@ -10,10 +10,10 @@ from harness.schema.problems import Problems
 from harness.schema.station import Station
 
 
-def put_off_first(station: Station, catalog: Catalog, device: str) -> set[str]:
-    """The energising controls of a device that the sequence `default` puts off before it first waits for anything.
+def switched_off_first(station: Station, catalog: Catalog, device: str) -> set[str]:
+    """The energising controls of a device that the sequence `default` switches off before it first waits for anything.
 
-    These a dead-man may put off by itself at any moment. What is put off later feeds what still cools.
+    These a dead-man may switch off by itself at any moment. What is switch off later feeds what still cools.
     """
     names: set[str] = set()
     for action in station.actions_of("default"):
@@ -48,12 +48,12 @@ def check_dead_men(catalog: Catalog, source: Source, station: Station, found: Pr
         if spec.acts != "off":
             continue
         covered = {point.name: point for point in targets(catalog.expansions[name].controls, spec.covers)}
-        first = put_off_first(station, catalog, name)
+        first = switched_off_first(station, catalog, name)
         group = next(iter(covered.values())).group if covered else ""
         points = [each for write in spec.feed for each in targets(catalog.expansions[name].controls, write.set)]
         by_row = bool(group) and any(point.group == group for point in points)
         later = [each for each in covered if each not in first]
         if later and (not by_row or not first & covered.keys()):
-            message = f"it would also put {name}.{later[0]} off, which the safe state does not put off at once"
+            message = f"it would also switch {name}.{later[0]} off, which the safe state does not switch off at once"
             hint = "a dead-man must not stop what still cools: let `default` put it off before its first keep"
             found.add(source.problem(loc, "HX-1253", message, hint))

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from harness.clock import Clock, iso
-from harness.engine.pausing import Gate, StepClock
+from harness.engine.pausing import PauseGate, StepClock
 from harness.errors import RunError
 from harness.limits.verdict import Verdict
 from harness.record.log import RunLog
@@ -32,7 +32,7 @@ LONGEST_NOTE = 300
 MOST_NOTES = 100
 
 
-class Desk:
+class OperatorRequests:
     """Holds what the operator asked for until the runner has heard it, and what people did for the record."""
 
     def __init__(self, clock: Clock, log: RunLog) -> None:
@@ -42,7 +42,7 @@ class Desk:
         self._held_before = 0.0
         self.people: list[Intervention] = []
         """Pauses that are over, and notes."""
-        self.gate = Gate(clock)
+        self.gate = PauseGate(clock)
         self.step_clock = StepClock(clock, self.gate)
         self.asked = asyncio.Event()
         """Set while a wish waits to be heard; the running step is cancelled for it."""
@@ -89,7 +89,7 @@ class Desk:
 
     def _keep(self, one: Intervention, shown: str) -> None:
         self.people.append(one)
-        self._log.tell("person", shown, intervention=one.model_dump(mode="json"))
+        self._log.event("person", shown, intervention=one.model_dump(mode="json"))
 
     def verdict(self, bad: Sequence[str]) -> tuple[Verdict, str]:
         """What becomes of the attempt that was cut short by the wish; what it had measured to be `bad` stays so."""

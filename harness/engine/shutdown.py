@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.engine.context import Bench
+from harness.engine.context import RunContext
 from harness.engine.layers import Layers
 from harness.engine.state import RunState
-from harness.engine.stepping import Stepping
+from harness.engine.step_runner import StepRunner
 from harness.faultpoint import fault_point
 from harness.safety.actions import SafeSequence
 from harness.safety.device_reach import DeviceReach
@@ -19,10 +19,10 @@ _AGAIN = 5
 """How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
 
 
-class Ending:
+class Shutdown:
     """Ends one run."""
 
-    def __init__(self, run: RunState, layers: Layers, stepping: Stepping) -> None:
+    def __init__(self, run: RunState, layers: Layers, stepping: StepRunner) -> None:
         self._run = run
         self._layers = layers
         self._stepping = stepping
@@ -58,18 +58,18 @@ class Ending:
         await self._run.close()
 
     async def _look_at_switches(self) -> None:
-        """A run that never began commands nothing, but what it finds switched on (a run before it died) it puts off."""
+        """A run that never began commands nothing, but what it finds switched on (a run before it died) it switches off."""
         found = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
         self._run.found.unread = found.unknown
         if found.on:
-            self._run.log.tell("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
+            self._run.log.event("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
             await self._make_safe(self._run.found.stop)
 
     async def _clean_up(self) -> None:
         report = self._run.found.safe
         if report is not None and (not report.is_confirmed or self._run.kind_of(report.sequence) == "leak"):
             # cleanup may stop or start coolant: not under what may be live, not into a leak
-            self._run.log.tell(
+            self._run.log.event(
                 "note", "cleanup is left out: the safe state is as it must stay until somebody has looked"
             )
             return
@@ -77,7 +77,7 @@ class Ending:
             try:
                 await self._stepping.run_step(step)
             except Exception as error:
-                self._run.log.tell("bug", f"cleanup {step.title!r}: {error!r}")
+                self._run.log.event("bug", f"cleanup {step.title!r}: {error!r}")
 
     async def _make_safe(self, stop: Stop | None) -> None:
         decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self._run.clock.monotonic()
@@ -99,7 +99,7 @@ class Ending:
         word = "SAFE CONFIRMED" if report.is_confirmed else "SAFE NOT CONFIRMED"
         why = "; ".join([*report.unconfirmed, *(f"not reached: {wait}" for wait in report.unreached)])
         fault_point("safe-done")
-        self._run.log.tell("safe", f"{word}: {why}" if why else word, confirmed=report.is_confirmed)
+        self._run.log.event("safe", f"{word}: {why}" if why else word, confirmed=report.is_confirmed)
 
     async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
         """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse.
@@ -115,7 +115,7 @@ class Ending:
         cause = stop.reason if stop is not None else "end of the run"
         report = await self._carry_out(run.sequences.chosen(name, list(run.energised)), cause)
         if name == calm and not report.is_confirmed and not run.worse.is_set():
-            run.log.tell("note", f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
+            run.log.event("note", f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
             report = await self._carry_out(run.sequences.chosen(DEFAULT, list(run.energised)), cause)
         return report
 
@@ -128,7 +128,7 @@ class Ending:
         worse.cancel()
         if work.done():
             return work.result()
-        run.log.tell("note", f"safe state {sequence.name} is left for a graver one")
+        run.log.event("note", f"safe state {sequence.name} is left for a graver one")
         work.cancel()
         await asyncio.wait({work})
         return SafeReport(sequence.name, cause, [ActionReport(sequence.name, False, "left for a graver sequence")])
@@ -139,7 +139,7 @@ class Ending:
         await cool_down(sequence, reach, self._run.log, report)
         return report
 
-    async def _put_back(self, bench: Bench) -> None:
+    async def _put_back(self, bench: RunContext) -> None:
         """Set what the safe state does not cover as it was before, when all is safe. Switches went off with it."""
         report = self._run.found.safe
         tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None

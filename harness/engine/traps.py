@@ -45,7 +45,7 @@ class Teller:
         self._allowance -= 1.0
         more = f" ({self._unshown} more since the last that was shown are in the journal)" if self._unshown else ""
         self._unshown = 0
-        self._state.log.tell("trap", f"{device}: {trap}{more}", **data)
+        self._state.log.event("trap", f"{device}: {trap}{more}", **data)
 
 
 async def serve_traps(state: RunState) -> TrapReceiver | None:
@@ -68,7 +68,7 @@ async def serve_traps(state: RunState) -> TrapReceiver | None:
         receiver = TrapReceiver(host, int(port), users, told, names)
         await receiver.open()
     except ConfigError as error:
-        state.log.tell("note", f"traps are not received: {error}")
+        state.log.event("note", f"traps are not received: {error}")
         return None
     return receiver
 

@@ -62,7 +62,7 @@ class CopyWatch:
             )
 
     def _tell(self, text: str, status: OutboxStatus) -> None:
-        self._log.tell(
+        self._log.event(
             "telemetry",
             text,
             sent=status.sent,

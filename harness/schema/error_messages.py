@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from harness.schema.error_places import Place, allowed_keys, allowed_words
 from harness.schema.problems import did_you_mean, shown
-from harness.schema.walk import Place, allowed_keys, allowed_words
 
 KINDS = {
     "string_type": "text",

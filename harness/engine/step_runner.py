@@ -36,7 +36,7 @@ _CLEANUP_S = 60.0
 _NOT_PROVED = "find out why the data are missing: what is not proved stops the run before power or load"
 
 
-class Stepping:
+class StepRunner:
     """Carries out the steps of one run."""
 
     def __init__(self, run: RunState) -> None:
@@ -108,7 +108,7 @@ class Stepping:
         for device, name, value in past.restore.get(key_of(step), ()) if past is not None else ():
             assert bench is not None
             control = bench.devices[device].expansion.controls[name]
-            self._run.log.tell("resume", f"{step.title} was completed; {device}.{name} is set to {value} again")
+            self._run.log.event("resume", f"{step.title} was completed; {device}.{name} is set to {value} again")
             outcomes = await bench.act([(device, control, resolve_setting(control, value))])
             outcome = outcomes[f"{device}.{name}"]
             if not outcome.is_confirmed:
@@ -133,7 +133,7 @@ class Stepping:
         allowed = self._run.project.attempts_of(step)
         self._run.bench.progress = (0.0, "")
         began = iso(self._run.clock.wall_ns())
-        self._run.log.tell(
+        self._run.log.event(
             "step",
             f"{step.title}: started",
             step=step.title,
@@ -174,7 +174,7 @@ class Stepping:
         self._run.found.steps.append(result)
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
         goes_on, power = after is not Follow.NOTHING, after is Follow.ALL
-        self._run.log.tell("step end", text, **_dump(result), goes_on=goes_on, power=power)
+        self._run.log.event("step end", text, **_dump(result), goes_on=goes_on, power=power)
         fault_point("step-ended")
         self._run.running = None
         return after
@@ -195,7 +195,7 @@ class Stepping:
             asked.cancel()
         is_cut = not work.done()
         if is_cut and await end_tasks([work]):
-            self._run.log.tell("note", f"{step.title} did not end although it was cancelled: it was broken off")
+            self._run.log.event("note", f"{step.title} did not end although it was cancelled: it was broken off")
         error = await self._end_of(step, context, work, children)
         if not is_cut:
             return self._judge(step, context, error)
@@ -217,7 +217,7 @@ class Stepping:
             error = work.exception()
         try:
             if left := await children.end():
-                self._run.log.tell("note", f"{step.title} left {left} of its tasks running: they were ended")
+                self._run.log.event("note", f"{step.title} left {left} of its tasks running: they were ended")
         except StrangeEndError as lost:
             error = error or lost
         context.close()
@@ -239,7 +239,7 @@ class Stepping:
             else:
                 self._run.halt(stop)
             return Verdict.ERROR, error.said
-        self._run.log.tell("bug", "".join(traceback.format_exception(error)))
+        self._run.log.event("bug", "".join(traceback.format_exception(error)))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
         reason = f"step {step.title!r} {how}: {shown(error)}"
         self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
