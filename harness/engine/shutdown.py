@@ -58,7 +58,7 @@ class Shutdown:
         await self._run.close()
 
     async def _look_at_switches(self) -> None:
-        """A run that never began commands nothing, but what it finds switched on (a run before it died) it switches off."""
+        """A run that never began commands nothing, but it switches off what it finds on (a run before it died)."""
         found = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
         self._run.found.unread = found.unknown
         if found.on:

@@ -167,7 +167,7 @@ def _moved(place: ServiceBay, watched: float) -> str:
 
 
 def _next_run(place: ServiceBay, begun: Begun, more: dict[str, str]) -> str:
-    """The next run: it makes safe what is armed before it opens a device; what it finds on it switches off in the end."""
+    """The next run: it makes safe what is armed before it opens a device, and switches off what it finds on."""
     second = place.start_run(_short(place, AT_ONCE), **more)
     folder = Path(said(second)["folder"])
     if not more:
