@@ -7,7 +7,8 @@
 ```
 
 Nothing else is held against a value: a meter at 0, a thermometer within its resolution, a word, and whatever has no
-noise, mover or stamp declared may stand still for ever. How often a device measures anew is learned from its values, so
+noise, mover or stamp declared may stand still for ever. So may what was never seen to move: a run does not begin on it
+(`unproved`). How often a device measures anew is learned from its values, so
 that a meter that refreshes every 3 s is counted in its own refreshes. Cost: a few numpy operations a frame for the
 signals of a device that are watched, nothing for all others.
 """
@@ -31,7 +32,11 @@ from harness.schema.motion import Mover, StationMover
 SHORTEST_S = 5.0
 """Nothing that stands still for less is ever called frozen."""
 SEEN_MOVING = 8
-"""Changes after which a value counts as one that moves, and its refresh as known."""
+"""Changes after which the refresh of a value counts as known."""
+BEGINS_TO_MOVE = 2
+"""Changes without which a run does not begin on a value."""
+_SURELY = (3.0, 1.5)
+"""How much longer a refresh may be than it seems: after one change, and until it is known (`SEEN_MOVING`)."""
 _LEARN = 0.1
 _LONGEST_RUN = 10.0
 """A run that teaches how often a device measures is cut at so many polls: it may have stood at 0 for hours."""
@@ -91,17 +96,34 @@ class _Noisy:
         self._since[moved] = mono
         self._last[moved] = values[moved]
 
+    def unproved(self, repeats: int) -> list[str]:
+        """What its noise must move, and what has not moved twice yet or has stood still for `repeats` polls."""
+        allowed = repeats_allowed(self._chance())
+        return [
+            name
+            for k, name in enumerate(self.names)
+            if math.isfinite(allowed[k])
+            and (self._changes[k] < BEGINS_TO_MOVE or self._repeats[k] >= repeats)
+            and k not in self.frozen
+        ]
+
+    def _chance(self) -> npt.NDArray[np.float64]:
+        step = np.maximum(self._step, np.where(np.isfinite(self._least), self._least, 0.0))
+        noise = self._absolute + self._relative * np.abs(np.nan_to_num(self._last))
+        noise[~(np.abs(self._last) > 0.0)] = 0.0  # a meter that sees nothing shows 0, again and again
+        return repeat_chance(noise, step)
+
     def _judge(self, mono: float) -> None:
-        step = np.maximum(self._step, self._least)
-        noise = self._absolute + self._relative * np.abs(self._last)
-        noise[self._last == 0.0] = 0.0  # a meter that sees nothing shows 0, again and again
-        chance = repeat_chance(noise, step)
+        chance = self._chance()
         allowed = repeats_allowed(chance)
         # a run between two changes is a little longer than a refresh: sometimes a new value is the one before
         refresh = np.maximum(self._period, self._pause * (1.0 - chance / math.sqrt(2)))
+        refresh *= np.where(
+            self._changes < BEGINS_TO_MOVE, _SURELY[0], np.where(self._changes < SEEN_MOVING, _SURELY[1], 1.0)
+        )
+        allowed[self._changes == 0] = math.inf
         still = mono - self._since
         frozen = (self._repeats >= allowed) & (still >= allowed * refresh * 0.95) & (still >= SHORTEST_S)
-        frozen &= self._changes >= SEEN_MOVING
         for place in np.flatnonzero(frozen).tolist():
             self.frozen.setdefault(place, float(self._since[place]))
 
@@ -246,6 +268,13 @@ class Freeze:
             return None
         owner, index = places[condition.signal]
         return owner.name, index, compile_check(condition, self._infos[condition.signal])
+
+    def unproved(self, signals: Collection[str], repeats: int) -> list[str]:
+        """Those of some signals that their noise ought to move, not found frozen yet, of which it is not known either.
+
+        They have not been seen to move twice, or have shown one value at least `repeats` times more.
+        """
+        return [name for noisy in self._noisy.values() for name in noisy.unproved(repeats) if name in signals]
 
     def reason(self, signal: str) -> str:
         """Why a value that came in time is not believed; '' when nothing is known of that."""

@@ -57,7 +57,7 @@ def shown_texts(
 
 def _shown_text(quality: Quality, text: str, reason: str) -> Shown:
     if quality is Quality.GOOD:
-        return Shown(text, is_there=bool(text))
+        return Shown(text, is_there=bool(text.strip("0.-: \ufffd")) and set(text) != {"f"})
     return Shown(why=reason or _why(quality))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -226,6 +226,10 @@ class SignalStore:
                 self._listeners[device].pop(index, None)
 
         return end
+
+    def unproved(self, signals: Collection[str], repeats: int) -> list[str]:
+        """See `Freeze.unproved`."""
+        return self._freeze.unproved(signals, repeats) if self._freeze is not None else []
 
     def has(self, signal: str) -> bool:
         """Whether the signal exists on the devices that were found."""

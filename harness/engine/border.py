@@ -27,7 +27,7 @@ from typing import Any
 from weakref import WeakSet
 
 from harness.clock import HarnessLoop
-from harness.errors import StrangeEndError, shown
+from harness.in_words import StrangeEndError, shown
 from harness.utf8 import utf8
 
 _ENDS_WITHIN_S = 2.0

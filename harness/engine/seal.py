@@ -9,8 +9,9 @@ from harness.engine.decision import decide, is_idle
 from harness.engine.options import RunOutcome
 from harness.engine.result import build_result, is_safe
 from harness.engine.state import RunState
-from harness.errors import HarnessError, SafetyError, TelemetryError, shown
+from harness.errors import HarnessError, SafetyError, TelemetryError
 from harness.faultpoint import fault_point
+from harness.in_words import shown
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest
 from harness.record.folder import RunFolder

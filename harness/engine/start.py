@@ -18,7 +18,7 @@ from harness.engine.needs import refuse_missing
 from harness.engine.record_size import record_size
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import InterruptedRun, key_of
-from harness.engine.state import RunState
+from harness.engine.state import STANDS_POLLS, RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
 from harness.faultpoint import fault_point
@@ -184,6 +184,7 @@ class Start:
         run.notifier.ready()
         await self._prove_interlocks(store)
         await self._fresh_frames(store)
+        await run.see_moving(STANDS_POLLS)
         names = run.interlocks.names
         run.log.event("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
         fault_point("armed")

@@ -19,10 +19,11 @@ from harness.engine.operator import OperatorRequests
 from harness.engine.options import RunOptions
 from harness.engine.resume.replay import COVERAGE, InterruptedRun, with_past
 from harness.engine.systemd import Notifier
-from harness.errors import HarnessError, SafetyError, shown
+from harness.errors import HarnessError, SafetyError
+from harness.in_words import shown
 from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import covered_by, unwatched
-from harness.project.hazards import WORDS
+from harness.project.hazards import WORDS, leaves
 from harness.project.model import PlannedStep, Project
 from harness.quantity import Frame
 from harness.record.log import RunLog
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from harness.device.snmp.traps import TrapReceiver
 
 _COVERAGE_EVERY_S = 60.0
+STANDS_POLLS = 4
+"""Polls for which a signal of an interlock may have shown one value when a run begins and when it ends."""
+_MOVES_WITHIN_S = 60.0
+"""How long it is waited for: noise that a profile declares shows within a few polls."""
 _LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
 
 
@@ -224,6 +229,24 @@ class RunState:
         self.journal.add_frame(frame)
         if derived is not None:
             self.journal.add_frame(derived)
+
+    async def see_moving(self, repeats: int) -> None:
+        """Wait until what interlocks look at moves, where its noise must move it, or is found to be frozen.
+
+        What was frozen before the run began, or has been for its last seconds, would guard nothing unseen. `repeats`:
+        how many polls in a row it may have shown one value.
+        """
+        assert self.bench is not None
+        store, catalog = self.bench.store, self.project.catalog
+        looked_at = {signal for interlock in self.project.interlocks for signal in interlock.all_signals}
+        behind = {leaf for signal in looked_at for leaf in leaves(catalog, signal)}
+        deadline = self.clock.monotonic() + _MOVES_WITHIN_S
+        while (still := store.unproved(behind, repeats)) and self.found.stop is None:
+            if self.clock.monotonic() > deadline:
+                reason = f"{still[0]} has not moved for {_MOVES_WITHIN_S:g} s, and its noise ought to move it"
+                self.halt(Stop(Verdict.ERROR, reason, f"check {still[0].partition('.')[0]}"))
+                return
+            await self.clock.sleep(0.1)
 
     async def compile_safe_state(self) -> Mapping[str, Any]:
         """Compile the station's safe state for the wire; what comes of it is carried out by run and guardian alike."""

@@ -14,9 +14,10 @@ from harness.engine.border import Children, contained, end_tasks, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
-from harness.engine.state import RunState
-from harness.errors import BadValueError, HarnessError, ProtocolViolationError, StrangeEndError, UnreachableError, shown
+from harness.engine.state import STANDS_POLLS, RunState
+from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
 from harness.faultpoint import fault_point
+from harness.in_words import StrangeEndError, shown
 from harness.limits.verdict import Verdict, worst
 from harness.project.gates import Follow, follow
 from harness.project.model import PlannedStep
@@ -82,6 +83,7 @@ class StepRunner:
         main = [step for step in self._run.project.steps if step.section == "steps"]
         if await self._run_steps(setup) and await self._run_steps(main):
             await self._look_again()  # what went in the last moment is no part of a PASS either
+            await self._run.see_moving(STANDS_POLLS)
 
     async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
         """Run steps in order; False when the ones after must not run."""

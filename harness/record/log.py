@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.clock import Clock, iso
-from harness.errors import TelemetryError, shown
+from harness.errors import TelemetryError
+from harness.in_words import shown
 from harness.record.result import EventEntry
 from harness.telemetry.journal import Journal
 from harness.utf8 import utf8

@@ -162,7 +162,8 @@ def diary(folder: Path) -> list[dict[str, Any]]:
     path = folder / "guardian.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    *whole, _torn = path.read_text().split("\n")  # of a line that a kill cut off nothing is known
+    return [json.loads(line) for line in whole]
 
 
 def kinds(folder: Path) -> list[str]:

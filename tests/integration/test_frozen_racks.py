@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from freezing import START, STATION, watch_rack
-from plan_runs import run_plan, write_plan
+from plan_runs import PLANS, run_plan, write_plan
 
 LOADED = (*START, (100.0, "load", 30.0), (102.0, "load", 60.0), (105.0, "load", 100.0))
 STEP = (*LOADED, (200.0, "load", 80.0))
@@ -56,7 +56,6 @@ STEPS = """
     [
         ["sensor_stuck:loop.flow@60s", "both_pumps_stop@70s"],
         ["sensor_stuck:loop.flow@60s", "both_pumps_stop@60s"],
-        ["sensor_stuck:loop.flow@0s", "both_pumps_stop@70s"],
         ["sensor_stuck:cdu.flow=172@60s", "both_pumps_stop@61s"],
         ["meter_frozen@0.5s", "both_pumps_stop@70s"],
     ],
@@ -77,6 +76,28 @@ def test_a_stuck_flow_meter_does_not_cook_the_rack(tmp_path, faults, guards):
     assert ran.outcome.is_safe
     assert ran.on == []
     assert 40 < max(plates) < 75
+
+
+FROM_THE_START = ["sensor_stuck:loop.flow@0s", "values_frozen:cdu@0.1s", "values_frozen:cdu@1s", "values_frozen:cdu@3s"]
+
+
+@pytest.mark.parametrize("fault", FROM_THE_START)
+@pytest.mark.parametrize("plan", ["smoke", "long"])
+def test_what_was_frozen_before_the_run_began_is_no_pass(tmp_path, fault, plan):
+    """A meter that has never been seen to move guards nothing: the run does not begin, or ends."""
+    plates: list[float] = []
+
+    async def look(_runner, simulation):
+        while True:
+            await asyncio.sleep(0.5)
+            plates.append(simulation.truth()["plate.temperature"])
+
+    path = PLANS / "smoke.yaml" if plan == "smoke" else write_plan(tmp_path, STEPS)
+    ran = run_plan(path, tmp_path, faults=[fault, "both_pumps_stop@20s"], during=look)
+    assert ran.exit_code in (3, 4), ran.reason
+    assert ran.outcome.is_safe
+    assert ran.on == []
+    assert max(plates) < 75
 
 
 def _station(folder, guards):

@@ -262,7 +262,7 @@ def test_the_simulated_instrument_and_the_guardian_speak_as_the_profile_says(mod
         packed = {"greeting": greeting, "prompt": manners.prompt, "echo": manners.echo}
         entry = {"protocol": "scpi", "resource": resource, "timeout": 1.0}
         connections = Connections({"m": {**entry, "manners": {**packed, "acknowledge": manners.acknowledge}}})
-        await dialogue(connections.channels["m"])
+        await dialogue(connections.channels["m"]._instrument)
         await listener.close()
 
     run(main)

@@ -71,6 +71,10 @@ def words(kind: str, raw: float, order: str) -> tuple[int, ...]:
     return tuple(int.from_bytes(content[k : k + 2], "big") for k in range(0, len(content), 2))
 
 
+_ERASED = b"\xff"
+"""What memory holds that nobody has written: no text ends with it."""
+
+
 def text(kind: str, data: bytes, order: str, *, swapped: bool = False, characters: str = "both") -> str:
     """The text in the registers of a point; '' when they hold none (a date that does not exist)."""
     if kind == "string":
@@ -78,7 +82,7 @@ def text(kind: str, data: bytes, order: str, *, swapped: bool = False, character
             data = ordered(data, "BADC")
         if characters != "both":
             data = data[characters == "low" :: 2]
-        return data.split(b"\0", 1)[0].decode("latin-1").strip()
+        return data.rstrip(_ERASED).split(b"\0", 1)[0].decode("latin-1").strip()
     content = ordered(data, order)
     if kind == "raw":
         return content.hex()
