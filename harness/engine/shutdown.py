@@ -135,7 +135,7 @@ class Shutdown:
 
     async def _apply(self, sequence: SafeSequence, cause: str) -> SafeReport:
         reach = DeviceReach(self._run.devices)
-        report = await make_safe(sequence, cause, reach, self._run.log)
+        report = await make_safe(sequence, cause, reach, self._run.log, bus_was_live=self._run.saw_bus_live)
         await cool_down(sequence, reach, self._run.log, report)
         return report
 

@@ -169,6 +169,7 @@ class Start:
             run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, excused, buses
         )
         run.bench.external = run.external
+        run.watch_bus(store)
         run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
         run.attach(Watch(run, self._layers.tick).run())
         run.attach(run.keep_journal())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from harness.clock import Clock
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
+from harness.device.signal_store import Listener, SignalStore
 from harness.engine.border import origin, whose
 from harness.engine.context import RunContext
 from harness.engine.findings import Findings
@@ -25,7 +27,7 @@ from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import covered_by, unwatched
 from harness.project.hazards import WORDS, leaves
 from harness.project.model import PlannedStep, Project
-from harness.quantity import Frame
+from harness.quantity import Frame, Quality
 from harness.record.log import RunLog
 from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from harness.device.snmp.traps import TrapReceiver
 
 _COVERAGE_EVERY_S = 60.0
+_BUS_RISES_S = 10.0
+"""Within this a busbar is up after the first switch went on, seconds: supplies start softly."""
 STANDS_POLLS = 4
 """Polls for which a signal of an interlock may have shown one value when a run begins and when it ends."""
 _MOVES_WITHIN_S = 60.0
@@ -98,6 +102,9 @@ class RunState:
         written = [*project.on.station.interlocks, *project.plan.interlocks]
         self.unwatched = unwatched(project.on, written)
         """Hazards that nothing watches: `check` lets no step have a switch then, and here none gets at one it names."""
+        self.is_bus_live = False
+        """Whether what proves the rack dead has shown it live."""
+        self._energised_at = math.inf
         self.energised: dict[str, None] = {}
         """Every switch that this run has switched on or found on, by `device.control`: it goes off in the end."""
         self.sequences: Sequences | None = None
@@ -156,6 +163,7 @@ class RunState:
             if self.unwatched:
                 missing = ", ".join(WORDS[hazard] for hazard in self.unwatched)
                 raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
+            self._energised_at = min(self._energised_at, self.clock.monotonic())
             self.energised[f"{name}.{control.name}"] = None
             if self.bench is not None and not self.bench.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
@@ -171,6 +179,30 @@ class RunState:
         running = self.running
         specs = getattr(running.params, "restart_on", ()) if running is not None else ()
         return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
+
+    @property
+    def saw_bus_live(self) -> bool:
+        """Whether the busbar's readings can prove the rack dead: they were live, or had no time to be.
+
+        A reading that stays at 0 V while power is on the rack belongs to a sensor that stands still.
+        """
+        return self.is_bus_live or self.clock.monotonic() - self._energised_at < _BUS_RISES_S or not self.energised
+
+    def watch_bus(self, store: SignalStore) -> None:
+        """Look whether what proves the rack dead ever shows it live."""
+        proof = self.project.on.station.de_energised
+        if proof is None:
+            return
+
+        def look(least: float) -> Listener:
+            def seen(_mono: float, value: float, quality: int) -> None:
+                self.is_bus_live = self.is_bus_live or (quality == Quality.GOOD and value >= least)
+
+            return seen
+
+        for name in [name for each in proof.bus for name in self.project.catalog.find_signals(each)]:
+            if store.has(name):
+                store.listen(name, look(proof.under_voltage.to(store.info(name).unit)))
 
     def answer_for(self, *switches: str) -> None:
         """Switches that are on although this run did not switch them on: it switches them off in the end."""

@@ -28,6 +28,8 @@ from harness.safety.precedence import Stop
 _MENDABLE = (BadValueError, UnreachableError, ProtocolViolationError)
 """Troubles of reading, after which a held run can do a step again. What was commanded and is not confirmed is none."""
 _LOOKS = 2
+_PENDING_S = 45.0
+"""The same while something that carried load carries none and it is not known yet whether that is a loss."""
 _LOOK_AGAIN_S = 10.0
 """Longest time that fresh frames are waited for before a FAIL counts, seconds."""
 _CLEANUP_S = 60.0
@@ -72,8 +74,11 @@ class StepRunner:
             run.devices[name].hasten()
         longest = max((run.devices[name].entry.poll for name in due), default=0.0)
         deadline = run.clock.monotonic() + min(_LOOK_AGAIN_S, (_LOOKS + 1) * longest)
-        while run.found.stop is None and run.clock.monotonic() < deadline:
-            if all(coverage[name].received >= count for name, count in due.items()):
+        pending_until = run.clock.monotonic() + _PENDING_S
+        while run.found.stop is None and run.clock.monotonic() < max(
+            deadline, pending_until if run.external.is_pending else deadline
+        ):
+            if all(coverage[name].received >= count for name, count in due.items()) and not run.external.is_pending:
                 return
             await run.clock.sleep(0.05)
 

@@ -157,8 +157,11 @@ async def _take_over(
     diary.note("takeover", cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
+    was_live: bool | None = None
     while True:
-        work = asyncio.ensure_future(make_safe(sequences.chosen(watch.sequence, armed), cause, connections, diary))
+        chosen = sequences.chosen(watch.sequence, armed)
+        work = asyncio.ensure_future(make_safe(chosen, cause, connections, diary, bus_was_live=was_live))
+        was_live = True  # it is looked for once, before anything was switched off
         if not await _finished(work, watch):
             diary.note("bye", text="the runner has made the rack safe itself")
             break

@@ -10,12 +10,15 @@ its outlets (or its phases, or its banks) carry, `shown_by` of the profile names
  ... then nothing within 10 s, in two samples running, while
      another switch of this run, on whatever device, is seen to
      carry load                                                   -> undone
+ all that carried load carries nothing, for 30 s if it had not
+     been loaded for long, or this run had just lowered a load    -> undone
+ a rack is switched on and takes nothing at all for 60 s          -> undone
 ```
 
 Loaded is 0.5 A or 100 W and more, nothing is less than a tenth of that: supplies without load take more, and trays on
 standby do. Where they may not (`outlets_may_idle` of the station's device), nothing is concluded. All of it begins anew
 with a command of this run that can empty an outlet: to the switch itself, or a word to the rack (`trays: off`); that
-all is empty says nothing either in the first 10 s after this run lowered a load.
+all is empty says nothing at once in the first 10 s after this run lowered a load.
 
 What a device measures of itself as a whole (its power) shows what all its switches carry together. Where nothing else
 does, so does a busbar that the station sees (`de_energised`): it was above the trays' under-voltage, and is not.
@@ -42,6 +45,8 @@ _CARRIES_AFTER_S = 10.0
 _GONE_WITHIN_S = 10.0
 """How long the way from loaded to nothing may take, seconds: a breaker is at once and some meters average, but what
 took a little for a long time has switched itself off."""
+_NEVER_S = 60.0
+"""How long a rack that was switched on may take nothing at all, seconds."""
 _STARTS_WITHIN_S = 30.0
 """How long one that was loaded for less may carry nothing until it does, seconds: supplies that start again."""
 
@@ -211,8 +216,11 @@ class Carrying:
         for name, device in devices.items():
             if carriers := [*_carriers_of(device), *_buses_of(device, buses or {}, switches)]:
                 self._meters[name] = _Meters(device, carriers)
-        self._ours: set[Switch] = set()
-        """What this run has switched on."""
+        self._ours: dict[Switch, float] = {}
+        """What this run has switched on, and when."""
+        self._is_started = False
+        """Whether anything of it was seen to take something, or its absence has been told."""
+        self._has_rack = any(role == "uut" for role in self._roles.values())
         self._levels: dict[Switch, float] = {}
         """What this run has set loads to."""
         self._now = self._lowered = -math.inf
@@ -228,7 +236,10 @@ class Carrying:
         if not (setting.word == "on" and key in self._ours):
             for meters in self._meters.values():
                 meters.forget(key)
-        (self._ours.add if is_on else self._ours.discard)(key)
+        if is_on:
+            self._ours.setdefault(key, self._now)
+        else:
+            self._ours.pop(key, None)
 
     def _load(self, key: Switch, setting: Setting) -> None:
         if setting.word and self._roles[key[0]] == "uut":
@@ -236,7 +247,7 @@ class Carrying:
                 meters.forget()
         if key[0] in self._loads:
             level = 0.0 if setting.word else abs(setting.value)
-            if level < self._levels.get(key, math.inf) or not level:
+            if level < self._levels.get(key, 0.0) or not level:
                 self._lowered = self._now
             self._levels[key] = level
 
@@ -252,7 +263,35 @@ class Carrying:
                 if not each.is_idle_allowed and self._is_ours(lost) and (text := self._said(name, lost)):
                     self._forget_lost(lost)
                     return lost.signal, text
-        return None
+        return self._never()
+
+    def _never(self) -> tuple[str, str] | None:
+        """(signal, what is wrong) of a rack that was switched on and has not taken anything since."""
+        if self._is_started or not self._has_rack or self._now - max(self._ours.values()) < _NEVER_S:
+            return None
+        ours = [
+            (m, each) for m in self._meters.values() for each in m.carriers if not each.is_bus and self._is_ours(each)
+        ]
+        if not ours or any(meters.is_idle_allowed for meters, _ in ours):
+            return None
+        self._is_started = True
+        if any(each.nothing_since != each.nothing_since for _, each in ours):
+            return None
+        signal = ours[0][1].signal
+        return (
+            signal,
+            f"{signal} has shown nothing for {_NEVER_S:g} s: nothing flows through what this run had set to on",
+        )
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something that carried load carries nothing now, and it is not known yet what that means."""
+        return any(
+            each.carried == each.carried and each.nothing_since == each.nothing_since and self._is_ours(each)
+            for meters in self._meters.values()
+            if not meters.is_idle_allowed
+            for each in meters.carriers
+        )
 
     def _said(self, device: str, lost: _Carrier) -> str:
         """What is to be told of a loss; '' while it may be none."""
@@ -283,7 +322,9 @@ class Carrying:
     def _is_all_dark(self, lost: _Carrier) -> bool:
         """Whether all that this run switched on carries nothing any more, which no rack does by itself."""
         if not lost.is_known or lost.left_at - self._lowered < _CARRIES_AFTER_S:
-            return False
+            dark_for = self._now - max(lost.nothing_since, self._lowered)
+            if dark_for <= max(lost.lasts, _STARTS_WITHIN_S):
+                return False
         carriers = [(meters, each) for meters in self._meters.values() for each in meters.carriers]
         if any((each.is_loaded or each.is_resting) and not each.is_bus and self._is_ours(each) for _, each in carriers):
             return False

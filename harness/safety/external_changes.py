@@ -40,6 +40,7 @@ from harness.device.signal_store import SignalStore
 from harness.quantity import Frame, Quantity, Reading
 from harness.record.log import RunLog
 from harness.safety.carrying import Carrying
+from harness.safety.feeds import Feeds
 from harness.safety.losses import Allowed, Loss, Losses, Told
 from harness.safety.restarts import Restarts
 
@@ -117,6 +118,7 @@ class ExternalChanges:
 
         self._carrying = Carrying(devices, self._is_on, buses, is_excused)
         self._restarts = Restarts(devices, is_excused)
+        self._feeds = Feeds(devices)
         self._watched: dict[str, list[_Watched]] = {}
         self._effects: dict[str, list[_Effect]] = {}
         self._words: dict[str, npt.NDArray[np.intp]] = {}
@@ -216,12 +218,18 @@ class ExternalChanges:
             effect.due = math.inf if loss.setting == setting else effect.due  # `losses` counts its time
 
     @property
+    def is_pending(self) -> bool:
+        """Whether a loss may show that is not known for one yet."""
+        return self._carrying.is_pending
+
+    @property
     def witnesses(self) -> list[str]:
         """The devices that can tell now whether something that this run had set is undone, or the rack restarted."""
         return [
             name
             for name in self._devices
             if self._restarts.sees(name)
+            or self._feeds.sees(name)
             or any(each.wanted is not None for each in self._watched[name])
             or any(effect.wanted > 0 for effect in self._effects[name])
         ]
@@ -231,10 +239,9 @@ class ExternalChanges:
     def after_frame(self, frame: Frame) -> None:
         """Look at a frame that the store has taken in."""
         name = frame.device
-        if (lost := self._carrying.after_frame(frame)) is not None:
-            self._undone(*lost, frame.mono)
-        if (restart := self._restarts.after_frame(frame)) is not None:
-            self._undone(*restart, frame.mono)
+        for watcher in (self._feeds, self._carrying, self._restarts):
+            if (lost := watcher.after_frame(frame)) is not None:
+                self._undone(*lost, frame.mono)
         for effect in self._effects.get(name, ()):
             if effect.wanted > 0 and frame.mono >= effect.counts_from and not frame.qualities[effect.index]:
                 self._effect(effect, frame)

@@ -29,6 +29,8 @@ from harness.safety.reach import Notes, Reach
 from harness.safety.stroke import LOOK_S, Stroke
 
 _KEEP_POLL_S = 1.0
+_GLANCE_S = 0.5
+"""Longest time for a look at the busbar before the first command, seconds."""
 _AGREE_S = 10.0
 """How long an independent reading may lag behind a confirmed command."""
 
@@ -73,15 +75,22 @@ class SafeReport:
         return [f"{a.action} ({a.detail})" for a in self.actions if a.is_wait and not a.is_confirmed]
 
 
-async def make_safe(sequence: SafeSequence, cause: str, reach: Reach, notes: Notes) -> SafeReport:
+async def make_safe(
+    sequence: SafeSequence, cause: str, reach: Reach, notes: Notes, *, bus_was_live: bool | None = True
+) -> SafeReport:
     """Carry a sequence out up to its last command. Never raises for what devices do; the report says what is confirmed.
+
+    `bus_was_live`: whether the readings that prove the rack dead were seen live while it was energised; a sensor that
+    stands still at 0 V proves nothing. None: not known, so it is looked for before the first command.
 
     Waits (`keep`) after the last command protect what comes after the safe state: see `cool_down`.
     """
     report = SafeReport(sequence.name, cause)
     notes.note("safe state", sequence=sequence.name, cause=cause)
     fault_point("safe-begun")
-    await _Execution(sequence, reach, notes, report).run()
+    execution = _Execution(sequence, reach, notes, report)
+    execution.bus_was_live = await execution.is_bus_live() if bus_was_live is None else bus_was_live
+    await execution.run()
     return report
 
 
@@ -115,6 +124,19 @@ class _Execution:
         self._struck: float | None = None
         """When what puts power on the rack was told to go off."""
         self._is_without_heat = False
+        self.bus_was_live = True
+
+    async def is_bus_live(self) -> bool:
+        """Whether a reading that would prove the rack dead shows it live now; nothing is waited for beyond a moment."""
+        proof = self._sequence.proof
+        if proof is None:
+            return True
+        looks = [asyncio.ensure_future(self._value(each)) for each in proof.dead]
+        await asyncio.wait(looks, timeout=_GLANCE_S)
+        for look in looks:
+            look.cancel()
+        seen = [(each, look.result()) for each, look in zip(proof.dead, looks, strict=True) if _is_there(look)]
+        return not seen or any(not each.expect.holds(value) for each, value in seen if value is not None)
 
     async def run(self) -> None:
         for together in _batches(self._sequence.actions[: _commands_end(self._sequence)]):
@@ -186,6 +208,9 @@ class _Execution:
         self._tell("de-energised", await self._all_hold((*proof.no_heat, *proof.dead), proof), began)
 
     async def _all_hold(self, conditions: Sequence[Condition], proof: Proof) -> str:
+        if not self.bus_was_live:
+            names = ", ".join(dict.fromkeys(each.name for each in proof.dead))
+            return f"{names} did not show the rack live while it was energised, and proves nothing"
         deadline = (self._struck or self._time()) + proof.within
         left = max(0.0, deadline - self._time())
         details = await asyncio.gather(*(self._reaches(each, left, proof.within, still=True) for each in conditions))
@@ -241,6 +266,10 @@ class _Execution:
         result = ActionReport(text, not detail, detail, self._time() - began, is_wait)
         self._report.actions.append(result)
         self._notes.note("safe action", action=text, confirmed=not detail, detail=detail)
+
+
+def _is_there(look: asyncio.Future[float | str | None]) -> bool:
+    return look.done() and not look.cancelled() and look.exception() is None and look.result() is not None
 
 
 def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:

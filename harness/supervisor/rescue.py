@@ -102,8 +102,11 @@ async def _make_safe(
     try:
         for device, problem in (await connections.open()).items():
             diary.note("not reached", device=device, problem=problem)
+        was_live: bool | None = None
         while True:
-            report = await make_safe(sequences.chosen(sequence, switches), cause, connections, diary)
+            chosen = sequences.chosen(sequence, switches)
+            report = await make_safe(chosen, cause, connections, diary, bus_was_live=was_live)
+            was_live = True  # it is looked for once, before anything was switched off
             seconds = round(time.monotonic() - started, 3)
             missing = report.unconfirmed
             diary.note("NOT CONFIRMED" if missing else "safe", seconds=seconds, unconfirmed=missing)

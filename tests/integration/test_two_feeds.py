@@ -64,7 +64,7 @@ def test_the_same_plan_with_feeds_of_other_makers(first, second, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "code", "named"),
     [
-        ("feed_loss:pdu_b@50s", 3, "pdu_b.outlet"),
+        ("feed_loss:pdu_b@50s", 3, "pdu_b.phase"),
         ("feed_loss:pdu_a@25s", 3, "pdu_a.outlet"),
         ("breaker_trip:pdu_b.3@50s", 3, "pdu_b.outlet[3]"),
         ("outlet_stuck:pdu_a.3", 3, "feed A"),
