@@ -34,7 +34,8 @@ class Hold:
 
     def extend(self, devices: Mapping[str, Device]) -> asyncio.Future[None]:
         """The same by the serial numbers of open devices: a run may reach them by another way."""
-        return self._beside(lambda: self._add(serial_keys(devices)))
+        keys = [key for key in serial_keys(devices, self._commanded()) if key.alone]
+        return self._beside(lambda: self._add(keys))
 
     def _beside(self, work: Callable[[], Sequence[socket.socket]]) -> asyncio.Future[None]:
         self._tasks.append(asyncio.ensure_future(self._carefully(work)))
@@ -48,9 +49,12 @@ class Hold:
             aside(f"other processes cannot be told: {error}")
 
     def _take(self) -> Sequence[socket.socket]:
+        return self._add([key for key in station_keys(self._on, {}, self._commanded()) if key.alone])
+
+    def _commanded(self) -> set[str]:
+        """The devices that the sequence commands: nobody else commands them meanwhile."""
         actions = self._on.station.sequences[self._sequence].actions
-        commanded = {(action.set or "").partition(".")[0] for action in actions}
-        return self._add([key for key in station_keys(self._on, {}, commanded) if key.alone])
+        return {(action.set or "").partition(".")[0] for action in actions}
 
     def _add(self, keys: list[Key]) -> Sequence[socket.socket]:
         new = self._lock.add(keys)

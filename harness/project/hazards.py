@@ -24,6 +24,8 @@ WORDS: Mapping[Hazard, str] = {
 }
 _ELSEWHERE = ("facility", "ambient", "dew_point")
 """How names of signals begin that are not about the rack's own loop."""
+_HIDING = frozenset({"sum"})
+"""Functions whose result stays up when one of their inputs is lost."""
 
 
 def leaves(catalog: Catalog, signal: str) -> frozenset[str]:
@@ -46,15 +48,39 @@ def guarded(catalog: Catalog, interlocks: Iterable[Interlock]) -> set[Hazard]:
 
 
 def guards(catalog: Catalog, interlock: Interlock, hazard: Hazard) -> bool:
-    """Whether an interlock watches a hazard: as its signals are named, or as it says itself."""
-    behind = {leaf for signal in interlock.all_signals for leaf in leaves(catalog, signal)}
-    return interlock.guards == hazard or any(_shows(catalog, interlock, leaf, hazard) for leaf in behind)
+    """Whether an interlock watches a hazard: as its signals are named, or as it says itself.
+
+    Of a vote, as many signals as it needs must show the hazard: others cannot help to trip.
+    """
+    if interlock.guards == hazard:
+        return True
+    showing = sum(_sees(catalog, interlock, signal, hazard) for signal in interlock.all_signals)
+    return showing >= NEEDED[interlock.vote]
+
+
+def _sees(catalog: Catalog, interlock: Interlock, signal: str, hazard: Hazard) -> bool:
+    """Whether a hazard shows in a signal; where several are put together, in all of those that could hide it."""
+    derived = catalog.derived.get(signal)
+    if derived is None:
+        return _shows(catalog, interlock, signal, hazard)
+    parts = [_sees(catalog, interlock, each, hazard) for each in derived.inputs.values()]
+    return all(parts) if derived.function in _HIDING else any(parts)
+
+
+def is_wished(catalog: Catalog, signal: str) -> bool:
+    """Whether a signal shows what somebody wishes and not what is: the read-back of a set point."""
+    device, _, name = signal.partition(".")
+    expansion = catalog.expansions.get(device)
+    controls = expansion.controls.values() if expansion is not None else ()
+    return "setpoint" in name or any(
+        control.confirm_by == name and not control.spec.takes and name not in control.shown_by for control in controls
+    )
 
 
 def _shows(catalog: Catalog, interlock: Interlock, signal: str, hazard: Hazard) -> bool:
     info = catalog.signals.get(signal)
     name = signal.partition(".")[2]
-    if info is None or name.startswith(_ELSEWHERE):
+    if info is None or name.startswith(_ELSEWHERE) or is_wished(catalog, signal):
         return False
     column = name.rpartition("].")[2]
     kind = unit(info.unit).kind

@@ -31,12 +31,17 @@ def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collec
     return [Key(what, shown, is_alone) for (shown, is_alone), keys in found for what in keys]
 
 
-def serial_keys(devices: Mapping[str, Device]) -> list[Key]:
-    """A key for the serial number of every open device that puts power on the rack: it may be reached otherwise too."""
+def serial_keys(devices: Mapping[str, Device], alone: Collection[str] = ()) -> list[Key]:
+    """A key for the serial number of every open device that can be commanded: it may be reached otherwise too.
+
+    Who has it for itself is as in `station_keys`.
+    """
     keys = []
     for name, device in devices.items():
+        controls = device.expansion.controls.values()
         serial = device.identity.get("serial", "")
         what = serial_key(serial)
-        if what and any(control.spec.energises for control in device.expansion.controls.values()):
-            keys.append(Key(what, f"the device with serial number {serial.strip()} ({name} here)"))
+        if what and controls:
+            is_alone = name in alone or any(control.spec.energises for control in controls)
+            keys.append(Key(what, f"the device with serial number {serial.strip()} ({name} here)", is_alone))
     return keys

@@ -147,6 +147,33 @@ def relay(bay: Bay) -> Iterator[Relay]:
     made.close()
 
 
+@contextlib.contextmanager
+def forwarded(port: int) -> Iterator[int]:
+    """Another TCP port that leads to `port`."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as door, contextlib.ExitStack() as ends:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    near = ends.enter_context(door.accept()[0])
+                    far = ends.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    for pair in ((near, far), (far, near)):
+                        threading.Thread(target=pump, args=pair, daemon=True).start()
+
+        taking = threading.Thread(target=accept, daemon=True)
+        taking.start()
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+        taking.join(5)
+
+
 def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches_nothing(
     bay: Bay, relay: Relay
 ) -> None:
@@ -163,6 +190,13 @@ def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches
         assert bay.outlets_on() == OUTLETS
     assert set_(bay, other, "pdu.outlet[1]", "off").code == 6
     assert bay.outlets_on() == OUTLETS
+    address = json.loads(bay.addresses.read_text())["addresses"]["cdu"]
+    with forwarded(int(address.rpartition(":")[2].partition("/")[0])) as port:
+        replaced = {"pdu": f"snmp://127.0.0.1:{relay.port}", "cdu": f"modbus+tcp://127.0.0.1:{port}/12"}
+        cooling = write_station(bay, "cooling.yaml", name="all by another route", **replaced)
+        done = set_(bay, cooling, "cdu.pump", "off")
+        assert done.code == 6, done.said
+        assert "serial number SIM-" in done.said
     assert runner.poll() is None
     done = harness(bay, "safe", other)
     assert done.code == 0, done.said

@@ -20,7 +20,8 @@ CONTACT = "rack.running, one_of: [idle, running]"
 """An input whose name says nothing."""
 WATCHED = {
     "coolant": ["signal: cdu.flow, min: 20 L/min", "signal: cdu.level, equals: ok",
-                "signal: cdu.flow_each, min: 1 L/min"],
+                "signal: cdu.flow_each, min: 1 L/min",
+                "signals: [cdu.flow, cdu.flow_setpoint], vote: 1oo2, min: 20 L/min"],
     "temperature": ["signal: cdu.supply_temperature, max: 55 degC", "signal: cdu.return_temperature, max_rate: 2 K/s",
                     'signal: "daq.channel[1].temperature", max: 70 degC', "signal: cdu.delta_temperature, max: 20 K"],
     "leak": ["signal: cdu.leak, equals: dry, on_trip: leak", "signal: cdu.leak_zones, equals: none, on_trip: leak"],
@@ -29,8 +30,11 @@ WATCHED = {
 }  # fmt: skip
 NOT_WATCHED = {
     "coolant": ["signal: cdu.flow, max: 300 L/min", "signal: cdu.heat, max: 150 kW",
-                "signal: cdu.flow, min: 20 L/min, armed_in: [hold]", "signal: pdu.power, max: 150 kW"],
-    "temperature": ["signal: cdu.supply_temperature, min: 10 degC", "signal: cdu.ambient_temperature, max: 50 degC"],
+                "signal: cdu.flow, min: 20 L/min, armed_in: [hold]", "signal: pdu.power, max: 150 kW",
+                "signal: cdu.flow_setpoint, min: 20 L/min", "signal: cdu.flow_of_two, min: 20 L/min",
+                "signals: [cdu.flow, cdu.flow_setpoint], vote: 2oo2, min: 20 L/min"],
+    "temperature": ["signal: cdu.supply_temperature, min: 10 degC", "signal: cdu.ambient_temperature, max: 50 degC",
+                    "signal: cdu.supply_temperature_setpoint, max: 55 degC"],
     "leak": ["signal: cdu.leak_sensor, equals: ok"],
     "emergency_stop": ["signal: cdu.alarms, one_of: [filter, emergency_stop]"],
     "door": ["signal: cdu.level, equals: ok"],
@@ -39,6 +43,10 @@ FLOW_EACH = """
   cdu.flow_each:
     function: flow_per_power
     inputs: {flow: cdu.flow, power: pdu.power}
+  cdu.flow_of_two:
+    function: sum
+    inputs: {a: cdu.flow, b: cdu.flow_setpoint}
+    unit: L/min
 """
 
 

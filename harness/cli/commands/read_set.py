@@ -145,7 +145,7 @@ def _claim(lock: RackLock, device: Device, *, force: bool) -> None:
     from harness.errors import RunError
     from harness.safety.bay import serial_keys
 
-    keys = serial_keys({device.name: device})
+    keys = serial_keys({device.name: device}, {device.name})
     try:
         lock.add(keys)
     except RunError as error:
