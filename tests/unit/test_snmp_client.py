@@ -162,8 +162,6 @@ ENVELOPE_LIES = {
     "community": (lambda a: answer(a, GOOD, community="public"), "another community"),
     "request echoed": (lambda a: answer(a, GOOD, tag=0xA0), "a RESPONSE expected"),
     "report": (lambda a: answer(a, GOOD, tag=0xA8), "a RESPONSE expected"),
-    "negative index": (lambda a: answer(a, GOOD, status=5, index=-1), "error-index -1"),
-    "huge index": (lambda a: answer(a, GOOD, status=5, index=3), "error-index 3"),
     "unknown status": (lambda a: answer(a, GOOD, status=19), "error-status 19"),
     "negative status": (lambda a: answer(a, GOOD, status=-1), "error-status -1"),
     "cut short": (lambda a: answer(a, GOOD)[:-3], "cut short"),
@@ -176,6 +174,8 @@ BINDING_LIES = {
     "none": (lambda a: answer(a, []), "2 bindings asked, 0 came"),
     "left over": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x01\x01\x00")]), "left over"),
     "too long": (lambda a: answer(a, [GOOD[0], (TWO, b"\x02\x05\x01")]), "cut short"),
+    "negative index": (lambda a: answer(a, GOOD, status=5, index=-1), "error-index -1"),
+    "huge index": (lambda a: answer(a, GOOD, status=5, index=3), "error-index 3"),
 }
 
 
@@ -236,6 +236,8 @@ def test_a_value_of_another_kind_than_prepared_is_none():
 SPOILING = {
     "genErr": lambda a: answer(a, [(oid, b"\x05\x00") for oid in a.oids], status=5, index=1),
     "left over": lambda a: answer(a, [(oid, b"\x02\x01\x01\x00") for oid in a.oids]),
+    "authorizationError of one": lambda a: answer(a, [(oid, b"\x05\x00") for oid in a.oids], status=16, index=1),
+    "an index of nothing": lambda a: answer(a, [(oid, b"\x05\x00") for oid in a.oids], status=5, index=99),
 }
 
 
@@ -298,6 +300,23 @@ def test_an_object_that_was_never_answered_is_tried_again_after_minutes_and_at_o
     assert asked[1:] == [1, 1, 2, 1, 2]
 
 
+@pytest.mark.parametrize("bad", [range(6), range(31, 40), range(0, 40, 5), range(0, 40, 2), [0, 39]], ids=str)
+def test_many_objects_that_spoil_cost_themselves_wherever_they_stand(bad):
+    spoil = {OIDS[k] for k in bad}
+
+    def behave(asked):
+        return [SPOILING["genErr"](asked)] if spoil & {*asked.oids} else honest(asked)
+
+    async def use(client):
+        prepared = client.prepare(OIDS[:40])
+        for _ in range(3):
+            found = await client.poll(prepared)
+        return {bind.oid for bind in found if bind.problem}
+
+    problems, _, _ = talk(behave, use)
+    assert problems == spoil
+
+
 def test_an_agent_that_refuses_everything_for_a_while_is_back_at_once():
     sick = [False]
 
@@ -317,7 +336,7 @@ def test_an_agent_that_refuses_everything_for_a_while_is_back_at_once():
         return asked, [bind.problem for bind in await client.poll(prepared)]
 
     (asked, problems), _, _ = talk(behave, use)
-    assert asked <= 3 * 14
+    assert asked <= 42 + 2 * 14, "the first time it is looked for longer"
     assert not any(problems)
 
 

@@ -37,6 +37,10 @@ class SilentError(UnreachableError):
     """Nobody answered in time: the device is off, or the answer was too big for it or for the network."""
 
 
+class ObjectRefusedError(RefusedError):
+    """The agent refused a request for one object of it, which it names."""
+
+
 class BindingsError(ProtocolViolationError):
     """The envelope of the answer is right, its bindings are not what was asked: another question may be answered."""
 
@@ -217,7 +221,7 @@ class Exchange:
         reply = self._security.unpack(data, pending.request_id, asyncio.get_running_loop().time())
         self._is_proven = True
         if not 0 <= reply.error_index <= pdu.count:
-            raise MismatchError(f"error-index {reply.error_index}, but there are {pdu.count} bindings")
+            raise BindingsMismatchError(f"error-index {reply.error_index}, but there are {pdu.count} bindings")
         if reply.error_status:
             return self._refusal(reply.error_status, reply.error_index, pdu)
         try:
@@ -355,7 +359,7 @@ class Exchange:
         self.counters.refused += 1
         word = ERROR_WORDS[status]
         where = f" at object {index} of {pdu.count}" if index else ""
-        return RefusedError(
+        return (ObjectRefusedError if index else RefusedError)(
             f"the agent answers {word} ({status}){where}",
             device=self.device,
             operation=pdu.operation,

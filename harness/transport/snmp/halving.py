@@ -12,15 +12,17 @@ it. They are remembered, left out of the requests that follow, and asked alone f
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from harness.errors import DeviceError, RefusedError
 from harness.transport.again import Again
-from harness.transport.snmp.exchange import BindingsError
+from harness.transport.snmp.exchange import BindingsError, ObjectRefusedError
 from harness.transport.snmp.types import Kind, VarBind
 
-_IN_VAIN = 12
-"""So many refused requests without one that is answered: not an object is bad, the agent is."""
+_IN_VAIN = (40, 12)
+"""So many refused requests without one that is answered: not an object is bad, the agent is. The second number counts
+where the search before this one was in vain too."""
 _AT_MOST_S = 2.0
 """Longest search in one poll, seconds; what has been found by then is remembered, and the next poll goes on."""
 _TOGETHER = 3
@@ -34,7 +36,7 @@ Ask = Callable[[int, int], Awaitable[list[VarBind]]]
 
 def may_spoil(error: DeviceError) -> bool:
     """Whether an error may be one object's."""
-    return isinstance(error, BindingsError) or (
+    return isinstance(error, BindingsError | ObjectRefusedError) or (
         isinstance(error, RefusedError) and error.vendor_code not in _OF_THE_AGENT
     )
 
@@ -46,6 +48,8 @@ class Spoilers:
         self._again: Again[str] = Again()
         self._why: dict[str, DeviceError] = {}
         self._refused_together: dict[int, int] = {}
+        self.is_vain = False
+        """Whether the last search found nothing that is answered."""
 
     def __bool__(self) -> bool:
         return bool(self._again)
@@ -101,6 +105,7 @@ class Halving:
         self._oids, self._ask, self._spoilers, self._error = oids, ask, spoilers, error
         self._until = asyncio.get_running_loop().time() + _AT_MOST_S
         self._in_vain = 0
+        self._most = _IN_VAIN[spoilers.is_vain]
         self._is_answered = False
         self._bad: dict[str, DeviceError] = {}
 
@@ -114,6 +119,7 @@ class Halving:
         finally:
             bad = self._bad if self._is_answered else {}
             shown = {oid: self._spoilers.refused(oid, error) for oid, error in bad.items()}
+            self._spoilers.is_vain = not self._is_answered
         if not self._is_answered:
             raise self._error
         return [shown.get(bind.oid, bind) for bind in found]
@@ -124,22 +130,38 @@ class Halving:
         return bool(self._bad)
 
     async def _halves(self, start: int, count: int) -> list[VarBind]:
-        middle = count // 2
-        return [*await self._part(start, middle), *await self._part(start + middle, count - middle)]
+        """All halves of one size before smaller ones: what is sound is found first, wherever the bad ones stand."""
+        found: list[VarBind | None] = [None] * count
+        parts = deque(_two(start, count))
+        while parts:
+            first, size = parts.popleft()
+            binds = await self._part(first, size)
+            if binds is None:
+                parts.extend(_two(first, size))
+            else:
+                found[first - start : first - start + size] = binds
+        return [bind for bind in found if bind is not None]
 
-    async def _part(self, start: int, count: int) -> list[VarBind]:
+    async def _part(self, start: int, count: int) -> list[VarBind] | None:
+        """The objects of a part; None when it was refused and has halves."""
         try:
             found = await self._ask(start, count)
         except (BindingsError, RefusedError) as error:
             if not may_spoil(error):
                 raise
             self._in_vain += 1
-            if asyncio.get_running_loop().time() > self._until or (self._in_vain > _IN_VAIN and not self._is_answered):
+            is_in_vain = self._in_vain > self._most and not self._is_answered
+            if is_in_vain or asyncio.get_running_loop().time() > self._until:
                 raise self._error from error
             if count > 1:
-                return await self._halves(start, count)
+                return None
             self._bad[self._oids[start]] = error
             return [VarBind(self._oids[start], Kind.UNDECODABLE, None)]
         self._is_answered = True
         self._spoilers.read(self._oids[start : start + count])
         return found
+
+
+def _two(start: int, count: int) -> list[tuple[int, int]]:
+    middle = count // 2
+    return [(start, middle), (start + middle, count - middle)]
