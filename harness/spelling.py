@@ -60,6 +60,13 @@ _CLOCK = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
 _PARAMETER = re.compile(r"\$?\{?([a-z][a-z0-9_]*)\}?")
 
 
+def unit_as_written(text: str, known: Iterable[str]) -> str:
+    """The unit that a device's text names, in its own spelling or a usual other one; '' when it is none for certain."""
+    if text in known:
+        return text
+    return _ALIASES.get("".join(text.split()).removeprefix("deg").removeprefix("\N{DEGREE SIGN}").casefold(), "")
+
+
 def meant_unit(name: str, known: Iterable[str]) -> str:
     """The unit that was probably meant, '' when nobody can say."""
     folded = "".join(name.split()).casefold()

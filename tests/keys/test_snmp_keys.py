@@ -104,7 +104,7 @@ SIGNALS = [
     Row("fallbacks", [oid("2.0")], x, "BAD_MISSING", 50.0, there("99.0")),
     Row("first_row", True, x, "BAD_MISSING", 200.0, there("10")),
     Row("sum_of", "cell.w", x, 500.0, 15.0, SUM),
-    Row("type", "decimal_text", x, "BAD_DECODE", 23.4, there("4.0")),
+    Row("type", "decimal_text", x, "BAD_DECODE", 23.4, {**there("4.0"), f"{X}/unit": "degC"}),
     Row("between", ["A", "d"], value("name"), "AbCd", "bC", at=NAME),
     Row("digits", oid("5.0"), x, 1000.0, 10.0),
     Row("scale_from", oid("6.0"), x, 1000.0, 1.0),

@@ -183,8 +183,26 @@ def test_a_label_may_name_the_row(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [(b"12.5", 12.5), (b"12.5 C", 12.5), (b"12 500 W", math.nan), (b" ", math.nan), (b"", math.nan)]
+    ("text", "unit", "scale", "value"),
+    [
+        (b"12.5", "degC", 1.0, 12.5),
+        (b"12.5 C", "degC", 1.0, 12.5),
+        (b"12.5 deg C\0\0", "degC", 1.0, 12.5),
+        (b"12.5\0\0", "V", 1.0, 12.5),
+        (b"5 kW", "kW", 1.0, 5.0),
+        (b"5 kW", "W", 1000.0, 5.0),
+        (b"5 kW", "W", 1.0, math.nan),
+        (b"95 deg F", "degC", 1.0, math.nan),
+        (b"5 MW", "mW", 1.0, math.nan),
+        (b"12 .5 V", "V", 1.0, math.nan),
+        (b"12 -", "A", 1.0, math.nan),
+        (b"5 \0garb", "V", 1.0, math.nan),
+        (b"12 500 W", "W", 1.0, math.nan),
+        (b"12 V", "", 1.0, math.nan),
+        (b" ", "V", 1.0, math.nan),
+        (b"", "V", 1.0, math.nan),
+    ],
 )
-def test_a_text_with_two_numbers_is_none(text, value):
+def test_a_text_is_a_number_only_with_nothing_else_behind_it_than_its_unit(text, unit, scale, value):
     answer = VarBind("1.3", Kind.OCTET_STRING, text)
-    assert number(answer, "decimal_text") == pytest.approx(value, nan_ok=True)
+    assert number(answer, "decimal_text", unit, scale) == pytest.approx(value, nan_ok=True)

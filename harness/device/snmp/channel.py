@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.device.wire import Command, Read, number_of, scaled
+from harness.quantity import UNITS, convert
 from harness.secret import Secret
+from harness.spelling import unit_as_written
 from harness.transport.network import SocketNetwork
 from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials, VarBind
 
@@ -86,11 +88,26 @@ def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
         decibels = 10.0 * math.log10(1000.0 * watts) if watts > 0.0 else math.nan
         return decibels if read.low <= decibels <= read.high else math.nan
     if read.type == "decimal_text" and isinstance(value, bytes):
-        parts = value.decode("latin-1").split()
-        return scaled(read, number_of(parts[0])) if parts else math.nan
+        return scaled(read, decimal(value, read.suffix, read.factor, read.offset))
     if isinstance(value, int | float) and first.kind in _NUMBERS:
         return scaled(read, float(value))
     return math.nan
+
+
+def decimal(data: bytes, unit: str, scale: float, offset: float = 0.0) -> float:
+    """A number that is written as a text, NaN when it is none for certain. NUL at its end is no part of it.
+
+    Behind it may stand the unit that a raw value has by the profile: `offset + scale * raw` is in `unit`.
+    """
+    number, *rest = data.decode("latin-1").rstrip("\0").split(None, 1) or [""]
+    if not rest:
+        return number_of(number)
+    found = unit_as_written(rest[0].strip(), UNITS)
+    if not found or not unit or UNITS[found].kind != UNITS[unit].kind:
+        return math.nan
+    zero, one = convert(0.0, found, unit), convert(1.0, found, unit)
+    is_meant = math.isclose(one - zero, scale, rel_tol=1e-6) and math.isclose(zero, offset, abs_tol=1e-6)
+    return number_of(number) if is_meant else math.nan
 
 
 def is_valid(told: Sequence[VarBind], accepted: Sequence[str]) -> bool:

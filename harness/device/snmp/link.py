@@ -153,7 +153,7 @@ class SnmpReadPlan:
             elif bound.parts:
                 reply.raw[k], reply.qualities[k] = snmp_values.total(bound.parts, answers[at : at + asked])
             else:
-                number = snmp_values.number(first, spec.type)
+                number = snmp_values.number(first, spec.type, spec.unit, bound.factor, bound.shift)
                 reply.raw[k] = number
                 if number != number:
                     reply.qualities[k] = Quality.BAD_DECODE
@@ -336,6 +336,7 @@ class SnmpLink:
             factor=bound.factor,
             offset=bound.shift,
             between=spec.between or ("", ""),
+            suffix=spec.unit if kind == "decimal_text" else "",
         )
 
     async def tend(self, wall_ns: int, now: float) -> None:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.device.snmp.channel import cut
+from harness.device.snmp.channel import cut, decimal
 from harness.device.texts import printable
-from harness.device.wire import number_of
 from harness.quantity import Quality
 from harness.schema.profile import SnmpSignal
 from harness.transport.snmp import Kind, VarBind
@@ -34,13 +33,11 @@ def quality_of(answer: VarBind) -> Quality:
     return Quality.BAD_MISSING if answer.is_missing or answer.kind is Kind.NULL else Quality.GOOD
 
 
-def number(answer: VarBind, kind: str) -> float:
-    """A raw number; NaN when the value is none. `kind` as in the profile."""
+def number(answer: VarBind, kind: str, unit: str = "", scale: float = 1.0, offset: float = 0.0) -> float:
+    """A raw number, `offset + scale * raw` in `unit`; NaN when the value is none. `kind` as in the profile."""
     value = answer.value
     if kind == "decimal_text" and isinstance(value, bytes):
-        first, *rest = value.decode("latin-1").split() or [""]
-        is_one = not (rest and rest[0][0].isdigit())  # `12 500 W` is no 12
-        return number_of(first) if is_one else math.nan
+        return decimal(value, unit, scale, offset)
     if isinstance(value, int | float) and (answer.kind in WHOLE_NUMBERS or answer.kind is Kind.OPAQUE):
         return float(value)
     return math.nan
