@@ -227,6 +227,38 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
+def test_two_odd_resources_cost_their_own_values(name):
+    """Both pumps: what the unit says besides is GOOD, from the third poll on at the latest."""
+    change, _ = ODD[name]
+
+    async def main():
+        async with opened(unit_tree()) as (device, service):
+            honest = await readings(device)
+
+            def tamper(request, sent):
+                if "Pumps/" not in request.path:
+                    return sent
+                if change is not None:
+                    return change(sent.replace(b"Pumps/Left", b"Pumps/Right"))
+                for gate in list(service.listener._gates):
+                    asyncio.get_running_loop().call_soon(gate.transport.close)
+                return b""
+
+            service.tamper = tamper
+            for count in range(6):
+                await asyncio.sleep(1)
+                found = await readings(device)
+                rest = {signal for signal in found if not signal.startswith("pump")}
+                if count > 1:
+                    assert {s: found[s] for s in rest} == {s: honest[s] for s in rest}
+            service.tamper = None
+            await asyncio.sleep(62)
+            assert await readings(device) == honest
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("name", ODD)
 def test_one_odd_resource_costs_its_own_values(name):
     """Everything else is GOOD in every poll but the first, in which a resource that hangs may cost the others."""
     change, quality = ODD[name]

@@ -17,7 +17,7 @@ from harness.quantity import Quality
 from harness.schema.profile import RedfishProfile, RedfishSignal, RedfishWhere
 from harness.transport.again import Again
 from harness.transport.redfish import RedfishClient
-from harness.transport.redfish.client import NoResourceError, SlowError
+from harness.transport.redfish.client import NoResourceError
 from harness.transport.redfish.resource import MISSING, JsonObject, at
 
 _UNAUTHORISED = 401
@@ -50,6 +50,8 @@ class RedfishReadPlan:
         self._sources = [link.source(point) for point in points]
         self._paths = list(dict.fromkeys(path for source in self._sources for path, _ in source.places))
         self._mute: Again[str] = Again()
+        self._why: dict[str, Quality] = {}
+        """What the values of a resource that is left out are."""
 
     async def read(self, *, is_urgent: bool = False) -> Reply:
         """Ask for every resource once; the error when none of them can be read."""
@@ -58,10 +60,10 @@ class RedfishReadPlan:
         resources: dict[str, JsonObject | Quality] = {}
         problem: DeviceError | None = None
         now = asyncio.get_running_loop().time()
-        lost = 0
+        lost = redfish_values.InARow()
         for path in list(self._paths):
             if not is_urgent and not self._mute.is_due(path, now):
-                resources[path] = Quality.BAD_TIMEOUT
+                resources[path] = self._why[path]
                 continue
             try:
                 resources[path] = await self._link.client.get(path)
@@ -72,27 +74,25 @@ class RedfishReadPlan:
                 if resources[path] is not Quality.BAD_MISSING:
                     problem = error
                 if not isinstance(error, RefusedError | NoResourceError):
-                    lost += 1
-                    self._lost(path, error, now, is_first=lost == 1, is_alone=_any_good(resources))
+                    self._lost(path, now, redfish_values.quality_of(error), others_answer=_any_good(resources))
+                    if lost.is_the_service(is_any_good=_any_good(resources)):
+                        raise
                 self._tell(path, error, reply)
             else:
+                lost.count = 0
                 self._answered(path, reply)
         if problem is not None and not _any_good(resources):
             raise problem
         self._fill(resources, reply)
         return reply
 
-    def _lost(self, path: str, error: DeviceError, now: float, *, is_first: bool, is_alone: bool) -> None:
-        """A resource cost the connection: asked last from now on. The error when it is not the first in this poll.
-
-        One that never answers while others do (`is_alone`) is left out for a while.
-        """
+    def _lost(self, path: str, now: float, quality: Quality, *, others_answer: bool) -> None:
+        """A resource cost the connection: asked last from now on, and left out for a while where others answer."""
         self._paths.remove(path)
         self._paths.append(path)
-        if not is_first:
-            raise error
-        if isinstance(error, SlowError) and is_alone:
+        if others_answer:
             self._mute.refuse(path, now)
+            self._why[path] = quality
 
     def _tell(self, path: str, error: DeviceError, reply: Reply) -> None:
         if path not in self._link.told:

@@ -22,16 +22,33 @@ async def fetch(
     """Each resource once, by path, and a quality where there is none; with the error when none at all could be read."""
     found: dict[str, JsonObject | Quality] = {}
     problem: DeviceError | None = None
+    lost = InARow()
     for path in dict.fromkeys(paths):
         try:
             found[path] = await client.get(path)
+            lost.count = 0
         except OF_ONE_RESOURCE as error:
-            if isinstance(error, SlowError | LostError) and isinstance(problem, SlowError | LostError):
-                raise  # not one resource is slow, the service is
+            is_any_good = any(not isinstance(each, Quality) for each in found.values())
+            if isinstance(error, SlowError | LostError) and lost.is_the_service(is_any_good=is_any_good):
+                raise
             found[path] = quality_of(error)
             if found[path] is not Quality.BAD_MISSING:
                 problem = error
     return found, None if any(not isinstance(each, Quality) for each in found.values()) else problem
+
+
+class InARow:
+    """How many resources in a row were lost: from some on it is not they, it is the service."""
+
+    _MOST, _MOST_AT_FIRST = 3, 2
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def is_the_service(self, *, is_any_good: bool) -> bool:
+        """Another one was lost; `is_any_good`: whether the service has answered for any resource."""
+        self.count += 1
+        return self.count >= (self._MOST if is_any_good else self._MOST_AT_FIRST)
 
 
 OF_ONE_RESOURCE = (RefusedError, ProtocolViolationError, SlowError, LostError)
