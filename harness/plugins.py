@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any, Generic, TypeVar
 
 from harness.utf8 import utf8
@@ -61,7 +61,7 @@ def installed(group: str, take: Callable[[Any], T]) -> list[Installed[T]]:
     Ctrl-C is none of its doings and goes on.
     """
     found = []
-    for entry in sorted(entry_points(group=group), key=lambda each: each.name):
+    for entry in sorted(entries(group), key=lambda each: each.name):
         package = _package(entry)
         try:
             found.append(Installed(entry.name, package, take(entry.load())))
@@ -101,6 +101,29 @@ def unusable(*groups: str) -> Iterator[Broken | Clash]:
     yield from (each for (group, _), each in _clashes.items() if not groups or group in groups)
 
 
+def entries(group: str) -> list[EntryPoint]:
+    """The entry points of a group; a package whose list of them cannot be read is named, and takes no other with it."""
+    try:
+        return list(entry_points(group=group))
+    except Exception:  # one of them is no list of entry points: which one is found by asking one by one
+        found: dict[tuple[str, str], EntryPoint] = {}
+        for package in distributions():
+            try:
+                for entry in package.entry_points.select(group=group):
+                    found.setdefault((str(package.name), entry.name), entry)
+            except Exception as error:
+                name = _named(package)
+                _broken[group, "", name] = Broken(group, "entry_points.txt", name, _why(error))
+        return list(found.values())
+
+
+def _named(package: Distribution) -> str:
+    try:
+        return f"{package.name} {package.version}"
+    except Exception:
+        return str(getattr(package, "_path", "of an unknown name"))
+
+
 def _package(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
 
@@ -108,6 +131,8 @@ def _package(entry: EntryPoint) -> str:
 def _why(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # code of others, too
         text = type(error).__name__
     return " ".join(utf8(text).split())

@@ -240,6 +240,8 @@ def _prepare() -> None:
     error, and that is told in words.
     """
     logging.getLogger().addHandler(logging.NullHandler())
+    # plug-ins of pydantic come from any package that is installed, and change what a valid file is
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     sys.unraisablehook = lambda _: None
     raise_limit()
     _hear_sigterm()

@@ -129,3 +129,19 @@ def test_a_folder_of_the_name_of_a_plan_hides_it_not(tmp_path):
     (tmp_path / "smoke").mkdir()
     done = harness(tmp_path, "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "listed", [b"[console_scripts]\nfoo\n", b"[harness.steps]\nfo\xff = foo:bar\n"], ids=["no name", "no UTF-8"]
+)
+def test_a_package_whose_entry_points_cannot_be_read_is_named_and_stops_nobody(listed, tmp_path):
+    lib = tmp_path / "lib"
+    info = lib / "unrelated-2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: unrelated\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_bytes(listed)
+    for command in (("safe", "simulated", "--simulate"), ("check", "smoke"), ("profile", "list"), ("plan", "list")):
+        done = harness(lib, *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    done = harness(lib, "doctor", cwd=tmp_path)
+    assert "unrelated 2.0" in done.stdout + done.stderr

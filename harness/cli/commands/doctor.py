@@ -72,11 +72,9 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _entries() -> list[tuple[str, str]]:
-    from importlib.metadata import entry_points
-
     from harness.cli.inputs import known_plans, known_stations
     from harness.device.registry import known_profiles
-    from harness.plugins import broken, installed, unusable
+    from harness.plugins import broken, entries, installed, unusable
     from harness.project.step import known_steps
 
     known_steps()
@@ -86,11 +84,11 @@ def _entries() -> list[tuple[str, str]]:
     found = []
     for group in GROUPS:
         names = {one.entry for one in installed(group, lambda named: named)}
-        entries = entry_points(group=group)
+        listed = entries(group)
         fine = names - {each.entry for each in broken(group)}
-        found += [("ok", f"{group}: {entry.name} = {entry.value}") for entry in entries if entry.name in fine]
+        found += [("ok", f"{group}: {entry.name} = {entry.value}") for entry in listed if entry.name in fine]
         found += [("WRONG", str(each)) for each in unusable(group)]
-        if not entries:
+        if not listed:
             word = "note" if group == "harness.simulators" else "WRONG"
             found.append((word, f"{group}: nothing is installed"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,16 +186,32 @@ def import_(form: str, file: str, class_: str, output: str | None) -> int:
     if class_ and class_ not in CLASSES:
         raise ConfigError(f"no device class {class_!r}", hint=f"one of {', '.join(CLASSES)}")
     data = _json(file, form)
-    text, notes = import_rackmon(data, class_ or "shelf") if form == "rackmon" else import_phosphor(data, class_)
+    try:
+        text, notes = import_rackmon(data, class_ or "shelf") if form == "rackmon" else import_phosphor(data, class_)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        hint = "compare it with a map of that project; nothing was written"
+        raise ConfigError(f"{file} is not a {form} map: {_what(error)}", hint=hint) from error
     if output is None:
         say(text.rstrip())
+    elif Path(output).exists():
+        raise ConfigError(f"{output} is there already", hint="name another file, or move that one away")
     else:
         Path(output).write_text(text, encoding="utf-8")
-        load_profile(Path(output))
+        try:
+            load_profile(Path(output))
+        except BaseException:
+            Path(output).unlink()
+            raise
         say(f"{output}: written and checked")
     for note in notes:
         aside(f"note: {note}")
     return 0
+
+
+def _what(error: Exception) -> str:
+    """What was found where something else was expected, in a few words."""
+    found = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{error or type(error).__name__} (at `{found.line}`)"
 
 
 def _json(file: str, form: str) -> Any:
