@@ -11,12 +11,13 @@ import pytest
 
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
-from harness.errors import IdentityError
+from harness.errors import DeviceError, IdentityError
 from harness.quantity import convert
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
+from sim.servers.modbus_bank import HOLDING
 from tests import maps
 from tests.maps import compare
 from tests.maps.device import UNIT, MapDevice, common
@@ -129,3 +130,49 @@ def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
     let_in = run(main, rate=math.inf)
     assert name in let_in
     assert let_in <= family(name) | (set() if is_told else BY_TEXT_ONLY.get(name, set()))
+
+
+def lenient(bank, filler):
+    """A device that answers `filler` for every register that it has not, as many do."""
+    plain = bank.read
+
+    def read(unit, table, address, count):
+        words = (plain(unit, HOLDING, at, 1) if at in bank.there else filler for at in range(address, address + count))
+        return b"".join(words)
+
+    bank.read = read
+
+
+NOT_TOLD_APART = {
+    "shelf/delta_bbubu123ae000": {"shelf/delta_ecd27010006"},  # one maker, and zeros where the other has its cells
+    "shelf/panasonic_bjbpm103a": {"shelf/orv3_psu"},  # a number of 40 to 60 stands where the other has its set point
+}
+
+
+@pytest.mark.parametrize("filler", [b"\0\0", b"\xff\xff"], ids=["zeros", "ones"])
+@pytest.mark.parametrize("name", ["nothing at all", *JUDGED])
+def test_a_device_that_refuses_nothing_is_let_in_by_its_own_kind_only(name, filler):
+    fake = (
+        MapDevice(JUDGED[next(iter(JUDGED))], [], random.Random(1)) if name == "nothing at all" else made(name, "X 1")
+    )
+    lenient(fake.bank, filler)
+
+    async def main():
+        let_in = set()
+        async with serving(fake) as made_by:
+            for other in compare.modbus_profiles():
+                device = made_by(other)
+                try:
+                    await device.open()
+                    let_in.add(other)
+                except DeviceError:
+                    pass
+                finally:
+                    await device.close()
+        return let_in
+
+    let_in = run(main, rate=math.inf)
+    if name == "nothing at all":
+        assert let_in == set()
+    else:
+        assert let_in <= family(name) | BY_TEXT_ONLY.get(name, set()) | NOT_TOLD_APART.get(name, set())

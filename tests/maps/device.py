@@ -93,7 +93,11 @@ class MapDevice:
         group, _, column = point.name.partition("[].")
         profile = self._profile
         spec: ModbusSignal = profile.repeat[group].signals[column] if column else profile.signals[point.name]
-        return spec.range or (-1e9, 1e9)
+        low, high = spec.range or (-1e9, 1e9)
+        for rule in profile.identity.match:
+            if rule.range is not None and point.name.replace("[].", ".") in rule.signal:
+                low, high = max(low, rule.range[0]), min(high, rule.range[1])
+        return low, high
 
 
 def common(entry: Register, point: Point) -> str:
