@@ -70,8 +70,8 @@ class _Watched:
             self.worst = value
 
     def expected(self, now: float) -> int:
-        """Samples due so far."""
-        return max(1, math.floor((now - self.started) / self.period + 1e-6))
+        """Samples due so far: as many as fall into the time for certain, wherever in a period it begins and ends."""
+        return max(1, math.ceil((now - self.started) / self.period - 1e-6) - 1)
 
     def restart(self, now: float) -> None:
         """Forget what was: the clock of the step starts again."""

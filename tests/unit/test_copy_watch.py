@@ -14,7 +14,7 @@ WELL = OutboxStatus(0, "", 0, 100, 0)
 def watched(statuses):
     """What is told when these statuses are looked at, a second apart: (second, text)."""
     told = []
-    log = SimpleNamespace(tell=lambda kind, text, **data: told.append((kind, text, data)))
+    log = SimpleNamespace(event=lambda kind, text, **data: told.append((kind, text, data)))
     on = SimpleNamespace(source=SimpleNamespace(path=Path("/lab/bay 7.yaml")))
     runner = SimpleNamespace(
         log=log, journal=SimpleNamespace(path=Path("/data/run-1/journal.db")), project=SimpleNamespace(on=on)
