@@ -136,5 +136,6 @@ class Guesses:
         names = list(known)
         if not self.may_compare(len(names)):
             return ""
-        near = difflib.get_close_matches(word, names, n=1, cutoff=_CUTOFF)
+        same = [name for name in names if name.casefold() == word.casefold()]
+        near = same or difflib.get_close_matches(word, names, n=1, cutoff=_CUTOFF)
         return f", did you mean {near[0]!r}?" if near else ""

@@ -152,6 +152,8 @@ def _choice(value: Any, words: list[str]) -> Words:
         hint = "quote it, or write on or off" if {"on", "off"} & set(words) else "quote it if it is meant as text"
     else:
         hint = did_you_mean(value, words) if isinstance(value, str) else ""
+    if value in words:
+        hint = "write it without quotes: it is a number here"
     listed = ", ".join(words[:_MAX_LISTED]) + (", ..." if len(words) > _MAX_LISTED else "")
     what = "one of " if len(words) > 1 else ""
     shown_value = shown(value) if isinstance(value, str) else found(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from harness.errors import ConfigError
@@ -94,6 +94,9 @@ class Problems:
             raise ProblemsError(self._found)
 
 
+_UNKNOWN = "unknown device "
+
+
 def _told(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted, without repetitions, and one for each value of `--set`: every place that uses it would tell its own."""
     whole = sorted(set(problems), key=lambda problem: problem.order)
@@ -101,7 +104,23 @@ def _told(problems: Iterable[Problem]) -> list[Problem]:
     for each in sorted(whole, key=lambda problem: problem.code != "HX-1332"):  # names what the plan has
         if each.message.startswith("--set "):
             given.setdefault((each.file, each.message.partition(":")[0]), each)
-    return [each for each in whole if not each.message.startswith("--set ") or each in given.values()]
+    kept = [each for each in whole if not each.message.startswith("--set ") or each in given.values()]
+    return _once(kept)
+
+
+def _once(problems: list[Problem]) -> list[Problem]:
+    """A device that no place knows is one mistake, told where it is used first, with how often it is."""
+    places: dict[tuple[str, str], list[Problem]] = {}
+    for each in problems:
+        if each.message.startswith(_UNKNOWN):
+            places.setdefault((each.file, each.message), []).append(each)
+    told = []
+    for each in problems:
+        same = places.get((each.file, each.message), [each])
+        if each is same[0]:
+            more = len({(other.line, other.column) for other in same}) - 1
+            told.append(replace(each, message=f"{each.message} (and in {more} more places)") if more else each)
+    return told
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -281,3 +281,25 @@ def test_every_code_has_its_meaning_and_every_meaning_its_code():
     tree = ast.parse((ROOT / "harness" / "schema" / "codes.py").read_text(encoding="utf-8"))
     keys = [key.value for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys]
     assert len(keys) == len(set(keys))
+
+
+# --- one mistake is told once ----------------------------------------------------------------------------------------
+
+
+def test_a_device_in_other_capitals_is_one_mistake_with_its_cure(tmp_path):
+    text = STATION.read_text().replace("  cdu:    {profile", "  CDU:    {profile")
+    (tmp_path / "station.yaml").write_text(text)
+    with pytest.raises(ProblemsError) as caught:
+        load_station(tmp_path / "station.yaml")
+    told = [str(each) for each in caught.value.problems]
+    (line,) = [each for each in told if "unknown device" in each]
+    assert "unknown device 'cdu', did you mean 'CDU'? (and in " in line
+    assert not any("'pdu'" in each for each in told)
+
+
+def test_a_number_in_quotes_is_told_to_be_without_them(tmp_path):
+    (tmp_path / "station.yaml").write_text(STATION.read_text().replace("schema: 1", 'schema: "1"', 1))
+    with pytest.raises(ProblemsError) as caught:
+        load_station(tmp_path / "station.yaml")
+    (problem,) = caught.value.problems
+    assert "write it without quotes: it is a number here" in str(problem)
