@@ -62,7 +62,8 @@ TRIPS = {
 @pytest.mark.parametrize("what", list(TRIPS))
 def test_a_rack_that_loses_its_coolant_is_off_before_it_is_hot(tmp_path, what):
     ran, watch = under_load(tmp_path, TRIPS[what])
-    assert ran.outcome.verdict is Verdict.TRIPPED, ran.reason
+    found_before = "frozen before" in what  # a guard that has lost its sight ends the run before the coolant goes
+    assert ran.outcome.verdict is (Verdict.ERROR if found_before else Verdict.TRIPPED), ran.reason
     assert ran.outcome.is_safe
     assert ran.on == []
     assert watch.off_at - AT < 7.0

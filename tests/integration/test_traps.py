@@ -180,7 +180,7 @@ def test_a_flood_fills_the_journal_with_what_was_taken_and_the_screen_with_some(
     shown, journal, now = [], [], [0.0]
     runner = SimpleNamespace(
         clock=SimpleNamespace(monotonic=lambda: now[0]),
-        log=SimpleNamespace(tell=lambda kind, text, **data: shown.append((now[0], text))),
+        log=SimpleNamespace(event=lambda kind, text, **data: shown.append((now[0], text))),
         journal=SimpleNamespace(add_event=lambda kind, **data: journal.append(kind)),
     )
     teller = Teller(runner, {"10.0.0.1": "pdu"})
@@ -239,7 +239,7 @@ def runner_of(station, folder, told, **options):
         project=SimpleNamespace(on=SimpleNamespace(station=station, base=folder)),
         options=SimpleNamespace(is_simulated=False, **options),
         clock=SimpleNamespace(is_virtual=False, monotonic=time.monotonic),
-        log=SimpleNamespace(tell=lambda kind, text, **data: told.append((kind, text, data))),
+        log=SimpleNamespace(event=lambda kind, text, **data: told.append((kind, text, data))),
     )
 
 

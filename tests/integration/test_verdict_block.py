@@ -123,7 +123,7 @@ def test_without_a_terminal_the_button_says_it_in_plain_words(capsys: pytest.Cap
 def test_a_terminal_rings_when_the_rack_is_not_safe(tmp_path: Path) -> None:
     plan = tmp_path / "five.yaml"
     plan.write_text(PLAN)
-    for fault, code in (("outlet_stuck:3@4s", 5), ("sensor_offset:cdu.flow=1", 0)):
+    for fault, code in (("outlet_stuck:3@5s", 5), ("sensor_offset:cdu.flow=1", 0)):
         terminal = Terminal("run", str(plan), "--simulate", "--virtual", "--fault", fault, data=tmp_path)
         terminal.read_until("harness report", seconds=60)
         assert terminal.end() == code, terminal.text[-2000:]

@@ -160,7 +160,7 @@ def trap_bench(folder: Path, files: Files) -> list[str]:
         project=SimpleNamespace(on=load_station(station)),
         options=SimpleNamespace(is_simulated=False),
         clock=None,
-        log=SimpleNamespace(tell=lambda kind, text, **_: told.append(f"{kind} {text}")),
+        log=SimpleNamespace(event=lambda kind, text, **_: told.append(f"{kind} {text}")),
     )
 
     async def main() -> None:
