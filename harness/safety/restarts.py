@@ -17,6 +17,8 @@ from harness.quantity import Frame
 
 COUNTERS = ("reboots", "restarts", "power_cycles", "outages")
 """Signals that count restarts, by the names they have in every profile."""
+UP = ("idle", "running")
+"""Words of such a signal for a rack that has started."""
 STATES = {"running": "starting"}
 """Signals that say that a restart is under way, and the word for it: the count may come a minute later."""
 
@@ -30,10 +32,14 @@ class _Seen:
     """Signal -> its place in a frame."""
     states: Mapping[str, tuple[int, float]]
     """Signal -> its place in a frame, and the value that says that the rack starts."""
+    up: frozenset[float]
+    """Values of such a signal that say that it has started."""
     may_until: float = -math.inf
     """Until when it may show a restart that this run asked for."""
     is_known: bool = False
     """Whether it was read after that."""
+    is_up: bool = False
+    """Whether a state said since then that the start is over: who starts again does so unasked."""
 
 
 class Restarts:
@@ -49,12 +55,12 @@ class Restarts:
             if device.entry.role == "uut":
                 places = {info.name: k for k, info in enumerate(device.signals)}
                 counters = {full: places[full] for each in COUNTERS if (full := f"{name}.{each}") in places}
-                self._seen[name] = _Seen(device, counters, dict(_states_of(device)))
+                self._seen[name] = _Seen(device, counters, dict(_states_of(device)), _up(device))
 
     def asked(self, now: float) -> None:
         """This run does now what a rack may restart by."""
         for seen in self._seen.values():
-            seen.may_until, seen.is_known = now + seen.device.entry.boots_within, False
+            seen.may_until, seen.is_known, seen.is_up = now + seen.device.entry.boots_within, False, False
 
     def sees(self, device: str) -> bool:
         """Whether a restart would show in a device."""
@@ -70,12 +76,18 @@ class Restarts:
         for signal, place in seen.counters.items():
             if not frame.qualities[place]:
                 counts[signal] = float(frame.values[place])
+        is_again = False
         for signal, (place, starting) in seen.states.items():
             if not frame.qualities[place]:
-                counts[signal] = float(frame.values[place] == starting)
+                is_starting = float(frame.values[place]) == starting
+                counts[signal] = float(is_starting)
+                is_again = is_again or (is_starting and seen.is_up)
+                seen.is_up = seen.is_up or float(frame.values[place]) in seen.up
         more = [name for name, count in counts.items() if count > self._last.get(name, math.inf)]
         self._last.update(counts)
-        is_asked = frame.mono < seen.may_until or not seen.is_known or any(map(self._is_expected, self._seen))
+        is_told = "boots_within" in seen.device.entry.model_fields_set  # this rack may begin more than once
+        is_due = (frame.mono < seen.may_until or not seen.is_known) and (is_told or not is_again)
+        is_asked = is_due or any(map(self._is_expected, self._seen))
         seen.is_known = frame.mono >= seen.may_until
         return (more[0], _said(more[0], frame.device, counts)) if more and not is_asked else None
 
@@ -86,6 +98,11 @@ def _states_of(device: Device) -> Iterator[tuple[str, tuple[int, float]]]:
         for value, label in info.labels.items():
             if label == word:
                 yield info.name, (place, value)
+
+
+def _up(device: Device) -> frozenset[float]:
+    labels = [info.labels for info in device.signals if info.name.removeprefix(f"{device.name}.") in STATES]
+    return frozenset(value for each in labels for value, word in each.items() if word in UP)
 
 
 def _said(signal: str, device: str, counts: Mapping[str, float]) -> str:

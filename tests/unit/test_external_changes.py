@@ -80,7 +80,7 @@ def test_a_reboot_ends_the_run_unless_the_plan_restarts_on_it(tmp_path):
     assert ended >= 60 + 60 + 120, "time without load is no time of the soak"
 
 
-IDLE = """\
+REST = """\
 - {step: power_on, outlets: pdu.outlet, stagger: 1 s}
 - {step: hold, for: 150 s}
 - {step: measure, name: mains, signal: "pdu.phase[1].voltage", over: 3 s, limit: {min: 200 V}}
@@ -90,7 +90,7 @@ IDLE = """\
 @pytest.mark.parametrize("before", [50.0, 10.0, 2.5, 0.4])
 def test_an_idle_rack_that_restarts_before_the_end_is_no_pass(before, tmp_path):
     """Its counter rises when it is up again, a minute later: then the run is over."""
-    plan = write_plan(tmp_path, IDLE)
+    plan = write_plan(tmp_path, REST)
     whole = run_plan(plan, tmp_path)
     assert whole.outcome.verdict is Verdict.PASS, whole.reason
     end = max(event.mono for event in whole.events if event.kind == "step end")
@@ -104,7 +104,7 @@ def test_a_restart_that_is_asked_for_slowly_is_asked_for_at_the_end(before, tmp_
     station = with_rack(
         tmp_path, "signals: {reboots: {poll: slow}, uptime: {poll: slow}, running: null}", "slow: 5 min"
     )
-    plan = write_plan(tmp_path, IDLE)
+    plan = write_plan(tmp_path, REST)
     whole = run_plan(plan, tmp_path, station=station)
     assert whole.outcome.verdict is Verdict.PASS, whole.reason
     end = max(event.mono for event in whole.events if event.kind == "step end")
