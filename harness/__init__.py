@@ -1,5 +1,5 @@
 """Hardware-in-the-loop acceptance test and burn-in of liquid-cooled AI racks."""
 
-__version__ = "0.1.0"
-RELEASED = "2026-11-22"
-"""The day this version was made: a clock that says less is wrong."""
+from harness.version import __version__
+
+__all__ = ["__version__"]

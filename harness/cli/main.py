@@ -201,7 +201,7 @@ def _flush() -> None:
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        from harness import __version__
+        from harness.version import __version__
 
         click.echo(f"harness {__version__}")
         ctx.exit()

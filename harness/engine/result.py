@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness import __version__
 from harness.clock import iso
 from harness.device.address import parse_address
 from harness.engine.database_copy import telemetry_of
@@ -22,6 +21,7 @@ from harness.record.result import (
     StepResult,
 )
 from harness.safety.power_state import Switches
+from harness.version import __version__
 
 
 def build_result(

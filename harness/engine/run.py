@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import RELEASED
 from harness.clock import Clock, iso
 from harness.engine.border import Border
 from harness.engine.database_copy import watch_copy
@@ -37,6 +36,7 @@ from harness.safety.lock import RackLock, tell_twins
 from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 from harness.utf8 import utf8
+from harness.version import RELEASED
 
 
 async def execute(

@@ -21,8 +21,8 @@ FILES_WANTED = 256
 @data_option
 def doctor(data: str | None) -> int:
     """Check Python, SQLite, packages, entry points and the data folder; exit 3 when something is wrong."""
-    from harness import __version__
     from harness.cli.ui.terminal import say
+    from harness.version import __version__
 
     say(f"harness {__version__}")
     checks = [_python(), _files(), *_sqlite(), *_packages(), *_entries(), *_data(data)]

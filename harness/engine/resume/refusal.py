@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
 from harness.clock import Clock
 from harness.device.build import DeviceBuilder
 from harness.device.device import Device
@@ -19,6 +18,7 @@ from harness.engine.resume.replay import InterruptedRun
 from harness.errors import HarnessError, RunError
 from harness.project.model import Project
 from harness.safety.power_state import Switches, read_switches
+from harness.version import __version__
 
 _OPEN_S = 4.5
 
