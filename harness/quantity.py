@@ -270,6 +270,24 @@ class Reading:
         """Whether the value may be used."""
         return self.quality is Quality.GOOD
 
+    def __lt__(self, other: Quantity | str | float) -> bool:
+        """Whether the value is less: of a number, a quantity, or one that is written (`150 L/min`). Not GOOD: never."""
+        return self.is_good and self.value < self._in_its_unit(other)
+
+    def __le__(self, other: Quantity | str | float) -> bool:
+        return self.is_good and self.value <= self._in_its_unit(other)
+
+    def __gt__(self, other: Quantity | str | float) -> bool:
+        return self.is_good and self.value > self._in_its_unit(other)
+
+    def __ge__(self, other: Quantity | str | float) -> bool:
+        return self.is_good and self.value >= self._in_its_unit(other)
+
+    def _in_its_unit(self, other: Quantity | str | float) -> float:
+        if isinstance(other, str):
+            other = parse_quantity(other)
+        return other.to(self.unit) if isinstance(other, Quantity) else float(other)
+
     def __str__(self) -> str:
         shown = self.text or f"{self.value:.6g} {self.unit}".rstrip()
         why = f": {self.reason}" if self.reason else ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,55 +13,20 @@ import click
 
 from harness.cli.ui.aside import aside
 from harness.errors import ConfigError
-from harness.plugins import by_name, clash, installed, unusable
+from harness.plugins import unusable
+from harness.project.installed import known_stations
 from harness.utf8 import utf8
 
-PLANS = "harness.plans"
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
 BUILT_IN_STATION = "simulated"
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 
 
-@cache
-def known_plans() -> Mapping[str, Path]:
-    """Every installed plan by name, e.g. `smoke`."""
-    return by_name(PLANS, "plan", ((path.stem, path, package) for path, package in _files("*.yaml")))
-
-
-@cache
-def known_stations() -> Mapping[str, Path]:
-    """Every installed station by name, e.g. `simulated`."""
-    return by_name(PLANS, "station", ((path.stem, path, package) for path, package in _files("stations/*.yaml")))
-
-
-def _files(pattern: str) -> Iterator[tuple[Path, str]]:
-    """The files of every folder of installed plans, with their package."""
-    for one in installed(PLANS, lambda root: Path(root()).resolve()):
-        yield from ((path, one.package) for path in sorted(one.value.glob(pattern)))
-
-
 def tell_broken() -> None:
     """Name on stderr what other packages add and cannot be used: what does not need it goes on without."""
     for each in unusable():
         aside(f"note: {each}")
-
-
-def find_plan(text: str) -> Path:
-    """The file that PLAN means: a file, else an installed plan (`smoke`, `smoke.yaml`, `testplans/smoke.yaml`)."""
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        return path
-    name = text.removeprefix("testplans/").removesuffix(".yaml")
-    if (found := known_plans().get(name)) is not None:
-        return found
-    if (twice := clash(PLANS, name)) is not None:
-        raise ConfigError(str(twice))
-    from harness.schema.problems import did_you_mean
-
-    hint = did_you_mean(path.stem, known_plans())
-    shown = f"installed plans: {', '.join(known_plans())}" if known_plans() else ""
-    raise ConfigError(f"no such plan: {text}", hint=" ".join(part for part in (hint, shown) if part))
 
 
 def find_station(given: str | None, *, simulate: bool) -> Path:

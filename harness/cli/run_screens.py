@@ -13,7 +13,6 @@ from rich.console import Console
 
 from harness.cli.database import influx_settings, push_now
 from harness.cli.signals import Stopper
-from harness.cli.simulator import simulated
 from harness.cli.ui.live_view import LiveView
 from harness.cli.ui.prompts import Asker
 from harness.cli.ui.terminal import Output, can_ask
@@ -27,6 +26,7 @@ from harness.engine.state import RunState
 from harness.project.model import Project
 from harness.quantity import as_json as finite
 from harness.record.log import Event
+from harness.simulator import simulated
 
 PUSH_S = 60.0
 """Longest wait for the database after a virtual run, seconds."""

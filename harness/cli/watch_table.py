@@ -9,13 +9,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.session import Session
 from harness.cli.ui.colours import ORANGE, VERMILLION
 from harness.cli.ui.terminal import Output
 from harness.clock import iso
 from harness.device.signal_store import SignalStore
 from harness.quantity import Quality
 from harness.schema.problems import one_line
+from harness.session import Session
 
 
 class LineTable:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import harness
+import harness.version
 from harness.device.device import Device
 from harness.device.signal_store import SignalStore
 from harness.errors import SafetyError
@@ -360,7 +360,7 @@ def _spawn(charge: GuardianConfig, pipe: int, lease: int, stderr: IO[bytes]) -> 
 
     It inherits the run's lock and holds it as long as it lives. Its run is named for those who find it in a list.
     """
-    root = str(Path(harness.__file__).resolve().parents[1])
+    root = str(Path(harness.version.__file__).resolve().parents[1])
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
     locks = [each.fileno() for each in charge.lock.sockets] if charge.lock is not None else []
     command = [sys.executable, "-P", "-m", "harness.guardian", "--pipe", str(pipe), "--lease", str(lease)]

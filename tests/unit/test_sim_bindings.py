@@ -7,11 +7,11 @@ from click.testing import CliRunner
 
 from harness.cli.commands.check import check
 from harness.cli.commands.profile import profile as profile_command
-from harness.cli.simulator import binding_problems, start_simulation
 from harness.clock import run
 from harness.device.registry import known_profiles, load_profile
 from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
+from harness.simulator import binding_problems, start_simulation
 from sim.bindings import TWIN, variables
 
 HEAD = """schema: 1

@@ -7,16 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.inputs import (
-    find_station,
-    known_plans,
-    known_stations,
-    settings,
-    station_option,
-    tell_broken,
-)
+from harness.cli.inputs import find_station, settings, station_option, tell_broken
 from harness.cli.ui.aside import aside
 from harness.errors import ConfigError, HarnessError
+from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project
@@ -64,10 +58,10 @@ def _unused(project: Project) -> list[str]:
 
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
-    from harness.cli.simulator import binding_problems, refuse, station_problems
     from harness.cli.ui.contents import of_limits, of_plan, of_station
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
+    from harness.simulator import binding_problems, refuse, station_problems
 
     path = Path(name)
     if not path.exists():

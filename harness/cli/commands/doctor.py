@@ -72,9 +72,9 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _entries() -> list[tuple[str, str]]:
-    from harness.cli.inputs import known_plans, known_stations
     from harness.device.registry import known_profiles
     from harness.plugins import broken, entries, installed, unusable
+    from harness.project.installed import known_plans, known_stations
     from harness.project.step import known_steps
 
     known_steps()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.inputs import BUILT_IN_STATION, find_plan, known_plans, known_stations, tell_broken
+from harness.cli.inputs import BUILT_IN_STATION, tell_broken
 from harness.errors import ConfigError
+from harness.project.installed import find_plan, known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project, StationProject

@@ -10,8 +10,8 @@ import click
 from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
 
 if TYPE_CHECKING:
-    from harness.cli.session import Session
     from harness.device.device import Device
+    from harness.session import Session
 
 
 @click.command()
@@ -22,8 +22,9 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
     """Open all devices of STATION in parallel and tell who answers; exit 3 when one does not, or measures nothing."""
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
-    from harness.cli.session import opened, run_session
+    from harness.cli.session import run_session
     from harness.cli.ui.terminal import say
+    from harness.session import opened
 
     async def work() -> int:
         async with opened(path, simulate=simulate, seed=seed, faults=faults) as session:

@@ -147,11 +147,11 @@ def new(name: str, protocol: str, output: str | None) -> int:
 @click.argument("files", nargs=-1, required=True)
 def check_(files: tuple[str, ...]) -> int:
     """Check profile FILES; every mistake at once."""
-    from harness.cli.simulator import binding_problems
     from harness.cli.ui.terminal import say
     from harness.device.registry import load_profile
     from harness.schema.canonical import missing_names
     from harness.schema.problems import Problems
+    from harness.simulator import binding_problems
 
     found = Problems()
     for name in files:

@@ -26,9 +26,10 @@ def read(signal: str, station: str | None, simulate: bool, faults: tuple[str, ..
     """Read DEVICE.SIGNAL (or a bank such as pdu.outlet.current) now; exit 3 when a reading is not GOOD."""
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
-    from harness.cli.session import opened, run_session
+    from harness.cli.session import run_session
     from harness.cli.ui.terminal import say
     from harness.project.station import load_station
+    from harness.session import opened
 
     on = load_station(path)
     names = on.catalog.find_signals(signal)
@@ -75,12 +76,13 @@ def set_(
     """
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
-    from harness.cli.session import opened, run_session
+    from harness.cli.session import run_session
     from harness.cli.ui.terminal import say
     from harness.device.actuate import actuate
     from harness.device.setting import resolve_setting
     from harness.project.station import load_station
     from harness.safety.names import Doors
+    from harness.session import opened
 
     on = load_station(path)
     pairs = on.catalog.find_controls(control)

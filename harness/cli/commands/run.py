@@ -12,7 +12,6 @@ from harness.cli.inputs import (
     check_serial,
     data_folder,
     data_option,
-    find_plan,
     find_station,
     need_simulate,
     settings,
@@ -22,6 +21,7 @@ from harness.cli.inputs import (
 )
 from harness.cli.ui.aside import aside
 from harness.errors import ConfigError
+from harness.project.installed import find_plan
 
 if TYPE_CHECKING:
     from harness.project.model import StationProject

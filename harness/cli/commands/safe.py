@@ -14,8 +14,8 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cli.session import Session
     from harness.project.model import StationProject
+    from harness.session import Session
 TOLD_WITHIN_S = 1.0
 """Longest wait for the run that goes on to hear of it, seconds; it is told all the same."""
 
@@ -33,7 +33,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
     from harness.cli.hold import Hold
-    from harness.cli.session import opened, run_session
+    from harness.cli.session import run_session
     from harness.cli.ui.banner import say_not_safe
     from harness.cli.ui.terminal import say
     from harness.project.catalog import did_you_mean
@@ -41,6 +41,7 @@ def safe(station: str | None, sequence: str, simulate: bool, faults: tuple[str, 
     from harness.safety.compile import compile_plan
     from harness.safety.device_reach import DeviceReach
     from harness.safety.sequence import cool_down, make_safe
+    from harness.session import opened
 
     on = _load(path)
     if sequence not in on.station.sequences:

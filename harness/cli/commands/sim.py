@@ -46,9 +46,9 @@ async def _serve(
     import os
     import signal
 
-    from harness.cli.simulator import start_simulation
     from harness.cli.stationfile import write_copy
     from harness.cli.ui.terminal import say
+    from harness.simulator import start_simulation
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -9,8 +9,8 @@ import click
 from harness.cli.inputs import find_station, need_simulate, simulation_options, station_argument
 
 if TYPE_CHECKING:
-    from harness.cli.session import Session
     from harness.quantity import Frame
+    from harness.session import Session
 
 
 @click.command()
@@ -31,9 +31,10 @@ def watch(
     """Show the signals of STATION once a second until Ctrl-C; without a terminal, a line a signal and second."""
     need_simulate(simulate=simulate, fault=faults, seed=seed)
     path = find_station(station, simulate=simulate)
-    from harness.cli.session import opened, run_session
+    from harness.cli.session import run_session
     from harness.errors import ConfigError
     from harness.project.station import load_station
+    from harness.session import opened
 
     on = load_station(path)
     chosen: list[str] = []

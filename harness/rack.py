@@ -1,0 +1,255 @@
+"""A rack from Python: read its signals, set its controls, run a plan on it, see what came of it.
+
+    with harness.simulated_rack(virtual=True, faults=["pump_stop:1@20s"]) as rack:
+        assert rack["cdu.flow"].read() > "150 L/min"
+        outcome = rack.run("acceptance", serial="RACK-0001")
+    assert outcome.verdict != "PASS"
+
+`open_station` is the same for real devices. Both have an async form (`AsyncRack`) for who has a loop of its own; in
+virtual time the loop is a `harness.clock.HarnessLoop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from harness.clock import Clock, HarnessLoop
+from harness.device.actuate import actuate
+from harness.device.build import DeviceBuilder
+from harness.device.confirm import Outcome
+from harness.device.connect import open_device
+from harness.device.device import Device
+from harness.device.setting import resolve_setting
+from harness.engine.options import RunOptions, RunOutcome
+from harness.engine.run import execute
+from harness.errors import ConfigError
+from harness.project.installed import find_plan, known_stations
+from harness.project.model import StationProject
+from harness.project.plan import load_project
+from harness.project.station import load_station
+from harness.quantity import Reading
+from harness.record.folder import data_dir
+from harness.safety.bay import serial_keys, station_keys
+from harness.safety.lock import RackLock
+from harness.simulator import Simulation, start_simulation
+
+R = TypeVar("R")
+
+
+class _Silent:
+    """A setting by hand has no journal."""
+
+    async def intent(self, device: str, commands: Mapping[str, str]) -> None:
+        """See `harness.safety.reach.Notes`."""
+
+    def note(self, kind: str, /, **data: Any) -> None:
+        """See `harness.safety.reach.Notes`."""
+
+
+class AsyncRack:
+    """A station that is open, real or simulated. Use as an async context manager."""
+
+    def __init__(
+        self,
+        station: Path | str,
+        *,
+        simulate: bool = False,
+        virtual: bool = False,
+        seed: int | None = None,
+        faults: Sequence[str] = (),
+    ) -> None:
+        """`station`: a file, or the name of an installed one. `virtual`: the simulated devices have no sockets."""
+        self._path = Path(station) if Path(station).exists() else known_stations().get(str(station), Path(station))
+        self._is_simulated, self._is_virtual, self._seed, self._faults = simulate, virtual, seed, tuple(faults)
+        self._stack = AsyncExitStack()
+        self._on: StationProject | None = None
+        self._clock: Clock | None = None
+        self._devices: dict[str, Device] = {}
+        self.simulation: Simulation | None = None
+        """The simulated devices, with `truth()`; None: real ones."""
+
+    async def __aenter__(self) -> Self:
+        self._on, self._clock = load_station(self._path), Clock()
+        if self._is_simulated:
+            self.simulation = await start_simulation(
+                self._on, virtual=self._is_virtual, seed=self._seed, faults=self._faults
+            )
+            self._stack.push_async_callback(self.simulation.close)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._close_devices()
+        await self._stack.aclose()
+
+    @property
+    def on(self) -> StationProject:
+        """The station as it is checked."""
+        if self._on is None:
+            raise ConfigError("the rack is not open", hint="use it in a `with` block")
+        return self._on
+
+    async def read(self, signal: str) -> Reading:
+        """A signal, now. ConfigError for one that the station does not have, DeviceError when nobody answers."""
+        if signal in self.on.catalog.derived or signal not in self.on.catalog.signals:
+            raise ConfigError(self.on.catalog.signal_problem(signal))
+        device, _, name = signal.partition(".")
+        (reading,) = await (await self._device(device)).read([name])
+        return reading
+
+    async def set(self, control: str, value: str) -> Mapping[str, Outcome]:
+        """Set a control or a bank of them, each confirmed by read-back; what became of each, by `device.control`.
+
+        RunError while a run has the rack.
+        """
+        pairs = self.on.catalog.find_controls(control)
+        if not pairs:
+            raise ConfigError(self.on.catalog.control_problem(control))
+        try:
+            wanted = [(point, resolve_setting(point, value)) for _, point in pairs]
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        name = pairs[0][0]
+        lock = None if self._is_simulated else self._locked(name, f"{control} to {value}")
+        try:
+            device = await self._device(name)
+            if lock is not None:
+                lock.add(serial_keys({name: device}, {name}))
+            assert self._clock is not None
+            found = await actuate(device, wanted, self._clock, _Silent())
+        finally:
+            if lock is not None:
+                lock.release()
+        return {f"{name}.{point}": outcome for point, outcome in found.items()}
+
+    async def run(
+        self,
+        plan: Path | str,
+        *,
+        serial: str,
+        parameters: Mapping[str, Any] | None = None,
+        operator: str = "",
+        data: Path | str | None = None,
+    ) -> RunOutcome:
+        """Run a plan (a file, or the name of an installed one) to its sealed record; what it came to.
+
+        Connections of `read` and `set` are closed before: the run has the devices for itself.
+        """
+        await self._close_devices()
+        project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {})
+        options = RunOptions(
+            serial=serial,
+            data_dir=Path(data) if data is not None else data_dir(),
+            operator=operator,
+            is_simulated=self._is_simulated,
+            seed=self._seed,
+            network=self.simulation.network if self.simulation is not None else None,
+            addresses=dict(self.simulation.addresses) if self.simulation is not None else {},
+        )
+        return await execute(project, options, Clock())
+
+    def _locked(self, device: str, text: str) -> RackLock:
+        keys = [key for key in station_keys(self.on, {}, {device}) if key.alone]
+        return RackLock.take("set", keys, station=self.on.station.station, text=text)
+
+    async def _device(self, name: str) -> Device:
+        if name not in self._devices:
+            assert self._clock is not None
+            entry = self.on.station.devices[name]
+            builder = DeviceBuilder(
+                self._clock, self.on.base, self.simulation.network if self.simulation is not None else None
+            )
+            address = self.simulation.addresses[name] if self.simulation is not None else ""
+            device = builder.make(name, entry, self.on.catalog.profiles[name], address)
+            await open_device(device, self._clock)
+            self._devices[name] = device
+        return self._devices[name]
+
+    async def _close_devices(self) -> None:
+        devices, self._devices = self._devices, {}
+        await asyncio.gather(*(device.close() for device in devices.values()), return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Generic[R]):
+    """A signal or a control of a rack by its name."""
+
+    rack: Rack
+    name: str
+
+    def read(self) -> Reading:
+        """The signal, now; compares with numbers and quantities (`> "150 L/min"`), never when it is not GOOD."""
+        return self.rack.read(self.name)
+
+    def set(self, value: str) -> Mapping[str, Outcome]:
+        """Set the control, confirmed by read-back."""
+        return self.rack.set(self.name, value)
+
+
+class Rack:
+    """`AsyncRack` for who has no loop: scripts, notebooks, tests. Use as a context manager."""
+
+    def __init__(self, station: Path | str, *, simulate: bool = False, virtual: bool = False, **more: Any) -> None:
+        """As `AsyncRack`. In virtual time the clock jumps over what nobody waits for."""
+        rate = float("inf") if virtual else 1.0
+        self._runner = asyncio.Runner(loop_factory=lambda: HarnessLoop(rate))
+        self._rack = AsyncRack(station, simulate=simulate, virtual=virtual, **more)
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        try:
+            self._runner.run(self._rack.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        try:
+            self._runner.run(self._rack.__aexit__(kind, error, tb))
+        finally:
+            self._runner.close()
+
+    def __getitem__(self, name: str) -> Item[Any]:
+        return Item(self, name)
+
+    def read(self, signal: str) -> Reading:
+        """See `AsyncRack.read`."""
+        return self._runner.run(self._rack.read(signal))
+
+    def set(self, control: str, value: str) -> Mapping[str, Outcome]:
+        """See `AsyncRack.set`."""
+        return self._runner.run(self._rack.set(control, value))
+
+    def run(self, plan: Path | str, *, serial: str, **more: Any) -> RunOutcome:
+        """See `AsyncRack.run`."""
+        return self._runner.run(self._rack.run(plan, serial=serial, **more))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; in virtual time at once."""
+        self._runner.run(asyncio.sleep(seconds))
+
+    def truth(self) -> Mapping[str, float]:
+        """What is true of the simulated rack. ConfigError for a real one."""
+        if self._rack.simulation is None:
+            raise ConfigError("only a simulated rack tells the truth")
+        return self._rack.simulation.truth()
+
+
+def simulated_rack(
+    station: Path | str = "simulated", *, virtual: bool = False, seed: int | None = None, faults: Sequence[str] = ()
+) -> Rack:
+    """Simulated devices of a station (the built-in one by default), for a `with` block."""
+    return Rack(station, simulate=True, virtual=virtual, seed=seed, faults=faults)
+
+
+def open_station(station: Path | str) -> Rack:
+    """The devices of a station, for a `with` block."""
+    return Rack(station)
