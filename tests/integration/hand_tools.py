@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import re
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +77,59 @@ def said_last(process: Forked) -> dict[str, Any]:
     lines = process.stdout.read().splitlines()
     process.wait(60)
     return dict(json.loads(lines[-1]))
+
+
+class Relay:
+    """Another way to a device that speaks datagrams: its own port, the same device behind it."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as onward:
+            onward.settimeout(1.0)
+            while True:
+                data, sender = self._socket.recvfrom(65536)
+                if not data:
+                    return
+                onward.sendto(data, self._target)
+                with contextlib.suppress(TimeoutError):
+                    self._socket.sendto(onward.recv(65536), sender)
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join()
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def forwarded(port: int) -> Iterator[int]:
+    """Another TCP port that leads to `port`."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as door, contextlib.ExitStack() as ends:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    near = ends.enter_context(door.accept()[0])
+                    far = ends.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    for pair in ((near, far), (far, near)):
+                        threading.Thread(target=pump, args=pair, daemon=True).start()
+
+        taking = threading.Thread(target=accept, daemon=True)
+        taking.start()
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+        taking.join(5)

@@ -10,8 +10,6 @@ import json
 import os
 import re
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +24,9 @@ from tests.integration import forked
 from tests.integration.forked import Forked
 from tests.integration.guarded_tools import OUTLETS, Bay, diary, is_alive, kinds, until
 from tests.integration.hand_tools import (
+    Relay,
     as_nobody,
+    forwarded,
     harness,
     needs_root,
     run_again,
@@ -110,68 +110,12 @@ def test_another_users_start_is_refused_and_told_whose_the_rack_is(occupied: Occ
     assert "by root, process" in done.said
 
 
-class Relay:
-    """Another way to a device that speaks datagrams: its own port, the same device behind it."""
-
-    def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._carry)
-        self._thread.start()
-
-    def _carry(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as onward:
-            onward.settimeout(1.0)
-            while True:
-                data, sender = self._socket.recvfrom(65536)
-                if not data:
-                    return
-                onward.sendto(data, self._target)
-                with contextlib.suppress(TimeoutError):
-                    self._socket.sendto(onward.recv(65536), sender)
-
-    def close(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join()
-        self._socket.close()
-
-
 @pytest.fixture
 def relay(bay: Bay) -> Iterator[Relay]:
     address = json.loads(bay.addresses.read_text())["addresses"]["pdu"]
     made = Relay(int(address.rpartition(":")[2]))
     yield made
     made.close()
-
-
-@contextlib.contextmanager
-def forwarded(port: int) -> Iterator[int]:
-    """Another TCP port that leads to `port`."""
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(4096):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    with socket.create_server(("127.0.0.1", 0)) as door, contextlib.ExitStack() as ends:
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    near = ends.enter_context(door.accept()[0])
-                    far = ends.enter_context(socket.create_connection(("127.0.0.1", port)))
-                    for pair in ((near, far), (far, near)):
-                        threading.Thread(target=pump, args=pair, daemon=True).start()
-
-        taking = threading.Thread(target=accept, daemon=True)
-        taking.start()
-        yield door.getsockname()[1]
-        door.shutdown(socket.SHUT_RDWR)
-        taking.join(5)
 
 
 def test_a_run_by_another_route_is_refused_by_the_devices_own_serial_and_touches_nothing(
