@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.project.model import PlannedStep, Project
+from harness.project.model import Project
 from harness.telemetry.rows import pack_values
 
 if TYPE_CHECKING:
@@ -21,25 +21,9 @@ _PAGES = 1.4
 _ROW = 60
 
 
-def planned_seconds(step: PlannedStep, project: Project) -> float | None:
-    """How long a step should take; None when only the rack decides (it waits for something)."""
-    params = step.params
-    if (watched := getattr(params, "for_", None)) is not None and not hasattr(params, "within"):
-        return float(watched)
-    if hasattr(params, "within"):
-        return None
-    over = getattr(params, "over", None)
-    if over is not None:
-        return float(over)
-    stagger = getattr(params, "stagger", None)
-    if stagger is not None:
-        return float(stagger) * len(project.catalog.find_controls(getattr(params, "outlets", "")))
-    return None if step.definition.name == "prompt" else 1.0
-
-
 def planned_total(project: Project) -> float:
     """Seconds that all steps of known length take together."""
-    return sum(planned_seconds(step, project) or 0.0 for step in project.steps)
+    return sum(step.params.planned_seconds(project.catalog) or 0.0 for step in project.steps)
 
 
 def bytes_per_second(devices: Iterable[Device], store: SignalStore) -> float:

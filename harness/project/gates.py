@@ -21,7 +21,7 @@ from harness.project.references import references
 from harness.schema.conditions import Watch
 from harness.schema.problems import Problems
 
-LOAD, OFF = "load", "off"
+LOAD = "load"
 _OWN_STEPS = "harness.steps."
 
 
@@ -71,9 +71,9 @@ def is_power_to_come(project: Project, step: PlannedStep) -> bool:
 
 def puts_power_on(project: Project, step: PlannedStep) -> bool:
     """Whether a step may energise the rack, or sets its load; switching off is no such step."""
-    if getattr(step.params, "to", None) == OFF or step.definition.name == "power_off":
+    if step.params.switches_off:
         return False
-    if getattr(step.params, "load", None) is not None:
+    if step.params.sets_load:
         return True
     return bool(next(energised_by(project.source, project.on, step), None)) or any(
         project.catalog.profiles[device].class_ == LOAD

@@ -17,19 +17,54 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.errors import HarnessError
 from harness.plugins import by_name, installed
 from harness.schema.fields import Model
 
+if TYPE_CHECKING:
+    from harness.project.catalog import Catalog
+
 GROUP = "harness.steps"
 P = TypeVar("P", bound="Params")
 
 
+class Resume(Enum):
+    """What becomes of a completed step when its run is resumed."""
+
+    KEEP = "keep"
+    """It stays done, unless a control that it set has changed."""
+    WAIT = "wait"
+    """It only waits for a state: done again behind a step that had to be done again."""
+    TIME = "time"
+    """It is its time: never done again, only what it had set is set again."""
+
+
 class Params(Model):
-    """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it."""
+    """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it.
+
+    The engine, the checks, the forecast and a resumed run know no step's name: what they must know of a step, its
+    parameters say here.
+    """
+
+    after_resume: ClassVar[Resume] = Resume.KEEP
+
+    def planned_seconds(self, _catalog: Catalog) -> float | None:
+        """How long the step should take; None when the rack or a person decides. Default: a second."""
+        return 1.0
+
+    @property
+    def sets_load(self) -> bool:
+        """Whether the step sets the rack's workload, by a control that its parameters need not name."""
+        return False
+
+    @property
+    def switches_off(self) -> bool:
+        """Whether whatever the step commands is switched off by it: then it is behind no gate."""
+        return False
 
     @property
     def judges(self) -> bool:

@@ -42,6 +42,10 @@ class CheckParams(Params):
     within: DurationOrZero = 0.0
     """How long to wait for it (LLDP neighbours take up to a minute)."""
 
+    def planned_seconds(self, _catalog: Catalog) -> float | None:
+        """Where it may wait, the rack decides."""
+        return None if self.within else 1.0
+
     @model_validator(mode="after")
     def _checks_something(self) -> CheckParams:
         if not (self.firmware or self.conditions or self.texts):

@@ -40,6 +40,10 @@ class Measure(Params):
         """Without a limit the value is only recorded."""
         return self.limit is not None
 
+    def planned_seconds(self, _catalog: Catalog) -> float:
+        """As long as the window."""
+        return self.over
+
     def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
         """The limit must fit the signal and bind it; the statistic must get the samples that it needs."""
         for name in catalog.find_signals(self.signal)[:1]:

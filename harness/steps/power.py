@@ -22,6 +22,10 @@ class PowerOn(Acting):
     """Pause between two outlets, so that inrush currents do not add up."""
     confirm_within: Duration = 10.0
 
+    def planned_seconds(self, catalog: Catalog) -> float:
+        """The pauses between the outlets."""
+        return self.stagger * len(catalog.find_controls(self.outlets))
+
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched on by this step."""
         _switches(catalog, self.outlets)
@@ -43,6 +47,11 @@ class PowerOff(Acting):
 
     outlets: ControlRef
     confirm_within: Duration = 10.0
+
+    @property
+    def switches_off(self) -> bool:
+        """All that it does."""
+        return True
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched off by this step."""

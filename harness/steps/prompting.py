@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.api import Check, Params, ResolvedLimit, StepContext, StepFailedError, StrictText, step
+from harness.api import Catalog, Check, Params, ResolvedLimit, StepContext, StepFailedError, StrictText, step
 
 
 class Prompt(Params):
@@ -18,6 +18,9 @@ class Prompt(Params):
     def judges(self) -> bool:
         """Only where some answers do not pass."""
         return bool(self.passes)
+
+    def planned_seconds(self, _catalog: Catalog) -> None:
+        """A person decides."""
 
 
 @step("prompt", version=1)

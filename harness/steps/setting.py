@@ -41,6 +41,11 @@ class Set(Acting):
     """A word of the control (`on`, `auto_flow`), or a quantity with its unit."""
     confirm_within: Duration | None = None
 
+    @property
+    def switches_off(self) -> bool:
+        """Where the word is `off`."""
+        return self.to == "off"
+
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""
         for _, control in catalog.find_controls(self.control)[:1]:
@@ -65,6 +70,10 @@ class Ramp(Acting):
     steps: Annotated[int, Field(ge=1, le=1000)] = 10
     dwell: DurationOrZero = 0.0
     """Extra time at each level."""
+
+    def planned_seconds(self, _catalog: Catalog) -> float:
+        """The ramp and its dwells."""
+        return self.over + self.steps * self.dwell
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Both ends must be values that the control takes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -19,6 +19,7 @@ from harness.api import (
     Model,
     Params,
     Percent,
+    Resume,
     SignalRef,
     StepContext,
     StepFailedError,
@@ -75,6 +76,16 @@ class Soak(Params):
     """What the time before an interruption counts in a resumed run: all of it, nothing, or the soak has failed."""
     longest_gap: Duration = 600.0
     """With `credit`: after a longer gap the soak starts again, the rack has cooled down."""
+    after_resume: ClassVar[Resume] = Resume.TIME
+
+    def planned_seconds(self, _catalog: Catalog) -> float:
+        """As long as it says, when nothing restarts it."""
+        return self.for_
+
+    @property
+    def sets_load(self) -> bool:
+        """Where a workload is given."""
+        return self.load is not None
 
     @property
     def judges(self) -> bool:

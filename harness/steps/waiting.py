@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from harness.api import (
     LocatedError,
     Params,
     Rate,
+    Resume,
     SignalRef,
     StepContext,
     StepFailedError,
@@ -32,6 +33,10 @@ class WaitUntil(Condition, Params):
     """Parameters of `wait_until`: a condition, how long it must hold (`for`), and the deadline."""
 
     within: Duration
+    after_resume: ClassVar[Resume] = Resume.WAIT
+
+    def planned_seconds(self, _catalog: Catalog) -> None:
+        """The rack decides."""
 
     @model_validator(mode="after")
     def _possible(self) -> WaitUntil:
@@ -78,6 +83,10 @@ class Settle(Params):
     over: Duration = 30.0
     """Window of the slope."""
     within: Duration
+    after_resume: ClassVar[Resume] = Resume.WAIT
+
+    def planned_seconds(self, _catalog: Catalog) -> None:
+        """The rack decides."""
 
     def check_against(self, catalog: Any, _limits: Any) -> None:
         """The slope's unit must fit the signal's, and the window the deadline."""
@@ -142,6 +151,10 @@ class Hold(Params):
     def judges(self) -> bool:
         """Only what is watched can be bad."""
         return bool(self.watch)
+
+    def planned_seconds(self, _catalog: Catalog) -> float:
+        """As long as it says."""
+        return self.for_
 
     def check_against(self, catalog: Catalog, _limits: Any) -> None:
         """A watch must be able to fail before the step is over."""

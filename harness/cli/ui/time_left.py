@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.engine.record_size import planned_seconds
 from harness.project.model import PlannedStep, Project
 
 
@@ -16,11 +15,11 @@ def remaining(
     left, is_known = 0.0, True
     ahead = steps[done + 1 :] if running is not None else steps[done:]
     if running is not None:
-        planned = planned_seconds(running, project)
+        planned = running.params.planned_seconds(project.catalog)
         is_known = planned is not None
         left += max(0.0, (planned or 0.0) - elapsed)
     for step in ahead:
-        planned = planned_seconds(step, project)
+        planned = step.params.planned_seconds(project.catalog)
         is_known = is_known and planned is not None
         left += planned or 0.0
     return left, is_known

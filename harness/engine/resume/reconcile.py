@@ -10,11 +10,7 @@ from harness.device.setting import resolve_setting
 from harness.engine.resume.replay import InterruptedRun, key_of
 from harness.errors import DeviceError
 from harness.project.model import Project
-
-_CONDITIONS = ("wait_until", "settle")
-"""Steps that only wait for a state: they are done again behind a step that had to be."""
-_TIMED = ("soak",)
-"""Steps that are their time: once completed, hours at full load are not asked for again."""
+from harness.project.step import Resume
 
 
 async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str, Device]) -> list[str]:
@@ -28,7 +24,7 @@ async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str
         if known is not None and known.is_done and step.section != "cleanup":
             owners.update({control: (key_of(step), setting) for control, setting in known.commands.items()})
     lines = []
-    timed = {key_of(step) for step in project.steps if step.definition.name in _TIMED}
+    timed = {key_of(step) for step in project.steps if step.params.after_resume is Resume.TIME}
     for (device, name), (key, shown) in owners.items():
         text, agreed = await _look(devices[device], name, shown)
         lines.append(f"{device}.{name} is {text}, the run had set it to {shown}")
@@ -44,7 +40,7 @@ async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str
     again = False
     for step in project.steps:
         again = again or key_of(step) in past.redo or key_of(step) in past.restore
-        if again and step.definition.name in _CONDITIONS and step.section != "cleanup":
+        if again and step.params.after_resume is Resume.WAIT and step.section != "cleanup":
             past.redo.add(key_of(step))
     return lines
 
