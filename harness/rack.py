@@ -33,6 +33,7 @@ from harness.project.installed import find_plan, known_stations
 from harness.project.model import StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from harness.project.step import StepDefinition
 from harness.quantity import Reading
 from harness.record.folder import data_dir
 from harness.safety.bay import serial_keys, station_keys
@@ -137,13 +138,15 @@ class AsyncRack:
         parameters: Mapping[str, Any] | None = None,
         operator: str = "",
         data: Path | str | None = None,
+        steps: Sequence[StepDefinition] = (),
     ) -> RunOutcome:
         """Run a plan (a file, or the name of an installed one) to its sealed record; what it came to.
 
-        Connections of `read` and `set` are closed before: the run has the devices for itself.
+        Connections of `read` and `set` are closed before: the run has the devices for itself. `steps` are known beside
+        the installed ones.
         """
         await self._close_devices()
-        project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {})
+        project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {}, steps)
         options = RunOptions(
             serial=serial,
             data_dir=Path(data) if data is not None else data_dir(),

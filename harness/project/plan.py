@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from harness.project.gates import check_gates
 from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
-from harness.project.step import known_steps
+from harness.project.step import StepDefinition, known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
@@ -30,8 +30,16 @@ from harness.schema.station import Derived, Interlock
 _COMMON = ("step", "name", "attempts", "on_fail")
 
 
-def load_project(path: Path | str, on: StationProject, settings: Mapping[str, Any] | None = None) -> Project:
-    """Load a plan and its limit sets, and check them against a station; ProblemsError with everything wrong."""
+def load_project(
+    path: Path | str,
+    on: StationProject,
+    settings: Mapping[str, Any] | None = None,
+    own_steps: Sequence[StepDefinition] = (),
+) -> Project:
+    """Load a plan and its limit sets, and check them against a station; ProblemsError with everything wrong.
+
+    `own_steps` are known beside the installed ones, and before them.
+    """
     found = Problems()
     raw = read_source(path)
     values = _parameter_values(raw, settings or {}, found)
@@ -41,7 +49,8 @@ def load_project(path: Path | str, on: StationProject, settings: Mapping[str, An
     limits, is_whole = _load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
-    steps = _load_steps(source, on, limits, found, are_limits_known=is_whole)
+    known = {**known_steps(), **{each.name: each for each in own_steps}}
+    steps = _load_steps(source, on, limits, known, found, are_limits_known=is_whole)
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
@@ -122,10 +131,15 @@ def _load_limits(source: Source, base: Path, on: StationProject, found: Problems
 
 
 def _load_steps(
-    source: Source, on: StationProject, limits: Mapping[str, NamedLimit], found: Problems, *, are_limits_known: bool
+    source: Source,
+    on: StationProject,
+    limits: Mapping[str, NamedLimit],
+    known: Mapping[str, StepDefinition],
+    found: Problems,
+    *,
+    are_limits_known: bool,
 ) -> list[PlannedStep]:
     steps: list[PlannedStep] = []
-    known = known_steps()
     for section in SECTIONS:
         entries = source.data.get(section) if isinstance(source.data, dict) else None
         for index, raw in enumerate(entries if isinstance(entries, list) else []):

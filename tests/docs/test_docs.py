@@ -77,38 +77,39 @@ def test_every_page_can_be_reached_from_the_index():
     assert set(PAGES) - reached - {ROOT / "README.md"} == set()
 
 
-PLAN = """
-schema: 1
-plan: with-a-step-of-our-own
-steps:
-  - step: dip
-    name: flow dips
-    signal: cdu.flow
-    below: 165 L/min
-    within: 60 s
-"""
-
-
-@pytest.mark.parametrize(("fault", "code"), [(("--fault", "pump_stop:1@5s"), 0), ((), 1)], ids=["dips", "does not"])
+@pytest.mark.parametrize(("fault", "code"), [(("--fault", "pump_stop:1@20s"), 0), ((), 1)], ids=["dips", "does not"])
 def test_the_step_of_the_guide_works_when_it_is_installed(tmp_path, fault, code):
     (page,) = (page for page in PAGES if page.name == "add-a-step.md")
     (block,) = (block for block in blocks(page) if block.words[:2] == ("python", "step"))
     (toml,) = (block for block in blocks(page) if block.words == ("toml",))
+    (planned,) = (block for block in blocks(page) if block.words == ("yaml",))
     (entry,) = re.findall(r'^(\w+) = "([\w:]+)"$', toml.text, re.MULTILINE)
     (tmp_path / block.words[2]).write_text(block.text, encoding="utf-8")
     installed = tmp_path / "acme-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text(f"[harness.steps]\n{entry[0]} = {entry[1]}\n")
-    (tmp_path / "plan.yaml").write_text(PLAN)
+    plan = f"schema: 1\nplan: with-a-step-of-our-own\nsteps:\n{planned.text}"
+    (tmp_path / "plan.yaml").write_text(plan)
     done = harness("run", "plan.yaml", "--simulate", "--virtual", *fault, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == code, done.stdout + done.stderr
     if code:
         assert "never below 165 L/min" in done.stdout
-    (tmp_path / "plan.yaml").write_text(PLAN.replace("165 L/min", "165 kPa"))
+    (tmp_path / "plan.yaml").write_text(plan.replace("165 L/min", "165 kPa"))
     done = harness("check", "plan.yaml", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert "HX-1352 'kPa' is a pressure, but 'L/min' (flow) is needed" in done.stderr
+
+
+def test_the_test_of_the_guide_s_step_passes(tmp_path):
+    (page,) = (page for page in PAGES if page.name == "add-a-step.md")
+    (block,) = (block for block in blocks(page) if block.words[:2] == ("python", "step"))
+    (test,) = (block for block in blocks(page) if block.words == ("python",))
+    (tmp_path / block.words[2]).write_text(block.text, encoding="utf-8")
+    (tmp_path / "test_acme.py").write_text(test.text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_acme.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
