@@ -314,6 +314,13 @@ def problem_codes() -> Iterator[str]:
     yield from table(("code", "class", "who is at fault"), sorted(rows))
 
 
+def events() -> Iterator[str]:
+    """The kinds of events."""
+    from harness.events import EventKind
+
+    yield from table(("kind", "what happened"), [(f"`{kind}`", kind.meaning) for kind in EventKind])
+
+
 def below(cls: type) -> Iterator[type]:
     """A class and all that come from it, those with a code of their own."""
     if "code" in vars(cls):
@@ -337,6 +344,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "faults": faults,
     "simulated-variables": simulated_variables,
     "problem-codes": problem_codes,
+    "events": events,
 }
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from harness.device.setting import resolve_setting
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.errors import ConfigError
+from harness.events import EventKind
 from harness.project.installed import find_plan, known_stations
 from harness.project.model import StationProject
 from harness.project.plan import load_project
@@ -49,7 +50,7 @@ class _Silent:
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """See `harness.safety.reach.Notes`."""
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """See `harness.safety.reach.Notes`."""
 
 

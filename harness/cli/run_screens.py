@@ -23,6 +23,7 @@ from harness.engine.database_copy import push_command
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
+from harness.events import EventKind
 from harness.project.model import Project
 from harness.quantity import as_json as finite
 from harness.record.log import Event
@@ -59,13 +60,13 @@ def conduct(wanted: RunRequest) -> int:
         if settings is not None and wanted.rate == float("inf"):
             later = push_command(outcome.folder.name, wanted.project.on)
             pushed = push_now(outcome.folder, settings, PUSH_S, again=later)
-            screen.note("database", pushed.text, complete=pushed.is_complete)
+            screen.note(EventKind.DATABASE, pushed.text, complete=pushed.is_complete)
         screen.last(outcome)
     return outcome.exit_code
 
 
 async def _run(wanted: RunRequest, screen: Screen) -> RunOutcome:
-    stopper = Stopper(lambda text: screen.note("signal", text))
+    stopper = Stopper(lambda text: screen.note(EventKind.SIGNAL, text))
     on = wanted.project.on
     with stopper.listening():
         async with simulated(
@@ -125,7 +126,7 @@ class Screen:
     def observe(self, event: Event) -> None:
         """Something happened."""
 
-    def note(self, kind: str, text: str, **data: Any) -> None:
+    def note(self, kind: EventKind, text: str, **data: Any) -> None:
         """Something that is not of the run itself (a signal, the database)."""
 
     def finish(self, outcome: RunOutcome) -> None:
@@ -146,7 +147,7 @@ class JsonScreen(Screen):
         """One event."""
         self._put({"kind": event.kind, "at": iso(event.wall_ns), "text": event.text, "data": _plain(event.data)})
 
-    def note(self, kind: str, text: str, **data: Any) -> None:
+    def note(self, kind: EventKind, text: str, **data: Any) -> None:
         """One more line."""
         self._put({"kind": kind, "text": text, "data": _plain(data)})
 
@@ -167,7 +168,7 @@ class LineScreen(Screen):
         for line in event.text.split("\n"):
             self.output.line(f"{iso(event.wall_ns)} {event.kind:<12} {line}")
 
-    def note(self, kind: str, text: str, **data: Any) -> None:  # noqa: ARG002
+    def note(self, kind: EventKind, text: str, **data: Any) -> None:  # noqa: ARG002
         """Kind, text."""
         self.output.line(f"{kind:<12} {text}")
 
@@ -196,10 +197,10 @@ class LiveScreen(Screen):
     def observe(self, event: Event) -> None:
         """Into the view; a report of several lines is shown again when the view is gone."""
         self._view.observe(event)
-        if event.kind == "report":
+        if event.kind is EventKind.REPORT:
             self._after.append(event.text)
 
-    def note(self, kind: str, text: str, **data: Any) -> None:  # noqa: ARG002
+    def note(self, kind: EventKind, text: str, **data: Any) -> None:  # noqa: ARG002
         """Into the view while it is shown, else onto the screen."""
         if not self._view.remark(kind, text):
             self.output.line(f"{kind}: {text}")

@@ -16,6 +16,7 @@ from harness.device.points import ControlPoint
 from harness.device.ramp import levels
 from harness.device.setting import Setting
 from harness.errors import DeviceError, RefusedError
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 
 _WRITE_S = 5.0
@@ -31,7 +32,7 @@ class Notes(Protocol):
         """Called before anything is sent; must not return before the intent is durable."""
         ...
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """What came of it: acknowledged, refused, unclear, confirmed, not confirmed."""
         ...
 
@@ -65,7 +66,7 @@ async def actuate(
         if not outcome.is_confirmed:
             device.health.count("not_confirmed")
         notes.note(
-            "confirmed" if outcome.is_confirmed else "not confirmed",
+            EventKind.CONFIRMED if outcome.is_confirmed else EventKind.NOT_CONFIRMED,
             device=device.name,
             control=control.name,
             wanted=setting.show(control.spec.unit),
@@ -111,11 +112,11 @@ async def _send_together(
             await device.write_together(batch)
     except (DeviceError, TimeoutError) as error:
         reason = str(error) or f"no acknowledgement within {_WRITE_S:g} s"
-        kind = "refused" if isinstance(error, RefusedError) else "unclear"
+        kind = EventKind.REFUSED if isinstance(error, RefusedError) else EventKind.UNCLEAR
     else:
         fault_point("sent")
         for name in names:
-            notes.note("acknowledged", **about, control=name)
+            notes.note(EventKind.ACKNOWLEDGED, **about, control=name)
         return dict.fromkeys(names, "")
     for name in names:
         notes.note(kind, **about, control=name, error=reason)
@@ -152,7 +153,7 @@ async def _walk(device: Device, control: ControlPoint, setting: Setting, clock: 
     if len(steps) > 1:
         unit = control.spec.unit
         way = f"in {len(steps)} steps of {pause:g} s, {control.spec.rate:g} {unit}/s at most"
-        notes.note("walking", device=device.name, control=control.name, wanted=setting.show(unit), way=way)
+        notes.note(EventKind.WALKING, device=device.name, control=control.name, wanted=setting.show(unit), way=way)
     for number, each in enumerate(steps):
         if number:
             await clock.sleep(pause)
@@ -168,12 +169,12 @@ async def _send(device: Device, control: ControlPoint, setting: Setting, clock: 
         async with clock.timeout(_WRITE_S):
             await device.write(control, setting)
     except RefusedError as error:
-        notes.note("refused", **about, error=error.message)
+        notes.note(EventKind.REFUSED, **about, error=error.message)
         return f"refused: {error.message}"
     except (DeviceError, TimeoutError) as error:
         reason = str(error) or f"no acknowledgement within {_WRITE_S:g} s"
-        notes.note("unclear", **about, error=reason)
+        notes.note(EventKind.UNCLEAR, **about, error=reason)
         return f"unclear: {reason}"
     fault_point("sent")
-    notes.note("acknowledged", **about)
+    notes.note(EventKind.ACKNOWLEDGED, **about)
     return ""

@@ -20,6 +20,7 @@ from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolv
 from harness.engine.pausing import PauseGate
 from harness.engine.view import DeviceView
 from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
+from harness.events import EventKind
 from harness.limits.check import Check
 from harness.limits.verdict import Verdict
 from harness.limits.window import Window, statistic_info
@@ -211,7 +212,7 @@ class StepContext:
         now = self.clock.monotonic()
         if now - self._checkpoint_at >= CHECKPOINT_EVERY_S:
             self._checkpoint_at = now
-            self._bench.log.journal.add_event("checkpoint", step=self.title, attempt=self.attempt, **state)
+            self._bench.log.journal.add_event(EventKind.CHECKPOINT, step=self.title, attempt=self.attempt, **state)
 
     @contextmanager
     def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:
@@ -345,12 +346,12 @@ class StepContext:
         self.measurements.append(measurement)
         shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
         text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
-        self._bench.log.event("measurement", text, **measurement_event(self.title, self.attempt, measurement))
+        self._bench.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""
-        self._bench.log.event("note", text, step=self.title, **data)
+        self._bench.log.event(EventKind.NOTE, text, step=self.title, **data)
 
     @property
     def coverage_needed(self) -> float:
@@ -366,5 +367,7 @@ class StepContext:
             )
         with ours():
             answer = await self._bench.prompter(question, answers)
-        self._bench.log.event("answer", f"{question} -> {answer}", step=self.title, question=question, answer=answer)
+        self._bench.log.event(
+            EventKind.ANSWER, f"{question} -> {answer}", step=self.title, question=question, answer=answer
+        )
         return answer

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.project.model import PlannedStep
 from harness.record.attempts import tried
@@ -31,13 +32,13 @@ def obey(state: RunState, command: Mapping[str, Any], who: str) -> dict[str, Any
         said = _obey(state, do, name, who)
     except RunError as error:
         state.log.event(
-            "operator", f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False
+            EventKind.OPERATOR, f"{do[:40]} by {who} refused: {error.message}", command=do[:40], who=who, done=False
         )
         return {"ok": False, "said": str(error), "status": status(state)}
     if do == "note":
         return {"ok": True, "said": said, "status": status(state)}  # the desk has told it
     about = f" {name}" if name else ""
-    state.log.event("operator", f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
+    state.log.event(EventKind.OPERATOR, f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
     return {"ok": True, "said": said, "status": status(state)}
 
 

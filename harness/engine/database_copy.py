@@ -10,6 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from harness.clock import iso
+from harness.events import EventKind
 from harness.project.model import StationProject
 from harness.record.result import Telemetry
 from harness.telemetry.outbox import OutboxStatus
@@ -63,7 +64,7 @@ class CopyWatch:
 
     def _tell(self, text: str, status: OutboxStatus) -> None:
         self._log.event(
-            "telemetry",
+            EventKind.TELEMETRY,
             text,
             sent=status.sent,
             waiting=status.backlog,

@@ -15,6 +15,7 @@ from typing import Any
 from harness.device.dead_man import DeadMan
 from harness.engine.state import RunState
 from harness.errors import ConfigError, HarnessError
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.project.checks.dead_men import switched_off_first
 from harness.project.model import Project
@@ -59,7 +60,7 @@ class Layers:
             return True
         for path, problem in list(armed.armed_on(charge.armed, charge.keys)):
             if problem:
-                self._run.log.event("layers", f"{path.name} may be armed on this bay, and {problem}")
+                self._run.log.event(EventKind.LAYERS, f"{path.name} may be armed on this bay, and {problem}")
                 continue
             if not await self._rescue(path):
                 return False
@@ -68,11 +69,13 @@ class Layers:
     async def _rescue(self, path: Path) -> bool:
         run = self._run
         name = path.stem
-        run.log.event("found", f"{name} died on this bay and left it armed: it is made safe first")
+        run.log.event(EventKind.FOUND, f"{name} died on this bay and left it armed: it is made safe first")
         missing, switches = await _rescued(path)
         cause = f"{name} died on this bay"
         if not missing:
-            run.log.event("found", f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})")
+            run.log.event(
+                EventKind.FOUND, f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})"
+            )
             return True
         run.found.safe = SafeReport("default", cause, [ActionReport(text, False) for text in missing])
         reason = f"{cause}, and what it left on is NOT CONFIRMED off: {'; '.join(missing)}"
@@ -113,7 +116,7 @@ class Layers:
         )
         parts = [guardian, *([third] if third else []), *(men or ["no device needs a dead-man"]), dead]
         run.log.event(
-            "layers",
+            EventKind.LAYERS,
             "; ".join(parts),
             guardian=run.guard is not None,
             supervisor=third.startswith("supervisor"),
@@ -150,16 +153,18 @@ class Layers:
         if run.guard is not None and is_safe:
             await asyncio.to_thread(run.guard.disarm)
         elif run.guard is not None and run.guard.armed_file is not None:
-            run.log.event("layers", f"{run.guard.armed_file} stays: the safe state is not confirmed")
+            run.log.event(EventKind.LAYERS, f"{run.guard.armed_file} stays: the safe state is not confirmed")
         for name, dead_man in self._dead_men.items():
             if not is_safe:
-                run.log.event("layers", f"the dead-man of {name} stays armed: the safe state is not confirmed")
+                run.log.event(EventKind.LAYERS, f"the dead-man of {name} stays armed: the safe state is not confirmed")
                 continue
             try:
                 async with run.clock.timeout(5.0):
                     await dead_man.disarm()
             except (HarnessError, TimeoutError) as error:
-                run.log.event("layers", f"the dead-man of {name} could not be let go of: {error or 'no answer'}")
+                run.log.event(
+                    EventKind.LAYERS, f"the dead-man of {name} could not be let go of: {error or 'no answer'}"
+                )
 
 
 async def _rescued(path: Path) -> tuple[list[str], list[str]]:

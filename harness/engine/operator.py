@@ -21,6 +21,7 @@ from typing import Literal
 from harness.clock import Clock, iso
 from harness.engine.pausing import PauseGate, StepClock
 from harness.errors import RunError
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.record.log import RunLog
 from harness.record.result import Intervention
@@ -89,7 +90,7 @@ class OperatorRequests:
 
     def _keep(self, one: Intervention, shown: str) -> None:
         self.people.append(one)
-        self._log.event("person", shown, intervention=one.model_dump(mode="json"))
+        self._log.event(EventKind.PERSON, shown, intervention=one.model_dump(mode="json"))
 
     def verdict(self, bad: Sequence[str]) -> tuple[Verdict, str]:
         """What becomes of the attempt that was cut short by the wish; what it had measured to be `bad` stays so."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.engine.control import COMMANDS, obey, status
 from harness.engine.state import RunState
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.safety.lock import RackLock, cleaned
 from harness.safety.names import Doors, Peer, is_own, own_peer
@@ -115,7 +116,9 @@ class Reception:
         text = f"a run of {owner} goes on ({where}); only {may} may {do if do in COMMANDS else 'do that'}"
         if (peer.uid, do) not in self._turned_away and len(self._turned_away) < 64:
             self._turned_away.add((peer.uid, do))
-            state.log.event("operator", f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False)
+            state.log.event(
+                EventKind.OPERATOR, f"{do} by {peer} refused: he may not", command=do, who=peer.user, done=False
+            )
         return {"ok": False, "said": text, "status": status(state)}
 
 

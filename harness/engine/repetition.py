@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from harness.engine.resume.replay import key_of
 from harness.engine.state import RunState
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.project.gates import Follow, no_power_after, puts_power_on
 from harness.project.model import PlannedStep
@@ -40,7 +41,7 @@ class Repetition:
         run, desk = self._run, self._run.desk
         assert run.bench is not None
         if run.bench.unproved and puts_power_on(run.project, step):
-            run.log.event("note", f"{step.title} is not carried out: {no_power_after(run.bench.unproved)}")
+            run.log.event(EventKind.NOTE, f"{step.title} is not carried out: {no_power_after(run.bench.unproved)}")
             return False
         known = run.past.steps.get(key_of(step)) if run.past is not None else None
         attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
@@ -71,7 +72,7 @@ class Repetition:
         run = self._run
         if not goes_on and run.options.hold_on_fail and not run.stopping.is_set():
             run.desk.hold("", step.title)
-            run.log.event("operator", f"held: {step.title} {self._asked()}", step=step.title)
+            run.log.event(EventKind.OPERATOR, f"held: {step.title} {self._asked()}", step=step.title)
         run.held_after = step
         await run.desk.pass_gate(run.stopping)
         run.held_after = None

@@ -15,13 +15,14 @@ from harness.engine.inputs import read_inputs
 from harness.engine.layers import third_layer
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.reception import Reception, twin_text
-from harness.engine.resume.gap import BOOT, boot_event
+from harness.engine.resume.gap import boot_event
 from harness.engine.resume.refusal import refuse_unfit, run_meta
 from harness.engine.resume.replay import InterruptedRun, read_past
 from harness.engine.runner import Runner
 from harness.engine.seal import Conducted, seal
 from harness.engine.state import RunState
 from harness.engine.traps import serve_traps
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.project.model import Project
 from harness.record.aftermath import DIARY
@@ -129,7 +130,7 @@ async def _prepare(
         journal = await Journal.create(folder.journal, clock, meta)
     else:
         journal = await Journal.reopen(folder.journal, clock)
-    journal.add_event(BOOT, **boot_event(clock))
+    journal.add_event(EventKind.BOOT, **boot_event(clock))
     fault_point("journal-created")
     log = RunLog(clock, journal)
     log.observers.extend(options.observers)
@@ -160,26 +161,32 @@ async def _prepare(
     if past is not None:
         text = f"INTERRUPTED at {iso(past.last_wall_ns)}, {past.gap} ago; the run goes on"
         past.damage += journal.damage
-        log.event("interrupted", "; ".join([text, *past.damage[:3]]), gap_s=past.gap.seconds, damage=past.damage)
-        log.event("guardian", past.aftermath)
+        log.event(
+            EventKind.INTERRUPTED, "; ".join([text, *past.damage[:3]]), gap_s=past.gap.seconds, damage=past.damage
+        )
+        log.event(EventKind.GUARDIAN, past.aftermath)
     if was_behind and not clock.is_virtual:
-        log.event("clock", "the system's clock stands before the end of what was recorded; stamps go on behind it")
+        log.event(
+            EventKind.CLOCK, "the system's clock stands before the end of what was recorded; stamps go on behind it"
+        )
     if not clock.is_virtual and iso(wall)[:10] < RELEASED:
-        log.event("clock", f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
+        log.event(EventKind.CLOCK, f"the system's clock says {iso(wall)}, this harness is of {RELEASED}: set the clock")
     if past is None and not options.is_simulated:
         for run in interrupted_runs(options.data_dir, project.on.station.station)[-3:]:
             if run != folder.run:
-                log.event("interrupted", f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it")
+                log.event(
+                    EventKind.INTERRUPTED, f"{run} on this station was INTERRUPTED; `--resume {run}` goes on with it"
+                )
     return Conducted(state, folder, header, started, began)
 
 
 def _announce(project: Project, serial: str, log: RunLog) -> None:
     """What runs, with what is not the plan's own and what that makes of it."""
-    log.event("run", f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
+    log.event(EventKind.RUN, f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
     for line in in_words(project.parameters, project.replaced):
-        log.event("set", line)
+        log.event(EventKind.SET, line)
     for why in project.engineering:
-        log.event("engineering", f"no certificate of {project.plan.plan}: {why}")
+        log.event(EventKind.ENGINEERING, f"no certificate of {project.plan.plan}: {why}")
 
 
 async def _conduct(state: RunState, reception: Reception) -> None:

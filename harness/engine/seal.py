@@ -10,6 +10,7 @@ from harness.engine.options import RunOutcome
 from harness.engine.result import build_result, is_safe
 from harness.engine.state import RunState
 from harness.errors import HarnessError, SafetyError, TelemetryError
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.in_words import shown
 from harness.limits.verdict import Verdict
@@ -51,7 +52,7 @@ async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
     engineering = state.project.engineering
     word = shown_as(verdict, engineering)
     about = {"verdict": str(verdict), "word": word, "engineering": list(engineering), "reason": reason}
-    state.log.event("verdict", f"{word}: {reason}", **about)
+    state.log.event(EventKind.VERDICT, f"{word}: {reason}", **about)
     fault_point("verdict-told")
     try:
         await state.journal.commit()

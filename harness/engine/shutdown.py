@@ -8,6 +8,7 @@ from harness.engine.context import RunContext
 from harness.engine.layers import Layers
 from harness.engine.state import RunState
 from harness.engine.step_runner import StepRunner
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.safety.actions import SafeSequence
 from harness.safety.device_reach import DeviceReach
@@ -62,7 +63,9 @@ class Shutdown:
         found = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
         self._run.found.unread = found.unknown
         if found.on:
-            self._run.log.event("found", f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe")
+            self._run.log.event(
+                EventKind.FOUND, f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe"
+            )
             await self._make_safe(self._run.found.stop)
 
     async def _clean_up(self) -> None:
@@ -70,14 +73,14 @@ class Shutdown:
         if report is not None and (not report.is_confirmed or self._run.kind_of(report.sequence) == "leak"):
             # cleanup may stop or start coolant: not under what may be live, not into a leak
             self._run.log.event(
-                "note", "cleanup is left out: the safe state is as it must stay until somebody has looked"
+                EventKind.NOTE, "cleanup is left out: the safe state is as it must stay until somebody has looked"
             )
             return
         for step in [each for each in self._run.project.steps if each.section == "cleanup"]:
             try:
                 await self._stepping.run_step(step)
             except Exception as error:
-                self._run.log.event("bug", f"cleanup {step.title!r}: {error!r}")
+                self._run.log.event(EventKind.BUG, f"cleanup {step.title!r}: {error!r}")
 
     async def _make_safe(self, stop: Stop | None) -> None:
         decided = stop.trip.frame_mono if stop is not None and stop.trip is not None else self._run.clock.monotonic()
@@ -99,7 +102,7 @@ class Shutdown:
         word = "SAFE CONFIRMED" if report.is_confirmed else "SAFE NOT CONFIRMED"
         why = "; ".join([*report.unconfirmed, *(f"not reached: {wait}" for wait in report.unreached)])
         fault_point("safe-done")
-        self._run.log.event("safe", f"{word}: {why}" if why else word, confirmed=report.is_confirmed)
+        self._run.log.event(EventKind.SAFE, f"{word}: {why}" if why else word, confirmed=report.is_confirmed)
 
     async def _apply_safe_state(self, stop: Stop | None) -> SafeReport:
         """Apply the sequence that a stop asks for; given up half-way for another one when the rack gets worse.
@@ -115,7 +118,7 @@ class Shutdown:
         cause = stop.reason if stop is not None else "end of the run"
         report = await self._carry_out(run.sequences.chosen(name, list(run.energised)), cause)
         if name == calm and not report.is_confirmed and not run.worse.is_set():
-            run.log.event("note", f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
+            run.log.event(EventKind.NOTE, f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
             report = await self._carry_out(run.sequences.chosen(DEFAULT, list(run.energised)), cause)
         return report
 
@@ -128,7 +131,7 @@ class Shutdown:
         worse.cancel()
         if work.done():
             return work.result()
-        run.log.event("note", f"safe state {sequence.name} is left for a graver one")
+        run.log.event(EventKind.NOTE, f"safe state {sequence.name} is left for a graver one")
         work.cancel()
         await asyncio.wait({work})
         return SafeReport(sequence.name, cause, [ActionReport(sequence.name, False, "left for a graver sequence")])

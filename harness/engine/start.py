@@ -21,6 +21,7 @@ from harness.engine.resume.replay import InterruptedRun, key_of
 from harness.engine.state import STANDS_POLLS, RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.limits.verdict import Verdict
 from harness.project.checks.stillness import watched_signals
@@ -73,11 +74,13 @@ class Start:
         unjudged = {name: each.profile for name, each in profiles.items() if not each.is_judged}
         if unjudged:
             shown = ", ".join(f"{name} ({profile})" for name, profile in unjudged.items())
-            self._run.log.event("unjudged", f"nothing outside has judged the profiles of {shown}", devices=unjudged)
+            self._run.log.event(
+                EventKind.UNJUDGED, f"nothing outside has judged the profiles of {shown}", devices=unjudged
+            )
 
     async def _open(self) -> bool:
         run = self._run
-        run.log.event("note", f"opening {len(run.devices)} devices")
+        run.log.event(EventKind.NOTE, f"opening {len(run.devices)} devices")
         results = await asyncio.gather(*(self._open_one(device) for device in run.devices.values()))
         failures = {name: error for name, error in zip(run.devices, results, strict=True) if error is not None}
         if not await self._claim():
@@ -86,7 +89,7 @@ class Start:
             shown = {name: (run.address(name), error) for name, error in failures.items()}
             count = f"{len(failures)} of {len(run.devices)} devices"
             report = tree_report(f"{count} cannot be used; nothing was energised", shown)
-            run.log.event("report", report)
+            run.log.event(EventKind.REPORT, report)
             run.halt(Stop(Verdict.ERROR, f"{count} cannot be used: {reasons(shown)}", to_do(shown)))
             return False
         pair = same_unit(run.devices)
@@ -121,7 +124,7 @@ class Start:
             return error
         run.project.catalog.expansions[device.name] = device.expansion
         identity = " ".join(text for text in device.identity.values() if text) or "no identity"
-        run.log.event("device", f"{device.name}: {identity}", device=device.name, identity=device.identity)
+        run.log.event(EventKind.DEVICE, f"{device.name}: {identity}", device=device.name, identity=device.identity)
         return None
 
     async def _get_guarded(self) -> bool:
@@ -135,10 +138,10 @@ class Start:
                 run.charge, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
             )
             fault_point("guarded")
-            run.log.event("guardian", f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
+            run.log.event(EventKind.GUARDIAN, f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
             for name, problem in run.guard.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
-                run.log.event("guardian", text, device=name)
+                run.log.event(EventKind.GUARDIAN, text, device=name)
         await self._layers.arm()
         self._layers.say()
         return True
@@ -187,7 +190,9 @@ class Start:
         await self._fresh_frames(store)
         await run.see_moving(STANDS_POLLS)
         names = run.interlocks.names
-        run.log.event("armed", f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks")
+        run.log.event(
+            EventKind.ARMED, f"{len(names)} interlocks armed: {', '.join(names)}" if names else "no interlocks"
+        )
         fault_point("armed")
         run.interlocks.arm()
         return run.found.stop is None
@@ -197,13 +202,13 @@ class Start:
         run = self._run
         told, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
         if told:
-            run.log.event("note", told)
+            run.log.event(EventKind.NOTE, told)
         if why_not:
             run.halt(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
         return not why_not
 
     def _tell_frozen(self, signal: str, text: str) -> None:
-        self._run.log.event("frozen", text, signal=signal)
+        self._run.log.event(EventKind.FROZEN, text, signal=signal)
 
     async def _prove_interlocks(self, store: SignalStore) -> None:
         """Make every interlock trip once, beside the run; one that does not would not protect it."""
@@ -216,7 +221,7 @@ class Start:
         slowest = max((proof.decision_s for proof in proofs), default=0.0)
         took = "" if run.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
         if proofs:
-            run.log.event("proved", f"{len(proofs)} interlocks tripped in their proof test{took}")
+            run.log.event(EventKind.PROVED, f"{len(proofs)} interlocks tripped in their proof test{took}")
 
     async def _fresh_frames(self, store: SignalStore) -> None:
         """Wait until every signal that interlocks look at is good and fresh, or has had the time to become silent."""
@@ -235,11 +240,11 @@ class Start:
         run = self._run
         run.found.steps.extend(past.order)
         for line in await reconcile(past, run.project, run.devices):
-            run.log.event("found", line)
+            run.log.event(EventKind.FOUND, line)
         again = [step.title for step in run.project.steps if key_of(step) in past.redo]
         done = sum(1 for step in run.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
         text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
-        run.log.event("resume", f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
+        run.log.event(EventKind.RESUME, f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
 
     async def _first_frames(self, store: SignalStore) -> None:
         run = self._run

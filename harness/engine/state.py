@@ -19,9 +19,10 @@ from harness.engine.context import RunContext
 from harness.engine.findings import Findings
 from harness.engine.operator import OperatorRequests
 from harness.engine.options import RunOptions
-from harness.engine.resume.replay import COVERAGE, InterruptedRun, with_past
+from harness.engine.resume.replay import InterruptedRun, with_past
 from harness.engine.systemd import Notifier
 from harness.errors import HarnessError, SafetyError
+from harness.events import EventKind
 from harness.in_words import shown
 from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import covered_by, unwatched
@@ -118,7 +119,7 @@ class RunState:
     def request_stop(self, verdict: Verdict, reason: str, *, hint: str = "", by_signal: str = "") -> None:
         """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
         if self.found.stop is not None:
-            self.log.event("note", f"{reason}: already stopping, the safe state goes on")
+            self.log.event(EventKind.NOTE, f"{reason}: already stopping, the safe state goes on")
             self.hurrying.set()
             return
         self.halt(Stop(verdict, reason, hint, by_signal=by_signal))
@@ -131,7 +132,7 @@ class RunState:
         decision = decide(self.found.stop, stop, self.safe_sequence, self.kind_of)
         self.found.stop = decision.stop
         if decision.is_news:
-            self.log.event("stop", f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
+            self.log.event(EventKind.STOP, f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
         if decision.restarts:
             self.worse.set()
         if self.bench is not None:
@@ -142,7 +143,7 @@ class RunState:
 
     def broken(self, what: str, error: BaseException) -> None:
         """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
-        self.log.event("bug", "".join(traceback.format_exception(error)))
+        self.log.event(EventKind.BUG, "".join(traceback.format_exception(error)))
         if isinstance(error, asyncio.CancelledError):
             text = f"{what}: cancelled, though nobody asked for that"
         else:
@@ -233,7 +234,7 @@ class RunState:
     def twin(self, text: str) -> None:
         """Another run of this serial number goes on: said now, and beside the verdict."""
         self.found.twins.append(text)
-        self.log.event("twin", text)
+        self.log.event(EventKind.TWIN, text)
 
     def attach(self, work: Coroutine[Any, Any, None]) -> None:
         """Let background work live as long as the run; its failure is the run's."""
@@ -300,7 +301,7 @@ class RunState:
 
     def warned(self, interlock: str, reason: str) -> None:
         """An interlock that only warns: told when it begins, and it stays with the verdict."""
-        self.log.event("warning", f"{interlock}: {reason}", interlock=interlock)
+        self.log.event(EventKind.WARNING, f"{interlock}: {reason}", interlock=interlock)
         self.found.warnings.setdefault(interlock, reason)
 
     def tripped(self, trip: Trip) -> None:
@@ -338,7 +339,7 @@ class RunState:
                 each.device: [each.expected, each.received, round((each.good or 0.0) * each.received)]
                 for each in self.coverage_now(self.bench)
             }
-            self.journal.add_event(COVERAGE, devices=counts)
+            self.journal.add_event(EventKind.COVERAGE, devices=counts)
 
     async def close(self) -> None:
         """End the guardian, the background work and the connections, in this order.

@@ -16,6 +16,7 @@ from harness.engine.repetition import Repetition
 from harness.engine.resume.replay import key_of
 from harness.engine.state import STANDS_POLLS, RunState
 from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.in_words import StrangeEndError, shown
 from harness.limits.verdict import Verdict, worst
@@ -115,7 +116,9 @@ class StepRunner:
         for device, name, value in past.restore.get(key_of(step), ()) if past is not None else ():
             assert bench is not None
             control = bench.devices[device].expansion.controls[name]
-            self._run.log.event("resume", f"{step.title} was completed; {device}.{name} is set to {value} again")
+            self._run.log.event(
+                EventKind.RESTORED, f"{step.title} was completed; {device}.{name} is set to {value} again"
+            )
             outcomes = await bench.act([(device, control, resolve_setting(control, value))])
             outcome = outcomes[f"{device}.{name}"]
             if not outcome.is_confirmed:
@@ -141,7 +144,7 @@ class StepRunner:
         self._run.bench.progress = (0.0, "")
         began = iso(self._run.clock.wall_ns())
         self._run.log.event(
-            "step",
+            EventKind.STEP,
             f"{step.title}: started",
             step=step.title,
             kind=step.definition.name,
@@ -181,7 +184,7 @@ class StepRunner:
         self._run.found.steps.append(result)
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
         goes_on, power = after is not Follow.NOTHING, after is Follow.ALL
-        self._run.log.event("step end", text, **_dump(result), goes_on=goes_on, power=power)
+        self._run.log.event(EventKind.STEP_END, text, **_dump(result), goes_on=goes_on, power=power)
         fault_point("step-ended")
         self._run.running = None
         return after
@@ -202,7 +205,9 @@ class StepRunner:
             asked.cancel()
         is_cut = not work.done()
         if is_cut and await end_tasks([work]):
-            self._run.log.event("note", f"{step.title} did not end although it was cancelled: it was broken off")
+            self._run.log.event(
+                EventKind.NOTE, f"{step.title} did not end although it was cancelled: it was broken off"
+            )
         error = await self._end_of(step, context, work, children)
         if not is_cut:
             return self._judge(step, context, error)
@@ -224,7 +229,7 @@ class StepRunner:
             error = work.exception()
         try:
             if left := await children.end():
-                self._run.log.event("note", f"{step.title} left {left} of its tasks running: they were ended")
+                self._run.log.event(EventKind.NOTE, f"{step.title} left {left} of its tasks running: they were ended")
         except StrangeEndError as lost:
             error = error or lost
         context.close()
@@ -246,7 +251,7 @@ class StepRunner:
             else:
                 self._run.halt(stop)
             return Verdict.ERROR, error.said
-        self._run.log.event("bug", "".join(traceback.format_exception(error)))
+        self._run.log.event(EventKind.BUG, "".join(traceback.format_exception(error)))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
         reason = f"step {step.title!r} {how}: {shown(error)}"
         self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))

@@ -11,6 +11,7 @@ from harness.device.address import parse_address
 from harness.device.credentials import snmp_credentials
 from harness.engine.state import RunState
 from harness.errors import ConfigError
+from harness.events import EventKind
 from harness.schema.station import Station
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ class Teller:
         self._since = now
         if self._allowance < 1.0:
             self._unshown += 1
-            self._state.journal.add_event("trap", text=f"{device}: {trap}", **data)
+            self._state.journal.add_event(EventKind.TRAP, text=f"{device}: {trap}", **data)
             return
         self._allowance -= 1.0
         more = f" ({self._unshown} more since the last that was shown are in the journal)" if self._unshown else ""
         self._unshown = 0
-        self._state.log.event("trap", f"{device}: {trap}{more}", **data)
+        self._state.log.event(EventKind.TRAP, f"{device}: {trap}{more}", **data)
 
 
 async def serve_traps(state: RunState) -> TrapReceiver | None:
@@ -68,7 +69,7 @@ async def serve_traps(state: RunState) -> TrapReceiver | None:
         receiver = TrapReceiver(host, int(port), users, told, names)
         await receiver.open()
     except ConfigError as error:
-        state.log.event("note", f"traps are not received: {error}")
+        state.log.event(EventKind.NOTE, f"traps are not received: {error}")
         return None
     return receiver
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.engine.state import RunState
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
 
@@ -39,7 +40,7 @@ class Watch:
             if run.guard is not None:
                 run.guard.beat()
                 for event in run.guard.events:
-                    run.log.event("guardian", event)
+                    run.log.event(EventKind.GUARDIAN, event)
                 run.guard.events.clear()
             run.notifier.alive(run.running.title if run.running is not None else "")
             if run.is_closing:
@@ -50,7 +51,7 @@ class Watch:
             self._tick(now)
             for device in run.devices.values():
                 for event in device.events:
-                    run.log.event("device", f"{device.name}: {event}", device=device.name)
+                    run.log.event(EventKind.DEVICE, f"{device.name}: {event}", device=device.name)
                 device.events.clear()
                 silent = now - max(device.health.last_good, run.found.armed_at or now)
                 if silent > device.entry.grace and device.entry.needed == "control":
@@ -59,6 +60,6 @@ class Watch:
             moved = run.clock.wall_step_s()
             if abs(moved - step_s) > 0.5:
                 run.log.event(
-                    "clock", f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly"
+                    EventKind.CLOCK, f"the system's clock was stepped by {moved - step_s:+.3f} s; stamps go on evenly"
                 )
                 step_s = moved

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.events import EventKind
 from harness.guardian.connections import Connections
 from harness.guardian.log import GuardianLog
 from harness.guardian.voice import Voice
@@ -67,13 +68,13 @@ async def _guard(pipe: socket.socket, lease: Lease, locks: Sequence[socket.socke
     except asyncio.CancelledError:
         return 0
     diary = GuardianLog(Path(plan["diary"]) if plan["diary"] else None)
-    diary.note("start", pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
+    diary.note(EventKind.START, pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
     voice = Voice(plan, locks, diary)
     beating = asyncio.ensure_future(_beat(lease))
     try:
         return await _serve(watch, plan, lease, diary, voice)
     except Exception as error:
-        diary.note("failed", error=repr(error))
+        diary.note(EventKind.FAILED, error=repr(error))
         watch.say("failed", reason=repr(error))
         raise
     finally:
@@ -94,19 +95,19 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: Gua
     connections = Connections(plan["devices"])
     problems = await connections.open()
     for device, problem in problems.items():
-        diary.note("not reached", device=device, problem=problem)
+        diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
     gc.collect()
     gc.freeze()
     watch.say("ready", pid=os.getpid(), problems=problems)
-    diary.note("ready", devices=sorted(connections.channels), problems=len(problems))
+    diary.note(EventKind.READY, devices=sorted(connections.channels), problems=len(problems))
     tending = asyncio.ensure_future(tend(sequences, connections, watch, diary, problems))
     cause = await watch.cause()
     tending.cancel()
     await asyncio.wait({tending})
     if not cause:
-        diary.note("bye")
+        diary.note(EventKind.BYE)
     elif not watch.armed:
-        diary.note("runner gone", cause=cause, armed=[])
+        diary.note(EventKind.RUNNER_GONE, cause=cause, armed=[])
         _disarm(plan)
     else:
         return await _take_over(watch, plan, lease, diary, voice, sequences, connections, cause)
@@ -129,9 +130,9 @@ async def tend(
             else:
                 problem = ""
             if problem and device not in problems:
-                diary.note("not reached", device=device, problem=problem)
+                diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
             elif not problem and device in problems:
-                diary.note("reached again", device=device)
+                diary.note(EventKind.REACHED_AGAIN, device=device)
             if bool(problem) != (device in problems):
                 watch.say("connection", device=device, problem=problem)
             problems.pop(device, None)
@@ -154,7 +155,7 @@ async def _take_over(
     started = time.monotonic()
     armed = watch.armed
     voice.open()
-    diary.note("takeover", cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
+    diary.note(EventKind.TAKEOVER, cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
     was_live: bool | None = None
@@ -163,11 +164,11 @@ async def _take_over(
         work = asyncio.ensure_future(make_safe(chosen, cause, connections, diary, bus_was_live=was_live))
         was_live = True  # it is looked for once, before anything was switched off
         if not await _finished(work, watch):
-            diary.note("bye", text="the runner has made the rack safe itself")
+            diary.note(EventKind.BYE, text="the runner has made the rack safe itself")
             break
         unconfirmed = work.result().unconfirmed
         seconds = round(time.monotonic() - started, 3)
-        diary.note("safe" if not unconfirmed else "NOT CONFIRMED", seconds=seconds, unconfirmed=unconfirmed)
+        diary.note(EventKind.SAFE if not unconfirmed else EventKind.UNSAFE, seconds=seconds, unconfirmed=unconfirmed)
         watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
         voice.is_safe = not unconfirmed
         if not unconfirmed:
@@ -179,7 +180,7 @@ async def _take_over(
         elif await _stays_off(watch, sequences, armed, connections, diary):
             break
     if unconfirmed and plan["is_simulated"]:
-        diary.note("note", text="the simulated devices lived in the runner and ended with it")
+        diary.note(EventKind.NOTE, text="the simulated devices lived in the runner and ended with it")
     await connections.close()
     return 5 if unconfirmed else 0
 
@@ -213,7 +214,7 @@ async def _stays_off(
     while not (watch.is_gone or watch.said_bye):
         await asyncio.sleep(_LOOK_AGAIN_S)
         if again := await energised(sequences.off, keys, connections):
-            diary.note("energised again", switches=again)
+            diary.note(EventKind.ENERGISED_AGAIN, switches=again)
             return False
     return True
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.events import EventKind
 from harness.utf8 import all_utf8
 
 _HOLD_TRIES = 20
@@ -37,7 +38,7 @@ class GuardianLog:
         self._thread = threading.Thread(target=self._write, name="diary", daemon=True)
         self._thread.start()
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """Write one line: wall time (UTC), seconds since the guardian's start, kind, and what belongs to it."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         entry = {"at": at, "t": round(time.monotonic() - self._started, 4), "kind": kind, **data}
@@ -46,7 +47,7 @@ class GuardianLog:
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """A line for each command that is about to be sent. The disk is not waited for."""
         for control, to in commands.items():
-            self.note("command", device=device, control=control, to=to)
+            self.note(EventKind.COMMAND, device=device, control=control, to=to)
 
     async def close(self, within: float = 5.0) -> None:
         """Wait until all is on the disk, at most `within` seconds."""

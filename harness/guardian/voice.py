@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.events import EventKind
 from harness.guardian.log import GuardianLog
 from harness.safety.names import Doors, Peer, state_in_words, state_of
 
@@ -55,6 +56,6 @@ class Voice:
         if do == "who":
             return {"ok": True, **self._about, **self._now(), "pid": os.getpid()}
         if do in ("safe", "set"):
-            self._diary.note("asked", do=do, what=str(command.get("text", ""))[:160], who=str(peer))
+            self._diary.note(EventKind.ASKED, do=do, what=str(command.get("text", ""))[:160], who=str(peer))
             return {"ok": True, "said": "the guardian goes on until the rack is safe"}
         return {"ok": False, "said": "the run is dead, and its guardian makes the rack safe"}

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.events import EventKind
 from harness.record.claim import is_held
 from harness.schema.regular import open_regular
 
@@ -22,20 +23,20 @@ def aftermath(folder: Path) -> str:
     if not lines:
         return f"no guardian wrote anything: nothing says that the rack was made safe; {_LOOK}"
     is_alive = is_held(folder / DIARY)
-    taken = next((line for line in reversed(lines) if line.get("kind") == "takeover"), None)
+    taken = next((line for line in reversed(lines) if line.get("kind") == EventKind.TAKEOVER), None)
     if taken is None:
         return _without_takeover(lines, is_alive=is_alive)
     who = "the supervisor" if taken.get("by") == "supervisor" else "its guardian"
     what = f"{who} took over at {taken.get('at')} ({taken.get('cause')}, sequence {taken.get('sequence')})"
     for line in reversed(lines[lines.index(taken) :]):
         kind = line.get("kind")
-        if kind == "bye":
+        if kind == EventKind.BYE:
             return f"{what}, and the runner, awake again, made the rack safe at {line.get('at')}"
-        if kind == "energised again" or kind == "failed":
+        if kind in (EventKind.ENERGISED_AGAIN, EventKind.FAILED):
             break
-        if kind == "safe":
+        if kind == EventKind.SAFE:
             return f"{what} and made the rack safe: confirmed at {line.get('at')}, after {line.get('seconds')} s"
-        if kind == "NOT CONFIRMED":
+        if kind == EventKind.UNSAFE:
             open_ = "; ".join(map(str, line.get("unconfirmed") or ["nothing was confirmed"]))
             tries = "it still tries" if is_alive else "it has given up"
             return f"{what}; the safe state is NOT CONFIRMED ({open_}), {tries}: {_LOOK}"
@@ -47,9 +48,9 @@ def aftermath(folder: Path) -> str:
 def _without_takeover(lines: Sequence[Mapping[str, Any]], *, is_alive: bool) -> str:
     last = lines[-1]
     kinds = {line.get("kind") for line in lines}
-    if "bye" in kinds:
+    if EventKind.BYE in kinds:
         return f"its guardian was sent home at {last.get('at')}: the run had made the rack safe itself"
-    if "runner gone" in kinds:
+    if EventKind.RUNNER_GONE in kinds:
         return f"nothing was switched on when it died ({last.get('cause')}): its guardian had nothing to make safe"
     if is_alive:
         return "its guardian watches"
@@ -69,5 +70,5 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _last_life(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines since the last guardian began: each life of a resumed run had its own."""
-    starts = [number for number, line in enumerate(lines) if line.get("kind") == "start"]
+    starts = [number for number, line in enumerate(lines) if line.get("kind") == EventKind.START]
     return list(lines[starts[-1] :]) if starts else list(lines)

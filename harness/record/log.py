@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.clock import Clock, iso
 from harness.errors import TelemetryError
+from harness.events import EventKind
 from harness.in_words import shown
 from harness.record.result import EventEntry
 from harness.telemetry.journal import Journal
@@ -24,7 +25,7 @@ class Event:
 
     wall_ns: int
     mono: float
-    kind: str
+    kind: EventKind
     text: str
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,13 +45,13 @@ class RunLog:
         self.commands = 0
         self._left_at: float | None = None
 
-    def event(self, kind: str, text: str, /, **data: Any) -> None:
+    def event(self, kind: EventKind, text: str, /, **data: Any) -> None:
         """Journal an event, keep it for the record, and tell the screens. One that fails is told nothing more."""
         text = utf8(text)
         event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
-        self.journal.add_event(kind, text=text, **data)
+        self.journal.add_event(str(kind), text=text, **data)
         if len(self.entries) < _KEPT:
-            self.entries.append(EventEntry(at=iso(event.wall_ns), kind=kind, text=text))
+            self.entries.append(EventEntry(at=iso(event.wall_ns), kind=str(kind), text=text))
         else:
             self.left_out += 1
         for observer in tuple(self.observers):
@@ -58,7 +59,7 @@ class RunLog:
                 observer(event)
             except BaseException as error:
                 self.observers.remove(observer)
-                self.event("bug", f"a screen failed and shows nothing more of this run: {shown(error)}")
+                self.event(EventKind.BUG, f"a screen failed and shows nothing more of this run: {shown(error)}")
 
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """Make the intent durable before anything is sent.
@@ -68,7 +69,7 @@ class RunLog:
         """
         self.commands += len(commands)
         shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())
-        self.event("intent", f"{device}: {shown}", device=device, commands=dict(commands))
+        self.event(EventKind.INTENT, f"{device}: {shown}", device=device, commands=dict(commands))
         with suppress(TelemetryError):  # said by the journal's own keeper
             await self.journal.commit()
         if self._left_at is None:
@@ -83,7 +84,7 @@ class RunLog:
         """When the first command since `forget_commands` was durable and left, monotonic seconds; None: none yet."""
         return self._left_at
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """What came of a command, or of a safe-state action."""
         known = {key: value for key, value in data.items() if value is not None}
         self.event(kind, spoken(known), **known)

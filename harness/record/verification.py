@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TelemetryError
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.record import engineering, manifest
 from harness.record.aftermath import aftermath
@@ -79,7 +80,7 @@ def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
             if begun.get(name) != named.get(name):
                 yield f"{name}: result.json names another file than the journal, which was begun with the run's own"
     journalled: dict[Any, list[Mapping[str, Any]]] = {}
-    for event in reader.events("measurement"):
+    for event in reader.events(EventKind.MEASUREMENT):
         journalled.setdefault(event.data.get("name"), []).append(event.data)
     for step in result.steps:
         for measurement in step.measurements:
@@ -95,7 +96,7 @@ def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
                     )
                 else:
                     yield f"{where} is not in the journal"
-    said = [event.data.get("verdict") for event in reader.events("verdict")]
+    said = [event.data.get("verdict") for event in reader.events(EventKind.VERDICT)]
     if said and said[-1] != result.verdict:
         yield f"result.json says {result.verdict}, the journal {said[-1]}"
 

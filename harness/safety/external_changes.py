@@ -37,6 +37,7 @@ from harness.device.device import Device
 from harness.device.points import ControlPoint, targets
 from harness.device.setting import Setting
 from harness.device.signal_store import SignalStore
+from harness.events import EventKind
 from harness.quantity import Frame, Quantity, Reading
 from harness.record.log import RunLog
 from harness.safety.carrying import Carrying
@@ -357,7 +358,7 @@ class ExternalChanges:
         unit = each.control.spec.unit
         ours = f", this run set it to {each.wanted.show(unit)}" if each.wanted is not None else ""
         self._log.event(
-            "foreign control",
+            EventKind.FOREIGN_CONTROL,
             f"{each.name} is {reading}{ours}: changed without a command of this run",
             control=each.name,
             found=str(reading),

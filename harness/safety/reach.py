@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.device.wire import Read
+from harness.events import EventKind
 from harness.safety.actions import Put
 
 
@@ -39,6 +40,6 @@ class Notes(Protocol):
         """Called before anything is sent; returns when the intent is durable."""
         ...
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """What came of it: acknowledged, refused, unclear, confirmed, not confirmed, safe action."""
         ...

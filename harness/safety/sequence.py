@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
+from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.limits.derived import FUNCTIONS
 from harness.safety.actions import Action, Condition, Proof, Put, SafeSequence
@@ -86,7 +87,7 @@ async def make_safe(
     Waits (`keep`) after the last command protect what comes after the safe state: see `cool_down`.
     """
     report = SafeReport(sequence.name, cause)
-    notes.note("safe state", sequence=sequence.name, cause=cause)
+    notes.note(EventKind.SAFE_STATE, sequence=sequence.name, cause=cause)
     fault_point("safe-begun")
     execution = _Execution(sequence, reach, notes, report)
     execution.bus_was_live = await execution.is_bus_live() if bus_was_live is None else bus_was_live
@@ -265,7 +266,7 @@ class _Execution:
     def _tell(self, text: str, detail: str, began: float, *, is_wait: bool = False) -> None:
         result = ActionReport(text, not detail, detail, self._time() - began, is_wait)
         self._report.actions.append(result)
-        self._notes.note("safe action", action=text, confirmed=not detail, detail=detail)
+        self._notes.note(EventKind.SAFE_ACTION, action=text, confirmed=not detail, detail=detail)
 
 
 def _is_there(look: asyncio.Future[float | str | None]) -> bool:

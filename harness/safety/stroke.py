@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from harness.device.wire import can_share
 from harness.errors import HarnessError, RefusedError
+from harness.events import EventKind
 from harness.safety.actions import Action, Put
 from harness.safety.reach import Notes, Reach
 
@@ -104,7 +105,9 @@ class _Lane:
         for put in self._pending:
             reason = self._said.get(put.key) or "no answer"
             self.problems[put.key] = reason
-            self._notes.note("not confirmed", device=put.device, control=put.control, wanted=put.to, problem=reason)
+            self._notes.note(
+                EventKind.NOT_CONFIRMED, device=put.device, control=put.control, wanted=put.to, problem=reason
+            )
 
     async def _announce(self) -> None:
         wanted = {put.control: put.to for put in self._pending}
@@ -112,7 +115,9 @@ class _Lane:
         intent.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.wait({intent}, timeout=_INTENT_S)
         if not intent.done():
-            self._notes.note("note", text="the intent is not on the disk yet; the rack is made safe all the same")
+            self._notes.note(
+                EventKind.NOTE, text="the intent is not on the disk yet; the rack is made safe all the same"
+            )
 
     async def _send_all(self) -> None:
         for batch in self._messages():
@@ -158,15 +163,15 @@ class _Lane:
             async with asyncio.timeout(limit):
                 await self._reach.send(puts)
         except RefusedError as error:
-            kind, problem = "refused", error.message
+            kind, problem = EventKind.REFUSED, error.message
             self._unanswered = 0
         except Exception as error:  # whatever it is: the other commands must go out
-            kind, problem = "unclear", said(error) or "no acknowledgement in time"
+            kind, problem = EventKind.UNCLEAR, said(error) or "no acknowledgement in time"
             self._unanswered += 1
         else:
             self._unanswered = 0
             for put in puts:
-                self._notes.note("acknowledged", device=put.device, control=put.control)
+                self._notes.note(EventKind.ACKNOWLEDGED, device=put.device, control=put.control)
             return ""
         for put in puts:
             self._notes.note(kind, device=put.device, control=put.control, error=problem)
@@ -208,7 +213,7 @@ class _Lane:
                 self._said[put.key] = self._said.get(put.key) or f"reads {shown}"
                 left.append(put)
             elif is_final:
-                self._notes.note("confirmed", device=put.device, control=put.control, wanted=put.to, read=shown)
+                self._notes.note(EventKind.CONFIRMED, device=put.device, control=put.control, wanted=put.to, read=shown)
         return [*left, *blind]
 
 

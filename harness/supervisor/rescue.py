@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.events import EventKind
 from harness.guardian.connections import Connections
 from harness.guardian.log import GuardianLog
 from harness.safety import armed
@@ -67,8 +68,8 @@ async def _rescue(path: Path, cause: str, persist: float) -> Rescued:
     switches = [str(each) for each in found] if isinstance(found, list) else sorted(sequences.off)
     sequence = str(noted.get("sequence", "default")) if noted is not None else "default"
     diary = GuardianLog(Path(content["diary"]) if content["diary"] else None)
-    diary.note("start", pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
-    diary.note("takeover", cause=cause, armed=switches, sequence=sequence, by="supervisor")
+    diary.note(EventKind.START, pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
+    diary.note(EventKind.TAKEOVER, cause=cause, armed=switches, sequence=sequence, by="supervisor")
     try:
         with _locked(content) as lock:
             doors = Doors(lock.answer)
@@ -97,11 +98,11 @@ async def _make_safe(
     try:
         connections = await connect(content["devices"])
     except Exception as error:  # a device of a kind that is not known any more
-        diary.note("NOT CONFIRMED", seconds=0.0, unconfirmed=[str(error)])
+        diary.note(EventKind.UNSAFE, seconds=0.0, unconfirmed=[str(error)])
         return [str(error)]
     try:
         for device, problem in (await connections.open()).items():
-            diary.note("not reached", device=device, problem=problem)
+            diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
         was_live: bool | None = None
         while True:
             chosen = sequences.chosen(sequence, switches)
@@ -109,7 +110,7 @@ async def _make_safe(
             was_live = True  # it is looked for once, before anything was switched off
             seconds = round(time.monotonic() - started, 3)
             missing = report.unconfirmed
-            diary.note("NOT CONFIRMED" if missing else "safe", seconds=seconds, unconfirmed=missing)
+            diary.note(EventKind.UNSAFE if missing else EventKind.SAFE, seconds=seconds, unconfirmed=missing)
             if not missing or connections.unusable or seconds >= persist:
                 return missing
             await asyncio.sleep(AGAIN_S)

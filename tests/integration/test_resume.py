@@ -124,7 +124,8 @@ def test_a_completed_soak_is_not_asked_for_again_but_its_load_is(tmp_path):
     kinds = [(s.step, s.attempt) for s in outcome.result.steps]
     assert kinds.count(("soak", 1)) == 1
     assert ("soak", 2) not in kinds
-    assert any("rack.level is set to 100 % again" in event.text for event in scene.of("resume"))
+    assert any("rack.level is set to 100 % again" in event.text for event in scene.of("restored"))
+    assert len(scene.of("resume")) == 1  # by these a later life counts how often the run was resumed
     assert verify(outcome.folder) == []
 
 

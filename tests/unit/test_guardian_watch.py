@@ -185,11 +185,13 @@ def test_the_guardian_imports_little() -> None:
         "limits",
         "clock",
         "errors",
+        "events",
         "faultpoint",
         "quantity",
         "secret",
         "spelling",
         "utf8",
+        "version",
     }
 
 

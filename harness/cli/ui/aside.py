@@ -8,6 +8,10 @@ from typing import Any
 
 import click
 
+from harness.events import EventKind
+
+_TOLD = (EventKind.REFUSED, EventKind.UNCLEAR, EventKind.SAFE_ACTION, EventKind.NOT_CONFIRMED)
+
 
 class SpokenNotes:
     """Says what is sent, and what came of it as far as it is out of the ordinary."""
@@ -17,9 +21,9 @@ class SpokenNotes:
         shown = ", ".join(f"{name} {setting}" for name, setting in commands.items())
         aside(f"sending {device}: {shown}")
 
-    def note(self, kind: str, /, **data: Any) -> None:
+    def note(self, kind: EventKind, /, **data: Any) -> None:
         """What came of it, as far as it is out of the ordinary."""
-        if kind in ("refused", "unclear", "safe action", "not confirmed"):
+        if kind in _TOLD:
             from harness.record.log import spoken
 
             aside(f"{kind}: {spoken(data)}")

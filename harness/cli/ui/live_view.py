@@ -24,6 +24,7 @@ from harness.cli.ui.terminal import Output
 from harness.cli.ui.time_left import clock_text, remaining
 from harness.clock import iso
 from harness.engine.state import RunState
+from harness.events import EventKind
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict
 from harness.project.model import PlannedStep
@@ -32,8 +33,9 @@ from harness.record.log import Event
 from harness.schema.problems import one_line
 
 EVENTS_SHOWN = 6
-_QUIET = frozenset({"acknowledged", "intent", "confirmed"})
+_QUIET = frozenset({EventKind.ACKNOWLEDGED, EventKind.INTENT, EventKind.CONFIRMED})
 """Kinds of events that come in dozens: the record has them, the screen shows the others."""
+_STYLES = {EventKind.STOP: f"bold {VERMILLION}", EventKind.BUG: f"bold {VERMILLION}", EventKind.SAFE: "bold"}
 _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l", "\x1b[H"
 
 
@@ -57,7 +59,7 @@ class LiveView:
         if event.kind not in _QUIET:
             self._events.append(event)
 
-    def remark(self, kind: str, text: str) -> bool:
+    def remark(self, kind: EventKind, text: str) -> bool:
         """Show a line that is not an event of the run; False when the view is not shown."""
         if not self._is_shown or self._state is None:
             return False
@@ -284,5 +286,5 @@ def _troubles(state: RunState) -> Iterator[Text]:
 def _event_line(event: Event) -> Text:
     stamp = iso(event.wall_ns)[11:19]
     first = event.text.partition("\n")[0]
-    style = {"stop": f"bold {VERMILLION}", "bug": f"bold {VERMILLION}", "safe": "bold"}.get(event.kind, "")
+    style = _STYLES.get(event.kind, "")
     return Text.assemble((f" {stamp} ", "dim"), (one_line(f"{event.kind:<11} {first}"), style))

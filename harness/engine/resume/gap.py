@@ -13,8 +13,6 @@ from typing import Any
 
 from harness.clock import Clock, since_boot
 
-BOOT = "boot"
-"""Kind of the event that ties the stamps of a life of a run to the boot of its computer."""
 _APART_S = 5.0
 """How far two clocks may be apart that are said to agree, seconds; of a long gap 1 % (a clock that is being slewed)."""
 

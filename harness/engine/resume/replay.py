@@ -18,8 +18,6 @@ from harness.record.result import DeviceCoverage, Intervention, Measurement, Ste
 from harness.telemetry.reading import JournalReader, open_for_reading
 from harness.telemetry.rows import StoredEvent
 
-COVERAGE = "coverage"
-
 
 def key_of(step: PlannedStep) -> str:
     """A step by its place in the plan, which its title may not be unique for."""
