@@ -19,7 +19,7 @@ DEVICE_FAULTS = {
     "values_frozen": "DEVICE shows the values of this moment for ever; it answers, obeys, and its uptime goes on",
     "device_frozen": "DEVICE answers for ever what it shows at this moment, its uptime too, as a controller that hangs",
     "wrong_model": "another model answers at the address of DEVICE",
-    "device_reboot": "DEVICE is away for 3 s and starts anew",
+    "device_reboot": "DEVICE is away for 3 s and starts again",
     "device_heal": "DEVICE is healthy again",
 }
 _DEFAULT_S = {"device_slow": 2.0, "meter_refresh": 3.0}

@@ -51,7 +51,7 @@ class Device:
         self.twin.thaw()
 
     def come_back(self) -> None:
-        """The end of a reboot: counters and uptime start anew."""
+        """The end of a reboot: counters and uptime start again."""
         self.twin.reboot()
         self.on_reboot()
         self.behave(down=False)

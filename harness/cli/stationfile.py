@@ -1,6 +1,6 @@
 """A station file with other addresses: the text as it stands, only the addresses (and secrets) replaced.
 
-Editing the text at the recorded positions keeps comments and order, which writing YAML anew would not.
+Editing the text at the recorded positions keeps comments and order, which writing YAML again would not.
 """
 
 from __future__ import annotations

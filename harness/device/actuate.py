@@ -100,7 +100,7 @@ def _batches(
 async def _send_together(
     device: Device, batch: Sequence[tuple[ControlPoint, Setting]], clock: Clock, notes: Notes
 ) -> dict[str, str]:
-    """Put several switches off with one message; per control '' or what went wrong.
+    """Switch several things off with one message; per control '' or what went wrong.
 
     When the device refuses the message, or it is lost, what reads as something else than off is told so again, one by
     one: an error says nothing of what was done, and off may be said twice.

@@ -84,7 +84,7 @@ class DeadMan:
         self._doubts = 0
 
     def __str__(self) -> str:
-        does = f"puts {self.spec.covers} off" if self.spec.acts == "off" else "goes back to its own control"
+        does = f"switches {self.spec.covers} off" if self.spec.acts == "off" else "goes back to its own control"
         return f"{self.device.name} {does} by itself {self.within:g} s after the last word of this run"
 
     @property

@@ -280,7 +280,7 @@ class Device:
 
     @property
     def restarts(self) -> int:
-        """How often the device was seen to have started anew since it was opened: its uptime fell."""
+        """How often the device was seen to have started again since it was opened: its uptime fell."""
         return self._unroller.restarts
 
     # --- single signals ----------------------------------------------------------------------------------------------

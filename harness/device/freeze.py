@@ -8,7 +8,7 @@
 
 Nothing else is held against a value: a meter at 0, a thermometer within its resolution, a word, and whatever has no
 noise, mover or stamp declared may stand still for ever. So may what was never seen to move: a run does not begin on it
-(`unproved`). How often a device measures anew is learned from its values, so
+(`unproved`). How often a device measures again is learned from its values, so
 that a meter that refreshes every 3 s is counted in its own refreshes. Cost: a few numpy operations a frame for the
 signals of a device that are watched, nothing for all others.
 """
@@ -74,7 +74,7 @@ class _Noisy:
         qualities = frame.qualities[self.places]
         if qualities.any():
             values[qualities != 0] = math.nan
-        moved = values != self._last  # true of NaN too: what is not GOOD begins anew
+        moved = values != self._last  # true of NaN too: what is not GOOD begins again
         self._repeats += 1
         self._repeats[moved] = 0
         if moved.any():

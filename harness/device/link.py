@@ -139,7 +139,7 @@ class CountingLink(Protocol):
 
 @runtime_checkable
 class TogetherLink(Protocol):
-    """A link whose protocol can put several switches off with one message."""
+    """A link whose protocol can switch several things off with one message."""
 
     @property
     def max_together(self) -> int:

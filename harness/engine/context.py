@@ -128,7 +128,7 @@ class StepContext:
         self.stopping: set[Verdict] = set()
         """What measurements without their PASS came to whose limits do not say `on_fail: continue`."""
         self.interruption: Interruption | None = None
-        """Set when the run died in this step and is now resumed; a step that does not look at it begins anew."""
+        """Set when the run died in this step and is now resumed; a step that does not look at it begins again."""
         self._checkpoint_at = -math.inf
 
     @property

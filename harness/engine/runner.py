@@ -50,7 +50,7 @@ class Runner:
         await self._end()
 
     async def _end(self) -> None:
-        """Make the rack safe and close everything; begun anew when that itself is broken off."""
+        """Make the rack safe and close everything; begun again when that itself is broken off."""
         state = self._state
         for _ in range(_ENDS):
             try:

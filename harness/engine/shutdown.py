@@ -17,7 +17,7 @@ from harness.safety.precedence import DEFAULT, Stop
 from harness.safety.sequence import ActionReport, SafeReport, cool_down, make_safe
 
 _AGAIN = 5
-"""How often a safe state is begun anew at most: somebody who keeps switching on is not outlasted by us."""
+"""How often a safe state is begun again at most: somebody who keeps switching on is not outlasted by us."""
 
 
 class Shutdown:

@@ -331,7 +331,7 @@ class RunState:
         ]
 
     async def note_coverage(self) -> None:
-        """Journal once a minute how complete the data are: an interrupted run must not begin to count anew."""
+        """Journal once a minute how complete the data are: an interrupted run must not begin to count again."""
         assert self.bench is not None
         while True:
             await self.clock.sleep(_COVERAGE_EVERY_S)

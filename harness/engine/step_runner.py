@@ -137,7 +137,7 @@ class StepRunner:
             and known.is_open
         ):
             context.interruption = Interruption(self._run.past.gap.seconds, known.checkpoint, str(self._run.past.gap))
-            known.is_open = False  # an attempt that the operator asks for begins anew
+            known.is_open = False  # an attempt that the operator asks for begins again
         self._run.running, self._run.step_started = step, self._run.clock.monotonic()
         self._run.attempt = attempt
         allowed = self._run.project.attempts_of(step)

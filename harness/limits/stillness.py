@@ -16,7 +16,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def repeat_chance(noise: Floats, step: Floats) -> Floats:
-    """How likely a value measured anew is shown as the one before (0 to 1), at most, for noise and resolution.
+    """How likely a value measured again is shown as the one before (0 to 1), at most, for noise and resolution.
 
     `noise` is the standard deviation, `step` the resolution, in one unit. It is the chance in the middle of a step,
     where it is greatest. Where noise is less than the step it is 1: there, standing still says nothing.

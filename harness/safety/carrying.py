@@ -16,9 +16,9 @@ its outlets (or its phases, or its banks) carry, `shown_by` of the profile names
 ```
 
 Loaded is 0.5 A or 100 W and more, nothing is less than a tenth of that: supplies without load take more, and trays on
-standby do. Where they may not (`outlets_may_idle` of the station's device), nothing is concluded. All of it begins anew
-with a command of this run that can empty an outlet: to the switch itself, or a word to the rack (`trays: off`); that
-all is empty says nothing at once in the first 10 s after this run lowered a load.
+standby do. Where they may not (`outlets_may_idle` of the station's device), nothing is concluded. All of it begins
+again with a command of this run that can empty an outlet: to the switch itself, or a word to the rack (`trays: off`);
+that all is empty says nothing at once in the first 10 s after this run lowered a load.
 
 What a device measures of itself as a whole (its power) shows what all its switches carry together. Where nothing else
 does, so does a busbar that the station sees (`de_energised`): it was above the trays' under-voltage, and is not.

@@ -67,7 +67,7 @@ class Lease:
 
     @classmethod
     def open(cls, path: str) -> Lease | None:
-        """The supervisor's; None when there is none any more: the machine was started anew."""
+        """The supervisor's; None when there is none any more: the machine was started again."""
         try:
             handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:

@@ -179,7 +179,7 @@ class Doors:
         for each in sockets:
             own = each.dup()  # a server closes the socket it was given
             own.setblocking(False)
-            # listening anew also tells the kernel that it is this process who answers from now on
+            # listening again also tells the kernel that it is this process who answers from now on
             self._servers.append(
                 await asyncio.start_unix_server(self._talk, sock=own, limit=_LONGEST_LINE, backlog=_BACKLOG)
             )

@@ -25,7 +25,7 @@ GONE_TICKS = 4
 """As many are enough when the system says of both that they are gone or stopped."""
 _GONE = ("", "Z", "T", "t")
 PERSIST_S = 600.0
-"""How long one rescue tries before it is begun anew (connections made again, credentials read again), seconds."""
+"""How long one rescue tries before it is begun again (connections made again, credentials read again), seconds."""
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Watched:
     def is_alone(self) -> str:
         """Why nobody acts for it any more; '' as long as somebody does."""
         if self.lease is None:
-            # no page: the machine was started anew, or its folder was cleared under a run that lives
+            # no page: the machine was started again, or its folder was cleared under a run that lives
             alive = [pid for pid in self.pids if state_of(pid) not in _GONE]
             return "" if alive else "neither the run nor its guardian is there any more"
         beats = self.lease.beats()
@@ -110,9 +110,9 @@ class Supervisor:
             del self._work[path]
             run = self._watched[path].run if path in self._watched else path.name
             if (error := work.exception()) is not None:
-                _tell(f"{run}: {error!r}; begun anew")
+                _tell(f"{run}: {error!r}; begun again")
             elif work.result().unconfirmed:
-                _tell(f"{run}: NOT CONFIRMED: {'; '.join(work.result().unconfirmed)}; begun anew")
+                _tell(f"{run}: NOT CONFIRMED: {'; '.join(work.result().unconfirmed)}; begun again")
             elif not work.result().is_busy:
                 _tell(f"{run}: safe, confirmed")
 

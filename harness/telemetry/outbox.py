@@ -210,7 +210,7 @@ class Outbox:
             if batch.is_done and not batch.is_place_doubted:
                 await self._finish(batch)
             elif wait and batch.is_whole:
-                # built anew next time, with what is younger: one bad line must not hold what follows it
+                # built again next time, with what is younger: one bad line must not hold what follows it
                 self._batch, self._repeats = None, batch.repeats
             return wait
 

@@ -84,7 +84,7 @@ class Switch:
             port.trained = trained
 
     def restart(self) -> None:
-        """The rack rebooted: uptime starts again and links train anew."""
+        """The rack rebooted: uptime starts again and links train again."""
         self.boot = self._now()
         self._alive = False
         self._order += 1

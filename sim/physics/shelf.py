@@ -82,7 +82,7 @@ class Shelves:
         return any(inlet.on for inlet in self.cords[index])
 
     def refresh(self) -> None:
-        """Follow the AC side: start what got power, drop what lost it, share the load anew."""
+        """Follow the AC side: start what got power, drop what lost it, share the load again."""
         voltage, bulk = self.fed_voltage(), 0.0
         for inlet in self.inlets:
             if not self._is_supplied(inlet):

@@ -36,7 +36,7 @@ class Holding:
         self._renew()
 
     def _renew(self) -> None:
-        """Take every value anew, all at the same moment."""
+        """Take every value again, all at the same moment."""
         self._held.clear()
         if self._period:
             self._sources.refresh(force=True)

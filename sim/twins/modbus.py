@@ -93,7 +93,7 @@ def _place(base: int, stride: int, length: int, first: int, index: int | None) -
 class ModbusBank:
     """Implements the register bank of the server. Unmapped addresses are refused, gaps inside a read give 0.
 
-    What a request shows is made anew when it is older than 50 ms of plant time, and no more than that: a poller asks
+    What a request shows is made again when it is older than 50 ms of plant time, and no more than that: a poller asks
     for the same few ranges again and again. What was written to bits and registers that no signal reads stays as
     written.
     """

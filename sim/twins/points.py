@@ -95,7 +95,7 @@ class Twin:
         self.shown.hold(0.0, everything=False)
 
     def reboot(self) -> None:
-        """Start the device anew: uptime from 0."""
+        """Start the device again: uptime from 0."""
         self.booted_at = self.sources.now()
         self.reboots += 1
 

@@ -139,7 +139,7 @@ def test_lines_of_runs_from_before_stay_the_same_when_they_are_sent_again():
 
 
 def edited(folder, target, change):
-    """A copy of a record with its result edited and its manifest made anew; what `verify` says of it."""
+    """A copy of a record with its result edited and its manifest made again; what `verify` says of it."""
     copied = target / folder.name
     shutil.copytree(folder, copied)
     result = Result.from_bytes((copied / "result.json").read_bytes())

@@ -86,7 +86,7 @@ def test_a_device_whose_secrets_cannot_be_read_keeps_no_other_ones_power_on(tmp_
             assert on(simulation, "feed_a") == 3
             assert all(text.startswith("feed_a") and "gone.cred" in text for text in found.unconfirmed), found
             assert found.unconfirmed
-            assert path.exists(), "it is begun anew, and the file is read again"
+            assert path.exists(), "it is begun again, and the file is read again"
             del content["devices"]["feed_a"]["secret"]
             armed.write(path, content)
             assert (await rescue(path, "a test", persist=60.0)).unconfirmed == []

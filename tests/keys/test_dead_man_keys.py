@@ -82,7 +82,7 @@ TABLES = [
         run_bench,
         rows(
             Row("acts", "local", error, "", Has("acts: local takes none")),
-            Row("covers", "other", says, Has("puts outlet off by itself 20 s"), Has("puts other off by itself")),
+            Row("covers", "other", says, Has("outlet off by itself 20 s"), Has("other off by itself")),
             Row("shortest", "30 s", error, "", Has("20 s is outside 30 to 60 s")),
             Row("longest", "10 s", error, "", Has("20 s is outside 5 to 10 s")),
             Row("arm", [{"set": "pulse", "to": "7"}], written(43), [], [7]),

@@ -286,7 +286,7 @@ def test_a_rack_that_takes_long_to_start_has_its_time_in_the_station(tmp_path):
 
 
 def test_a_device_that_was_not_read_while_it_could_start_is_taken_as_it_comes_back(tmp_path):
-    """Silent from 8 s, when all is switched on, to 55 s: whether it began anew before or after 38 s, nobody can say."""
+    """Silent from 8 s, when all is switched on, to 55 s: whether it began before or after 38 s, nobody can say."""
     faults = ["device_silent:shelf1@8s", "device_reboot:shelf1@50s", "device_heal:shelf1@55s"]
     plan = write_plan(tmp_path, IDLE)
     plan.write_text(plan.read_text().replace("coverage: 90 %", "coverage: 50 %"))

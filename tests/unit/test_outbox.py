@@ -591,7 +591,7 @@ def test_a_database_that_hangs_holds_up_neither_the_run_nor_its_end(tmp_path):
 
 
 def test_an_answer_that_drips_for_ever_ends_at_a_deadline_of_the_whole(tmp_path, monkeypatch):
-    """One byte of a header every tenth of a second: the library waits anew for each."""
+    """One byte of a header every tenth of a second: the library waits again for each."""
     monkeypatch.setattr(outbox_module, "REQUEST_S", 1.0)
     over = threading.Event()
     heard, threads = [], []

@@ -40,7 +40,7 @@ def test_two_clocks_that_agree_prove_a_gap(monkeypatch):
         ({"wall": -7200.0}, "the wall clock says -7167 s, the time since boot 33 s"),
         ({"wall": -56 * 365 * 86400.0}, "the wall clock says"),
         ({"wall": 3600.0}, "the wall clock says"),
-        ({"boot": "another"}, "started anew"),
+        ({"boot": "another"}, "started again"),
         ({"boot": ""}, "nothing but the wall clock"),
         ({"noted": ""}, "nothing but the wall clock"),
         ({"uptime": -5000.0}, "the wall clock says"),

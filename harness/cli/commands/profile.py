@@ -90,7 +90,7 @@ def _about(found: Profile) -> Iterator[str]:
     if found.unverified:
         yield f"unverified: {found.unverified}"
     if (own := found.dead_man) is not None:
-        does = f"puts {own.covers} off" if own.acts == "off" else "goes back to its own control"
+        does = f"switches {own.covers} off" if own.acts == "off" else "goes back to its own control"
         yield f"dead-man: {does} {own.shortest:g} s to {own.longest:g} s after the last word; source: {own.source}"
 
 

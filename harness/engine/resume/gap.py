@@ -42,7 +42,7 @@ def measure_gap(noted: Mapping[str, Any], noted_ns: int, last_ns: int, clock: Cl
     if not noted.get("boot") or not now["boot"]:
         return Gap(doubt="nothing but the wall clock tells it")
     if noted["boot"] != now["boot"]:
-        return Gap(doubt="the computer was started anew meanwhile, and its clock proves nothing")
+        return Gap(doubt="the computer was started again meanwhile, and its clock proves nothing")
     if clock.is_virtual:
         return Gap(0.0)  # virtual time stands still while nobody runs
     lived = (last_ns - noted_ns) / 1e9 / float(noted["rate"])

@@ -55,5 +55,5 @@ def check_dead_men(catalog: Catalog, source: Source, station: Station, found: Pr
         later = [each for each in covered if each not in first]
         if later and (not by_row or not first & covered.keys()):
             message = f"it would also switch {name}.{later[0]} off, which the safe state does not switch off at once"
-            hint = "a dead-man must not stop what still cools: let `default` put it off before its first keep"
+            hint = "a dead-man must not stop what still cools: let `default` switch it off before its first keep"
             found.add(source.problem(loc, "HX-1253", message, hint))

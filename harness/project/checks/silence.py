@@ -54,7 +54,7 @@ def _is_slow(catalog: Catalog, signal: str) -> bool:
 
 
 def _times(entry: DeviceEntry, *, is_slow: bool) -> Iterator[tuple[str, float]]:
-    """(key, seconds) of what makes silence of a device, or what it does not measure anew, pass for good data."""
+    """(key, seconds) of what makes silence of a device, or what it does not measure again, pass for good data."""
     if entry.max_age is not None:
         yield "max_age", entry.max_age
     else:

@@ -224,7 +224,7 @@ class RedfishClient:
         self._session.opened(token, session)
 
     async def _replace(self) -> None:
-        """Log in anew, and close the session before: a service holds few, and forgets them late."""
+        """Log in again, and close the session before: a service holds few, and forgets them late."""
         old = self._session.dropped()
         await self._log_in()
         await self._end(old, self._proof())

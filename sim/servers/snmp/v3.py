@@ -111,7 +111,7 @@ class Engine:
         self.change_id(engine_id)
 
     def change_id(self, engine_id: bytes) -> None:
-        """Take another engine ID (a card was replaced); all keys are localised anew."""
+        """Take another engine ID (a card was replaced); all keys are localised again."""
         if not 5 <= len(engine_id) <= 32:
             raise ValueError(f"expected an engine ID of 5 to 32 octets, got {len(engine_id)}")
         self.engine_id = engine_id
