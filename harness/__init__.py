@@ -6,12 +6,18 @@ from harness.version import __version__
 
 if TYPE_CHECKING:
     from harness.rack import AsyncRack, Rack, open_station, simulated_rack
+    from harness.record.opened import Record, open_record
 
-__all__ = ["AsyncRack", "Rack", "__version__", "open_station", "simulated_rack"]
+__all__ = ["AsyncRack", "Rack", "Record", "__version__", "open_record", "open_station", "simulated_rack"]
+_OF_RECORDS = ("Record", "open_record")
 
 
 def __getattr__(name: str) -> Any:
     """The Python face, imported when it is asked for: `import harness` costs nothing."""
+    if name in _OF_RECORDS:
+        from harness.record import opened
+
+        return getattr(opened, name)
     if name in __all__:
         from harness import rack
 

@@ -28,4 +28,4 @@ def test_a_block_of_the_page_runs(number, tmp_path):
 
 
 def test_there_are_blocks():
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import harness
@@ -96,3 +97,48 @@ def test_the_package_costs_nothing_until_it_is_used():
 
 def test_verdicts_are_texts():
     assert Verdict.PASS == "PASS"
+
+
+def test_a_record_is_read_back(tmp_path):
+    with harness.simulated_rack(virtual=True, seed=3) as rack:
+        outcome = rack.run("smoke", serial="RACK-0001", data=tmp_path)
+        rack.run("smoke", serial="RACK-0002", data=tmp_path)
+    record = harness.open_record(outcome.folder)
+    assert record.verify() == []
+    assert record.result == outcome.result
+    flow = record.series("cdu.flow")
+    assert len(flow.times) == len(flow.values) == len(flow.qualities) > 10
+    assert flow.unit == record.signals()["cdu.flow"].unit == "L/min"
+    assert (np.diff(flow.times) > np.timedelta64(0)).all()
+    assert str(flow.times[0])[:16] >= outcome.result.started[:16]
+    assert 100 < np.median(flow.values[flow.is_good]) < 300
+    assert [event.kind for event in record.events("verdict")] == ["verdict"]
+    assert len(record.events()) > len(record.events("step")) == len(outcome.result.steps)
+    assert harness.open_record("last", tmp_path).result.serial == "RACK-0002"
+    assert harness.open_record("RACK-0001", tmp_path).folder == outcome.folder
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "words"),
+    [
+        (lambda record: record.series("cdu.flov"), ConfigError, "no signal 'cdu.flov'"),
+        (lambda record: record.events("stepp"), ConfigError, "no kind of event 'stepp'"),
+        (lambda record: harness.open_record("RACK-9", record.folder.parents[1]), ConfigError, "no run 'RACK-9'"),
+        (lambda record: harness.open_record(record.folder / "no"), ConfigError, "is not a run folder"),
+    ],
+)
+def test_mistakes_with_records_are_errors_of_ours(work, error, words, tmp_path):
+    with harness.simulated_rack(virtual=True) as rack:
+        record = harness.open_record(rack.run("smoke", serial="RACK-0001", data=tmp_path).folder)
+    with pytest.raises(error, match=words):
+        work(record)
+
+
+def test_a_record_without_its_result_says_so(tmp_path):
+    with harness.simulated_rack(virtual=True) as rack:
+        record = harness.open_record(rack.run("smoke", serial="RACK-0001", data=tmp_path).folder)
+    (record.folder / "result.json").unlink()
+    with pytest.raises(HarnessError, match=r"has no result: .*result.json"):
+        _ = record.result
+    assert record.verify()
+    assert len(record.series("cdu.flow").values) > 10
