@@ -29,7 +29,14 @@ def one_line(result: Result) -> str:
     return lines[0]
 
 
-OURS = ["harness.cli", "harness.cli.leaving", "harness.cli.main", "harness.transport", "harness.transport.openfiles"]
+OURS = [
+    "harness.cli",
+    "harness.cli.leaving",
+    "harness.cli.main",
+    "harness.transport",
+    "harness.transport.openfiles",
+    "harness.version",
+]
 """What the command itself is made of: small, and nothing of anybody else in it."""
 
 

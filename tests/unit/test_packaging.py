@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BUILD = PROJECT["tool"]["hatch"]["build"]["targets"]
-NOT_SHIPPED = {".gitignore"}
+NOT_SHIPPED = {".editorconfig", ".gitignore", ".pre-commit-config.yaml"}
 KNOWN_FAULTS = {
     "cryptography": ("43.0.3", "44.0.0", "46.0.4", "46.0.6"),
     "urllib3": ("1.26.16", "2.0.5", "2.2.1", "2.6.2", "2.6.3"),
