@@ -20,12 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from harness.clock import Clock, HarnessLoop
-from harness.device.actuate import actuate
-from harness.device.build import DeviceBuilder
 from harness.device.confirm import Outcome
-from harness.device.connect import open_device
-from harness.device.device import Device
-from harness.device.setting import resolve_setting
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.errors import ConfigError
@@ -39,6 +34,7 @@ from harness.quantity import Reading
 from harness.record.folder import data_dir
 from harness.safety.bay import serial_keys, station_keys
 from harness.safety.lock import RackLock
+from harness.session import Session, answering, settings_of
 from harness.simulator import Simulation, start_simulation
 
 R = TypeVar("R")
@@ -71,13 +67,13 @@ class AsyncRack:
         self._is_simulated, self._is_virtual, self._seed, self._faults = simulate, virtual, seed, tuple(faults)
         self._stack = AsyncExitStack()
         self._on: StationProject | None = None
-        self._clock: Clock | None = None
-        self._devices: dict[str, Device] = {}
+        self._session: Session | None = None
+        self._opening = asyncio.Lock()
         self.simulation: Simulation | None = None
         """The simulated devices, with `truth()`; None: real ones."""
 
     async def __aenter__(self) -> Self:
-        self._on, self._clock = load_station(self._path), Clock()
+        self._on = load_station(self._path)
         if self._is_simulated:
             self.simulation = await start_simulation(
                 self._on, virtual=self._is_virtual, seed=self._seed, faults=self._faults
@@ -102,8 +98,8 @@ class AsyncRack:
         """A signal, now. ConfigError for one that the station does not have, DeviceError when nobody answers."""
         if signal in self.on.catalog.derived or signal not in self.on.catalog.signals:
             raise ConfigError(self.on.catalog.signal_problem(signal))
-        device, _, name = signal.partition(".")
-        (reading,) = await (await self._device(device)).read([name])
+        name, _, of_device = signal.partition(".")
+        (reading,) = await (await self._with(name)).need(name).read([of_device])
         return reading
 
     async def set(self, control: str, value: str) -> Mapping[str, Outcome]:
@@ -111,24 +107,14 @@ class AsyncRack:
 
         RunError while a run has the rack.
         """
-        pairs = self.on.catalog.find_controls(control)
-        if not pairs:
-            raise ConfigError(self.on.catalog.control_problem(control))
-        try:
-            wanted = [(point, resolve_setting(point, value)) for _, point in pairs]
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-        name = pairs[0][0]
+        name, wanted = settings_of(self.on, control, value)
         lock = None if self._is_simulated else self._locked(name, f"{control} to {value}")
-        try:
-            device = await self._device(name)
+        async with answering(lock):
+            session = await self._with(name)
+            device = session.need(name)
             if lock is not None:
                 lock.add(serial_keys({name: device}, {name}))
-            assert self._clock is not None
-            found = await actuate(device, wanted, self._clock, _Silent())
-        finally:
-            if lock is not None:
-                lock.release()
+            found = await session.set(name, control, wanted, _Silent())
         return {f"{name}.{point}": outcome for point, outcome in found.items()}
 
     async def run(
@@ -163,22 +149,20 @@ class AsyncRack:
         keys = [key for key in station_keys(self.on, {}, {device}) if key.alone]
         return RackLock.take("set", keys, station=self.on.station.station, text=text)
 
-    async def _device(self, name: str) -> Device:
-        if name not in self._devices:
-            assert self._clock is not None
-            entry = self.on.station.devices[name]
-            builder = DeviceBuilder(
-                self._clock, self.on.base, self.simulation.network if self.simulation is not None else None
-            )
-            address = self.simulation.addresses[name] if self.simulation is not None else ""
-            device = builder.make(name, entry, self.on.catalog.profiles[name], address)
-            await open_device(device, self._clock)
-            self._devices[name] = device
-        return self._devices[name]
+    async def _with(self, name: str) -> Session:
+        """The session, with a device open in it unless that fails."""
+        on = self.on
+        async with self._opening:  # two who want one device open it once
+            if self._session is None:
+                self._session = Session(on, Clock(), self.simulation)
+            if name not in self._session.devices or name in self._session.failures:
+                await self._session.open([name])
+            return self._session
 
     async def _close_devices(self) -> None:
-        devices, self._devices = self._devices, {}
-        await asyncio.gather(*(device.close() for device in devices.values()), return_exceptions=True)
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
 
 @dataclass(frozen=True, slots=True)

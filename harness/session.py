@@ -1,23 +1,33 @@
-"""A station opened without a run: its devices (real or simulated) in one event loop, closed whatever happens."""
+"""A station opened without a run: its devices (real or simulated) in one event loop, closed whatever happens.
+
+What a hand may set, and who is kept out meanwhile, stands here once: for `harness set` and for Python.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import Clock
+from harness.device.actuate import Notes, actuate
 from harness.device.build import DeviceBuilder
+from harness.device.confirm import Outcome
 from harness.device.connect import open_device
 from harness.device.device import Device
-from harness.errors import DeviceError, HarnessError, Trouble, UnreachableError
+from harness.device.points import ControlPoint
+from harness.device.setting import Setting, resolve_setting
+from harness.errors import ConfigError, DeviceError, HarnessError, Trouble, UnreachableError
 from harness.project.model import StationProject
 from harness.project.station import load_station
-from harness.simulator import simulated
+from harness.safety.lock import RackLock
+from harness.safety.names import Doors
+from harness.simulator import Simulation, simulated
 
 CLOSE_WITHIN_S = 3.0
+Wanted = Sequence[tuple[ControlPoint, Setting]]
 
 
 @dataclass(slots=True)
@@ -26,6 +36,7 @@ class Session:
 
     on: StationProject
     clock: Clock
+    simulation: Simulation | None = None
     devices: dict[str, Device] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     failures: dict[str, HarnessError] = field(default_factory=dict)
@@ -40,6 +51,50 @@ class Session:
             raise UnreachableError(message, device=name, hint=error.advice, trouble=trouble) from error
         return self.devices[name]
 
+    async def open(self, names: Collection[str] | None = None) -> None:
+        """Open devices (all, or those named) in parallel, each within 4.5 s. Failures are kept, not raised.
+
+        One that had failed is tried again.
+        """
+        simulation = self.simulation
+        builder = DeviceBuilder(self.clock, self.on.base, simulation.network if simulation is not None else None)
+        replaced = simulation.addresses if simulation is not None else {}
+        new = []
+        for name, entry in self.on.station.devices.items():
+            if names is not None and name not in names:
+                continue
+            self.addresses[name] = replaced.get(name, entry.address)
+            if self.failures.pop(name, None) is not None:
+                await self.devices[name].close()
+            device = builder.make(name, entry, self.on.catalog.profiles[name], replaced.get(name, ""))
+            self.devices[name] = device
+            new.append(device)
+        await asyncio.gather(*(self._open(device) for device in new))
+
+    async def _open(self, device: Device) -> None:
+        started = self.clock.monotonic()
+        try:
+            await open_device(device, self.clock)
+            self.on.catalog.expansions[device.name] = device.expansion
+        except HarnessError as error:
+            self.failures[device.name] = error
+        self.opened_in[device.name] = self.clock.monotonic() - started
+
+    async def set(self, device: str, control: str, wanted: Wanted, notes: Notes) -> Mapping[str, Outcome]:
+        """Set a control, or of a bank the rows that the open device has, confirmed by read-back; by name."""
+        found = {point.name for _, point in self.on.catalog.find_controls(control)}
+        meant = [pair for pair in wanted if pair[0].name in found]
+        return await actuate(self.need(device), meant, self.clock, notes)
+
+    async def close(self) -> None:
+        """Close every device; one that does not end within 3 s is left."""
+        closing = [asyncio.ensure_future(device.close()) for device in self.devices.values()]
+        if closing:
+            _, pending = await asyncio.wait(closing, timeout=CLOSE_WITHIN_S)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*closing, return_exceptions=True)
+
 
 @asynccontextmanager
 async def opened(
@@ -50,35 +105,39 @@ async def opened(
     seed: int | None = None,
     faults: tuple[str, ...] = (),
 ) -> AsyncIterator[Session]:
-    """Open devices (all, or those named) in parallel, each within 4.5 s. Failures are kept, not raised."""
+    """A session with devices (all, or those named) open; see `Session.open`."""
     on = station if isinstance(station, StationProject) else load_station(station)
     clock = Clock()
     async with simulated(on, simulate=simulate, seed=seed, faults=faults) as simulation:
-        session = Session(on, clock)
-        builder = DeviceBuilder(clock, on.base, simulation.network if simulation is not None else None)
-        replaced = simulation.addresses if simulation is not None else {}
-        for name, entry in on.station.devices.items():
-            if names is not None and name not in names:
-                continue
-            session.addresses[name] = replaced.get(name, entry.address)
-            session.devices[name] = builder.make(name, entry, on.catalog.profiles[name], replaced.get(name, ""))
-        await asyncio.gather(*(_open(session, device) for device in session.devices.values()))
+        session = Session(on, clock, simulation)
+        await session.open(names)
         try:
             yield session
         finally:
-            closing = [asyncio.ensure_future(device.close()) for device in session.devices.values()]
-            if closing:
-                _, pending = await asyncio.wait(closing, timeout=CLOSE_WITHIN_S)
-                for task in pending:
-                    task.cancel()
-                await asyncio.gather(*closing, return_exceptions=True)
+            await session.close()
 
 
-async def _open(session: Session, device: Device) -> None:
-    started = session.clock.monotonic()
+def settings_of(on: StationProject, control: str, value: str) -> tuple[str, Wanted]:
+    """(device, what to set there) for a control or a bank; ConfigError where that cannot be."""
+    pairs = on.catalog.find_controls(control)
+    if not pairs:
+        raise ConfigError(on.catalog.control_problem(control))
     try:
-        await open_device(device, session.clock)
-        session.on.catalog.expansions[device.name] = device.expansion
-    except HarnessError as error:
-        session.failures[device.name] = error
-    session.opened_in[device.name] = session.clock.monotonic() - started
+        return pairs[0][0], [(point, resolve_setting(point, value)) for _, point in pairs]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+@asynccontextmanager
+async def answering(lock: RackLock | None) -> AsyncIterator[None]:
+    """Tell who asks that the rack is held, and let go of it at the end; None: nothing is held."""
+    if lock is None:
+        yield
+        return
+    doors = Doors(lock.answer)
+    try:
+        await doors.add(lock.sockets)
+        yield
+    finally:
+        doors.close()
+        lock.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -12,9 +13,11 @@ import pytest
 
 import harness
 from harness.clock import run
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, DeviceError, HarnessError, RunError
 from harness.limits.verdict import Verdict
 from harness.quantity import Quality, Reading
+from tests.integration.cli_tools import harness as command
+from tests.integration.cli_tools import simulation, spoken, write_plan
 
 
 def test_a_plan_on_a_rack_with_a_fault(tmp_path):
@@ -142,3 +145,55 @@ def test_a_record_without_its_result_says_so(tmp_path):
         _ = record.result
     assert record.verify()
     assert len(record.series("cdu.flow").values) > 10
+
+
+def test_a_setting_from_python_is_refused_while_a_run_has_the_rack(tmp_path):
+    """And a run and a setting by hand are refused, by name, while Python sets."""
+    plan = write_plan(tmp_path, hold="30 s")
+    with simulation(tmp_path) as (station, truth, sim):
+        running = ("run", str(plan), "--station", str(station), "--serial", "R1")
+        with spoken(*running, data=tmp_path / "data") as process, harness.open_station(station) as rack:
+            process.wait_for("warm: started")
+            on = truth.outlets_on()
+            with pytest.raises(RunError, match="in use by"):
+                rack["pdu.outlet"].set("off")
+            assert truth.outlets_on() == on != []
+            assert rack["pdu.power"].read() > "1 W"
+            process.send(signal.SIGINT)
+            assert process.end(30) == 130
+            assert rack["pdu.outlet[1]"].set("on")["pdu.outlet[1]"].is_confirmed
+            assert truth.outlets_on() == ["outlet[1].state"]
+            assert rack["pdu.outlet[1]"].set("off")["pdu.outlet[1]"].is_confirmed
+
+        async def held():
+            async with harness.AsyncRack(station) as opened:
+                await opened.read("pdu.power")
+                sim.send(signal.SIGSTOP)  # a setting then takes as long as it waits for answers
+                work = asyncio.ensure_future(opened.set("pdu.outlet[1]", "on"))
+                by_hand = ("set", "pdu.outlet[1]", "off", "--yes", "--station", str(station))
+                try:
+                    await asyncio.sleep(0.2)
+                    return await asyncio.to_thread(lambda: command(*by_hand, data=tmp_path / "data"))
+                finally:
+                    sim.send(signal.SIGCONT)
+                    await asyncio.wait([work])
+
+        done = asyncio.run(held())
+        assert done.returncode == 6
+        assert "in use by `harness set` pdu.outlet[1] to on" in done.stderr
+
+
+def test_a_device_is_opened_once_and_again_when_it_had_failed():
+    async def main():
+        faults = ["device_silent:cdu@1s", "device_heal:cdu@60s"]
+        async with harness.AsyncRack("simulated", simulate=True, virtual=True, faults=faults) as rack:
+            await asyncio.sleep(2)
+            with pytest.raises(DeviceError, match="cdu"):
+                await rack.read("cdu.flow")
+            await asyncio.sleep(90)
+            await asyncio.gather(*(rack.read(f"cdu.{each}") for each in ("flow", "leak", "level")))
+            device = rack._session.devices["cdu"]
+            await rack.read("cdu.flow")
+            return device is rack._session.devices["cdu"], device.link.health()["connects"]
+
+    assert run(main, rate=float("inf")) == (True, 1)

@@ -78,46 +78,27 @@ def set_(
     path = find_station(station, simulate=simulate)
     from harness.cli.session import run_session
     from harness.cli.ui.terminal import say
-    from harness.device.actuate import actuate
-    from harness.device.setting import resolve_setting
     from harness.project.station import load_station
-    from harness.safety.names import Doors
-    from harness.session import opened
+    from harness.session import answering, opened, settings_of
 
     on = load_station(path)
-    pairs = on.catalog.find_controls(control)
-    if not pairs:
-        raise ConfigError(on.catalog.control_problem(control))
-    try:
-        wanted = [(point, resolve_setting(point, value)) for _, point in pairs]
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    device_name = pairs[0][0]
+    device_name, wanted = settings_of(on, control, value)
     if any(point.spec.danger or point.spec.energises for point, _ in wanted) and not yes:
         _ask(f"{control} to {value} on station {on.station.station}")
     lock = None if simulate else _take(on, device_name, f"{control} to {value}", force=force)
 
     async def work() -> int:
-        if lock is None:
-            return await setting_it()
-        doors = Doors(lock.answer)
-        await doors.add(lock.sockets)
-        try:
-            return await setting_it()
-        finally:
-            doors.close()
-            lock.release()
-
-    async def setting_it() -> int:
-        async with opened(on, {device_name}, simulate=simulate, seed=seed, faults=faults) as session:
+        async with (
+            answering(lock),
+            opened(on, {device_name}, simulate=simulate, seed=seed, faults=faults) as session,
+        ):
             device = session.need(device_name)
             if lock is not None:
                 _claim(lock, device, force=force)
-            found = {point.name for _, point in on.catalog.find_controls(control)}  # rows that the device has
-            meant = [pair for pair in wanted if pair[0].name in found]
-            outcomes = await actuate(device, meant, session.clock, SpokenNotes())
-            for point, setting in meant:
-                outcome = outcomes[point.name]
+            outcomes = await session.set(device_name, control, wanted, SpokenNotes())
+            for point, setting in wanted:
+                if (outcome := outcomes.get(point.name)) is None:
+                    continue  # a row that the device does not have
                 shown = setting.show(point.spec.unit)
                 word = "confirmed" if outcome.is_confirmed else "NOT CONFIRMED"
                 detail = f": {outcome.error or outcome.reading}" if not outcome.is_confirmed else ""
