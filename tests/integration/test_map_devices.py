@@ -106,12 +106,8 @@ def family(name):
     return {each for each, root in roots.items() if root == roots[name]}
 
 
-@pytest.mark.parametrize("model", ["told", "unknown"])
-@pytest.mark.parametrize("name", JUDGED)
-def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
-    """Even where the text of the model is another than expected: other kinds differ in what they have."""
-    is_told = model == "told" and bool(JUDGED[name].extends)  # a family has no model of its own
-    fake = made(name, re.sub(r".*/[a-z]+_", "", name).upper() if is_told else "X 1")
+def who_lets_in(fake, refusal):
+    """The profiles by which a device opens; the others must refuse it, and in that way."""
 
     async def main():
         let_in = set()
@@ -121,13 +117,22 @@ def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
                 try:
                     await device.open()
                     let_in.add(other)
-                except IdentityError:
+                except refusal:
                     pass
                 finally:
                     await device.close()
         return let_in
 
-    let_in = run(main, rate=math.inf)
+    return run(main, rate=math.inf)
+
+
+@pytest.mark.parametrize("model", ["told", "unknown"])
+@pytest.mark.parametrize("name", JUDGED)
+def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
+    """Even where the text of the model is another than expected: other kinds differ in what they have."""
+    is_told = model == "told" and bool(JUDGED[name].extends)  # a family has no model of its own
+    fake = made(name, re.sub(r".*/[a-z]+_", "", name).upper() if is_told else "X 1")
+    let_in = who_lets_in(fake, IdentityError)
     assert name in let_in
     assert let_in <= family(name) | (set() if is_told else BY_TEXT_ONLY.get(name, set()))
 
@@ -156,22 +161,7 @@ def test_a_device_that_refuses_nothing_is_let_in_by_its_own_kind_only(name, fill
         MapDevice(JUDGED[next(iter(JUDGED))], [], random.Random(1)) if name == "nothing at all" else made(name, "X 1")
     )
     lenient(fake.bank, filler)
-
-    async def main():
-        let_in = set()
-        async with serving(fake) as made_by:
-            for other in compare.modbus_profiles():
-                device = made_by(other)
-                try:
-                    await device.open()
-                    let_in.add(other)
-                except DeviceError:
-                    pass
-                finally:
-                    await device.close()
-        return let_in
-
-    let_in = run(main, rate=math.inf)
+    let_in = who_lets_in(fake, DeviceError)
     if name == "nothing at all":
         assert let_in == set()
     else:

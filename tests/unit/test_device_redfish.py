@@ -220,6 +220,21 @@ ODD = {
 }
 
 
+def odd_at(service, where, change):
+    """What a service does with an answer at such a path: changes it, or hangs up."""
+
+    def tamper(request, sent):
+        if where not in request.path:
+            return sent
+        if change is not None:
+            return change(sent.replace(b"Pumps/Left", b"Pumps/Right"))
+        for gate in list(service.listener._gates):
+            asyncio.get_running_loop().call_soon(gate.transport.close)
+        return b""
+
+    return tamper
+
+
 @pytest.mark.parametrize("name", ODD)
 def test_two_odd_resources_cost_their_own_values(name):
     """Both pumps: what the unit says besides is GOOD, from the third poll on at the latest."""
@@ -229,16 +244,7 @@ def test_two_odd_resources_cost_their_own_values(name):
         async with opened(unit_tree()) as (device, service):
             honest = await readings(device)
 
-            def tamper(request, sent):
-                if "Pumps/" not in request.path:
-                    return sent
-                if change is not None:
-                    return change(sent.replace(b"Pumps/Left", b"Pumps/Right"))
-                for gate in list(service.listener._gates):
-                    asyncio.get_running_loop().call_soon(gate.transport.close)
-                return b""
-
-            service.tamper = tamper
+            service.tamper = odd_at(service, "Pumps/", change)
             for count in range(6):
                 await asyncio.sleep(1)
                 found = await readings(device)
@@ -261,16 +267,7 @@ def test_one_odd_resource_costs_its_own_values(name):
         async with opened(unit_tree()) as (device, service):
             honest = await readings(device)
 
-            def tamper(request, sent):
-                if "Pumps/Right" not in request.path:
-                    return sent
-                if change is not None:
-                    return change(sent)
-                for gate in list(service.listener._gates):
-                    asyncio.get_running_loop().call_soon(gate.transport.close)
-                return b""
-
-            service.tamper = tamper
+            service.tamper = odd_at(service, "Pumps/Right", change)
             for count in range(6):
                 await asyncio.sleep(1)
                 found = await readings(device)
