@@ -30,10 +30,10 @@ class EventKind(StrEnum):
     RESUME = "resume", "an interrupted run goes on: what was lost, and what is done again"
     RESTORED = "restored", "what a completed step had set is set again after a resume"
     STOP = "stop", "the run stops early: verdict and reason"
-    VERDICT = "verdict", "what it came to; the last but the seal"
+    VERDICT = "verdict", "what the run came to, and why"
     COVERAGE = "coverage", "samples of each device so far, due, come and good; in the journal only"
     CLOCK = "clock", "the system's clock is wrong or was stepped"
-    NOTE = "note", "something worth knowing"
+    NOTE = "note", "something worth knowing that has no kind of its own"
     BUG = "bug", "an error in the harness or a step, with its traceback"
     REPORT = "report", "which devices cannot be used, and why, as a tree"
     # its devices
@@ -41,7 +41,7 @@ class EventKind(StrEnum):
     FOUND = "found", "how the rack was found, before the run commanded anything"
     UNJUDGED = "unjudged", "nothing outside has judged the profiles of these devices"
     FROZEN = "frozen", "a signal stands still that cannot"
-    TWIN = "twin", "two devices turn out to be one"
+    TWIN = "twin", "another run of this serial number goes on at the same time"
     TRAP = "trap", "an SNMP notification came in"
     TELEMETRY = "telemetry", "how the copy to the database goes"
     # its steps
@@ -61,7 +61,7 @@ class EventKind(StrEnum):
     FOREIGN_CONTROL = "foreign control", "a control changed without a command of this run"
     SAFE_STATE = "safe state", "a safe-state sequence began: which, and why"
     SAFE_ACTION = "safe action", "one of its actions, and whether it is confirmed"
-    SAFE = "safe", "the rack is in its safe state, confirmed"
+    SAFE = "safe", "what came of the safe state: confirmed, or what is not; in guardian.jsonl: it is confirmed"
     # a command
     INTENT = "intent", "a command is about to be sent"
     ACKNOWLEDGED = "acknowledged", "the device took it"
@@ -71,8 +71,8 @@ class EventKind(StrEnum):
     CONFIRMED = "confirmed", "reading back shows it"
     NOT_CONFIRMED = "not confirmed", "reading back does not show it in time"
     # the guardian and the supervisor, in guardian.jsonl
-    START = "start", "a guardian began to watch"
-    READY = "ready", "it has its connections"
+    START = "start", "a guardian, or the supervisor in its place, began"
+    READY = "ready", "it has tried all its connections, and watches"
     FAILED = "failed", "it failed"
     COMMAND = "command", "it is about to send a command"
     ASKED = "asked", "somebody asked it to do something"
@@ -80,7 +80,7 @@ class EventKind(StrEnum):
     REACHED_AGAIN = "reached again", "it reaches it again"
     RUNNER_GONE = "runner gone", "the run died with nothing switched on"
     TAKEOVER = "takeover", "it makes the rack safe: why"
-    UNSAFE = "NOT CONFIRMED", "the safe state is not confirmed: what is open"
+    UNSAFE = "NOT CONFIRMED", "the safe state is not confirmed by the guardian or supervisor: what is open"
     ENERGISED_AGAIN = "energised again", "something is on that it had switched off"
     BYE = "bye", "it was sent home"
     # the screens only
