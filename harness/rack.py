@@ -21,7 +21,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from harness.clock import Clock, HarnessLoop
 from harness.device.confirm import Outcome
-from harness.engine.options import RunOptions, RunOutcome
+from harness.engine.options import RunOutcome
 from harness.engine.run import execute
 from harness.errors import ConfigError
 from harness.events import EventKind
@@ -34,7 +34,7 @@ from harness.quantity import Reading
 from harness.record.folder import data_dir
 from harness.safety.bay import serial_keys, station_keys
 from harness.safety.lock import RackLock
-from harness.session import Session, answering, settings_of
+from harness.session import Session, answering, run_options, settings_of
 from harness.simulator import Simulation, start_simulation
 
 R = TypeVar("R")
@@ -134,15 +134,8 @@ class AsyncRack:
         """
         await self._close_devices()
         project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {}, steps)
-        options = RunOptions(
-            serial=serial,
-            data_dir=Path(data) if data is not None else data_dir(),
-            operator=operator,
-            is_simulated=self._is_simulated,
-            seed=self._seed,
-            network=self.simulation.network if self.simulation is not None else None,
-            addresses=dict(self.simulation.addresses) if self.simulation is not None else {},
-        )
+        folder = Path(data) if data is not None else data_dir()
+        options = run_options(project.on, self.simulation, serial, folder, seed=self._seed, operator=operator)
         return await execute(project, options, Clock())
 
     def _locked(self, device: str, text: str) -> RackLock:

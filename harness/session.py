@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.clock import Clock
 from harness.device.actuate import Notes, actuate
@@ -19,12 +20,15 @@ from harness.device.connect import open_device
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, resolve_setting
+from harness.engine.options import RunOptions
 from harness.errors import ConfigError, DeviceError, HarnessError, Trouble, UnreachableError
 from harness.project.model import StationProject
 from harness.project.station import load_station
 from harness.safety.lock import RackLock
 from harness.safety.names import Doors
 from harness.simulator import Simulation, simulated
+from harness.telemetry.influx import InfluxSettings
+from harness.telemetry.station import influx_settings as settings_of_influx
 
 CLOSE_WITHIN_S = 3.0
 Wanted = Sequence[tuple[ControlPoint, Setting]]
@@ -115,6 +119,28 @@ async def opened(
             yield session
         finally:
             await session.close()
+
+
+def influx_settings(on: StationProject) -> InfluxSettings | None:
+    """Settings of the station's InfluxDB; None when it has none. ConfigError when a secret is missing."""
+    entry = on.station.telemetry.influxdb
+    return None if entry is None else settings_of_influx(entry, on.base)
+
+
+def run_options(
+    on: StationProject, simulation: Simulation | None, serial: str, data_dir: Path, *, seed: int | None, **more: Any
+) -> RunOptions:
+    """How a run goes on a station, real or simulated: where its devices and its database are, and by which seed."""
+    return RunOptions(
+        serial=serial,
+        data_dir=data_dir,
+        is_simulated=simulation is not None,
+        seed=seed if seed is not None or simulation is None else on.station.simulation.seed,
+        network=simulation.network if simulation is not None else None,
+        addresses=dict(simulation.addresses) if simulation is not None else {},
+        influxdb=influx_settings(on),
+        **more,
+    )
 
 
 def settings_of(on: StationProject, control: str, value: str) -> tuple[str, Wanted]:

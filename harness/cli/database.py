@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.project.model import StationProject
 from harness.telemetry.influx import InfluxSettings
-from harness.telemetry.station import influx_settings as settings_of
 
 if TYPE_CHECKING:
     from harness.telemetry.outbox import OutboxStatus
-
-
-def influx_settings(on: StationProject) -> InfluxSettings | None:
-    """Settings of the station's InfluxDB; None when it has none. ConfigError when a secret is missing."""
-    entry = on.station.telemetry.influxdb
-    return None if entry is None else settings_of(entry, on.base)
 
 
 @dataclass(frozen=True, slots=True)

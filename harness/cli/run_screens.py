@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.cli.database import influx_settings, push_now
+from harness.cli.database import push_now
 from harness.cli.signals import Stopper
 from harness.cli.ui.live_view import LiveView
 from harness.cli.ui.prompts import Asker
@@ -20,13 +20,14 @@ from harness.cli.ui.verdict_block import plain_block, print_block, result_json
 from harness.clock import Clock, iso
 from harness.clock import run as run_loop
 from harness.engine.database_copy import push_command
-from harness.engine.options import RunOptions, RunOutcome
+from harness.engine.options import RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.events import EventKind
 from harness.project.model import Project
 from harness.quantity import as_json as finite
 from harness.record.log import Event
+from harness.session import influx_settings, run_options
 from harness.simulator import simulated
 
 PUSH_S = 60.0
@@ -79,18 +80,15 @@ async def _run(wanted: RunRequest, screen: Screen) -> RunOutcome:
             asker = screen.asker()
             if asker is not None:
                 stopper.on_stop.append(asker.stop)
-            options = RunOptions(
-                serial=wanted.serial,
-                data_dir=wanted.data_dir,
+            options = run_options(
+                on,
+                simulation,
+                wanted.serial,
+                wanted.data_dir,
+                seed=wanted.seed,
                 operator=wanted.operator,
-                is_simulated=wanted.is_simulated,
-                seed=wanted.seed if wanted.seed is not None or not wanted.is_simulated else on.station.simulation.seed,
-                speed=wanted.rate,
-                network=simulation.network if simulation is not None else None,
-                addresses=dict(simulation.addresses) if simulation is not None else {},
                 prompter=asker,
                 observers=[screen.observe],
-                influxdb=influx_settings(on),
                 resume=wanted.resume,
                 hold_on_fail=wanted.hold_on_fail,
             )

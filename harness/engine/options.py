@@ -23,7 +23,6 @@ class RunOptions:
     operator: str = ""
     is_simulated: bool = False
     seed: int | None = None
-    speed: float = 1.0
     network: Network | None = None
     addresses: Mapping[str, str] = field(default_factory=dict)
     """device -> address to use instead of the station's (simulated devices)."""

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from plan_runs import PLANS
 
 import harness
 from harness.clock import run
@@ -197,3 +198,18 @@ def test_a_device_is_opened_once_and_again_when_it_had_failed():
             return device is rack._session.devices["cdu"], device.link.health()["connects"]
 
     assert run(main, rate=float("inf")) == (True, 1)
+
+
+def test_a_run_from_python_has_the_seed_and_the_database_of_its_station(tmp_path):
+    station = tmp_path / "station.yaml"
+    text = (PLANS / "stations" / "simulated.yaml").read_text().replace("rack: 132kW, seed: 1", "rack: 132kW, seed: 6")
+    station.write_text(f"{text}\ntelemetry: {{influxdb: {{url: 'http://127.0.0.1:9', bucket: racks}}}}\n")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "schema: 1\nplan: trial\nsteps: [{step: measure, signal: cdu.flow, over: 3 s, limit: {max: 900 L/min}}]\n"
+    )
+    with harness.simulated_rack(station) as rack:
+        result = rack.run(plan, serial="RACK-0001", data=tmp_path).result
+    assert result.clock.seed == 6
+    assert result.telemetry is not None
+    assert result.telemetry.waiting > 0

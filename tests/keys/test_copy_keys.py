@@ -9,11 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from harness.cli.database import influx_settings
 from harness.clock import Clock, run
 from harness.engine.traps import serve_traps
 from harness.project.station import load_station
 from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
+from harness.session import influx_settings
 from harness.telemetry.influx import InfluxWriter
 from sim.faults.database import Request, ScriptedDatabase
 from tests.foreign_tools import foreign

@@ -101,11 +101,12 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
     and when nothing was taken for two minutes. Lines that are refused for good (older than the retention, say) hold
     nothing up: they are counted, and kept beside the record.
     """
-    from harness.cli.database import influx_settings, push_now
+    from harness.cli.database import push_now
     from harness.cli.ui.terminal import say
     from harness.errors import ConfigError
     from harness.project.station import load_station
     from harness.record.index import find_run
+    from harness.session import influx_settings
 
     on = load_station(find_station(station, simulate=False))
     settings = influx_settings(on)
