@@ -41,7 +41,8 @@ from harness.project.station import load_station
 from harness.engine.run import execute
 from harness.device.signal_store import SignalStore
 from harness.quantity import Frame
-from harness.schema.profile import ModbusProfile, SnmpProfile
+from harness.schema.profiles.modbus import ModbusProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.station import Derived, DeviceEntry, Interlock
 from harness.telemetry.journal import Journal
 from harness.telemetry.lines import LineWriter

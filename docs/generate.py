@@ -138,8 +138,9 @@ def default(part: Schema) -> str:
 
 def plan() -> Iterator[str]:
     """The plan and every built-in step."""
+    from harness.plugins import built_in
+    from harness.project.step import GROUP, known_steps
     from harness.schema.plan import Plan
-    from harness.steps import builtin
 
     yield from model_page(Plan)
     yield "## Steps"
@@ -147,7 +148,7 @@ def plan() -> Iterator[str]:
     yield "Beside their own keys all of them take `step`, `name`, `attempts` and `on_fail` (see StepEntry above)."
     yield ""
     told = set(Plan.model_json_schema()["$defs"])
-    for step in builtin():
+    for step in (known_steps()[name] for name in built_in(GROUP)):
         schema = step.params.model_json_schema()
         yield f"### `{step.name}`"
         yield ""
@@ -162,7 +163,8 @@ def plan() -> Iterator[str]:
 
 def station() -> Iterator[str]:
     """The station, and the functions of derived signals."""
-    from harness.device.credentials import RedfishFile, SnmpFile
+    from harness.device.redfish.credentials import RedfishFile
+    from harness.device.snmp.credentials import SnmpFile
     from harness.limits.derived import FUNCTIONS
     from harness.schema.station import Station
 
@@ -183,10 +185,10 @@ def station() -> Iterator[str]:
 
 
 def profile() -> Iterator[str]:
-    """The three kinds of profile."""
-    from harness.schema.profile import PROFILES
+    """The profiles of the built-in protocols."""
+    from harness.device.protocol import protocol
 
-    yield from model_page(*PROFILES.values())
+    yield from model_page(*(protocol(name).part("profile") for name in ("modbus", "snmp", "scpi", "redfish")))
 
 
 def limits() -> Iterator[str]:

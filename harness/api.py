@@ -34,7 +34,7 @@ from harness.limits.verdict import Verdict
 from harness.limits.window import Statistic, Window, samples_needed, statistic_info
 from harness.project.catalog import Catalog
 from harness.project.references import LimitName
-from harness.project.step import Acting, Params, Resume, StepDefinition, StepFailedError, step
+from harness.project.step import Accused, Acting, Params, Resume, StepDefinition, StepFailedError, step
 from harness.quantity import (
     Frame,
     Quality,
@@ -67,6 +67,7 @@ from harness.schema.fields import (
 )
 
 __all__ = [
+    "Accused",
     "Acting",
     "BadValueError",
     "Bounds",

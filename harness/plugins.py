@@ -1,19 +1,37 @@
-"""What other packages add by entry points. One that fails is named, and stops only what needs it.
+"""The registry: what this package and others add by entry points, found by name and imported when it is needed.
 
-The same holds for a name that two packages add: whichever was chosen, somebody would run what he did not mean. It is
-nobody's then, and who needs it is told both.
+One that cannot be imported is named, and stops only what needs it. A name that two packages add is nobody's: whichever
+was chosen, somebody would run what he did not mean; who needs it is told both. So a built-in name cannot be taken over.
+What makes a rack safe asks with `ours_wins`: a package that was installed meanwhile must not keep anybody from
+switching off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness.utf8 import utf8
 
+if TYPE_CHECKING:  # the guardian imports this module, and needs none of it
+    from importlib.metadata import Distribution, EntryPoint
+
 T = TypeVar("T")
+OURS = "rack-harness"
+"""The distribution whose names are built in."""
+GROUPS = {
+    "harness.drivers": "profile",
+    "harness.protocols": "protocol",
+    "harness.steps": "step",
+    "harness.simulators": "simulator",
+    "harness.plans": "plan",
+    "harness.exporters": "exporter",
+}
+"""Every group of entry points, and what one thing of it is called."""
+ONE_EACH = ("harness.protocols", "harness.steps", "harness.exporters")
+"""Groups whose entry points have the names of what they add; an entry point of the others names a folder of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,47 +65,91 @@ class Clash:
     packages: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"the {self.what} is added by {' and by '.join(self.packages)}: none of them is used, uninstall one"
+        built_in = ": a built-in name, uninstall the other" if any(map(is_ours, self.packages)) else ", uninstall one"
+        return f"the {self.what} is added by {' and by '.join(self.packages)}: none of them is used{built_in}"
 
 
 _broken: dict[tuple[str, str, str], Broken] = {}
 _clashes: dict[tuple[str, str], Clash] = {}
 
 
-def installed(group: str, take: Callable[[Any], T]) -> list[Installed[T]]:
+def is_ours(package: str) -> bool:
+    """Whether a package (`name version`) is this one."""
+    return package.partition(" ")[0] == OURS
+
+
+def installed(group: str, take: Callable[[Any], T], *, among: Iterable[EntryPoint] | None = None) -> list[Installed[T]]:
     """`take` of what the entry point names, of every entry point that can be loaded, in the order of names.
 
-    Code of others runs here for the first time: whatever it does, sys.exit included, it is only named. A person's
-    Ctrl-C is none of its doings and goes on.
+    `among` are some of the group's entry points; None: all. Code of others runs here for the first time: whatever it
+    does, sys.exit included, it is only named. A person's Ctrl-C is none of its doings and goes on.
     """
-    found = []
-    for entry in sorted(entries(group), key=lambda each: each.name):
-        package = _package(entry)
+    loaded = []
+    for entry in sorted(entries(group) if among is None else among, key=lambda each: each.name):
+        package = package_of(entry)
         try:
-            found.append(Installed(entry.name, package, take(entry.load())))
+            loaded.append(Installed(entry.name, package, take(entry.load())))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             _broken[group, entry.name, package] = Broken(group, entry.name, package, _why(error))
-    return found
+    return loaded
 
 
-def by_name(group: str, kind: str, found: Iterable[tuple[str, T, str]]) -> dict[str, T]:
-    """What (name, thing, package) triples add, by name; a name that stands for two things is left out: see `clash`."""
+def find(group: str, name: str, take: Callable[[Any], T], *, ours_wins: bool = False) -> T | None:
+    """`take` of the one thing that an entry point of this name gives; None, and why says `why_not`."""
+    owners = [entry for entry in entries(group) if entry.name == name]
+    if clashes_of(group).get(name) is not None:
+        owners = [entry for entry in owners if ours_wins and is_ours(package_of(entry))]
+    return next((one.value for one in installed(group, take, among=owners)), None)
+
+
+def why_not(group: str, name: str) -> str:
+    """Why there is nothing usable under a name: who both add it, or what is broken; '' when nobody adds it."""
+    if (clash := clash_of(group, name)) is not None:
+        return str(clash)
+    return "; ".join(f"{GROUPS[group]} {name!r} cannot be used: {each}" for each in broken(group) if each.entry == name)
+
+
+def names(group: str) -> list[str]:
+    """The names of a group's entry points; nothing is imported."""
+    return sorted({entry.name for entry in entries(group)})
+
+
+def built_in(group: str) -> list[str]:
+    """Those of this package."""
+    return sorted(entry.name for entry in entries(group) if is_ours(package_of(entry)))
+
+
+@cache
+def clashes_of(group: str) -> dict[str, Clash]:
+    """The names of a group's entry points that several packages add; nothing is imported."""
+    owners: dict[str, dict[str, None]] = {}
+    for entry in entries(group):
+        owners.setdefault(entry.name, {})[package_of(entry)] = None
+    kind = GROUPS.get(group, "name")
+    return {name: Clash(f"{kind} {name!r}", tuple(who)) for name, who in owners.items() if len(who) > 1}
+
+
+def by_name(group: str, kind: str, given: Iterable[tuple[str, T, str]]) -> dict[str, T]:
+    """What (name, thing, package) triples add, by name; a name that stands for two things is left out.
+
+    For what one entry point adds many of: files in a folder. See `clash_of`.
+    """
     things: dict[str, list[tuple[T, str]]] = {}
-    for name, thing, package in found:
-        given = things.setdefault(name, [])
-        if all(thing != other for other, _ in given):
-            given.append((thing, package))
-    for name, given in things.items():
-        if len(given) > 1:
-            _clashes[group, name] = Clash(f"{kind} {name!r}", tuple(package for _, package in given))
-    return {name: given[0][0] for name, given in things.items() if len(given) == 1}
+    for name, thing, package in given:
+        known = things.setdefault(name, [])
+        if all(thing != other for other, _ in known):
+            known.append((thing, package))
+    for name, known in things.items():
+        if len(known) > 1:
+            _clashes[group, name] = Clash(f"{kind} {name!r}", tuple(package for _, package in known))
+    return {name: known[0][0] for name, known in things.items() if len(known) == 1}
 
 
-def clash(group: str, name: str) -> Clash | None:
-    """Who adds a name of which `by_name` has found several; None where it is nobody's, or one package's."""
-    return _clashes.get((group, name))
+def clash_of(group: str, name: str) -> Clash | None:
+    """Who adds a name of which several do; None where it is nobody's, or one package's."""
+    return _clashes.get((group, name)) or clashes_of(group).get(name)
 
 
 def broken(*groups: str) -> list[Broken]:
@@ -98,13 +160,32 @@ def broken(*groups: str) -> list[Broken]:
 def unusable(*groups: str) -> Iterator[Broken | Clash]:
     """What of other packages could not be loaded, or is added twice, of some groups or of all."""
     yield from broken(*groups)
-    yield from (each for (group, _), each in _clashes.items() if not groups or group in groups)
+    found = {key: each for key, each in _clashes.items() if not groups or key[0] in groups}
+    for group in ONE_EACH:
+        if not groups or group in groups:
+            found |= {(group, name): each for name, each in clashes_of(group).items()}
+    yield from found.values()
+
+
+def forget() -> None:
+    """Look again at what is installed."""
+    _entries.cache_clear()
+    clashes_of.cache_clear()
+    _broken.clear()
+    _clashes.clear()
 
 
 def entries(group: str) -> list[EntryPoint]:
     """The entry points of a group; a package whose list of them cannot be read is named, and takes no other with it."""
+    return list(_entries(group))
+
+
+@cache
+def _entries(group: str) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import distributions, entry_points
+
     try:
-        return list(entry_points(group=group))
+        return tuple(entry_points(group=group))
     except Exception:  # one of them is no list of entry points: which one is found by asking one by one
         found: dict[tuple[str, str], EntryPoint] = {}
         for package in distributions():
@@ -114,7 +195,7 @@ def entries(group: str) -> list[EntryPoint]:
             except Exception as error:
                 name = _named(package)
                 _broken[group, "", name] = Broken(group, "entry_points.txt", name, _why(error))
-        return list(found.values())
+        return tuple(found.values())
 
 
 def _named(package: Distribution) -> str:
@@ -124,7 +205,8 @@ def _named(package: Distribution) -> str:
         return str(getattr(package, "_path", "of an unknown name"))
 
 
-def _package(entry: EntryPoint) -> str:
+def package_of(entry: EntryPoint) -> str:
+    """The package that adds an entry point, `name version`."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
 
 

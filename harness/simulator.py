@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+from harness.device.protocol import protocol
 from harness.device.registry import find_profile, load_profile
 from harness.errors import ConfigError
 from harness.plugins import broken, installed
@@ -68,8 +69,16 @@ async def start_simulation(
         raise ConfigError(f"{' and '.join(one.package for one in found)} both add a simulator", hint="uninstall one")
     refuse(station_problems(on))
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
+    spoken = {profile.protocol: protocol(profile.protocol) for profile in profiles.values()}
     simulation: Simulation = await found[0].value(
-        on.station, profiles, virtual=virtual, seed=seed, faults=tuple(faults), ports=ports, lot=lot
+        on.station,
+        profiles,
+        virtual=virtual,
+        seed=seed,
+        faults=tuple(faults),
+        ports=ports,
+        lot=lot,
+        servers={name: each.part("twin") for name, each in spoken.items() if each.twin},
     )
     return simulation
 

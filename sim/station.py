@@ -32,7 +32,7 @@ from sim.station_faults import (
     fault_names,
     parse_fault,
 )
-from sim.twin import REBOOT_S, Device, serve
+from sim.twin import REBOOT_S, Device, Serve, serve
 from sim.twins.points import Twin, points
 from sim.twins.sources import Sources
 
@@ -186,12 +186,15 @@ async def _started(
     ports: Mapping[str, int] | None = None,
     direct: bool = True,
     lot: str = "",
+    servers: Mapping[str, Serve] | None = None,
 ) -> Simulation:
     """Start the simulated devices of a station in the running loop; `profiles` by name, `ports` by device.
 
     `lot` goes into the serial numbers: devices that other processes reach are not those of another simulation.
 
     In virtual time, `direct` lets clients read healthy devices beneath the codecs.
+
+    `servers` serve the protocols of other packages, by name; see `sim.twin.serve`.
 
     ConfigError when a profile is missing, a port is taken or a fault makes no sense; nothing is left running then.
     """
@@ -209,7 +212,7 @@ async def _started(
                 raise ConfigError(f"device {name}: no profile {entry.profile!r}", where=station.station)
             serial = entry.serial or (f"SIM-{lot}-{name}" if lot else "")
             twin = Twin(name, profile, sources, entry.parameters, entry.counts, serial, scope_of(name, feeds))
-            simulation.devices[name] = await serve(twin, entry, host, (ports or {}).get(name, 0))
+            simulation.devices[name] = await serve(twin, entry, host, (ports or {}).get(name, 0), servers)
         for fault in faults:
             simulation.inject(fault)
     except BaseException:

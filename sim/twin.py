@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusProfile, RedfishProfile, ScpiProfile, SnmpProfile
+from harness.schema.profiles.modbus import ModbusProfile
+from harness.schema.profiles.scpi import ScpiProfile
 from harness.schema.station import DeviceEntry
 from sim.direct import offer_modbus, offer_scpi, offer_snmp
 from sim.servers.host import Behaviour, Host, Listener
@@ -61,18 +63,22 @@ class Device:
         await self.listener.close()
 
 
-async def serve(twin: Twin, entry: DeviceEntry, host: Host, port: int = 0) -> Device:
-    """Start the server of a twin on `port` (0: a free one). ConfigError when the port is taken."""
-    profile = twin.profile
-    if isinstance(profile, ModbusProfile):
-        return await _serve_modbus(twin, profile, entry, host, port)
-    if isinstance(profile, SnmpProfile):
-        return await _serve_snmp(twin, host, port)
-    if isinstance(profile, ScpiProfile):
-        return await _serve_scpi(twin, profile, host, port)
-    if isinstance(profile, RedfishProfile):
-        return await _serve_redfish(twin, host, port)
-    raise ConfigError(f"no simulation for protocol {profile!r}", where=twin.name)
+Serve = Callable[[Twin, DeviceEntry, Host, int], Awaitable[Device]]
+"""Starts what a twin's protocol is spoken by, on a port (0: a free one)."""
+
+
+async def serve(
+    twin: Twin, entry: DeviceEntry, host: Host, port: int = 0, servers: Mapping[str, Serve] | None = None
+) -> Device:
+    """Start the server of a twin on `port` (0: a free one). ConfigError when the port is taken.
+
+    `servers` are those of protocols that the simulator does not know, by name.
+    """
+    spoken = twin.profile.protocol
+    server = SERVERS.get(spoken) or (servers or {}).get(spoken)
+    if server is None:
+        raise ConfigError(f"no simulated device speaks {spoken}", where=twin.name)
+    return await server(twin, entry, host, port)
 
 
 def unit_of(entry: DeviceEntry, profile: ModbusProfile) -> int:
@@ -84,7 +90,8 @@ def unit_of(entry: DeviceEntry, profile: ModbusProfile) -> int:
     return int(tail) if tail.isdigit() and int(tail) <= 255 else profile.modbus.unit
 
 
-async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, host: Host, port: int) -> Device:
+async def _serve_modbus(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:
+    profile = cast("ModbusProfile", twin.profile)
     unit = unit_of(entry, profile)
     server = ModbusServer(ModbusBank(twin, unit))
     listener = await host.serve_stream(server.tcp, port)
@@ -104,7 +111,7 @@ async def _serve_modbus(twin: Twin, profile: ModbusProfile, entry: DeviceEntry, 
     return Device(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", tuple(hints))
 
 
-async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
+async def _serve_snmp(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
     user = UsmUser(SNMP_USER, Auth.SHA256, AUTH_PHRASE, Priv.AES128, PRIV_PHRASE)
     responder = TwinResponder(
         SnmpObjects(twin).view,
@@ -134,7 +141,8 @@ async def _serve_snmp(twin: Twin, host: Host, port: int) -> Device:
     return device
 
 
-async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -> Device:
+async def _serve_scpi(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
+    profile = cast("ScpiProfile", twin.profile)
     server = ScpiServer(instrument(twin), talk(profile))
     listener = await host.serve_stream(server.tcp, port)
     offer_scpi(host, listener, server)
@@ -145,8 +153,17 @@ async def _serve_scpi(twin: Twin, profile: ScpiProfile, host: Host, port: int) -
     return Device(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))
 
 
-async def _serve_redfish(twin: Twin, host: Host, port: int) -> Device:
+async def _serve_redfish(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
     service = RedfishService(RedfishTree(twin).look, is_busy=lambda: twin.refuses)
     listener = await host.serve_stream(service.http, port)
     where = f"127.0.0.1:{listener.port}"
     return Device(twin, listener, f"redfish://{where}", (f"curl -s http://{where}/redfish/v1/",))
+
+
+SERVERS: Mapping[str, Serve] = {
+    "modbus": _serve_modbus,
+    "snmp": _serve_snmp,
+    "scpi": _serve_scpi,
+    "redfish": _serve_redfish,
+}
+"""What serves the built-in protocols; those of other packages bring their own (`Protocol.twin`)."""

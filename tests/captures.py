@@ -24,7 +24,7 @@ from harness.schema.station import DeviceEntry
 from sim.servers.host import SocketHost
 from sim.servers.snmp.mib import TableView
 from sim.servers.snmp.responder import SnmpResponder
-from sim.servers.snmp.snmprec import load_snmprec
+from tests.tools.snmprec import load_snmprec
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(os.environ.get("HARNESS_CAPTURES", ROOT.parent / "shared" / "captures"))

@@ -12,16 +12,16 @@ from pathlib import Path
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.evidence import measures_nothing
-from harness.device.profile_hint import suggested_profiles
 from harness.device.registry import known_profiles, load_profile
+from harness.device.snmp.profile_hint import suggested_profiles
 from harness.errors import IdentityError
-from harness.schema.profile import SnmpProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.snmp.responder import SnmpResponder
-from sim.servers.snmp.snmprec import load_snmprec
 from tests.captures import FOLDER, ROOT
+from tests.tools.snmprec import load_snmprec
 
 PAGE = ROOT / "docs" / "reference" / "identity.md"
 GENERIC = "switch/generic"

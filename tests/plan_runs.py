@@ -15,6 +15,7 @@ from harness.engine.run import execute
 from harness.engine.state import RunState
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from harness.project.step import find_step
 from harness.record.log import Event
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,3 +120,9 @@ def write_plan(folder: Path, steps: str, head: str = "") -> Path:
     path = folder / "plan.yaml"
     path.write_text(f"schema: 1\nplan: trial\ncoverage: 90 %\n{head}\nsteps:\n{steps}\n")
     return path
+
+
+def install_steps(monkeypatch, *steps):
+    """Let plans know these steps, as if a package had added them."""
+    own = {each.name: each for each in steps}
+    monkeypatch.setattr("harness.project.plan.find_step", lambda name: own.get(name) or find_step(name))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from harness.device.device import Device
 from harness.device.points import SignalPoint
 from harness.quantity import Frame
-from harness.schema.profile import ProfileBase
+from harness.schema.profile import Profile
 
 NO_MEASUREMENT = "not one measurement of this profile is there: whatever answers is no device of this kind"
 NO_MEASUREMENT_HINT = "check the address and the profile; a device that has just started may need a minute"
 
 
-def is_measurement(profile: ProfileBase, point: SignalPoint) -> bool:
+def is_measurement(profile: Profile, point: SignalPoint) -> bool:
     """Whether the signal says something of the rack: no text, nothing read once only, no clock of the device."""
     spec = point.spec
     is_clock = point.name == profile.heartbeat or (spec.counter and spec.unit == "s")

@@ -14,11 +14,10 @@ import numpy as np
 from harness.device.device import Device
 from harness.device.evidence import NO_MEASUREMENT, NO_MEASUREMENT_HINT, can_measure, is_measurement
 from harness.device.points import SignalPoint
+from harness.device.protocol import protocol
 from harness.device.scaling import Scaling
-from harness.device.scpi.link import ScpiLink
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality
-from harness.schema.profile import ModbusSignal, ScpiProfile
 
 _BATCH = 200
 """Signals asked for together: what fails as a whole takes no more than these with it."""
@@ -59,11 +58,6 @@ class FirstContact:
     """Configuration that a run sends at open and that was left out here."""
 
 
-def without_configuration(profile: ScpiProfile) -> ScpiProfile:
-    """The same profile, telling the instrument nothing when it is opened and clearing none of its errors."""
-    return profile.model_copy(update={"scpi": profile.scpi.model_copy(update={"at_open": (), "error_query": ""})})
-
-
 async def first_contact(device: Device) -> FirstContact:
     """Open a device and read all of its signals once. A wrong identity is told, and the signals are read all the same.
 
@@ -78,9 +72,9 @@ async def first_contact(device: Device) -> FirstContact:
     points = [device.expansion.signals[name] for name in names]
     there = {_column(point) for point in points}  # fewer outlets than the profile counts is nothing to tell
     contact.absent = [name for name, point in device.expansion.signals.items() if _column(point) not in there]
-    contact.left_alone = [point.name for point in points if _clears(point)]
-    asked = [point for point in points if not _clears(point)]
-    step = 1 if isinstance(device.link, ScpiLink) else _BATCH
+    contact.left_alone = [point.name for point in points if point.spec.is_cleared_by_reading]
+    asked = [point for point in points if not point.spec.is_cleared_by_reading]
+    step = 1 if protocol(device.profile.protocol).asks_one_by_one else _BATCH
     for start in range(0, len(asked), step):
         contact.rows += await _rows(device, asked[start : start + step])
     shown = {row.signal: row.value for row in contact.rows}
@@ -96,10 +90,6 @@ async def first_contact(device: Device) -> FirstContact:
 
 def _column(point: SignalPoint) -> tuple[str, str]:
     return point.group, point.name.partition("].")[2] if point.group else point.name
-
-
-def _clears(point: SignalPoint) -> bool:
-    return isinstance(point.spec, ModbusSignal) and point.spec.clear_on_read
 
 
 async def _rows(device: Device, points: Sequence[SignalPoint]) -> list[Row]:

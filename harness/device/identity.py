@@ -16,7 +16,8 @@ from harness.device.points import SignalPoint, names_meant
 from harness.device.scaling import Qualities, Scaling
 from harness.errors import IdentityError
 from harness.quantity import Quality
-from harness.schema.profile import Match, Profile, Shown
+from harness.schema.identity import Match, Shown
+from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 
 _ROWS = 8

@@ -9,14 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from harness.device.points import ControlPoint, SignalPoint
+from harness.clock import Clock
+from harness.device.address import Address
+from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Floats, Qualities, Scaling
 from harness.device.setting import Setting
 from harness.device.wire import Channel, Command, Read
+from harness.schema.fields import FileRef
+from harness.transport.network import Network
 
 
 @dataclass(slots=True)
@@ -68,6 +73,25 @@ class Group:
         self.scaling = Scaling([point.spec for point in points])
         self.plan: ReadPlan | None = None
         self.read_at = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """What a protocol makes a device's link from."""
+
+    name: str
+    profile: Any
+    """A profile of the protocol's own model."""
+    expansion: Expansion
+    where: Address
+    parameters: Mapping[str, int]
+    credentials: FileRef | None
+    base: Path
+    """Where credential files are found."""
+    network: Network
+    clock: Clock
+    shared: dict[str, Any]
+    """What the links of one station have in common, by the name of their protocol: a connection, a serial line."""
 
 
 class Link(Protocol):

@@ -10,15 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.quantity import SignalInfo, difference_unit
-from harness.schema.profile import (
-    Control,
-    ModbusControl,
-    ModbusProfile,
-    ModbusSignal,
-    Profile,
-    Signal,
-    SnmpProfile,
-)
+from harness.schema.profile import Control, Profile, Signal
 
 LOADED = {"A": 0.5, "W": 100.0, "kW": 0.1, "VA": 100.0}
 """What a switch must carry to count as loaded, in the unit of the signal that shows it."""
@@ -156,11 +148,6 @@ def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
     return text
 
 
-def modbus_address(profile: ModbusProfile, spec: ModbusSignal | ModbusControl, row: int) -> int:
-    """The protocol address (0-based) of a point in its row."""
-    return spec.address - profile.modbus.address_base + (spec.stride or spec.words_long) * max(0, row - 1)
-
-
 def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
     """What a profile's parts say of each other that cannot be: (location, message)."""
     problems: list[tuple[tuple[str | int, ...], str]] = []
@@ -182,23 +169,6 @@ def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]
         if (why := _cannot_show(point, plan)) and (key := f"{where} shown") not in seen:
             seen.add(key)
             problems.append((where, f"{point.name} is shown by what cannot show it: {why}"))
-    if isinstance(profile, SnmpProfile):
-        problems += _sum_problems(profile)
-    else:
-        problems += [
-            (("identity", key), f"{key} is what an SNMP agent says of itself; this profile speaks {profile.protocol}")
-            for key in ("sys_object_id", "sys_description")
-            if getattr(profile.identity, key)
-        ]
-    if isinstance(profile, ModbusProfile):
-        for name, signal in plan.signals.items():
-            spec = signal.spec
-            if isinstance(spec, ModbusSignal):
-                if spec.scale_from and spec.scale_from not in plan.signals:
-                    problems.append((("signals", name), f"{name}: scale_from {spec.scale_from!r} is no signal here"))
-                address = modbus_address(profile, spec, signal.row)
-                if not 0 <= address <= 65536 - spec.words_long:
-                    problems.append((("signals", name), f"{name}: address {address} is outside 0 to 65535"))
     return problems
 
 
@@ -214,13 +184,11 @@ def _match_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str |
             problems.append(((*where, "signal"), f"{' and '.join(rule.signal)} shows no text to compare with"))
         if (rule.numbers or rule.range) and all(spec.is_text for spec in specs):
             problems.append(((*where, "signal"), f"{' and '.join(rule.signal)} shows no number to compare with"))
-        cleared = [name for name in rule.signal if any(_clears(plan.signals[each].spec) for each in found[name])]
+        cleared = [
+            name for name in rule.signal if any(plan.signals[each].spec.is_cleared_by_reading for each in found[name])
+        ]
         problems += [((*where, "signal"), f"reading {name} would clear it: it can prove nothing") for name in cleared]
     return problems
-
-
-def _clears(spec: Signal) -> bool:
-    return isinstance(spec, ModbusSignal) and spec.clear_on_read
 
 
 def names_meant(signal: str, names: Collection[str]) -> list[str]:
@@ -282,20 +250,3 @@ def _motion_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str 
             elif plan.signals[found[0]].spec.poll == "once":
                 problems[(*where, "stamp", "signal")] = f"{stamp.signal!r} is read once only; it stamps nothing"
     return list(problems.items())
-
-
-def _sum_problems(profile: SnmpProfile) -> list[tuple[tuple[str | int, ...], str]]:
-    problems: list[tuple[tuple[str | int, ...], str]] = []
-    for name, control in profile.controls.items():
-        if control.at_signal and control.at_signal not in profile.signals:
-            problems.append((("controls", name, "at_signal"), f"{control.at_signal!r} is no signal of this profile"))
-    for name, spec in profile.signals.items():
-        if not spec.sum_of:
-            continue
-        group, _, column = spec.sum_of.partition(".")
-        repeat = profile.repeat.get(group)
-        if repeat is None or column not in repeat.signals:
-            problems.append((("signals", name, "sum_of"), f"{spec.sum_of!r} is no column of a repetition here"))
-        elif repeat.signals[column].unit != spec.unit or repeat.signals[column].is_text:
-            problems.append((("signals", name, "sum_of"), f"{spec.sum_of!r} is no number in {spec.unit or 'no unit'}"))
-    return problems

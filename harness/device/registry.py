@@ -11,12 +11,14 @@ from typing import Any
 
 from harness.device.dead_man import dead_man_problems
 from harness.device.idle_keys import idle_keys
-from harness.device.points import profile_problems
-from harness.device.templates import template_problems
-from harness.plugins import broken, by_name, clash, installed
+from harness.device.points import expand, profile_problems
+from harness.device.protocol import Protocol, protocol
+from harness.errors import ConfigError
+from harness.plugins import broken, by_name, clash_of, installed, is_ours
 from harness.schema.document import Source
+from harness.schema.identity import Identity
 from harness.schema.problems import Problem, ProblemsError, did_you_mean
-from harness.schema.profile import PROFILES, Identity, Profile, ProfileBase
+from harness.schema.profile import Profile
 from harness.schema.source import read_source, validate
 
 GROUP = "harness.drivers"
@@ -35,6 +37,12 @@ def known_profiles() -> Mapping[str, Path]:
     return by_name(GROUP, "profile", _profiles())
 
 
+@cache
+def built_in_profiles() -> Mapping[str, Path]:
+    """Every profile that came with this package, whatever others add under its name."""
+    return {name: path for name, path, package in _profiles() if is_ours(package)}
+
+
 def _profiles() -> Iterator[tuple[str, Path, str]]:
     for one in installed(GROUP, lambda root: Path(root()).resolve()):
         for path in sorted(one.value.glob("*/*/profile.yaml")):
@@ -43,7 +51,7 @@ def _profiles() -> Iterator[tuple[str, Path, str]]:
 
 def no_profile(name: str) -> str:
     """Why there is no profile of a name, and which is near."""
-    twice = clash(GROUP, name)
+    twice = clash_of(GROUP, name)
     if twice is not None:
         return str(twice)
     why = "".join(f"; {each}" for each in broken(GROUP))
@@ -51,12 +59,16 @@ def no_profile(name: str) -> str:
     return f"no profile {name!r}{f', {hint}' if hint else ''}{why}"
 
 
-def find_profile(name: str, base: Path) -> Path | None:
-    """The file of a profile: an installed one by name, or `something.yaml` inside the station file's folder."""
+def find_profile(name: str, base: Path, *, ours_wins: bool = False) -> Path | None:
+    """The file of a profile: an installed one by name, or `something.yaml` inside the station file's folder.
+
+    With `ours_wins` a built-in profile is that, also where another package adds one of its name.
+    """
     if name.endswith((".yaml", ".yml")):
         path = (base / name).resolve()
         return path if path.is_relative_to(base.resolve()) and path.is_file() else None
-    return known_profiles().get(name)
+    found = known_profiles().get(name)
+    return built_in_profiles().get(name) if found is None and ours_wins else found
 
 
 @cache
@@ -83,30 +95,42 @@ def matching_profiles(sys_object_id: str, sys_description: str) -> list[str]:
     return [name for *_, name in sorted(found)]
 
 
-def load_profile(path: Path) -> tuple[Profile, Source]:
-    """Load and check one profile; ProblemsError with every mistake."""
-    return _load(path, ())
+def load_profile(path: Path, *, ours_wins: bool = False) -> tuple[Profile, Source]:
+    """Load and check one profile; ProblemsError with every mistake. For `ours_wins` see `find_profile`."""
+    return _load(path, (), ours_wins=ours_wins)
 
 
-def _load(path: Path, extended_by: tuple[Path, ...]) -> tuple[Profile, Source]:
-    source = _inherited(read_source(path), (*extended_by, path))
-    protocol = source.data.get("protocol") if isinstance(source.data, dict) else None
-    model = PROFILES.get(protocol) if isinstance(protocol, str) else None
-    if model is None:
-        shown = ", ".join(PROFILES)
-        if not isinstance(source.data, dict) or protocol is None:
-            validate(source, ProfileBase)
-        problem = source.problem(("protocol",), "HX-1205", f"protocol must be one of {shown}, not {protocol!r}")
-        raise ProblemsError([problem])
-    profile = validate(source, model)
-    found = profile_problems(profile) + template_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
+def _load(path: Path, extended_by: tuple[Path, ...], *, ours_wins: bool) -> tuple[Profile, Source]:
+    source = _inherited(read_source(path), (*extended_by, path), ours_wins=ours_wins)
+    spoken = _protocol_of(source)
+    profile: Profile = validate(source, spoken.part("profile"))
+    found = profile_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
+    if not spoken.fitting:
+        found += [
+            (("identity", key), f"{key} is what an SNMP agent says of itself; this profile speaks {profile.protocol}")
+            for key in ("sys_object_id", "sys_description")
+            if getattr(profile.identity, key)
+        ]
+    if spoken.problems:
+        found += spoken.part("problems")(profile, expand(profile))
     problems = [_at(source, loc, message) for loc, message in found]
     if problems:
         raise ProblemsError(problems)
     return profile, source
 
 
-def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
+def _protocol_of(source: Source) -> Protocol:
+    """The protocol that a profile names; ProblemsError when there is none of the name."""
+    name = source.data.get("protocol") if isinstance(source.data, dict) else None
+    if name is None:
+        validate(source, Profile)
+    try:
+        return protocol(str(name))
+    except ConfigError as error:
+        raise ProblemsError([source.problem(("protocol",), "HX-1205", error.message, error.hint)]) from error
+
+
+def _inherited(source: Source, chain: tuple[Path, ...], *, ours_wins: bool) -> Source:
     """The source with what it `extends` merged under it. Positions are those of the extending file.
 
     Who judged the other profile did not judge this one: `OF_ITS_OWN` stays there.
@@ -116,13 +140,13 @@ def _inherited(source: Source, chain: tuple[Path, ...]) -> Source:
     name = source.data.get("extends") if isinstance(source.data, dict) else None
     if not name or not isinstance(name, str):
         return source
-    where = find_profile(name, chain[-1].parent)
+    where = find_profile(name, chain[-1].parent, ours_wins=ours_wins)
     if where is None or where in chain or len(chain) > MAX_EXTENDS:
         reason = f"there is nothing to extend: {no_profile(name)}"
         if where is not None:
             reason = f"{name!r} cannot be extended: at most {MAX_EXTENDS} profiles deep, and never in a circle"
         raise ProblemsError([source.problem(("extends",), "HX-1401", reason)])
-    _, parent = _load(where, chain)
+    _, parent = _load(where, chain, ours_wins=ours_wins)
     source.check()
     inherited = {key: value for key, value in parent.data.items() if key not in OF_ITS_OWN}
     return replace(source, data=merged(inherited, source.data))

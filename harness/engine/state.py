@@ -177,9 +177,8 @@ class RunState:
 
     def restart_within(self, device: str) -> float:
         """How long the running step allows for a restart of a device to show (`restart_on`), seconds; 0: for none."""
-        running = self.running
-        specs = getattr(running.params, "restart_on", ()) if running is not None else ()
-        return max((spec.within for spec in specs if spec.signal.partition(".")[0] == device), default=0.0)
+        allowed = self.running.params.restart_within if self.running is not None else {}
+        return max((within for name, within in allowed.items() if name.partition(".")[0] == device), default=0.0)
 
     @property
     def saw_bus_live(self) -> bool:

@@ -22,7 +22,7 @@ from harness.in_words import StrangeEndError, shown
 from harness.limits.verdict import Verdict, worst
 from harness.project.gates import Follow, follow
 from harness.project.model import PlannedStep
-from harness.project.step import StepFailedError
+from harness.project.step import Accused, StepFailedError
 from harness.record.result import StepResult
 from harness.safety.precedence import Stop
 
@@ -240,10 +240,10 @@ class StepRunner:
         measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
         if error is None:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
-            return verdict, "; ".join(m.reason for m in measured[:3])
+            return self._accused(step, verdict, "; ".join(m.reason for m in measured[:3]))
         if isinstance(error, StepFailedError):
             self._hint, self._is_raised = error.hint, True
-            return Verdict.FAIL, error.message
+            return self._accused(step, Verdict.FAIL, error.message)
         if isinstance(error, HarnessError):
             stop = Stop(Verdict.ERROR, f"step {step.title!r}: {error.said}", error.advice)
             if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
@@ -256,6 +256,13 @@ class StepRunner:
         reason = f"step {step.title!r} {how}: {shown(error)}"
         self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
         return Verdict.ERROR, shown(error)
+
+    def _accused(self, step: PlannedStep, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+        """FAIL is about the rack: where the step accuses the station, it is an ERROR, and the run ends."""
+        if verdict is not Verdict.FAIL or step.params.accuses is Accused.PRODUCT:
+            return verdict, reason
+        self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {reason}", self._hint or "look at the station"))
+        return Verdict.ERROR, reason
 
 
 def _dump(result: StepResult) -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.device.address import parse_address
-from harness.device.credentials import snmp_credentials
+from harness.device.snmp.credentials import snmp_credentials
 from harness.engine.state import RunState
 from harness.errors import ConfigError
 from harness.events import EventKind

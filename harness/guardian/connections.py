@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
+from harness.device.protocol import part
 from harness.device.wire import Channel, Read, carry_out
 from harness.errors import HarnessError, Trouble, UnreachableError
 from harness.safety.actions import Put
@@ -22,10 +22,15 @@ class Connections:
 
     def __init__(self, devices: Mapping[str, Mapping[str, Any]], unusable: Mapping[str, str] | None = None) -> None:
         self.unusable = dict(unusable or {})
-        self._exclusive = {name for name, entry in devices.items() if entry.get("serial") is not None}
-        self._together = {name: int(entry.get("max_sets", 1)) for name, entry in devices.items()}
+        self._exclusive = {name for name, entry in devices.items() if entry["is_exclusive"]}
+        self._together = {name: int(entry["max_together"]) for name, entry in devices.items()}
+        self.channels: dict[str, Channel] = {}
         shared: dict[Any, Any] = {}
-        self.channels: dict[str, Channel] = {name: _channel(name, entry, shared) for name, entry in devices.items()}
+        for name, entry in devices.items():
+            try:
+                self.channels[name] = part(entry["channel"])(name, entry, shared)
+            except Exception as error:  # code of others: it takes no other device with it
+                self.unusable[name] = f"its protocol {entry['protocol']} cannot be used: {error!r}"
 
     async def open(self) -> dict[str, str]:
         """Connect everything at once; device -> why not. A serial port has one owner: it is opened when it is free."""
@@ -70,10 +75,3 @@ class Connections:
         """Close all connections."""
         for channel in self.channels.values():
             await channel.close()
-
-
-def _channel(name: str, entry: Mapping[str, Any], shared: dict[Any, Any]) -> Channel:
-    """What a protocol makes of a connection; `shared` is what several devices behind one address have in common."""
-    module = import_module(f"harness.device.{entry['protocol']}.channel")
-    channel: Channel = module.connect(name, entry, shared)
-    return channel

@@ -18,7 +18,6 @@ from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import energised_by
 from harness.project.model import NamedLimit, PlannedStep, Project
 from harness.project.references import references
-from harness.schema.conditions import Watch
 from harness.schema.problems import Problems
 
 LOAD = "load"
@@ -132,6 +131,6 @@ def _open(step: PlannedStep, project: Project) -> Iterator[str]:
         limit: NamedLimit | None = project.limits.get(name) if kind == "limit" else None
         if limit is not None and limit.limit.on_fail == "continue":
             yield f"the limit {name} (`on_fail: continue` in {limit.source})"
-    for watch in getattr(step.params, "watch", ()):
-        if isinstance(watch, Watch) and watch.on_fail == "continue":
+    for watch in step.params.watches:
+        if watch.on_fail == "continue":
             yield f"the watched {watch.name or watch.signal} (`on_fail: continue`)"

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import ConfigError
-from harness.plugins import by_name, clash, installed
+from harness.plugins import by_name, clash_of, installed
 from harness.schema.problems import did_you_mean
 
 PLANS = "harness.plans"
@@ -40,7 +40,7 @@ def find_plan(text: str) -> Path:
     name = text.removeprefix("testplans/").removesuffix(".yaml")
     if (found := known_plans().get(name)) is not None:
         return found
-    if (twice := clash(PLANS, name)) is not None:
+    if (twice := clash_of(PLANS, name)) is not None:
         raise ConfigError(str(twice))
     hint = did_you_mean(path.stem, known_plans())
     shown = f"installed plans: {', '.join(known_plans())}" if known_plans() else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.plugins import broken, clash
+from harness.plugins import names, why_not
 from harness.project.catalog import did_you_mean
 from harness.project.checks.coverage import check_coverage
 from harness.project.checks.guarded import check_guarded
@@ -18,7 +18,7 @@ from harness.project.gates import check_gates
 from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
-from harness.project.step import StepDefinition, known_steps
+from harness.project.step import StepDefinition, find_step
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
@@ -49,8 +49,8 @@ def load_project(
     limits, is_whole = _load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
-    known = {**known_steps(), **{each.name: each for each in own_steps}}
-    steps = _load_steps(source, on, limits, known, found, are_limits_known=is_whole)
+    own = {each.name: each for each in own_steps}
+    steps = _load_steps(source, on, limits, own, found, are_limits_known=is_whole)
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
@@ -75,9 +75,9 @@ def load_project(
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
-    own = replaced(head.parameters, values)
+    given = replaced(head.parameters, values)
     left_out = bypassed_by(bypassed)
-    return Project(head, source, on, steps, limits, interlocks, dict(values), own, left_out, engineering)
+    return Project(head, source, on, steps, limits, interlocks, dict(values), given, left_out, engineering)
 
 
 def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _load_steps(
     source: Source,
     on: StationProject,
     limits: Mapping[str, NamedLimit],
-    known: Mapping[str, StepDefinition],
+    own: Mapping[str, StepDefinition],
     found: Problems,
     *,
     are_limits_known: bool,
@@ -147,12 +147,11 @@ def _load_steps(
             name = raw.get("step") if isinstance(raw, dict) else None
             if not isinstance(name, str):
                 continue  # said by the plan's own model
-            definition = known.get(name)
+            definition = own.get(name) or find_step(name)
             if definition is None:
-                twice = clash(STEPS, name)
-                message = str(twice) if twice is not None else f"unknown step {name!r}{did_you_mean(name, known)}"
-                hint = "; ".join(map(str, broken(STEPS)))
-                found.add(source.problem((*loc, "step"), "HX-1351", message, hint))
+                known = [*own, *names(STEPS)]
+                message = why_not(STEPS, name) or f"unknown step {name!r}{did_you_mean(name, known)}"
+                found.add(source.problem((*loc, "step"), "HX-1351", message))
                 continue
             for place, kind, text in references(definition.params, raw, loc):
                 if kind == "limit" and not are_limits_known:
@@ -162,9 +161,7 @@ def _load_steps(
             if params is None:
                 continue
             check_conditions(on.catalog, source, params, loc, found)
-            check = getattr(params, "check_against", None)
-            if check is not None:
-                attempt(found, source, loc, "HX-1352", lambda c=check: c(on.catalog, limits))
+            attempt(found, source, loc, "HX-1352", lambda p=params: p.check_against(on.catalog, limits))
             try:
                 entry = StepEntry.model_validate(raw)
             except ValueError:

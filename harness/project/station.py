@@ -35,7 +35,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     on = StationProject(station, source, Catalog())
     on.hashes[source.name], on.files[source.name] = source.sha256, Path(path)
     for name, entry in station.devices.items():
-        _load_device(on, name, found)
+        _load_device(on, name, found, ours_wins=only_to_make_safe)
         try:
             where = parse_address(entry.address)
         except ValueError as error:
@@ -94,15 +94,15 @@ def _right_sequence(source: Source, name: str) -> SafeSequence:
     return SafeSequence.model_construct(kind="heat", on_live_parts=False, actions=actions)
 
 
-def _load_device(on: StationProject, name: str, found: Problems) -> None:
+def _load_device(on: StationProject, name: str, found: Problems, *, ours_wins: bool) -> None:
     entry = on.station.devices[name]
-    path = find_profile(entry.profile, on.base)
+    path = find_profile(entry.profile, on.base, ours_wins=ours_wins)
     loc = ("devices", name, "profile")
     if path is None:
         found.add(on.source.problem(loc, "HX-1304", no_profile(entry.profile)))
         return
     try:
-        profile, source = load_profile(path)
+        profile, source = load_profile(path, ours_wins=ours_wins)
     except ProblemsError as error:
         for problem in error.problems:
             found.add(problem)

@@ -1,4 +1,4 @@
-"""What a step is: a function, its parameters, and a name. Steps come in by entry points, like drivers.
+"""What a step is: a function, its parameters, and a name. Each comes in by an entry point of its name.
 
     class Dwell(Params):
         duration: Duration
@@ -18,11 +18,12 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.errors import HarnessError
-from harness.plugins import by_name, installed
+from harness.plugins import find, names
+from harness.schema.conditions import Watch
 from harness.schema.fields import Model
 
 if TYPE_CHECKING:
@@ -43,6 +44,15 @@ class Resume(Enum):
     """It is its time: never done again, only what it had set is set again."""
 
 
+class Accused(Enum):
+    """Who is at fault when a step fails, or measures what is beyond its limit."""
+
+    PRODUCT = "product"
+    """The rack: FAIL."""
+    STATION = "station"
+    """What tests it: ERROR, and the run ends. It says nothing about the rack."""
+
+
 class Params(Model):
     """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it.
 
@@ -51,10 +61,14 @@ class Params(Model):
     """
 
     after_resume: ClassVar[Resume] = Resume.KEEP
+    accuses: ClassVar[Accused] = Accused.PRODUCT
 
     def planned_seconds(self, _catalog: Catalog) -> float | None:
         """How long the step should take; None when the rack or a person decides. Default: a second."""
         return 1.0
+
+    def check_against(self, _catalog: Catalog, _limits: Mapping[str, Any], /) -> None:
+        """Whether the values fit each other, the station and the limits: ValueError where not."""
 
     @property
     def sets_load(self) -> bool:
@@ -71,6 +85,26 @@ class Params(Model):
         """Whether the step can find anything to be bad: skipped by the operator, nothing is energised after it."""
         return True
 
+    @property
+    def measures(self) -> tuple[str, ...] | None:
+        """What the step measures against limits: signals, devices, questions to somebody; None: it is not known."""
+        return tuple(each.signal for each in self.watches) or None
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """Limits that must hold as long as the step lasts."""
+        return ()
+
+    @property
+    def least_coverage(self) -> float | None:
+        """Share of good samples that it needs, %, where it is another than the plan's."""
+        return None
+
+    @property
+    def restart_within(self) -> Mapping[str, float]:
+        """Signals that may show a restart of the rack while the step lasts: how long they may take to, seconds."""
+        return {}
+
 
 class Acting(Params):
     """Base of the parameters of a step that only sets something."""
@@ -79,6 +113,11 @@ class Acting(Params):
     def judges(self) -> bool:
         """Nothing can be found to be bad."""
         return False
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
 
 class StepFailedError(HarnessError):
@@ -110,16 +149,25 @@ def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[N
     return declare
 
 
+def find_step(name: str) -> StepDefinition | None:
+    """The installed step of a name, imported now; None: see `harness.plugins.why_not`."""
+    return find(GROUP, name, partial(_definition, name))
+
+
 @cache
 def known_steps() -> Mapping[str, StepDefinition]:
-    """Every installed step by name. An entry point of group `harness.steps` is a function that returns definitions."""
-    packages = installed(GROUP, _definitions)
-    return by_name(GROUP, "step", ((each.name, each, one.package) for one in packages for each in one.value))
+    """Every installed step that can be used, by name."""
+    found = {name: find_step(name) for name in names(GROUP)}
+    return {name: each for name, each in found.items() if each is not None}
 
 
-def _definitions(function: Any) -> list[StepDefinition]:
-    definitions = list(function())
-    for each in definitions:
-        if not isinstance(each, StepDefinition):
-            raise TypeError(f"{each!r} is no step; a function becomes one by the decorator `step`")
-    return definitions
+def _definition(name: str, found: Any) -> StepDefinition:
+    """What the entry point `name` of group `harness.steps` gives: one step, under its own name."""
+    if not isinstance(found, StepDefinition):
+        raise TypeError(
+            f"{type(found).__name__} is no step: each step has an entry point of its own, "
+            f"and a function becomes one by the decorator `step`"
+        )
+    if found.name != name:
+        raise ValueError(f"it gives the step {found.name!r}: the entry point must have its name")
+    return found

@@ -8,7 +8,6 @@ from harness.device.address import parse_address
 from harness.device.device import Device
 from harness.project.model import StationProject
 from harness.safety.keys import Key, all_address_keys, serial_key
-from harness.schema.profile import ModbusProfile
 
 
 def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collection[str] = ()) -> list[Key]:
@@ -25,7 +24,7 @@ def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collec
         is_alone = name in alone or any(control.spec.energises for control in controls)
         profile = on.catalog.profiles[name]
         where = parse_address(addresses.get(name) or entry.address)
-        places.append((where, profile.modbus.unit if isinstance(profile, ModbusProfile) else None))
+        places.append((where, profile.default_unit))
         whose.append((f"{name} at {where} of station {on.station.station}", is_alone))
     found = zip(whose, all_address_keys(places), strict=True)
     return [Key(what, shown, is_alone) for (shown, is_alone), keys in found for what in keys]

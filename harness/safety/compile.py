@@ -20,7 +20,6 @@ from harness.limits.check import Check, compile_check
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import Quantity, SignalInfo, convert, parse_quantity
 from harness.schema.conditions import Condition
-from harness.schema.profile import ModbusSignal
 from harness.schema.station import DeEnergised, Derived, SafeAction, SafeSequence, Station
 
 
@@ -169,8 +168,8 @@ async def compile_read(device: Device, point: SignalPoint, unit: str = "") -> Re
     is_code = bool(spec.enum or spec.flags)
     factor = found if is_code else found * spec.scale / 2**spec.precision
     offset = 0.0 if is_code else spec.offset + shift * spec.scale / 2**spec.precision
-    if isinstance(spec, ModbusSignal) and spec.scale_from:
-        (exponent,) = await device.read([spec.scale_from])
+    if spec.exponent_signal:
+        (exponent,) = await device.read([spec.exponent_signal])
         factor *= 10.0**exponent.value
     low, high = spec.range or (read.low, read.high)
     if unit and unit != spec.unit:

@@ -50,21 +50,18 @@ def all_address_keys(places: Sequence[tuple[Address, int | None]]) -> list[list[
 
 def _host(where: Address) -> str:
     """The host behind an address; '' for one that is none on a network."""
-    return where.host if where.scheme != "modbus+rtu" else ""
+    return where.host if where.wire != "line" else ""
 
 
 def _keys(where: Address, unit: int | None, hosts: Sequence[str]) -> list[str]:
-    tail = f"/{where.unit if where.unit is not None else unit}" if where.protocol == "modbus" else ""
-    if where.scheme == "modbus+rtu":
+    number = where.unit if where.unit is not None else unit
+    tail = f"/{number}" if number is not None else ""
+    if where.wire == "line":
         return [f"line {_line(where.host)}{tail}"]
-    if where.scheme != "visa":
-        wire = "udp" if where.protocol == "snmp" else "tcp"
-        return [f"{wire} {host} {where.port}{tail}" for host in hosts]
+    if where.wire != "visa":
+        return [f"{where.wire} {host} {where.port}{tail}" for host in hosts]
     if hosts:
         return [f"tcp {host} {where.port or 'instrument'}" for host in hosts]
-    interface = where.resource.partition("::")[0]
-    if interface.upper().startswith("ASRL/"):
-        return [f"line {_line(interface[4:])}"]
     return [f"visa {where.resource.upper()}"]
 
 

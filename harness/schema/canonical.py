@@ -39,6 +39,6 @@ def missing_names(profile: Profile) -> tuple[list[str], list[str]]:
     for group, repeat in profile.repeat.items():
         have |= {f"{group}.{column}" for column in repeat.signals}
     signals = [name for name in SIGNALS.get(profile.class_, ()) if name not in have]
-    needed = () if profile.protocol == "redfish" else CONTROLS.get(profile.class_, ())
+    needed = () if profile.is_read_only else CONTROLS.get(profile.class_, ())
     controls = [name for name in needed if name not in profile.controls]
     return signals, controls

@@ -46,6 +46,11 @@ class CheckParams(Params):
         """Where it may wait, the rack decides."""
         return None if self.within else 1.0
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Everything that it looks at."""
+        return (*self.firmware, *(each.signal for each in self.conditions), *self.texts)
+
     @model_validator(mode="after")
     def _checks_something(self) -> CheckParams:
         if not (self.firmware or self.conditions or self.texts):

@@ -40,6 +40,11 @@ class Measure(Params):
         """Without a limit the value is only recorded."""
         return self.limit is not None
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The signal, where there is a limit."""
+        return (self.signal,) if self.judges else ()
+
     def planned_seconds(self, _catalog: Catalog) -> float:
         """As long as the window."""
         return self.over

@@ -19,6 +19,11 @@ class Prompt(Params):
         """Only where some answers do not pass."""
         return bool(self.passes)
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is asked, where some answers do not pass."""
+        return (self.text,) if self.passes else ()
+
     def planned_seconds(self, _catalog: Catalog) -> None:
         """A person decides."""
 

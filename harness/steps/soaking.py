@@ -92,6 +92,26 @@ class Soak(Params):
         """Only what is watched or compared can be bad."""
         return bool(self.watch or self.deltas)
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is watched or compared."""
+        return (*(each.signal for each in self.watch), *(each.signal for each in self.deltas))
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """As it says."""
+        return self.watch
+
+    @property
+    def least_coverage(self) -> float | None:
+        """As it says."""
+        return self.coverage
+
+    @property
+    def restart_within(self) -> Mapping[str, float]:
+        """What restarts its clock."""
+        return {each.signal: each.within for each in self.restart_on}
+
     @field_validator("restart_on", mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:

@@ -35,6 +35,11 @@ class WaitUntil(Condition, Params):
     within: Duration
     after_resume: ClassVar[Resume] = Resume.WAIT
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Nothing: it only waits, and FAILs where it waits for nothing."""
+        return ()
+
     def planned_seconds(self, _catalog: Catalog) -> None:
         """The rack decides."""
 
@@ -84,6 +89,11 @@ class Settle(Params):
     """Window of the slope."""
     within: Duration
     after_resume: ClassVar[Resume] = Resume.WAIT
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Nothing: it only waits, and FAILs where it waits for nothing."""
+        return ()
 
     def planned_seconds(self, _catalog: Catalog) -> None:
         """The rack decides."""
@@ -151,6 +161,16 @@ class Hold(Params):
     def judges(self) -> bool:
         """Only what is watched can be bad."""
         return bool(self.watch)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is watched."""
+        return tuple(each.signal for each in self.watch)
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """As it says."""
+        return self.watch
 
     def planned_seconds(self, _catalog: Catalog) -> float:
         """As long as it says."""

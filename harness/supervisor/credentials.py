@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.device.protocol import part
+
 
 def with_secrets(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """How a device is reached, with its secrets. ConfigError when the file is gone, wrong, or open to others."""
@@ -13,7 +15,7 @@ def with_secrets(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if reference is None:
         return entry
     # only now: what checks files is several times the size of what sends commands
-    from harness.device.credentials import secrets_of
     from harness.schema.fields import FileRef
 
-    return {**entry, **secrets_of(entry["protocol"], FileRef(file=Path(reference).name), Path(reference).parent)}
+    secrets_of = part(entry["secret_by"])
+    return {**entry, **secrets_of(FileRef(file=Path(reference).name), Path(reference).parent)}

@@ -1,6 +1,6 @@
 """A Redfish service (DSP0266) over plain HTTP/1.1: a tree of resources, sessions, and nothing that can be changed.
 
-Written apart from the harness' client. `tamper` turns it into a liar, see `sim.faults.redfish`.
+Written apart from the harness' client. `tamper` turns it into a liar, see `tests.tools.redfish_misbehaviour`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.schema.profile import ModbusSignal
+from harness.schema.profiles.modbus import ModbusSignal
 
 _FLOATS = {"f16": ">f2", "f32": ">f4", "f64": ">f8"}
 _LIMITS = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
+from harness.schema.profiles.modbus import ModbusControl, ModbusProfile, ModbusSignal
 from sim.servers.modbus_bank import (
     COILS,
     DEVICE_FAILURE,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.quantity import unit as unit_of
-from harness.schema.profile import Control, Profile, Shown, Signal, SimFlag
+from harness.schema.identity import Shown
+from harness.schema.profile import Control, Profile, Signal, SimFlag
 from sim.physics.feeds import scoped
 from sim.twins.holding import Holding
 from sim.twins.sources import Read, Sources

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from harness.schema.profile import RedfishProfile, RedfishSignal
+from harness.schema.profiles.redfish import RedfishProfile, RedfishSignal
 from sim.servers.redfish import ROOT, Resource
 from sim.twins.points import Point, Twin, points
 

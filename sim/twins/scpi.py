@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
+from harness.schema.profiles.scpi import ScpiControl, ScpiProfile, ScpiSignal
 from sim.servers.scpi import Call, Function, ScpiError, ScpiInterpreter, Talk
 from sim.servers.scpi_values import split
 from sim.twins.points import Point, Twin, command_value, controls, points

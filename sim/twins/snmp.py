@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
+from harness.schema.profiles.snmp import SnmpControl, SnmpProfile, SnmpSignal
 from sim.servers.snmp.mib import Oid, Rounded, TableView
 from sim.servers.snmp.pdu import Reply, Request
 from sim.servers.snmp.responder import SnmpResponder

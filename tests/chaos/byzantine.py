@@ -20,21 +20,21 @@ from harness.device.device import Device
 from harness.device.setting import resolve_setting
 from harness.errors import HarnessError
 from harness.quantity import Frame
-from sim.faults.byzantine import modbus_lies, rtu_lies, scpi_lies
 from sim.network import MemoryNetwork
 from sim.physics.plant import Plant
 from sim.rack import make_sources, parameters_of
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_rtu import RtuProtocol
 from sim.servers.scpi import ScpiServer
-from sim.servers.snmp.lies import Lie, LyingResponder
 from sim.twins.modbus import ModbusBank
 from sim.twins.points import Twin
 from sim.twins.scpi import instrument
 from sim.twins.snmp import SnmpObjects, TwinResponder
 from tests.chaos.rig import station
 from tests.chaos.table import Row
+from tests.tools.byzantine import modbus_lies, rtu_lies, scpi_lies
+from tests.tools.modbus_rtu import RtuProtocol
+from tests.tools.snmp_misbehaviour import Lie, LyingResponder
 
 _POLLS = 4
 _COMMANDS = {

@@ -12,9 +12,9 @@ from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
 from harness.record.verification import verify
 from harness.telemetry.store import JournalStore
-from sim.faults.files import FileFaults
 from tests.chaos.rig import HEAD, play
 from tests.chaos.table import Row
+from tests.tools.files import FileFaults
 
 PLAN = (
     HEAD

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.limits.verdict import Verdict
 from harness.record.verification import verify
-from sim.faults.lossy import Vices
 from tests.chaos.rig import HEAD, Scene, play
 from tests.chaos.table import Row
+from tests.tools.lossy import Vices
 
 PLAN = (
     HEAD

@@ -18,7 +18,7 @@ from harness.project.model import Project, StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.record.log import Event
-from sim.faults.lossy import LossyNetwork, Vices
+from tests.tools.lossy import LossyNetwork, Vices
 
 STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
 

@@ -31,7 +31,8 @@ from harness.device.setting import Setting
 from harness.errors import DeviceError, IdentityError
 from harness.quantity import Quality, parse_quantity, unit
 from harness.schema.canonical import missing_names
-from harness.schema.profile import Match, Profile
+from harness.schema.identity import Match
+from harness.schema.profile import Profile
 from harness.schema.station import Station
 from sim.twins.points import points
 

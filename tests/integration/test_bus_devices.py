@@ -19,14 +19,14 @@ from harness.device.poller import Poller
 from harness.device.registry import load_profile
 from harness.errors import ConfigError
 from harness.quantity import Quality
-from harness.schema.profile import ModbusProfile
+from harness.schema.profiles.modbus import ModbusProfile
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost, SocketHost
 from sim.servers.modbus import ModbusServer
 from sim.servers.modbus_bank import HOLDING, INPUT, TARGET_SILENT, ArrayBank, ModbusFault
-from sim.servers.modbus_rtu import RtuProtocol
-from sim.servers.serial_port import serve_terminal
+from tests.tools.modbus_rtu import RtuProtocol
+from tests.tools.serial_port import serve_terminal
 
 NAME = "environment/modbus_temperature_humidity"
 PROFILE, _ = load_profile(profiles_root() / NAME / "profile.yaml")

@@ -15,7 +15,7 @@ from harness.clock import run
 from harness.device.registry import matching_profiles
 from sim.servers.host import SocketHost
 from sim.servers.snmp.responder import SnmpResponder
-from sim.servers.snmp.snmprec import load_snmprec
+from tests.tools.snmprec import load_snmprec
 
 pytestmark = pytest.mark.skipif(not captures.available(), reason="the captured devices are not on this machine")
 

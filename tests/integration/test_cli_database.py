@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli_tools import harness, write_plan
 
-from sim.faults.database import Reply, ScriptedDatabase
+from tests.tools.database import Reply, ScriptedDatabase
 
 
 def station_with_database(folder: Path, url: str) -> Path:

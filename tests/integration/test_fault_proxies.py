@@ -12,8 +12,8 @@ from harness.device.build import DeviceBuilder
 from harness.errors import DeviceError
 from harness.quantity import Quality
 from harness.transport.network import SocketNetwork
-from sim.faults.proxies import DatagramProxy, StreamProxy, Toxics
 from tests.chaos.rig import station
+from tests.tools.proxies import DatagramProxy, StreamProxy, Toxics
 
 
 async def behind(name: str, toxics: Toxics):

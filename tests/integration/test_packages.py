@@ -20,7 +20,6 @@ class P(Params):
 @step("NAME", version=1)
 async def theirs(ctx: StepContext, p: P) -> None:
     \"\"\"Something else under this name.\"\"\"
-def steps(): return [theirs]
 """
 ROOT = "from pathlib import Path\ndef root(): return Path(__file__).parent / 'files'\n"
 PROFILE = """schema: 1
@@ -38,7 +37,7 @@ def package(folder: Path, group: str, source: str, entry: str = "acme", files: d
     info = folder / "acme.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    function = {"harness.steps": "steps", "harness.simulators": "start"}.get(group, "root")
+    function = {"harness.steps": "theirs", "harness.simulators": "start"}.get(group, "root")
     (info / "entry_points.txt").write_text(f"[{group}]\n{entry} = acme_added:{function}\n")
     (folder / "acme_added.py").write_text(source)
     for name, text in (files or {}).items():
@@ -60,10 +59,8 @@ def plan(folder: Path, step: str = "measure") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("entry", ["acme", "builtin", "zzz"])
-def test_a_step_under_a_name_that_is_taken_is_an_error_naming_both(entry, tmp_path):
-    """Wherever its entry point sorts, and also when that has the name of ours."""
-    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "measure"), entry)
+def test_a_step_under_a_name_that_is_taken_is_an_error_naming_both(tmp_path):
+    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "measure"), "measure")
     for command in ("check", "run"):
         more = ["--simulate", "--virtual"] if command == "run" else []
         done = harness(tmp_path / "lib", command, plan(tmp_path), *more, cwd=tmp_path)
@@ -76,7 +73,7 @@ def test_a_step_under_a_name_that_is_taken_is_an_error_naming_both(entry, tmp_pa
 
 
 def test_who_does_not_need_the_name_goes_on_with_a_note(tmp_path):
-    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "prompt"))
+    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "prompt"), "prompt")
     done = harness(tmp_path / "lib", "run", plan(tmp_path), "--simulate", "--virtual", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "note: the step 'prompt' is added by" in done.stderr

@@ -12,8 +12,8 @@ from pymodbus.client import AsyncModbusTcpClient
 from harness.clock import run
 from sim.servers.host import Behaviour, SocketHost
 from sim.servers.modbus import ArrayBank, ModbusServer
-from sim.servers.modbus_rtu import RtuProtocol
-from sim.servers.serial_port import serve_terminal
+from tests.tools.modbus_rtu import RtuProtocol
+from tests.tools.serial_port import serve_terminal
 
 
 class Identified(ArrayBank):

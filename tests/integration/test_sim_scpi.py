@@ -12,11 +12,11 @@ from pyvisa.errors import VisaIOError
 
 from harness.clock import run
 from harness.errors import ConfigError
-from sim.servers.hislip import HislipServer
 from sim.servers.host import SocketHost
-from sim.servers.rpc import PORTMAPPER_PORT, Portmapper
 from sim.servers.scpi import ScpiInterpreter, ScpiServer
-from sim.servers.vxi11 import CORE_PROGRAM, VERSION, Vxi11Server
+from tests.tools.hislip import HislipServer
+from tests.tools.rpc import PORTMAPPER_PORT, Portmapper
+from tests.tools.vxi11 import CORE_PROGRAM, VERSION, Vxi11Server
 
 IDENTITY = "ACME,LOAD-63,SN0042,1.07"
 

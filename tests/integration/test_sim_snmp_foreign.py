@@ -11,7 +11,8 @@ import pytest
 from foreign_tools import foreign
 
 from harness.clock import run
-from sim.servers.snmp import SnmpResponder, TableView, UsmUser, load_snmprec
+from sim.servers.snmp import SnmpResponder, TableView, UsmUser
+from tests.tools.snmprec import load_snmprec
 
 CAPTURES = Path(os.environ.get("HARNESS_CAPTURES", Path(__file__).parents[3] / "shared" / "captures"))
 """A folder of snmprec captures of real agents, where there is one; they are not part of this repository."""

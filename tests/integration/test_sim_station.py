@@ -28,7 +28,10 @@ from sim_station_tools import (
 import sim
 from harness.clock import run
 from harness.errors import ConfigError
-from harness.schema.profile import ModbusProfile, RedfishProfile, ScpiProfile, SnmpProfile
+from harness.schema.profiles.modbus import ModbusProfile
+from harness.schema.profiles.redfish import RedfishProfile
+from harness.schema.profiles.scpi import ScpiProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
 

@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import sysconfig
 import zipfile
-from pathlib import Path
 
 import pytest
+from installed import build_ours, call, environment_with, known_files
 
-ROOT = Path(__file__).parents[2]
 PACKAGES = ("harness", "drivers", "sim", "testplans")
-
-
-def call(*words, cwd, **env):
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HARNESS", "PIP"))}
-    done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, env={**clean, **env}, capture_output=True, text=True, timeout=280,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """Built from the files that git knows, so that a file forgotten in a commit is missing here too."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    for name in known_files():
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((ROOT / name).read_bytes())
-    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, cwd=source)
-    (built,) = out.glob("*.whl")
-    return built
-
-
-def known_files():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode == 0:
-        names = listed.stdout.splitlines()
-    else:  # an unpacked source archive
-        names = [
-            str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts
-        ]
-    return [name for name in names if (ROOT / name).is_file() and "__pycache__" not in name]
-
-
-def make_venv(folder):
-    call(sys.executable, "-m", "venv", folder, cwd=folder.parent)
-    return folder / "bin"
+    return build_ours(tmp_path_factory.mktemp("ours"))
 
 
 def test_the_wheel_holds_exactly_the_packages_with_their_files(wheel):
@@ -76,10 +39,8 @@ def test_the_wheel_holds_exactly_the_packages_with_their_files(wheel):
 
 def test_the_wheel_runs_the_smoke_plan_from_an_empty_folder(wheel, tmp_path):
     """The packages come from the wheel alone; what they need comes from the environment the tests run in."""
-    bin_ = make_venv(tmp_path / "venv")
-    call(bin_ / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel, cwd=tmp_path)
+    bin_ = environment_with(tmp_path / "venv", wheel)
     (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
-    (site / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n")
     empty = tmp_path / "empty"
     empty.mkdir()
     where = call(bin_ / "python", "-c", "import harness, sim; print(harness.__file__, sim.__file__)", cwd=empty)
@@ -99,7 +60,8 @@ def test_the_wheel_runs_the_smoke_plan_from_an_empty_folder(wheel, tmp_path):
 @pytest.mark.timeout(600)
 def test_the_wheel_brings_all_it_needs(wheel, tmp_path):
     """The long form, with everything from the package index: nothing is missing among the requirements."""
-    bin_ = make_venv(tmp_path / "venv")
+    call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    bin_ = tmp_path / "venv" / "bin"
     call(bin_ / "python", "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path, **pip_settings())
     call(bin_ / "harness", "run", "smoke", "--simulate", "--virtual", cwd=tmp_path, HARNESS_DATA=str(tmp_path / "data"))
 

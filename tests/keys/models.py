@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from harness.device.credentials import RedfishFile, SnmpFile
+from harness.device.protocol import known_protocols, protocol
+from harness.device.redfish.credentials import RedfishFile
+from harness.device.snmp.credentials import SnmpFile
 from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan, StepEntry
-from harness.schema.profile import PROFILES
 from harness.schema.station import DeviceEntry, Station
-from harness.steps import builtin
 
 ABSENT = object()
 """A key that is not there."""
@@ -30,8 +30,8 @@ _FILES: dict[str, type[BaseModel]] = {
 def all_models() -> set[type[BaseModel]]:
     """Every model that a file of a user may hold."""
     found: set[type[BaseModel]] = set()
-    steps = (definition.params for definition in builtin())
-    for root in (*_FILES.values(), *PROFILES.values(), *steps):
+    steps = (definition.params for definition in known_steps().values())
+    for root in (*_FILES.values(), *(each.part("profile") for each in known_protocols()), *steps):
         _collect(root, found)
     return found
 
@@ -65,7 +65,7 @@ def model_of(files: dict[str, Any], place: str, key: str) -> type[BaseModel]:
     name, *way = place.split("/")
     data = files[name]
     if "protocol" in data:
-        return _below(PROFILES[data["protocol"]].model_validate(data), way)
+        return _below(protocol(data["protocol"]).part("profile").model_validate(data), way)
     if name == "plan" and way[:1] in (["setup"], ["steps"], ["cleanup"]):
         step, rest = at(data, way[:2]), way[2:]
         if not rest and key in StepEntry.model_fields:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.schema.profile import ModbusControl, ScpiControl, SnmpControl
+from harness.schema.profiles.modbus import ModbusControl
+from harness.schema.profiles.scpi import ScpiControl
+from harness.schema.profiles.snmp import SnmpControl
 from harness.schema.station import DeviceEntry
 from tests.keys.commands import command_bench, says
 from tests.keys.plans import LOOK

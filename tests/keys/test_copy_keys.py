@@ -15,10 +15,10 @@ from harness.project.station import load_station
 from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
 from harness.session import influx_settings
 from harness.telemetry.influx import InfluxWriter
-from sim.faults.database import Request, ScriptedDatabase
 from tests.foreign_tools import foreign
 from tests.keys.models import ABSENT
 from tests.keys.rows import Case, Files, Row, Table, changed, every_row, written
+from tests.tools.database import Request, ScriptedDatabase
 
 STATION = """
 schema: 1

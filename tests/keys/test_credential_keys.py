@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.device.credentials import RedfishFile, SnmpFile
+from harness.device.redfish.credentials import RedfishFile
+from harness.device.snmp.credentials import SnmpFile
 from sim.servers.snmp import Auth, Priv, UsmUser
 from tests.keys.device_bench import Seen, device_bench, value
 from tests.keys.rows import Case, Has, Row, Table, every_row

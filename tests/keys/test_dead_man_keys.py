@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from harness.schema.dead_man import DeadMan, DeadManWrite
-from harness.schema.profile import ModbusProfile, ScpiProfile, SnmpProfile
+from harness.schema.profiles.modbus import ModbusProfile
+from harness.schema.profiles.scpi import ScpiProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.station import DeviceEntry
 from tests.keys.commands import command_bench, line
 from tests.keys.models import ABSENT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schema.profile import (
+from harness.schema.profiles.modbus import (
     ModbusClock,
     ModbusControl,
     ModbusOptions,

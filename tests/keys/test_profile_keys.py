@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.schema.identity import Identity, Match
 from harness.schema.motion import Mover, Noise, Stamp
-from harness.schema.profile import Confirm, Health, Identity, Match, Verified
-from harness.schema.profile_base import Judge
+from harness.schema.profile import Confirm, Health, Judge, Verified
 from tests.keys.commands import command_bench, line
 from tests.keys.device_bench import Seen, confirmed, device_bench, error, ever, value
 from tests.keys.models import ABSENT

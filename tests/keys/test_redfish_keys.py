@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.schema.profile import (
+from harness.schema.profiles.redfish import (
     RedfishFind,
     RedfishOptions,
     RedfishProfile,

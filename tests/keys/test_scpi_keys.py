@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schema.profile import ScpiControl, ScpiOptions, ScpiProfile, ScpiRepeat, ScpiSignal
+from harness.schema.profiles.scpi import ScpiControl, ScpiOptions, ScpiProfile, ScpiRepeat, ScpiSignal
 from tests.keys.commands import command_bench
 from tests.keys.common import (
     SHOWN,

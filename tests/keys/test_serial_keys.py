@@ -9,12 +9,12 @@ from typing import Any
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
-from harness.schema.profile import ModbusOptions
+from harness.schema.profiles.modbus import ModbusOptions
 from harness.schema.station import DeviceEntry
 from sim.servers.modbus import ArrayBank, ModbusServer
-from sim.servers.modbus_rtu import RtuProtocol
-from sim.servers.serial_port import serve_terminal
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
+from tests.tools.modbus_rtu import RtuProtocol
+from tests.tools.serial_port import serve_terminal
 
 PROFILE = """
 schema: 1

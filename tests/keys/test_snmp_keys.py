@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schema.profile import SnmpControl, SnmpOptions, SnmpProfile, SnmpSignal
-from harness.schema.profile_snmp import SnmpValidity
+from harness.schema.profiles.snmp import SnmpControl, SnmpOptions, SnmpProfile, SnmpSignal, SnmpValidity
 from tests.keys.commands import command_bench
 from tests.keys.common import (
     SHOWN,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.schema.profile import (
+from harness.schema.profiles.snmp import (
     SnmpBind,
     SnmpCommand,
     SnmpFallback,

@@ -6,8 +6,10 @@ import importlib
 import sys
 from pathlib import Path
 
+from harness import plugins
 from harness.device import registry
-from harness.schema.profile import Identity
+from harness.device.protocol import known_protocols
+from harness.schema.identity import Identity
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
 
 PROFILE = """
@@ -44,9 +46,10 @@ def suggestion_bench(folder: Path, files: Files) -> list[str]:
     (folder / "pdu" / "own").mkdir(parents=True)
     written(folder / "pdu" / "own", files, "profile")
     before = sys.path[:]
+    _forget()
     sys.path[:] = [str(folder)]  # the profiles that ship stay away: there are many to load
     try:
-        _forget()
+        plugins.forget()
         return registry.matching_profiles("1.3.6.1.4.1.99.7.3", "The Works Box, release 7")
     finally:
         sys.path[:] = before
@@ -55,8 +58,10 @@ def suggestion_bench(folder: Path, files: Files) -> list[str]:
 
 
 def _forget() -> None:
-    """What is installed is looked up once."""
+    """What is installed is looked up once; the protocols stay."""
+    known_protocols()
     importlib.invalidate_caches()
+    plugins.forget()
     registry.known_profiles.cache_clear()
     registry._identities.cache_clear()
 

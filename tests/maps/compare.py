@@ -11,7 +11,8 @@ from harness.device.modbus.plan import coalesce
 from harness.device.points import expand
 from harness.device.registry import known_profiles, load_profile
 from harness.quantity import convert, unit
-from harness.schema.profile import ModbusProfile, Shown
+from harness.schema.identity import Shown
+from harness.schema.profiles.modbus import ModbusProfile
 from harness.schema.source import read_source
 from tests.maps.points import Point, points_of
 from tests.maps.registers import Map, Register, is_here, read_map

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 
 from harness.quantity import convert
-from harness.schema.profile import ModbusProfile, ModbusSignal
+from harness.schema.profiles.modbus import ModbusProfile, ModbusSignal
 from sim.servers.modbus_bank import HOLDING, ILLEGAL_ADDRESS, ArrayBank, ModbusFault
 from tests.maps.points import Point, points_of
 from tests.maps.registers import Map, Register

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.device.points import expand, modbus_address
-from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
+from harness.device.modbus.place import modbus_address
+from harness.device.points import expand
+from harness.schema.profiles.modbus import ModbusControl, ModbusProfile, ModbusSignal
 
 
 @dataclass(frozen=True, slots=True)

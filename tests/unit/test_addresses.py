@@ -8,12 +8,12 @@ import pytest
 from plan_runs import PLANS
 
 from harness.device.address import parse_address
-from harness.device.credentials import SnmpFile
 from harness.device.modbus.serial_line import line_settings
+from harness.device.snmp.credentials import SnmpFile
 from harness.errors import ConfigError
 from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
-from harness.schema.profile import ModbusOptions
+from harness.schema.profiles.modbus import ModbusOptions, ModbusProfile
 from harness.schema.source import parse_source, validate
 from harness.transport.network import SocketNetwork
 from harness.transport.visa.connect import open_instrument
@@ -85,10 +85,10 @@ def test_hosts_that_are_right():
 
 
 def test_the_line_is_set_as_the_address_says_else_as_the_profile_does():
-    options = ModbusOptions(baud=9600, parity="N", stop=2)
-    assert line_settings(options, parse_address("modbus+rtu:///dev/ttyUSB0/7")) == (9600, "N", 2)
-    assert line_settings(options, parse_address("modbus+rtu:///dev/ttyUSB0?baud=38400&parity=e/7")) == (38400, "E", 2)
-    assert line_settings(options, parse_address("modbus+tcp://cdu/7")) is None
+    profile = ModbusProfile.model_construct(modbus=ModbusOptions(baud=9600, parity="N", stop=2))
+    assert line_settings(profile, parse_address("modbus+rtu:///dev/ttyUSB0/7")) == (9600, "N", 2)
+    assert line_settings(profile, parse_address("modbus+rtu:///dev/ttyUSB0?baud=38400&parity=e/7")) == (38400, "E", 2)
+    assert line_settings(profile, parse_address("modbus+tcp://cdu/7")) is None
 
 
 STATION = """schema: 1

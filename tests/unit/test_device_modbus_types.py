@@ -17,7 +17,7 @@ from harness.device.modbus.plan import Decoder, coalesce
 from harness.device.points import expand
 from harness.device.wire import Read
 from harness.errors import RefusedError
-from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
+from harness.schema.profiles.modbus import ModbusControl, ModbusProfile, ModbusSignal
 from sim.twins.image import from_words, string_words, text_words, to_words
 
 ORDERS = ("ABCD", "CDAB", "BADC", "DCBA")

@@ -16,7 +16,7 @@ from harness.device.confirm import confirm
 from harness.device.setting import resolve_setting
 from harness.errors import RefusedError
 from harness.quantity import Quality
-from harness.schema.profile import ModbusProfile
+from harness.schema.profiles.modbus import ModbusProfile
 from harness.schema.station import Station
 
 PROFILE = {

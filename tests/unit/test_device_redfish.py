@@ -19,10 +19,10 @@ from harness.device.wire import Read, packed, unpacked
 from harness.errors import IdentityError, RefusedError
 from harness.quantity import Quality
 from harness.schema.station import DeviceEntry
-from sim.faults.redfish import BEHIND, OF_ONE_VALUE, redfish_lies
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.redfish import RedfishService
+from tests.tools.redfish_misbehaviour import BEHIND, OF_ONE_VALUE, redfish_lies
 
 CDU = "/redfish/v1/ThermalEquipment/CDUs/East"
 LOOP = f"{CDU}/SecondaryCoolantConnectors/B"

@@ -11,7 +11,7 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.health import Health
 from harness.quantity import Quality
-from harness.schema.profile import SnmpProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, STATION, run_plan, write_plan
+from plan_runs import PLANS, STATION, install_steps, run_plan, write_plan
 
 from harness.api import Params, StepContext, step
 from harness.engine.control import obey
 from harness.errors import HarnessError
 from harness.limits.verdict import Verdict
-from harness.project import plan as project_module
 from harness.project.gates import open_gates
 from harness.project.plan import load_project
 from harness.project.station import load_station
-from harness.project.step import known_steps
 
 FULL = "{signal: cdu.level, equals: ok}"
 GATES = {
@@ -176,14 +174,14 @@ class Nothing(Params):
     """No parameter says what this step switches on, or what it measures."""
 
 
-@step("switch_on_unasked", version=1)
+@step("unasked", version=1)
 async def switch_on_unasked(ctx: StepContext, _: Nothing) -> None:
     """Somebody's step with a control in its code."""
     await ctx.act("pdu.outlet[1]", "on")
 
 
 def test_a_step_that_does_not_say_what_it_switches_on_is_refused_behind_such_a_gate(tmp_path, monkeypatch):
-    monkeypatch.setattr(project_module, "known_steps", lambda: {**known_steps(), "unasked": switch_on_unasked})
+    install_steps(monkeypatch, switch_on_unasked)
     path = blind_plan(tmp_path, "measure", after=("{step: unasked}",))
     ran = run_plan(path, tmp_path)
     assert ran.step("unasked").verdict is Verdict.PASS, ran.reason
@@ -273,7 +271,7 @@ def test_a_soak_that_fails_is_not_followed_by_full_load(tmp_path):
 
 @pytest.mark.parametrize("later", [(), (POWER,)])
 def test_check_tells_an_open_gate_before_a_step_that_switches_on_by_names_in_its_own_code(later, tmp_path, monkeypatch):
-    monkeypatch.setattr(project_module, "known_steps", lambda: {**known_steps(), "unasked": switch_on_unasked})
+    install_steps(monkeypatch, switch_on_unasked)
     gate = GATES["check"].replace("MORE", ", on_fail: continue")
     path = write_plan(tmp_path, "\n".join(f"- {each}" for each in (gate, "{step: unasked}", *later)))
     assert open_gates(load_project(path, load_station(STATION))) == [

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from plan_runs import STATION, run_plan, write_plan
+from plan_runs import STATION, install_steps, run_plan, write_plan
 
 from harness.api import ControlRef, Params, step
 from harness.limits.verdict import Verdict
-from harness.project import plan as plan_module
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
-from harness.steps import builtin
 
 POWER = "- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}\n"
 CONTACT = "rack.running, one_of: [idle, running]"
@@ -133,7 +131,7 @@ async def zap(ctx, p: Zap) -> None:
 def test_a_step_of_somebody_else_may_only_be_given_what_an_interlock_would_switch_off(
     tmp_path, monkeypatch, given, is_refused
 ):
-    monkeypatch.setattr(plan_module, "known_steps", lambda: {each.name: each for each in [*builtin(), zap]})
+    install_steps(monkeypatch, zap)
     steps = f"- {{step: zap, what: {given}}}\n"
     text = refusal(tmp_path, station(tmp_path), steps)
     assert ("is energised, but no interlock would switch it off" in text) is is_refused

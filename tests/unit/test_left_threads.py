@@ -20,9 +20,6 @@ class Nothing(Params):
 @step("odd", version=1)
 async def odd(ctx: StepContext, p: Nothing) -> None:
     BODY
-
-def steps():
-    return [odd]
 """
 STEPS = "- {step: odd}\n- {step: hold, for: 2 s, watch: [{signal: cdu.flow, min: 1 L/min}]}"
 KINDS = {
@@ -39,7 +36,7 @@ def test_no_thread_of_a_step_hides_a_fault_or_holds_the_verdict_up(kind, tmp_pat
     info = tmp_path / "lib" / "acme.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[harness.steps]\nacme = acme_steps:steps\n")
+    (info / "entry_points.txt").write_text("[harness.steps]\nodd = acme_steps:odd\n")
     (tmp_path / "lib" / "acme_steps.py").write_text(STEP.replace("BODY", body))
     ended = subprocess.run(
         [Path(sys.executable).parent / "harness", "run", write_plan(tmp_path, STEPS), "--simulate", "--virtual"],

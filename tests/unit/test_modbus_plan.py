@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.device.modbus.plan import FUNCTION, coalesce
 from harness.device.points import expand
-from harness.schema.profile import ModbusProfile
+from harness.schema.profiles.modbus import ModbusProfile
 
 LENGTH = {"u16": 1, "u32": 2, "f64": 4}
 

@@ -10,7 +10,7 @@ import pytest
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.quantity import Quality
-from harness.schema.profile import ModbusProfile
+from harness.schema.profiles.modbus import ModbusProfile
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost

@@ -25,7 +25,7 @@ from harness.telemetry.outbox import Outbox
 from harness.telemetry.push import resume_outbox
 from harness.telemetry.reading import open_for_reading
 from harness.telemetry.rows import SignalInfo
-from sim.faults.database import Reply, ScriptedDatabase
+from tests.tools.database import Reply, ScriptedDatabase
 
 TOKEN = "tok-canary-5f2a"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.quantity import Frame
 from harness.telemetry.lines import LineWriter, escape_key, escape_measurement, quote
 from harness.telemetry.rows import DeviceSchema, SignalInfo, StoredEvent, StoredFrame
-from sim.faults.database import split_line
+from tests.tools.database import split_line
 
 TAGS = {"station": "line 3", "run": "r=1", "serial": "RACK-0001", "empty": ""}
 

@@ -15,10 +15,10 @@ from harness.secret import Secret
 from harness.transport.redfish import RedfishClient
 from harness.transport.redfish.client import NoResourceError
 from harness.transport.redfish.resource import UNDECODABLE
-from sim.faults.redfish import BEHIND, OF_ONE_VALUE, chunked, redfish_lies
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.redfish import RedfishService
+from tests.tools.redfish_misbehaviour import BEHIND, OF_ONE_VALUE, chunked, redfish_lies
 
 PUMP = "/redfish/v1/ThermalEquipment/CDUs/West/Pumps/Left"
 TREE = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from harness.device.address import parse_address
-from harness.device.credentials import redfish_credentials
+from harness.device.redfish.credentials import redfish_credentials
 from harness.errors import ConfigError
 from harness.schema.fields import FileRef
 from harness.schema.problems import ProblemsError
-from harness.schema.profile import PROFILES
+from harness.schema.profiles.redfish import RedfishProfile
 from harness.schema.source import parse_source, validate
 
 CDU = "/redfish/v1/ThermalEquipment/CDUs/East"
@@ -36,7 +36,7 @@ repeat:
 
 
 def checked(text):
-    return validate(parse_source(text.encode(), "profile.yaml"), PROFILES["redfish"])
+    return validate(parse_source(text.encode(), "profile.yaml"), RedfishProfile)
 
 
 def test_the_smallest_profile():

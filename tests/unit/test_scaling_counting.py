@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.device.counters import CounterUnroller
 from harness.device.scaling import Scaling
 from harness.quantity import Quality
-from harness.schema.profile import ModbusSignal
+from harness.schema.profiles.modbus import ModbusSignal
 
 GOOD, NAN, SENTINEL, RANGE = Quality.GOOD, Quality.BAD_NAN, Quality.BAD_SENTINEL, Quality.BAD_RANGE
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli.main import cli
-from harness.device.credentials import snmp_credentials
+from harness.device.snmp.credentials import snmp_credentials
 from harness.errors import ConfigError
 from harness.project.checks.secrets import secret_problems
 from harness.project.station import load_station

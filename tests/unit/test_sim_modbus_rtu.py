@@ -14,7 +14,7 @@ from harness.clock import run
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ArrayBank, ModbusServer, answer
-from sim.servers.modbus_rtu import RtuProtocol, crc16, silence
+from tests.tools.modbus_rtu import RtuProtocol, crc16, silence
 
 
 class Wire(asyncio.Transport):

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.servers.hislip import HislipServer
-from sim.servers.rpc import Portmapper
 from sim.servers.scpi import MAX_LINE, ScpiError, ScpiInterpreter, ScpiServer
 from sim.servers.scpi_values import boolean, channels, number, reply, split
-from sim.servers.vxi11 import Vxi11Server
+from tests.tools.hislip import HislipServer
+from tests.tools.rpc import Portmapper
+from tests.tools.vxi11 import Vxi11Server
 
 
 class Wire(asyncio.Transport):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.servers.snmp import TableView, Value, ber, load_snmprec
+from sim.servers.snmp import TableView, Value, ber
 from sim.servers.snmp.mib import EncodedView
+from tests.tools.snmprec import load_snmprec
 
 A, B, C = (1, 3, 6, 1, 9, 1), (1, 3, 6, 1, 9, 2), (1, 3, 6, 1, 9, 10)
 OIDS = st.lists(st.integers(0, 3), max_size=4).map(lambda tail: (1, 3, *tail))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.device.protocol import protocol
 from harness.errors import ConfigError
-from harness.schema.profile import PROFILES, ModbusSignal
+from harness.schema.profiles.modbus import ModbusSignal
 from harness.schema.source import parse_source, validate
 from sim.physics import Plant
 from sim.rack import make_sources
@@ -95,7 +96,7 @@ def twin_of(text, **options):
     plant = Plant(seed=3)
     sources = make_sources(plant)
     sources.now = lambda: plant.time
-    return Twin("dev", validate(source, PROFILES[source.data["protocol"]]), sources, **options), plant
+    return Twin("dev", validate(source, protocol(source.data["protocol"]).part("profile")), sources, **options), plant
 
 
 def words_of(bank, at, count, table=3):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from plan_runs import STATION, run_plan, write_plan
+from plan_runs import STATION, install_steps, run_plan, write_plan
 
 from harness.limits.verdict import Verdict
-from harness.project.step import Params, StepDefinition, known_steps
+from harness.project.step import Params, StepDefinition
 
 
 @pytest.fixture
@@ -16,8 +16,7 @@ def step_of_others(monkeypatch):
     """Let a coroutine function stand for the step `theirs`, which names nothing in its parameters."""
 
     def put(function):
-        known = {**known_steps(), "theirs": StepDefinition("theirs", 1, Params, function, "Theirs.")}
-        monkeypatch.setattr("harness.project.plan.known_steps", lambda: known)
+        install_steps(monkeypatch, StepDefinition("theirs", 1, Params, function, "Theirs."))
 
     return put
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from plan_runs import STATION, write_plan
+from plan_runs import STATION, install_steps, run_plan, write_plan
 
-from harness.api import Params, Resume, step
+from harness.api import Accused, Bounds, Params, Resume, StepFailedError, Verdict, step
 from harness.cli.ui.time_left import remaining
 from harness.engine.record_size import planned_total
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import InterruptedRun, PastStep, key_of
+from harness.project.checks.coverage import no_evidence
 from harness.project.gates import puts_power_on
 from harness.project.plan import load_project
 from harness.project.station import load_station
-from harness.project.step import known_steps
 
 SOURCE = Path(__file__).parents[2] / "harness"
 BY_NAME = re.compile(r"definition\.name (==|!=|in |not in )|(==|!=) \w+\.definition\.name")
@@ -75,8 +75,7 @@ def of_others(name, model):
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A plan of steps of others, which say different things of themselves."""
-    theirs = {name: of_others(name, model) for name, model in THEIRS.items()}
-    monkeypatch.setattr("harness.project.plan.known_steps", lambda: {**known_steps(), **theirs})
+    install_steps(monkeypatch, *(of_others(name, model) for name, model in THEIRS.items()))
     path = write_plan(tmp_path, "".join(f"- {{step: {name}}}\n" for name in (*THEIRS, "plain")))
     return load_project(path, load_station(STATION))
 
@@ -111,6 +110,51 @@ def test_a_resumed_run_asks_the_step(changed, again, restored, project):
     asyncio.run(reconcile(past, project, {"pdu": Unreadable()}))
     assert past.redo == {keys[name] for name in again}
     assert list(past.restore) == [keys[name] for name in restored]
+
+
+class OfTheStation(Params):
+    """It looks at the station's own instruments."""
+
+    accuses: ClassVar[Accused] = Accused.STATION
+
+
+@pytest.mark.parametrize("model", [Plain, OfTheStation])
+@pytest.mark.parametrize("how", ["it fails", "it measures"])
+def test_whom_a_step_accuses_is_who_gets_the_blame(model, how, tmp_path, monkeypatch):
+    async def run(ctx, p):
+        """Find something wrong."""
+        if how == "it fails":
+            raise StepFailedError("the reference is off", hint="call the calibration")
+        ctx.measure("reference", "cdu.flow", 1e6, ctx.resolve(Bounds(max="1 L/min"), "cdu.flow"))
+
+    run.__annotations__ = {"p": model}
+    install_steps(monkeypatch, step("look", version=1)(run))
+    ran = run_plan(write_plan(tmp_path, "- {step: look}\n- {step: hold, for: 2 s}"), tmp_path)
+    wanted = Verdict.FAIL if model is Plain else Verdict.ERROR
+    assert ran.outcome.verdict is wanted, ran.reason
+    assert ran.step("look").verdict is wanted
+    assert [each.name for each in ran.outcome.result.steps if each.verdict is not Verdict.SKIPPED] == ["look"]
+
+
+def test_check_asks_the_steps_whether_a_plan_proves_anything(tmp_path):
+    on = load_station(STATION)
+    blind = write_plan(tmp_path, "- {step: hold, for: 2 s}\n- {step: set, control: rack.level, to: 0 %}")
+    assert no_evidence(load_project(blind, on)) == [
+        "no step of this plan measures anything against a limit: it can only end INCONCLUSIVE"
+    ]
+    for seeing in ("hold, for: 2 s, watch: [{signal: cdu.flow, min: 1 L/min}]", "check, conditions: [FULL]"):
+        line = seeing.replace("FULL", "{signal: cdu.level, equals: ok}")
+        assert no_evidence(load_project(write_plan(tmp_path, f"- {{step: {line}}}"), load_station(STATION))) == []
+
+
+def test_nobody_guesses_what_the_parameters_of_a_step_are_called():
+    guessed = [
+        f"{path.relative_to(SOURCE)}:{number}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"getattr\([a-z_.]*params, \"", line)
+    ]
+    assert guessed == []
 
 
 def test_nothing_but_the_steps_knows_a_step_by_its_name():

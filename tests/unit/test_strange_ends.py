@@ -19,7 +19,7 @@ from harness.device.device import Device
 from harness.errors import HarnessError
 from harness.limits import derived
 from harness.limits.verdict import Verdict
-from harness.project.step import known_steps
+from harness.plugins import forget
 from harness.record.verification import verify
 
 STEPS = '''
@@ -92,10 +92,6 @@ async def odd(ctx: StepContext, p: Nothing) -> None:
 
 async def acting():
     how()
-
-
-def steps():
-    return [odd]
 '''
 
 
@@ -167,19 +163,19 @@ def acme(tmp_path, monkeypatch):
     """A step package of somebody else, installed for one test; `how` is what its step does, `where` in which place."""
     install(tmp_path / "lib", STEPS)
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
-    known_steps.cache_clear()
+    forget()
     import acme_steps
 
     yield acme_steps
     sys.modules.pop("acme_steps")
-    known_steps.cache_clear()
+    forget()
 
 
 def install(folder, source):
     info = folder / "acme.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[harness.steps]\nacme = acme_steps:steps\n")
+    (info / "entry_points.txt").write_text("[harness.steps]\nodd = acme_steps:odd\n")
     (folder / "acme_steps.py").write_text(source)
 
 
@@ -333,8 +329,8 @@ AT_IMPORT = {
     "raises": "raise RuntimeError('boom')\n",
     "misses a module": "import no_such_module_of_acme\n",
     "own kind": "class E(BaseException): pass\nraise E\n",
-    "steps() exits": "import sys\ndef steps(): sys.exit(0)\n",
-    "returns nonsense": "def steps(): return [1]\n",
+    "exits when asked": "import sys\ndef __getattr__(name): sys.exit(0)\n",
+    "is no step": "odd = 1\n",
 }
 POOR = {
     "its parameters exit": """
@@ -375,14 +371,24 @@ def test_a_package_that_breaks_at_import_is_named_and_stops_only_plans_that_need
     install(tmp_path / "lib", AT_IMPORT[kind])
     needs = command(tmp_path, write_plan(tmp_path, "- {step: odd}"), "run")
     assert needs.returncode == 2, needs.stderr
-    assert "unknown step 'odd'" in needs.stderr
+    assert "step 'odd' cannot be used" in needs.stderr
     assert "acme 1.0" in needs.stderr
     assert not list((tmp_path / "data").glob("*")), "nothing was begun"
     without = command(
         tmp_path, write_plan(tmp_path, "- {step: hold, for: 2 s, watch: [{signal: cdu.flow, min: 1 L/min}]}"), "run"
     )
     assert without.returncode == 0, without.stderr
-    assert "note: the package acme 1.0" in without.stderr
+    assert "acme" not in without.stderr, "what nobody needs is not imported"
+    doctor = subprocess.run(
+        [str(Path(sys.executable).parent / "harness"), "doctor"],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "lib"), "HARNESS_DATA": str(tmp_path / "data")},
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert doctor.returncode == 3, doctor.stdout
+    assert "WRONG the package acme 1.0 (entry point 'odd' of harness.steps) cannot be loaded" in doctor.stdout
 
 
 @pytest.mark.parametrize("kind", POOR)
@@ -415,9 +421,6 @@ class Nothing(Params):
 async def odd(ctx: StepContext, p: Nothing) -> None:
     HOW
     await ctx.sleep(1)
-
-def steps():
-    return [odd]
 """
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from lying_servers import MemoryNetwork
 
 from harness.clock import run
-from harness.device.scpi.link import manners_of
+from harness.device.scpi import PROTOCOL
+from harness.device.scpi.make import manners_of
 from harness.errors import ProtocolViolationError, Trouble, UnreachableError
 from harness.guardian.connections import Connections
-from harness.schema.profile import ScpiProfile
+from harness.schema.profiles.scpi import ScpiProfile
 from harness.transport.network import SocketNetwork
 from harness.transport.visa.connect import open_instrument
 from harness.transport.visa.manners import Manners, Turn, Unasked
@@ -260,7 +261,8 @@ def test_the_simulated_instrument_and_the_guardian_speak_as_the_profile_says(mod
         await dialogue(open_instrument(resource, SocketNetwork(), virtual=False, timeout=1.0, manners=manners))
         greeting = None if manners.greeting is None else list(manners.greeting)
         packed = {"greeting": greeting, "prompt": manners.prompt, "echo": manners.echo}
-        entry = {"protocol": "scpi", "resource": resource, "timeout": 1.0}
+        entry = {"protocol": "scpi", "channel": PROTOCOL.channel, "resource": resource, "timeout": 1.0}
+        entry |= {"is_exclusive": False, "max_together": 1}
         connections = Connections({"m": {**entry, "manners": {**packed, "acknowledge": manners.acknowledge}}})
         await dialogue(connections.channels["m"]._instrument)
         await listener.close()

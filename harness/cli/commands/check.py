@@ -70,7 +70,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     keys = source.data if isinstance(source.data, dict) else {}
     kind = next((key for key in KINDS if key in keys), "")
     if kind == "plan":
-        from harness.project.checks.coverage import little_evidence
+        from harness.project.checks.coverage import little_evidence, no_evidence
         from harness.project.checks.guarded import worth_a_word
         from harness.project.checks.secrets import secret_problems
         from harness.project.checks.stillness import watched_signals
@@ -84,7 +84,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         told += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
-        notes = (f"note: {each}" for each in [*open_gates(project), *little_evidence(project), *_unused(project)])
+        said = [*no_evidence(project), *open_gates(project), *little_evidence(project), *_unused(project)]
+        notes = (f"note: {each}" for each in said)
         head = f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
         return "\n  ".join([head, *of_plan(project), *notes])
     if kind == "station":

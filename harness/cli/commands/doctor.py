@@ -12,7 +12,8 @@ PACKAGES = (
     "click", "numpy", "pydantic", "ruamel.yaml", "rich", "pymodbus", "pysnmp", "pyvisa", "pyvisa-py", "pyserial",
     "cryptography", "influxdb-client",
 )  # fmt: skip
-GROUPS = ("harness.drivers", "harness.steps", "harness.simulators", "harness.plans")
+NEEDED = ("harness.drivers", "harness.protocols", "harness.steps", "harness.plans")
+"""Groups without which nothing can be run."""
 WAL_FIXED = (3, 51, 3)
 FILES_WANTED = 256
 
@@ -72,25 +73,27 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _entries() -> list[tuple[str, str]]:
+    """What is installed, by the name and the package of each; everything is imported once."""
+    from harness.device.protocol import known_protocols
     from harness.device.registry import known_profiles
-    from harness.plugins import broken, entries, installed, unusable
+    from harness.plugins import GROUPS, broken, entries, installed, package_of, unusable
     from harness.project.installed import known_plans, known_stations
     from harness.project.step import known_steps
 
-    known_steps()
-    known_profiles()
-    known_plans()
-    known_stations()
+    for look in (known_steps, known_protocols, known_profiles, known_plans, known_stations):
+        look()
     found = []
     for group in GROUPS:
-        names = {one.entry for one in installed(group, lambda named: named)}
-        listed = entries(group)
-        fine = names - {each.entry for each in broken(group)}
-        found += [("ok", f"{group}: {entry.name} = {entry.value}") for entry in listed if entry.name in fine]
+        listed = sorted(entries(group), key=lambda entry: entry.name)
+        installed(group, lambda named: named)
+        wrong = {(each.entry, each.package) for each in broken(group)}
+        fine = [entry for entry in listed if (entry.name, package_of(entry)) not in wrong]
+        found += [("ok", f"{group}: {entry.name} = {entry.value} ({package_of(entry)})") for entry in fine]
         found += [("WRONG", str(each)) for each in unusable(group)]
-        if not listed:
-            word = "note" if group == "harness.simulators" else "WRONG"
-            found.append((word, f"{group}: nothing is installed"))
+        if not listed and group in NEEDED:
+            found.append(("WRONG", f"{group}: nothing is installed"))
+        elif not listed and group == "harness.simulators":
+            found.append(("note", f"{group}: nothing is installed"))
     return found
 
 

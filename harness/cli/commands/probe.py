@@ -40,7 +40,7 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
 
 async def _row(session: Session, name: str) -> dict[str, Any]:
     from harness.device.evidence import NO_MEASUREMENT, NO_MEASUREMENT_HINT, measures_nothing
-    from harness.device.profile_hint import suggested_profiles
+    from harness.device.protocol import protocol
     from harness.errors import IdentityError
 
     device = session.devices[name]
@@ -48,7 +48,8 @@ async def _row(session: Session, name: str) -> dict[str, Any]:
     error = session.failures.get(name)
     if error is not None:
         hint = error.advice
-        if isinstance(error, IdentityError) and (found := await suggested_profiles(device)):
+        spoken = protocol(device.profile.protocol)
+        if isinstance(error, IdentityError) and spoken.fitting and (found := await spoken.part("fitting")(device)):
             hint = f"it may be {' or '.join(found[:3])}; {hint}"
         return {**row, "ok": False, "reason": error.message, "hint": hint}
     frame = await device.poll()

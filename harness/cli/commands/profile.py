@@ -115,12 +115,7 @@ def _control(control: ControlPoint) -> str:
 
 @profile.command("new")
 @click.argument("name", metavar="CLASS/NAME")
-@click.option(
-    "--protocol",
-    type=click.Choice(["snmp", "modbus", "scpi", "redfish"]),
-    required=True,
-    help="What the device speaks.",
-)
+@click.option("--protocol", required=True, help="What the device speaks: modbus, snmp, scpi, redfish, or another's.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write; default NAME.yaml.")
 def new(name: str, protocol: str, output: str | None) -> int:
     """Write the commented beginning of a profile, right as it is; a file that exists is left alone."""
@@ -181,7 +176,7 @@ def import_(form: str, file: str, class_: str, output: str | None) -> int:
     from harness.device.register_maps.rackmon import import_rackmon
     from harness.device.registry import load_profile
     from harness.errors import ConfigError
-    from harness.schema.profile_base import CLASSES
+    from harness.schema.profile import CLASSES
 
     if class_ and class_ not in CLASSES:
         raise ConfigError(f"no device class {class_!r}", hint=f"one of {', '.join(CLASSES)}")

@@ -35,16 +35,15 @@ def try_(name: str, address: str, credentials: str | None, pairs: tuple[str, ...
     from harness.clock import Clock
     from harness.device.address import parse_address
     from harness.device.build import DeviceBuilder
-    from harness.device.first_contact import first_contact, hide, table, without_configuration
+    from harness.device.first_contact import first_contact, hide, table
     from harness.errors import ConfigError
     from harness.schema.fields import FileRef
-    from harness.schema.profile import ScpiProfile
     from harness.schema.station import DeviceEntry
 
     profile = _load(name)
-    unsent = profile.scpi.at_open if isinstance(profile, ScpiProfile) and not configure else ()
-    if isinstance(profile, ScpiProfile) and not configure:
-        profile = without_configuration(profile)
+    unsent = () if configure else profile.sent_at_open
+    if not configure:
+        profile = profile.without_configuration()
     try:
         where = parse_address(address)
     except ValueError as error:

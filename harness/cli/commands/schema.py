@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import click
@@ -37,9 +39,10 @@ def make_schema(kind: str) -> dict[str, Any]:
         return result_schema()
     from pydantic import TypeAdapter
 
-    from harness.schema.profile import Profile
+    from harness.device.protocol import known_protocols
 
-    return TypeAdapter(Profile).json_schema()
+    models: list[Any] = [each.part("profile") for each in known_protocols()]
+    return TypeAdapter(reduce(or_, models)).json_schema()
 
 
 def _plan() -> dict[str, Any]:

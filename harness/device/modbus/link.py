@@ -6,20 +6,22 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import cast
 
 import numpy as np
 
 from harness.device.link import Reply, raw_value
 from harness.device.modbus import types as modbus_types
 from harness.device.modbus.channel import ModbusChannel
+from harness.device.modbus.place import modbus_address
 from harness.device.modbus.plan import FUNCTION, Decoder, Span, coalesce
 from harness.device.modbus.refusals import Refusals
-from harness.device.points import ControlPoint, Expansion, SignalPoint, modbus_address
+from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.texts import printable
 from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError, UnreachableError
 from harness.quantity import Quality
-from harness.schema.profile import ModbusControl, ModbusProfile, ModbusSignal
+from harness.schema.profiles.modbus import ModbusControl, ModbusProfile, ModbusSignal
 from harness.transport.modbus import ModbusClient
 
 _BUS_SHARE = 0.2
@@ -175,8 +177,7 @@ class ModbusLink:
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: a register, several, a bit of one, or a coil, with what unlocks it."""
-        spec = control.spec
-        assert isinstance(spec, ModbusControl)
+        spec = cast("ModbusControl", control.spec)
         commands = []
         for unlock in spec.unlock:
             place = unlock.address - self.profile.modbus.address_base
@@ -257,5 +258,4 @@ class ModbusLink:
 
 
 def _modbus(point: SignalPoint) -> ModbusSignal:
-    assert isinstance(point.spec, ModbusSignal)
-    return point.spec
+    return cast("ModbusSignal", point.spec)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.device.modbus import types as modbus_types
-from harness.device.points import SignalPoint, modbus_address
+from harness.device.modbus.place import modbus_address
+from harness.device.points import SignalPoint
 from harness.device.scaling import Floats
-from harness.schema.profile import ModbusProfile, ModbusSignal
+from harness.schema.profiles.modbus import ModbusProfile, ModbusSignal
 
 FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 """Table -> function code that reads it."""
@@ -84,8 +86,7 @@ def _crosses(profile: ModbusProfile, low: int, high: int) -> bool:
 
 
 def _spec(point: SignalPoint) -> ModbusSignal:
-    assert isinstance(point.spec, ModbusSignal)
-    return point.spec
+    return cast("ModbusSignal", point.spec)
 
 
 class Decoder:

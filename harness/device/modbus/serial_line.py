@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, cast
 
 from harness.device.address import Address
-from harness.schema.profile import ModbusOptions
+from harness.schema.profiles.modbus import ModbusProfile
 from harness.transport.serial import Parity, SerialNetwork
-
-ONE_SETTING = "one line has one setting: write ?baud=...&parity=... in the addresses, or use two adapters"
 
 
 class LineSettings(NamedTuple):
@@ -26,11 +24,11 @@ class LineSettings(NamedTuple):
         return f"{self.baud} baud, parity {self.parity}, {self.stop} stop bit(s)"
 
 
-def line_settings(options: ModbusOptions, where: Address) -> LineSettings | None:
+def line_settings(profile: ModbusProfile, where: Address) -> LineSettings | None:
     """The settings of the line behind an address; None for one that is no serial line."""
-    if where.scheme != "modbus+rtu":
+    if where.wire != "line":
         return None
-    given = where.options
+    given, options = where.options, profile.modbus
     parity = given.get("parity", options.parity).upper()
     stop = int(given.get("stop", options.stop))
     return LineSettings(int(given.get("baud", options.baud)), cast("Parity", parity), cast("Literal[1, 2]", stop))

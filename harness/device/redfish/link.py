@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from harness.device.link import Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
@@ -14,7 +14,7 @@ from harness.device.redfish.channel import RedfishChannel
 from harness.device.wire import Command, Read
 from harness.errors import DeviceError, RefusedError
 from harness.quantity import Quality
-from harness.schema.profile import RedfishProfile, RedfishSignal, RedfishWhere
+from harness.schema.profiles.redfish import RedfishProfile, RedfishSignal, RedfishWhere
 from harness.transport.again import Again
 from harness.transport.redfish import RedfishClient
 from harness.transport.redfish.client import NoResourceError
@@ -296,8 +296,7 @@ class RedfishLink:
 
 
 def _redfish(point: SignalPoint) -> RedfishSignal:
-    assert isinstance(point.spec, RedfishSignal)
-    return point.spec
+    return cast("RedfishSignal", point.spec)
 
 
 def _folded(spec: RedfishSignal) -> dict[str, float]:

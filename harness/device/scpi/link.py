@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import cast
 
 from harness.device.link import Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
@@ -14,9 +15,8 @@ from harness.device.texts import printable
 from harness.device.wire import Command, Read, carry_out, number_of
 from harness.errors import RefusedError
 from harness.quantity import Quality
-from harness.schema.profile import ScpiControl, ScpiProfile, ScpiSignal
+from harness.schema.profiles.scpi import ScpiControl, ScpiProfile, ScpiSignal
 from harness.transport.visa.instrument import Instrument
-from harness.transport.visa.manners import Manners
 
 _LONGEST_SHOWN = 48
 _BEGINS = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
@@ -24,12 +24,6 @@ _COMMA = re.compile(r",[0-9]+$")
 _NOT_A_NUMBER = 9.905e37
 _OVERFLOW = 9.9e37
 """IEEE 488.2 / SCPI-99: 9.9E37 and above mean infinity (overload), 9.91E37 not a number."""
-
-
-def manners_of(profile: ScpiProfile) -> Manners:
-    """What the instrument says besides its answers."""
-    said = profile.scpi
-    return Manners(said.greeting, said.prompt, said.echo, said.acknowledge)
 
 
 class _Place:
@@ -164,8 +158,7 @@ class ScpiLink:
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one line, and the query that its errors are drained with."""
-        spec = control.spec
-        assert isinstance(spec, ScpiControl)
+        spec = cast("ScpiControl", control.spec)
         if word in spec.texts:
             line = spec.texts[word]
         else:
@@ -214,8 +207,7 @@ class ScpiLink:
 
 
 def _scpi(point: SignalPoint) -> ScpiSignal:
-    assert isinstance(point.spec, ScpiSignal)
-    return point.spec
+    return cast("ScpiSignal", point.spec)
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import cast
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from harness.device.snmp.rows import Bound, Finder
 from harness.device.wire import Command, Read, carry_out
 from harness.errors import RefusedError
 from harness.quantity import Quality
-from harness.schema.profile import SnmpControl, SnmpProfile, SnmpSignal
+from harness.schema.profiles.snmp import SnmpControl, SnmpProfile, SnmpSignal
 from harness.transport.again import NEVER_READ_S
 from harness.transport.snmp import Kind, SnmpClient, VarBind
 from harness.transport.snmp.client import Answers
@@ -262,8 +263,7 @@ class SnmpLink:
 
     async def commands(self, control: ControlPoint, value: float, word: str) -> list[Command]:
         """What goes over the wire: one object."""
-        spec = control.spec
-        assert isinstance(spec, SnmpControl)
+        spec = cast("SnmpControl", control.spec)
         rows = self._finder.rows.get(control.group)
         if rows is not None and control.row > len(rows):
             raise RefusedError(f"{control.name} does not exist on this device", operation="write")
@@ -361,5 +361,4 @@ class SnmpLink:
 
 
 def _snmp(point: SignalPoint) -> SnmpSignal:
-    assert isinstance(point.spec, SnmpSignal)
-    return point.spec
+    return cast("SnmpSignal", point.spec)

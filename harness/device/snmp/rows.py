@@ -10,11 +10,12 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from harness.device.points import Expansion, SignalPoint, fill
 from harness.device.snmp.values import Part, label_of
 from harness.quantity import convert, unit
-from harness.schema.profile import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
+from harness.schema.profiles.snmp import SnmpBind, SnmpFallback, SnmpProfile, SnmpRepeat, SnmpSignal
 from harness.transport.snmp import SnmpClient, VarBind
 
 _AT_ONCE = 2000
@@ -359,5 +360,4 @@ def _as_numbers(index: str) -> tuple[int, ...]:
 
 
 def _snmp(point: SignalPoint) -> SnmpSignal:
-    assert isinstance(point.spec, SnmpSignal)
-    return point.spec
+    return cast("SnmpSignal", point.spec)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.device.snmp.channel import cut, decimal
 from harness.device.texts import printable
 from harness.quantity import Quality
-from harness.schema.profile import SnmpSignal
+from harness.schema.profiles.snmp import SnmpSignal
 from harness.transport.snmp import Kind, VarBind
 
 WHOLE_NUMBERS = (Kind.INTEGER, Kind.COUNTER32, Kind.GAUGE32, Kind.TIMETICKS, Kind.COUNTER64)

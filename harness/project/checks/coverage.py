@@ -33,9 +33,15 @@ def little_evidence(project: Project) -> list[str]:
     return [f"{least:g} % of the data is enough for this plan: the station states no `coverage_floor`"]
 
 
+def no_evidence(project: Project) -> list[str]:
+    """That a plan measures nothing at all, in words; a step of which it is not known may measure something."""
+    if any(step.params.measures != () for step in project.steps):
+        return []
+    return ["no step of this plan measures anything against a limit: it can only end INCONCLUSIVE"]
+
+
 def _asked(plan: Plan, steps: Sequence[PlannedStep]) -> Iterator[tuple[Place, float]]:
     yield ("coverage",), plan.coverage
     for step in steps:
-        own = getattr(step.params, "coverage", None)
-        if isinstance(own, float):
-            yield (step.section, step.index, "coverage"), own
+        if step.params.least_coverage is not None:
+            yield (step.section, step.index, "coverage"), step.params.least_coverage

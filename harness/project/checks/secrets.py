@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from harness.device.address import parse_address, tls_options
-from harness.device.credentials import read_secret, redfish_credentials, snmp_credentials
+from harness.device.address import parse_address
+from harness.device.credentials import read_secret
+from harness.device.protocol import Protocol, protocol
+from harness.device.snmp.credentials import snmp_credentials
 from harness.errors import ConfigError
 from harness.project.model import StationProject
 from harness.schema.document import Loc
+from harness.schema.fields import FileRef
 from harness.schema.problems import Problem, ProblemsError
-from harness.schema.regular import read_regular
-from harness.transport.redfish import Tls
-
-_MAX_BYTES = 1024 * 1024
-_PROTOCOLS: dict[str, Callable[..., object]] = {"snmp": snmp_credentials, "redfish": redfish_credentials}
 
 
 def secret_problems(on: StationProject) -> Iterator[Problem]:
@@ -39,11 +36,11 @@ def _wanted(on: StationProject) -> Iterator[tuple[Loc, Callable[[], object]]]:
         profile, ref = on.catalog.profiles.get(name), entry.credentials
         if profile is None:
             continue  # what is wrong with it has been said
+        spoken = protocol(profile.protocol)
         if ref is not None:
-            read = _PROTOCOLS.get(profile.protocol) or _refuse(profile.protocol)
-            yield ("devices", name, "credentials"), partial(read, ref, base)
-        if tls := tls_options(parse_address(entry.address), base):
-            yield ("devices", name, "address"), partial(_trust, tls)
+            yield ("devices", name, "credentials"), partial(_log_in, spoken, ref, base)
+        if spoken.trust:
+            yield ("devices", name, "address"), partial(spoken.part("trust"), parse_address(entry.address), base)
     for index, user in enumerate(station.traps.users if station.traps is not None else ()):
         where: Loc = ("traps", "users", index, "credentials")
         yield where, partial(snmp_credentials, user.credentials, base)
@@ -54,15 +51,8 @@ def _wanted(on: StationProject) -> Iterator[tuple[Loc, Callable[[], object]]]:
             yield ("telemetry", "influxdb", key), partial(read_secret, ref, base)
 
 
-def _trust(tls: Mapping[str, Any]) -> None:
-    """Whether the file of certificates is there, and one; see `harness.transport.redfish.Tls`."""
-    if tls["ca"]:
-        read_regular(Path(tls["ca"]), _MAX_BYTES)
-    Tls(**tls).context()
-
-
-def _refuse(protocol: str) -> Callable[..., object]:
-    def refuse(*_: object) -> object:
-        raise ConfigError(f"{protocol} has no log-in: nobody uses these credentials", hint="take them out")
-
-    return refuse
+def _log_in(spoken: Protocol, ref: FileRef, base: Path) -> object:
+    """Whether the credentials of a device can be read, and are some for its protocol."""
+    if not spoken.credentials:
+        raise ConfigError(f"{spoken.name} has no log-in: nobody uses these credentials", hint="take them out")
+    return spoken.part("credentials")(ref, base)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
 
-from harness.device.address import parse_address
-from harness.device.modbus.serial_line import ONE_SETTING, LineSettings, line_settings
+from harness.device.address import ONE_SETTING, parse_address
+from harness.device.protocol import protocol
 from harness.project.checks.parts import attempt
 from harness.project.model import StationProject
 from harness.schema.document import Source
 from harness.schema.problems import Problems
-from harness.schema.profile import ModbusProfile, Profile
+from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry, Station
 from harness.transport.hosts import check_host, check_url
 
@@ -69,7 +69,7 @@ def check_addresses(on: StationProject, found: Problems) -> None:
             continue  # said already
         place = where.protocol, _host(where.host), where.port, where.unit, "" if where.port else where.resource.upper()
         for other in seen.setdefault(place, []):
-            if not _differ(on, name, other, where.protocol):
+            if not _differ(on, name, other):
                 message = f"{name} has the address of {other}: the two would be one device"
                 found.add(on.source.problem(("devices", name, "address"), "HX-1386", message))
                 break
@@ -88,14 +88,15 @@ def check_other_ends(source: Source, station: Station, found: Problems) -> None:
 
 def check_lines(on: StationProject, found: Problems) -> None:
     """The devices of one serial line must agree on how it is set."""
-    known: dict[str, tuple[str, LineSettings]] = {}
+    known: dict[str, tuple[str, object]] = {}
     for name, entry in on.station.devices.items():
         profile = on.catalog.profiles[name]
         try:
             where = parse_address(entry.address)
         except ValueError:
             continue  # said already
-        settings = line_settings(profile.modbus, where) if isinstance(profile, ModbusProfile) else None
+        spoken = protocol(profile.protocol)
+        settings = spoken.part("line")(profile, where) if spoken.line else None
         if settings is None:
             continue
         other, first = known.setdefault(where.host, (name, settings))
@@ -104,11 +105,11 @@ def check_lines(on: StationProject, found: Problems) -> None:
             found.add(on.source.problem(("devices", name, "address"), "HX-1309", message, ONE_SETTING))
 
 
-def _differ(on: StationProject, one: str, other: str, protocol: str) -> bool:
+def _differ(on: StationProject, one: str, other: str) -> bool:
     """Whether two entries at one address mean two devices: modules of a chain, or devices of one Redfish service."""
     first, second = on.catalog.profiles[one], on.catalog.profiles[other]
     if first.profile != second.profile:
-        return protocol == "redfish"
+        return protocol(first.protocol).is_shared
     return _parameters(first, on.station.devices[one]) != _parameters(second, on.station.devices[other])
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from sim.servers.snmp.lies import Lie, LyingResponder
 from sim.servers.snmp.mib import MibView, TableView
 from sim.servers.snmp.responder import SnmpResponder
-from sim.servers.snmp.snmprec import load_snmprec
 from sim.servers.snmp.usm import Auth, Priv, Users, UsmUser
 from sim.servers.snmp.values import Value
 
 __all__ = [
     "Auth",
-    "Lie",
-    "LyingResponder",
     "MibView",
     "Priv",
     "SnmpResponder",
@@ -20,5 +16,4 @@ __all__ = [
     "Users",
     "UsmUser",
     "Value",
-    "load_snmprec",
 ]

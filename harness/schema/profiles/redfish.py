@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from harness.schema.fields import Duration, Model, StrictText
-from harness.schema.profile_base import Control, ProfileBase, Signal, once_each
+from harness.schema.profile import Control, Profile, Repeat, Signal, once_each
 
 _NONE: Mapping[str, Control] = MappingProxyType({})
 
@@ -57,6 +57,11 @@ class RedfishSignal(Signal):
         """Whether the signal is a text instead of a number."""
         return self.type == "text"
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether its numbers stand for words."""
+        return bool(self.enum or self.flags or self.answers)
+
     def words(self) -> dict[float, str]:
         """Raw value -> word; without `enum` the words of `answers` are numbered from 0."""
         return super().words() or {float(n): word for n, word in enumerate(self.answers)}
@@ -88,11 +93,9 @@ class RedfishWhere(Model):
     one_of: Annotated[tuple[StrictText, ...], Field(min_length=1)]
 
 
-class RedfishRepeat(Model):
+class RedfishRepeat(Repeat):
     """The members of a collection: `pump[1].speed` ..."""
 
-    count: Annotated[int, Field(ge=1, le=512)]
-    """Members at most."""
     walk: StrictText
     """Path of the collection, asked for at open. Rows are counted from 1 in the service's order."""
     where: RedfishWhere | None = None
@@ -101,8 +104,8 @@ class RedfishRepeat(Model):
     sim_rows: Annotated[int, Field(ge=0, le=512)] = 0
     """Rows that the simulated twin has; 0: as many as the plant."""
 
-    controls: ClassVar[Mapping[str, Control]] = _NONE
-    control: ClassVar[Control | None] = None
+    controls: ClassVar[Mapping[str, Control]] = _NONE  # type: ignore[misc]
+    control: ClassVar[Control | None] = None  # type: ignore[misc]
 
 
 class RedfishOptions(Model):
@@ -112,16 +115,17 @@ class RedfishOptions(Model):
     """name: a member of a collection; `{name}` in paths is its path."""
 
 
-class RedfishProfile(ProfileBase):
+class RedfishProfile(Profile):
     """A device with a Redfish service. It is read, never written: there are no controls."""
 
+    is_read_only: ClassVar[bool] = True
     protocol: Literal["redfish"]
     timeout: Duration = 2.0
     redfish: RedfishOptions = RedfishOptions()
     signals: dict[str, RedfishSignal] = Field(default_factory=dict)
     repeat: dict[str, RedfishRepeat] = Field(default_factory=dict)
 
-    controls: ClassVar[Mapping[str, Control]] = _NONE
+    controls: ClassVar[Mapping[str, Control]] = _NONE  # type: ignore[misc]
 
     @model_validator(mode="after")
     def _rows_exist(self) -> RedfishProfile:

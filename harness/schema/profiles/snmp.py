@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from harness.schema.fields import Model, StrictText
-from harness.schema.profile_base import Control, ProfileBase, Signal, UnitName
+from harness.schema.profile import Control, Idle, Profile, Repeat, Signal, UnitName
 
 
 class SnmpBind(Model):
@@ -104,6 +104,10 @@ _SENSOR_STATUS = {
 """Value column: status column, ok(1), of ENTITY-SENSOR-MIB (RFC 3433) and of Cisco's table before it."""
 
 
+_FROM_DEVICE = ("digits", "scale_from", "precision_from", "factor_from", "divisor_from", "unit_from")
+"""Keys by which the device itself says what a number means."""
+
+
 class SnmpSignal(Signal):
     """A readable object of an SNMP agent."""
 
@@ -156,6 +160,18 @@ class SnmpSignal(Signal):
         """Whether the signal is a text instead of a number."""
         return self.type in ("text", "octets")
 
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if not self.is_text:
+            yield ("between",), "it is a part of a text"
+        if self.is_text or self.shows_words:
+            yield _FROM_DEVICE, "the signal is no number"
+        if self.sum_of:
+            yield (*_FROM_DEVICE, "type", "first_row", "fallbacks", "lookup"), "a sum has all that from its column"
+        if self.lookup is not None:
+            yield ("fallbacks",), "what is looked up is found or not there"
+
     @property
     def status(self) -> SnmpValidity | None:
         """What says whether the value is one: as the profile says it, or as the table of its column has it."""
@@ -196,8 +212,16 @@ class SnmpControl(Control):
         """The words that it may be set to; () where it takes a quantity."""
         return (*self.commands, *self.command_oids)
 
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if self.at_signal:
+            yield ("digits",), "at_signal knows the scale of the signal"
+        if not self.oid and not self.at_signal:
+            yield ("commands", "type", "digits"), "each word has an object of its own (see command_oids)"
 
-class SnmpRepeat(Model):
+
+class SnmpRepeat(Repeat):
     """Rows of a table: a fixed count, or found at open by walking a column."""
 
     count: Annotated[int, Field(ge=1, le=1024)]
@@ -244,7 +268,7 @@ class SnmpOptions(Model):
     any_source: bool = False
 
 
-class SnmpProfile(ProfileBase):
+class SnmpProfile(Profile):
     """A device with an SNMP agent."""
 
     protocol: Literal["snmp"]

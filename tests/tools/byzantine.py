@@ -1,7 +1,7 @@
 """What lying Modbus devices and instruments say: one function a lie, to be set as a server's `tamper`.
 
-SNMP agents lie in `sim.servers.snmp.lies`. Table M of the measured lies is here entirely: other transaction, unit,
-protocol, length, function, count, echo; and what instruments do: late answers, two answers, none, overload numbers.
+SNMP agents lie in `tests.tools.snmp_misbehaviour`. Table M of the measured lies is here entirely: other transaction,
+unit, protocol, length, function, count, echo; and what instruments do: late answers, two answers, none, overload.
 """
 
 from __future__ import annotations

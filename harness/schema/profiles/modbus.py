@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model
-from harness.schema.profile_base import Control, ProfileBase, Signal
+from harness.schema.profile import Control, Idle, Profile, Repeat, Signal
 
 Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 ModbusType = Literal[
@@ -115,9 +115,35 @@ class ModbusSignal(Signal):
         return self.type in MODBUS_TEXTS
 
     @property
+    def is_cleared_by_reading(self) -> bool:
+        """Whether reading it changes the device."""
+        return self.clear_on_read
+
+    @property
+    def exponent_signal(self) -> str:
+        """The signal of the device that holds a power of ten to multiply this one with; '': none."""
+        return self.scale_from
+
+    @property
     def words_long(self) -> int:
         """Registers (or bits, for coils and discrete inputs) that the point takes."""
         return self.length if self.type in ("string", "raw") else MODBUS_WORDS.get(self.type, 1)
+
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if self.type not in ("string", "raw"):
+            yield ("length",), f"a {self.type} has its own length"
+        if self.type != "string":
+            yield ("swap_string", "characters"), "they belong to type string"
+        if self.bit is None:
+            yield ("width",), "it counts from bit, and there is none"
+        if not self.type.startswith("i") or self.is_text:
+            yield ("sign",), f"a {self.type} has no sign"
+        if self.shows_words or self.is_text:
+            yield ("scale_from",), "the signal is no number"
+        if not is_row:
+            yield ("stride",), "nothing is repeated"
 
 
 class ModbusWrite(Model):
@@ -171,11 +197,16 @@ class ModbusControl(Control):
         """Registers that a write takes."""
         return MODBUS_WORDS.get(self.type, 1)
 
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if not is_row:
+            yield ("stride",), "nothing is repeated"
 
-class ModbusRepeat(Model):
+
+class ModbusRepeat(Repeat):
     """Points that repeat: `outlet[1].current` ... `outlet[count].current`."""
 
-    count: Annotated[int, Field(ge=1, le=512)]
     signals: dict[str, ModbusSignal] = Field(default_factory=dict)
     controls: dict[str, ModbusControl] = Field(default_factory=dict)
     control: ModbusControl | None = None
@@ -223,7 +254,7 @@ class ModbusOptions(Model):
     watchdog: ModbusWatchdog | None = None
 
 
-class ModbusProfile(ProfileBase):
+class ModbusProfile(Profile):
     """A device on Modbus TCP or RTU."""
 
     protocol: Literal["modbus"]
@@ -231,3 +262,8 @@ class ModbusProfile(ProfileBase):
     signals: dict[str, ModbusSignal] = Field(default_factory=dict)
     controls: dict[str, ModbusControl] = Field(default_factory=dict)
     repeat: dict[str, ModbusRepeat] = Field(default_factory=dict)
+
+    @property
+    def default_unit(self) -> int | None:
+        """The unit, where the address names none."""
+        return self.modbus.unit

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from harness.clock import run
-from sim.servers.snmp import Lie, LyingResponder, SnmpResponder, TableView, UsmUser, ber, pdu, values
-from sim.servers.snmp.lies import DATAGRAM, PDU, STATE
+from sim.servers.snmp import SnmpResponder, TableView, UsmUser, ber, pdu, values
+from tests.tools.snmp_misbehaviour import DATAGRAM, PDU, STATE, Lie, LyingResponder
 
 E = (1, 3, 6, 1, 4, 1, 32473)
 ONE, TWO, NAME = (*E, 1, 0), (*E, 2, 0), (*E, 3, 0)

@@ -228,5 +228,5 @@ class _Inside(asyncio.DatagramProtocol):
     def __init__(self, proxy: DatagramProxy) -> None:
         self._proxy = proxy
 
-    def datagram_received(self, data: bytes, addr: Any) -> None:  # noqa: ARG002
+    def datagram_received(self, data: bytes, addr: Any) -> None:
         self._proxy.answer(data)

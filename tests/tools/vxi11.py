@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sim.servers.rpc import Program, Respond, RpcStream, XdrReader, opaque, words
 from sim.servers.scpi import MESSAGE_AVAILABLE, ScpiDevice, StatusDevice
+from tests.tools.rpc import Program, Respond, RpcStream, XdrReader, opaque, words
 
 CORE_PROGRAM, ABORT_PROGRAM, VERSION = 0x0607AF, 0x0607B0, 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from harness.device.device import Device
 from harness.device.identity import Proof, texts_of
 from harness.device.points import expand
@@ -9,7 +11,7 @@ from harness.device.registry import known_profiles, load_profile, matching_profi
 from harness.device.snmp.link import SnmpLink
 from harness.device.texts import printable
 from harness.errors import DeviceError
-from harness.schema.profile import SnmpProfile
+from harness.schema.profiles.snmp import SnmpProfile
 from harness.schema.station import DeviceEntry
 from harness.transport.snmp import SnmpClient
 
@@ -18,10 +20,8 @@ _SYSTEM = ("1.3.6.1.2.1.1.2.0", "1.3.6.1.2.1.1.1.0")
 
 
 async def suggested_profiles(device: Device) -> list[str]:
-    """Names of profiles that would let the agent in, the closest first; [] without SNMP, or when nobody answers."""
-    link = device.link
-    if not isinstance(link, SnmpLink):
-        return []
+    """Names of profiles that would let the agent in, the closest first; [] when nobody answers."""
+    link = cast("SnmpLink", device.link)
     try:
         await link.client.open()
         shown = [answer.value for answer in await link.client.get(_SYSTEM)]
@@ -34,8 +34,7 @@ async def suggested_profiles(device: Device) -> list[str]:
 
 async def _fits(name: str, address: str, client: SnmpClient) -> bool:
     """Whether the rules of a profile hold for the agent behind a client; what the station expects is not asked."""
-    profile, _ = load_profile(known_profiles()[name])
-    assert isinstance(profile, SnmpProfile)
+    profile = cast("SnmpProfile", load_profile(known_profiles()[name])[0])
     try:
         link = SnmpLink(profile, expand(profile), client, {})
         points = await link.open()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from harness.schema.fields import Model, StrictText
-from harness.schema.profile_base import Control, ProfileBase, Signal, once_each
+from harness.schema.profile import Control, Idle, Profile, Repeat, Signal, once_each
 
 _LONGEST = 200
 
@@ -48,6 +48,23 @@ class ScpiSignal(Signal):
         """Whether the signal is a text instead of a number."""
         return self.parse in ("text", "field")
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether its numbers stand for words."""
+        return bool(self.enum or self.flags or self.answers)
+
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if self.parse not in ("list", "field"):
+            yield ("index", "stride"), "the whole answer is taken (see parse)"
+        elif not is_row:
+            yield ("stride",), "nothing is repeated"
+        if self.parse != "word":
+            yield ("answers",), "they belong to parse: word"
+        if self.parse not in ("number", "list"):
+            yield ("suffix",), "it stands behind numbers"
+
 
 class ScpiControl(Control):
     """A quantity that a command sets; `{value}` stands for the number, `commands` map words to whole commands."""
@@ -70,11 +87,16 @@ class ScpiControl(Control):
         """The words that it may be set to; () where it takes a quantity."""
         return (*self.commands, *self.texts)
 
+    def idle(self, *, is_row: bool) -> Idle:
+        """Keys that the others leave nothing to do."""
+        yield from super().idle(is_row=is_row)
+        if self.texts:
+            yield ("commands",), "its words are those of texts"
 
-class ScpiRepeat(Model):
+
+class ScpiRepeat(Repeat):
     """Channels of an instrument; {i} is the channel number."""
 
-    count: Annotated[int, Field(ge=1, le=512)]
     first: int = 1
     signals: dict[str, ScpiSignal] = Field(default_factory=dict)
     controls: dict[str, ScpiControl] = Field(default_factory=dict)
@@ -102,7 +124,7 @@ class ScpiOptions(Model):
     is refused, and the answer to the next question with it."""
 
 
-class ScpiProfile(ProfileBase):
+class ScpiProfile(Profile):
     """An instrument that speaks SCPI over VISA."""
 
     protocol: Literal["scpi"]
@@ -110,3 +132,12 @@ class ScpiProfile(ProfileBase):
     signals: dict[str, ScpiSignal] = Field(default_factory=dict)
     controls: dict[str, ScpiControl] = Field(default_factory=dict)
     repeat: dict[str, ScpiRepeat] = Field(default_factory=dict)
+
+    @property
+    def sent_at_open(self) -> tuple[str, ...]:
+        """What a run sends the instrument when it opens it."""
+        return self.scpi.at_open
+
+    def without_configuration(self) -> Self:
+        """The same profile, telling the instrument nothing when it is opened and clearing none of its errors."""
+        return self.model_copy(update={"scpi": self.scpi.model_copy(update={"at_open": (), "error_query": ""})})

@@ -12,7 +12,7 @@ from harness.secret import Secret
 from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials, VarBind
 from sim.network import MemoryNetwork
 from sim.servers.snmp import SnmpResponder, TableView, UsmUser
-from sim.servers.snmp.lies import Lie, LyingResponder
+from tests.tools.snmp_misbehaviour import Lie, LyingResponder
 
 BASE = (1, 3, 6, 1, 4, 1, 32473, 5)
 TEXT = ".".join(map(str, BASE))

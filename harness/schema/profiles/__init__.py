@@ -1,0 +1,1 @@
+"""The models of profiles, one module a protocol."""

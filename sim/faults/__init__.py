@@ -1,1 +1,0 @@
-"""Faults on purpose: servers and proxies that misbehave as a script says."""
