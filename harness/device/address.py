@@ -40,11 +40,6 @@ class Address:
     options: Mapping[str, str] = field(default_factory=dict)
     wire: Wire = "tcp"
 
-    @property
-    def bus(self) -> tuple[str, str, int]:
-        """What devices on one wire share: one connection, one queue."""
-        return self.scheme, self.host, self.port
-
     def __str__(self) -> str:
         if self.resource:
             return self.resource

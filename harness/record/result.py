@@ -16,9 +16,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from harness.errors import TelemetryError
 from harness.limits.verdict import Verdict
 
-SCHEMA_VERSION = 1
-"""Version of `result.json`. Older ones stay readable for ever."""
-
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from harness.device.address import parse_address
 from harness.device.device import Device
 from harness.project.model import StationProject
-from harness.safety.keys import Key, all_address_keys, serial_key
+from harness.safety.keys import Key, address_keys, serial_key
 
 
 def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collection[str] = ()) -> list[Key]:
@@ -26,7 +26,7 @@ def station_keys(on: StationProject, addresses: Mapping[str, str], alone: Collec
         where = parse_address(addresses.get(name) or entry.address)
         places.append((where, profile.default_unit))
         whose.append((f"{name} at {where} of station {on.station.station}", is_alone))
-    found = zip(whose, all_address_keys(places), strict=True)
+    found = zip(whose, address_keys(places), strict=True)
     return [Key(what, shown, is_alone) for (shown, is_alone), keys in found for what in keys]
 
 

@@ -35,14 +35,11 @@ class Key:
     alone: bool = True
 
 
-def address_keys(where: Address, unit: int | None) -> list[str]:
-    """What is reached at an address, a name for every address that its host has. `unit` is the profile's own unit."""
-    (found,) = all_address_keys([(where, unit)])
-    return found
+def address_keys(places: Sequence[tuple[Address, int | None]]) -> list[list[str]]:
+    """What is reached at each address, a name for every address that its host has; with each the profile's own unit.
 
-
-def all_address_keys(places: Sequence[tuple[Address, int | None]]) -> list[list[str]]:
-    """The same for several devices, their hosts looked up together: a name server that is gone is waited for once."""
+    Hosts are looked up together: a name server that is gone is waited for once.
+    """
     hosts = {_host(where) for where, _ in places} - {""}
     known = resolved(hosts)
     return [_keys(where, unit, known.get(_host(where), [])) for where, unit in places]

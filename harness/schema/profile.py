@@ -18,7 +18,6 @@ from harness.schema.fields import Duration, DurationOrZero, LocatedError, Model,
 from harness.schema.identity import Identity
 from harness.schema.motion import Mover, Noise, Stamp
 
-SCHEMA = 1
 Poll = Literal["fast", "slow", "once"]
 DeviceClass = Literal[
     "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber",

@@ -116,23 +116,3 @@ class RackParameters:
         scaled = {name: getattr(base, name) * factor for name in names}
         stiffness = base.expansion_stiffness / factor
         return replace(base, name=f"{kilowatts:g} kW", expansion_stiffness=stiffness, **scaled)
-
-    @classmethod
-    def rack_30kw(cls) -> RackParameters:
-        """An enterprise rack of 30 kW (39 L/min)."""
-        return cls.for_power(30)
-
-    @classmethod
-    def rack_60kw(cls) -> RackParameters:
-        """A dense rack of 60 kW (78 L/min)."""
-        return cls.for_power(60)
-
-    @classmethod
-    def rack_250kw(cls) -> RackParameters:
-        """A rack of 250 kW (326 L/min)."""
-        return cls.for_power(250)
-
-    @classmethod
-    def rack_600kw(cls) -> RackParameters:
-        """A rack of 600 kW (782 L/min)."""
-        return cls.for_power(600)

@@ -42,9 +42,7 @@ class MemoryHost:
         try:
             door.open()
         except OSError as error:
-            raise ConfigError(
-                str(error), where=self.address, hint="choose another port, or 0 for a free one"
-            ) from error
+            raise ConfigError(str(error), where=self.address, hint=PORT_HINT) from error
         listener.door, listener.port = door, door.port
         return listener
 
@@ -54,9 +52,7 @@ class MemoryHost:
         try:
             endpoint = self.network.listen_datagram(port, lambda: DatagramGate(listener, factory), host=self.address)
         except OSError as error:
-            raise ConfigError(
-                str(error), where=self.address, hint="choose another port, or 0 for a free one"
-            ) from error
+            raise ConfigError(str(error), where=self.address, hint=PORT_HINT) from error
         listener.port = endpoint.address[1]
         return listener
 
@@ -109,9 +105,7 @@ class SocketHost:
         except OSError as error:
             where = f"{self.address}:{port}"
             if error.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    "the port is taken by another process", where=where, hint="choose another port, or 0 for a free one"
-                ) from error
+                raise ConfigError("the port is taken by another process", where=where, hint=PORT_HINT) from error
             if error.errno == errno.EACCES:
                 raise ConfigError(
                     "no permission to listen on this port", where=where, hint="choose a port from 1024 on"

@@ -12,7 +12,6 @@ ILLEGAL_FUNCTION = 1
 ILLEGAL_ADDRESS = 2
 ILLEGAL_VALUE = 3
 DEVICE_FAILURE = 4
-DEVICE_BUSY = 6
 TARGET_SILENT = 0x0B
 """Gateway target device failed to respond; on a serial bus, where there is no gateway to say so, silence."""
 

@@ -246,7 +246,8 @@ def _answered(act, lock: RackLock) -> None:
 
 
 def keys_of(address: str, unit: int | None = None) -> set[str]:
-    return set(address_keys(parse_address(address), unit))
+    (found,) = address_keys([(parse_address(address), unit)])
+    return set(found)
 
 
 def test_one_device_under_several_names_has_a_key_in_common() -> None:
