@@ -7,8 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from harness.errors import ConfigError
-from harness.quantity import parse_duration
 from sim.physics import FAULTS
+from sim.physics.faults.arguments import seconds_of, split
 
 DEVICE_FAULTS = {
     "device_silent": "DEVICE accepts connections and never answers",
@@ -71,30 +71,22 @@ class StationFault:
 
 def fault_names() -> dict[str, str]:
     """Every fault and a line that says what it does and which argument it takes."""
-    physical = {name: DESCRIPTIONS.get(name, "a fault of the plant") for name in FAULTS}
+    physical = {name: DESCRIPTIONS[name] for name in FAULTS}
     return {**DEVICE_FAULTS, **physical}
 
 
 def parse_fault(text: str) -> StationFault:
     """`NAME[:ARG][@TIME]`, TIME in s or with a unit; ConfigError names the nearest when there is no such fault."""
-    body, at_sign, when = text.strip().rpartition("@")
-    if not at_sign:
-        body, when = text.strip(), ""
-    name, _, argument = body.partition(":")
-    name = name.strip()
+    try:
+        name, argument, at = split(text)
+    except ValueError as error:
+        raise ConfigError(str(error), hint="write NAME:ARG@10s") from None
     known = fault_names()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(f"unknown fault {name!r}", hint=f"{hint}Known: {', '.join(sorted(known))}")
-    return StationFault(name, argument.strip(), _seconds(when, text) if at_sign else None)
-
-
-def _seconds(when: str, text: str) -> float:
-    try:
-        return parse_duration(when if when.strip()[-1:].isalpha() else f"{when} s")
-    except ValueError:
-        raise ConfigError(f"fault {text!r}: {when!r} is not a time", hint="write NAME:ARG@10s") from None
+    return StationFault(name, argument, at)
 
 
 def device_argument(fault: StationFault, devices: Collection[str]) -> tuple[str, float]:
@@ -106,4 +98,7 @@ def device_argument(fault: StationFault, devices: Collection[str]) -> tuple[str,
         raise ConfigError(f"fault {fault.name} needs a device of the station, got {name!r}", hint=hint)
     if equals and fault.name not in _DEFAULT_S:
         raise ConfigError(f"fault {fault.name} takes a device only, got {fault.argument!r}")
-    return name, _seconds(value, fault.name) if equals else _DEFAULT_S.get(fault.name, 0.0)
+    try:
+        return name, seconds_of(value) if equals else _DEFAULT_S.get(fault.name, 0.0)
+    except ValueError:
+        raise ConfigError(f"fault {fault.name}: {value!r} is no time", hint="write it like 2s") from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from sim.physics.faults.catalogue import CATALOGUE as FAULTS
-from sim.physics.faults.catalogue import parse as parse_fault
 from sim.physics.parameters import RackParameters
 from sim.physics.plant import Plant
 
-__all__ = ["FAULTS", "Plant", "RackParameters", "parse_fault"]
+__all__ = ["FAULTS", "Plant", "RackParameters"]

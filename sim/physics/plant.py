@@ -21,6 +21,7 @@ from sim.physics.bus import Bus
 from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
+from sim.physics.faults.arguments import split
 from sim.physics.feeds import ALL, Feed, letter, wired
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
@@ -325,7 +326,7 @@ class Plant:
 
         `fault` may also be written `name:arg@time`; `arg` and `at` count before what it says.
         """
-        fault, written, when = catalogue.parse(fault)
+        fault, written, when = split(fault)
         arg = arg or written
         at = when if at is None else at
         apply = catalogue.prepare(self, fault, arg)

@@ -7,7 +7,8 @@ import math
 import pytest
 from physics_rack import powered
 
-from sim.physics import FAULTS, Plant, parse_fault
+from sim.physics import FAULTS, Plant
+from sim.physics.faults.arguments import split
 
 QUIET = ("loop.flow", "loop.supply_temperature", "rack.power", "loop.level", "ambient.dew_point", "bus.voltage")
 """What a fault elsewhere must leave alone."""
@@ -292,7 +293,7 @@ def test_faults_are_scheduled_exactly():
      ("sensor_nan:pump[1].rpm@7s", ("sensor_nan", "pump[1].rpm", 7.0))],
 )  # fmt: skip
 def test_faults_are_written_as_name_arg_time(text, parts):
-    assert parse_fault(text) == parts
+    assert split(text) == parts
 
 
 @pytest.mark.parametrize(

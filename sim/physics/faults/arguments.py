@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
+from harness.quantity import parse_duration
 from sim.physics.ambient import Ambient
 from sim.physics.bus import Bus
 from sim.physics.loop import Loop
@@ -62,6 +63,23 @@ class Plant(Protocol):
 
 Maker = Callable[[Plant, str], Apply]
 """Checks the argument of a fault (ValueError) and gives what applies it."""
+
+
+def split(text: str) -> tuple[str, str, float | None]:
+    """Name, argument and time in s (`90`, `90 s`, `5 min`; None without) of `name[:arg][@time]`; ValueError."""
+    body, at, when = text.strip().partition("@")
+    name, _, argument = body.partition(":")
+    if not at:
+        return name.strip(), argument.strip(), None
+    try:
+        return name.strip(), argument.strip(), seconds_of(when)
+    except ValueError:
+        raise ValueError(f"fault {text!r}: {when!r} is no time, write it like 90 s, 5 min or 1 h") from None
+
+
+def seconds_of(text: str) -> float:
+    """A time with its unit, or in seconds; ValueError."""
+    return parse_duration(text if text.strip()[-1:].isalpha() else f"{text} s")
 
 
 def index_of(arg: str, count: int, what: str) -> int:

@@ -6,14 +6,11 @@ the unit's own controllers keep their own sensors.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from sim.physics.faults import electrical, loop, network, sensor
 from sim.physics.faults.arguments import Apply, Maker, Plant, Undo
 from sim.physics.variables import nearest
-
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 class Active(NamedTuple):
@@ -21,28 +18,6 @@ class Active(NamedTuple):
 
     label: str
     undo: Undo
-
-
-def parse(text: str) -> tuple[str, str, float | None]:
-    """Split `name[:arg][@time]` into name, arg and plant time in s (`90`, `90s`, `5 min`, `1 h`; None without)."""
-    rest, at, when = text.strip().partition("@")
-    name, _, arg = rest.partition(":")
-    return name.strip(), arg.strip(), _time(when, text) if at else None
-
-
-def _time(text: str, whole: str) -> float:
-    number, unit = text.strip(), "s"
-    for suffix in ("min", "h", "s"):
-        if number.endswith(suffix):
-            number, unit = number[: -len(suffix)].strip(), suffix
-            break
-    try:
-        value = float(number) * _SECONDS[unit]
-    except ValueError:
-        value = math.nan
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"fault {whole!r}: time must be like 90 s, 5 min or 1 h, got {text!r}")
-    return value
 
 
 def prepare(plant: Plant, fault: str, arg: str) -> Apply:
