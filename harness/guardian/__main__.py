@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError, SafetyError
 from harness.events import EventKind
 from harness.guardian.connections import Connections
 from harness.guardian.log import GuardianLog
@@ -73,6 +74,10 @@ async def _guard(pipe: socket.socket, lease: Lease, locks: Sequence[socket.socke
     beating = asyncio.ensure_future(_beat(lease))
     try:
         return await _serve(watch, plan, lease, diary, voice)
+    except HarnessError as error:
+        diary.note(EventKind.FAILED, error=error.message)
+        watch.say("failed", reason=error.message)
+        return 1
     except Exception as error:
         diary.note(EventKind.FAILED, error=repr(error))
         watch.say("failed", reason=repr(error))
@@ -93,6 +98,8 @@ async def _beat(lease: Lease) -> None:
 async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: GuardianLog, voice: Voice) -> int:
     sequences = Sequences.of(plan)
     connections = Connections(plan["devices"])
+    if connections.unusable:  # not now and not later: nothing may be energised with such a guardian
+        raise SafetyError("; ".join(f"{name} cannot be reached: {why}" for name, why in connections.unusable.items()))
     problems = await connections.open()
     for device, problem in problems.items():
         diary.note(EventKind.NOT_REACHED, device=device, problem=problem)

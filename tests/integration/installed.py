@@ -94,8 +94,9 @@ def environment_with(folder: Path, *wheels: Path) -> Path:
 
 
 def install(commands: Path, *wheels: Path) -> None:
-    """Install wheels, without what they need."""
-    call(commands / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", *wheels, cwd=commands)
+    """Install wheels, without what they need; in the place of what is there."""
+    options = ("--quiet", "--no-index", "--no-deps", "--force-reinstall")
+    call(commands / "python", "-m", "pip", "install", *options, *wheels, cwd=commands)
 
 
 def uninstall(commands: Path, name: str) -> None:

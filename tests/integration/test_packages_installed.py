@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,15 @@ unverified: a test
 
 
 @pytest.fixture(scope="module")
-def commands(tmp_path_factory):
+def toy(tmp_path_factory):
+    return build_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory, toy):
     """An environment with our wheel and the toy's."""
     work = tmp_path_factory.mktemp("wheels")
-    return environment_with(work / "venv", build_ours(work / "ours"), build_toy(work / "toy"))
+    return environment_with(work / "venv", build_ours(work / "ours"), toy)
 
 
 @pytest.fixture
@@ -205,6 +211,22 @@ def test_a_protocol_of_others_is_guarded_when_the_runner_is_killed(commands, bay
         for process in (runner, devices):
             if process is not None:
                 end(process)
+
+
+def test_nothing_is_energised_when_the_guardian_cannot_use_the_protocol(commands, bay, toy):
+    """A channel that the runner needs not, and that is not there: found before, not when the runner is dead."""
+    with zipfile.ZipFile(toy) as archive:
+        files = {name: archive.read(name).decode() for name in archive.namelist() if name.startswith("toy_strip/")}
+        entries = archive.read("toy_strip-1.0.dist-info/entry_points.txt").decode()
+    files["toy_strip/__init__.py"] = files["toy_strip/__init__.py"].replace("toy_strip.channel:", "toy_strip.gone:")
+    install(commands, wheel_of(bay / "wheels", "toy_strip", files, entries))
+    try:
+        done = harness(commands, bay, "run", "smoke", "--station", "station.yaml", "--simulate")
+        assert done.returncode == 3, done.stdout
+        assert "pdu cannot be reached: its protocol toy cannot be used" in done.stdout
+        assert "this run commanded nothing" in done.stdout
+    finally:
+        install(commands, toy)
 
 
 def test_the_channel_alone_is_what_a_guardian_loads(commands, bay):
