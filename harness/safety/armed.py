@@ -22,6 +22,8 @@ from harness.utf8 import utf8
 FOLDER = Path("/var/lib/harness-armed")
 FOLDER_ENV = "HARNESS_ARMED"
 SUPERVISOR = "supervisor.lock"
+FORM = 2
+"""Changes whenever what stands in an armed file does: another version's orders are not carried out half understood."""
 _SUFFIX = ".armed"
 _MOST_BYTES = 16 * 1024 * 1024
 
@@ -48,7 +50,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), 0o600)
-            file.write(json.dumps(content).encode())
+            file.write(json.dumps({"form": FORM, **content}).encode())
             file.flush()
             os.fsync(file.fileno())
         os.rename(new, path)
@@ -81,6 +83,8 @@ def read(path: Path) -> dict[str, Any]:
         content = json.loads(file.read(_MOST_BYTES))
     if not isinstance(content, dict) or not {"run", "keys", "devices", "off", "sequences"} <= content.keys():
         raise ValueError("not an armed file")
+    if content.get("form") != FORM:
+        raise ValueError("another version of the harness wrote it: look at the rack, then `harness safe STATION`")
     return content
 
 

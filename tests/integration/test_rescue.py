@@ -16,6 +16,7 @@ from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import find_profile, load_profile
 from harness.device.setting import Setting
+from harness.device.snmp import PROTOCOL
 from harness.safety import armed
 from harness.safety.compile import compile_plan
 from harness.safety.connections import connection
@@ -80,6 +81,7 @@ def test_a_device_whose_secrets_cannot_be_read_keeps_no_other_ones_power_on(tmp_
         try:
             content = armed.read(path)
             content["devices"]["feed_a"]["secret"] = str(tmp_path / "gone.cred")
+            content["devices"]["feed_a"]["secret_by"] = PROTOCOL.credentials
             armed.write(path, content)
             found = await rescue(path, "a test", persist=60.0)
             assert on(simulation, "feed_b") == 0
