@@ -151,6 +151,18 @@ class Link(Protocol):
         ...
 
 
+class PlainLink:
+    """What a link does that has nothing to keep alive, and a connection of its own."""
+
+    async def tend(self, wall_ns: int, now: float) -> None:
+        """Nothing has to be written again and again."""
+
+    @property
+    def patience(self) -> float:
+        """No other device waits for this one."""
+        return 0.0
+
+
 @runtime_checkable
 class CountingLink(Protocol):
     """A link that finds out how many rows of a repetition its device has."""

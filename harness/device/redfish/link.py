@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NoReturn, cast
 
-from harness.device.link import Reply
+from harness.device.link import PlainLink, Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
 from harness.device.redfish import values as redfish_values
 from harness.device.redfish.channel import RedfishChannel
@@ -121,7 +121,7 @@ def _any_good(resources: Mapping[str, JsonObject | Quality]) -> bool:
     return any(not isinstance(each, Quality) for each in resources.values())
 
 
-class RedfishLink:
+class RedfishLink(PlainLink):
     """One Redfish service, read only."""
 
     def __init__(
@@ -274,17 +274,9 @@ class RedfishLink:
             offset=source.offset,
         )
 
-    async def tend(self, wall_ns: int, now: float) -> None:
-        """Nothing has to be told again and again."""
-
     def renew(self) -> None:
         """What was refused before the loss is worth telling again."""
         self.told.clear()
-
-    @property
-    def patience(self) -> float:
-        """No other device waits for this one."""
-        return 0.0
 
     async def close(self) -> None:
         """End the session and close the connection."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import cast
 
-from harness.device.link import Reply, raw_value
+from harness.device.link import PlainLink, Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint, fill
 from harness.device.scpi.channel import ScpiChannel
 from harness.device.texts import printable
@@ -108,7 +108,7 @@ def _no_number(part: str) -> str:
     return f"a number with {rest.strip()!r} behind it: its profile expects no unit there (`suffix`)"
 
 
-class ScpiLink:
+class ScpiLink(PlainLink):
     """One instrument."""
 
     def __init__(
@@ -191,11 +191,6 @@ class ScpiLink:
     def renew(self) -> None:
         """The instrument may have forgotten its configuration; see `Link.renew`."""
         self._is_configured = False
-
-    @property
-    def patience(self) -> float:
-        """No other device waits for this one."""
-        return 0.0
 
     async def close(self) -> None:
         """Close the session."""

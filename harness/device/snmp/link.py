@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from harness.device.link import Reply, raw_value
+from harness.device.link import PlainLink, Reply, raw_value
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.snmp import values as snmp_values
 from harness.device.snmp.channel import SnmpChannel, is_valid
@@ -169,7 +169,7 @@ def _places(bound: Bound | None) -> int:
     return 0 if bound is None else len(bound.places)
 
 
-class SnmpLink:
+class SnmpLink(PlainLink):
     """One SNMP agent."""
 
     def __init__(
@@ -339,17 +339,9 @@ class SnmpLink:
             suffix=spec.unit if kind == "decimal_text" else "",
         )
 
-    async def tend(self, wall_ns: int, now: float) -> None:
-        """Nothing has to be told again and again."""
-
     def renew(self) -> None:
         """Ask again at once for what the agent refused; see `Link.renew`."""
         self.client.renew()
-
-    @property
-    def patience(self) -> float:
-        """No other device waits for this one."""
-        return 0.0
 
     async def close(self) -> None:
         """Close the endpoint."""

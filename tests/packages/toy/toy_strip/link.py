@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.device.address import Address, split_address
-from harness.device.link import LinkRequest, Reply
+from harness.device.link import LinkRequest, PlainLink, Reply
 from harness.device.points import ControlPoint, SignalPoint, fill
 from harness.device.wire import Command, Read, carry_out
 from harness.quantity import Quality
@@ -55,7 +55,7 @@ class ToyPlan:
         return reply
 
 
-class ToyLink:
+class ToyLink(PlainLink):
     """One strip."""
 
     def __init__(self, request: LinkRequest, client: ToyClient) -> None:
@@ -63,7 +63,6 @@ class ToyLink:
         self.channel = ToyChannel(client)
         self._points = list(request.expansion.signals.values())
         self._parameters = {**request.profile.parameters, **request.parameters}
-        self.patience = 0.0
 
     async def open(self) -> Sequence[SignalPoint]:
         """Connect; a strip has all that its profile says."""
@@ -88,9 +87,6 @@ class ToyLink:
         spec = cast("ToySignal", point.spec)
         codes = {text: float(code) for code, text in enumerate(spec.answers.values())}
         return Read(type=spec.type, oid=fill(spec.name, point.row, self._parameters), answers=codes or None)
-
-    async def tend(self, wall_ns: int, now: float) -> None:
-        """There is nothing to keep alive."""
 
     def renew(self) -> None:
         """Nothing was learnt."""
