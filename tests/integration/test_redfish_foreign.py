@@ -26,6 +26,7 @@ from harness.device.registry import known_profiles, load_profile
 from harness.errors import UnreachableError
 from harness.guardian.connections import Connections
 from harness.quantity import Quality
+from harness.safety.connections import connection
 from harness.schema.station import Station
 from harness.secret import Secret
 from harness.transport.network import SocketNetwork
@@ -110,9 +111,7 @@ def test_a_leak_and_a_dead_sensor_are_seen():
 def test_the_guardian_reads_the_same():
     async def main():
         async with simulated("cdu/redfish_cdu") as (simulation, device):
-            host, _, port = simulation.addresses["dut"].removeprefix("redfish://").partition(":")
-            entry = {"protocol": "redfish", "host": host, "port": int(port), "tls": None, "timeout": 2.0}
-            connections = Connections({"cdu": entry | {"user": "", "password": "", "uses_session": True}})
+            connections = Connections({"cdu": connection(device, simulation.addresses["dut"], Path())})
             try:
                 assert await connections.open() == {}
                 names = ["flow", "leak", "mode", "serial", "pump_speed"]
