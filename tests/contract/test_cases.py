@@ -1,0 +1,14 @@
+"""What devices were seen to answer, and what must come out: every `cases/` folder beside an installed profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cases import find_cases
+from tests.cases.check import check_case
+
+
+@pytest.mark.parametrize("case", find_cases(), ids=str)
+def test_case(case):
+    if wrong := check_case(case):
+        pytest.fail("\n".join(wrong), pytrace=False)
