@@ -11,37 +11,19 @@ from collections.abc import Sequence
 
 from harness.quantity import convert
 from harness.schema.profiles.modbus import ModbusProfile, ModbusSignal
-from sim.servers.modbus_bank import HOLDING, ILLEGAL_ADDRESS, ArrayBank, ModbusFault
+from sim.servers.modbus_bank import HOLDING
+from tests.cases.registers import SparseBank
 from tests.maps.points import Point, points_of
 from tests.maps.registers import Map, Register
 
 UNIT = 11
 
 
-class MapBank(ArrayBank):
-    """Registers that are there, and none else."""
-
-    def __init__(self) -> None:
-        super().__init__((UNIT,))
-        self.there: set[int] = set()
-
-    def put(self, address: int, words: list[int]) -> None:
-        """Have these registers."""
-        self.set_words(UNIT, HOLDING, address, words)
-        self.there |= set(range(address, address + len(words)))
-
-    def read(self, unit: int, table: int, address: int, count: int) -> bytes:
-        """See RegisterBank."""
-        if table != HOLDING or not self.there.issuperset(range(address, address + count)):
-            raise ModbusFault(ILLEGAL_ADDRESS)
-        return super().read(unit, table, address, count)
-
-
 class MapDevice:
     """Texts say where they stand, numbers and flags are drawn by `dice`, the model is known by what its map says."""
 
     def __init__(self, profile: ModbusProfile, maps: Sequence[Map], dice: random.Random, model: str = "") -> None:
-        self.bank = MapBank()
+        self.bank = SparseBank()
         self.raw: dict[int, str | float] = {}
         self._points = {point.address: point for point in points_of(profile) if not point.is_control}
         self._profile = profile
@@ -64,7 +46,7 @@ class MapDevice:
         else:
             data = (value % (1 << 8 * size)).to_bytes(size, "big")
         self.raw[entry.address] = value
-        self.bank.put(entry.address, [int.from_bytes(data[at : at + 2], "big") for at in range(0, size, 2)])
+        self.bank.put(HOLDING, entry.address, [int.from_bytes(data[at : at + 2], "big") for at in range(0, size, 2)])
 
     def _said(self, entry: Register) -> str:
         """The text of a register: one that the rules of the profile ask for, else where it stands."""

@@ -16,7 +16,7 @@ from harness.device.build import DeviceBuilder
 from harness.device.redfish.values import value_at
 from harness.device.registry import known_profiles, load_profile
 from harness.device.wire import Read, packed, unpacked
-from harness.errors import IdentityError, RefusedError
+from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
@@ -102,37 +102,6 @@ def virtually(main):
     return run(main, rate=math.inf)
 
 
-def test_reads_what_is_there_and_believes_nothing_else():
-    async def main():
-        async with opened(unit_tree()) as (device, service):
-            found = await readings(device)
-            good = {name: value for name, (value, quality) in found.items() if quality == "GOOD"}
-            assert good["flow"] == 412
-            assert good["supply_temperature"] == 31.75
-            assert good["mode"] == "auto_flow"
-            assert good["pump"] == "on"
-            assert good["pump[1].speed"] == 55
-            assert good["pump[2].state"] == "stopped"
-            assert good["pump_speed"] == 71.5
-            assert good["leak"] == "dry"
-            assert good["model"] == "LL-900\\x1b[31m"
-            bad = {name: quality for name, (_, quality) in found.items() if quality != "GOOD"}
-            assert bad == {
-                "return_temperature": "BAD_MISSING",
-                "supply_pressure": "BAD_DECODE",
-                "return_pressure": "BAD_RANGE",
-                "differential_pressure": "BAD_MISSING",
-                "heat": "BAD_DECODE",
-                "level": "BAD_MISSING",
-            }
-            assert "facility_flow" not in found  # optional, and this unit has no such connector
-            assert "pump[3].speed" not in found
-            assert device.identity == {"model": "LL-900\\x1b[31m", "serial": "LL9-0042", "firmware": "0502"}
-            assert {method for method, _ in service.log} == {"GET"}
-
-    virtually(main)
-
-
 def test_one_request_a_resource_and_poll():
     async def main():
         async with opened(unit_tree()) as (device, service):
@@ -141,49 +110,7 @@ def test_one_request_a_resource_and_poll():
             await device.poll()
             paths = [path for _, path in service.log]
             assert len(paths) == len(set(paths)) == 6  # unit, loop, two pumps, two detectors
-
-    virtually(main)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "shown"),
-    [
-        ("OK", "OK", ("dry", "GOOD")),
-        ("OK", "Warning", ("wet", "GOOD")),
-        ("Critical", "OK", ("wet", "GOOD")),
-        ("Critical", "Unavailable", ("wet", "GOOD")),
-        ("Critical", None, ("wet", "GOOD")),
-        ("OK", "Unavailable", (None, "BAD_DECODE")),
-        ("OK", "Soggy", (None, "BAD_DECODE")),
-        ("OK", None, (None, "BAD_MISSING")),
-    ],
-)
-def test_dry_only_when_every_detector_says_so(one, other, shown):
-    tree = unit_tree()
-    tree[f"{CDU}/LeakDetection/LeakDetectors/Tray"]["DetectorState"] = one
-    tree[f"{CDU}/LeakDetection/LeakDetectors/Moisture"]["DetectorState"] = other
-
-    async def main():
-        async with opened(tree) as (device, _):
-            assert (await readings(device))["leak"] == shown
-            (reading,) = await device.read(["leak"])
-            assert (reading.text if reading.is_good else None) == shown[0]
-            read = device.link.reading(device.expansion.signals["leak"])
-            again = unpacked(Read, json.loads(json.dumps(packed(read))))
-            (value,) = await device.link.channel.read([again])
-            word = {0.0: "dry", 1.0: "wet", 2.0: "wet"}.get(value)
-            assert word == shown[0]
-
-    virtually(main)
-
-
-def test_no_detector_at_all_is_not_dry():
-    tree = unit_tree()
-    tree[f"{CDU}/LeakDetection/LeakDetectors"]["Members"] = []
-
-    async def main():
-        async with opened(tree) as (device, _):
-            assert (await readings(device))["leak"] == (None, "BAD_MISSING")
+            assert {method for method, _ in service.log} == {"GET"}
 
     virtually(main)
 
@@ -328,19 +255,6 @@ def test_no_state_says_nothing_against_a_value(status):
     assert value_at({"Reading": 5, "Status": status}, "/Reading", ("enabled",)) == 5
 
 
-def test_an_excerpt_has_its_own_state_and_a_pump_at_rest_has_a_speed():
-    tree = unit_tree(FlowLitersPerMinute={"Reading": 412, "Status": {"State": "Absent"}})
-
-    async def main():
-        async with opened(tree) as (device, _):
-            found = await readings(device)
-            assert found["flow"] == (None, "BAD_MISSING")
-            assert found["supply_temperature"] == (31.75, "GOOD")
-            assert found["pump[2].speed"] == (71.5, "GOOD")  # StandbyOffline; the profile lets that count
-
-    virtually(main)
-
-
 def test_a_bay_that_is_empty_at_open_counts_in_no_total():
     tree = unit_tree()
     tray = tree[f"{CDU}/LeakDetection/LeakDetectors/Tray"]
@@ -377,18 +291,6 @@ def test_a_busy_service_gives_bad_data_and_comes_back():
             assert set(frame.qualities) == {int(Quality.BAD_REFUSED)}
             service.is_busy = lambda: False
             assert (await readings(device))["flow"] == (412, "GOOD")
-
-    virtually(main)
-
-
-def test_another_kind_of_equipment_is_refused():
-    tree = unit_tree()
-    tree[CDU]["EquipmentType"] = "HeatExchanger"
-
-    async def main():
-        with pytest.raises(IdentityError, match="HeatExchanger"):
-            async with opened(tree):
-                pass
 
     virtually(main)
 

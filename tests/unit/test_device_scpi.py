@@ -14,9 +14,7 @@ from drivers import profiles_root
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
-from harness.device.scpi.channel import of_answer
 from harness.device.setting import resolve_setting
-from harness.device.wire import Read
 from harness.errors import RefusedError
 from harness.quantity import Quality
 from harness.schema.station import Station
@@ -52,50 +50,6 @@ async def instrument(name, **changes):
     finally:
         await device.close()
         await simulation.close()
-
-
-@pytest.mark.parametrize(
-    ("answer", "quality", "value"),
-    [
-        ("12.50 A", Quality.GOOD, 12.5),
-        ("+1.25E+01 A", Quality.GOOD, 12.5),
-        ("12.50", Quality.BAD_DECODE, math.nan),
-        ("12.50 V", Quality.BAD_DECODE, math.nan),
-        ("9.9E37 A", Quality.BAD_NAN, math.nan),
-        ("--- A", Quality.BAD_NAN, math.nan),
-    ],
-)
-def test_a_number_needs_its_unit_behind_it(answer, quality, value):
-    async def main():
-        async with instrument("load/ea_elr") as (device, _, _, lies):
-            await device.open()
-            lies["MEAS:CURR?"] = answer
-            (reading,) = await device.read(["current"])
-            assert reading.quality == quality
-            assert reading.value == pytest.approx(value, nan_ok=True)
-            read = Read(type="number", query="MEAS:CURR?", suffix=" A", high=3000.0)
-            assert of_answer(read, answer) == pytest.approx(value, nan_ok=True)  # what the guardian makes of it
-
-    run(main, rate=math.inf)
-
-
-@pytest.mark.parametrize("token", ["NAN", "INF", "-INF", "9.91E37", "9.9E+37", "", "ERR"])
-def test_tokens_that_are_no_numbers(token):
-    async def main():
-        async with instrument("meter/yokogawa_wt") as (device, _, _, lies):
-            await device.open()
-            values = [f"{k}.5" for k in range(1, 26)]
-            values[9] = token
-            lies[":NUM:NORM:VAL?"] = ",".join(values)
-            voltage, current, power = await device.read(["phase[2].voltage", "phase[2].current", "phase[3].power"])
-            assert (voltage.value, voltage.quality) == (9.5, Quality.GOOD)
-            assert current.quality == Quality.BAD_NAN
-            assert (power.value, power.quality) == (19.5, Quality.GOOD)
-            lies[":NUM:NORM:VAL?"] = "1.5,2.5"
-            (missing,) = await device.read(["power"])
-            assert missing.quality == Quality.BAD_MISSING
-
-    run(main, rate=math.inf)
 
 
 def test_an_instrument_that_was_away_is_configured_again():
