@@ -39,4 +39,8 @@ class Expected(Model):
         found = bool(self.identity or self.reads or self.bad or self.absent)
         if found == bool(self.refused):
             raise ValueError("give what comes out (identity, reads, bad, absent), or `refused` when nothing may")
+        sections = {"reads": self.reads, "bad": self.bad, "absent": self.absent}
+        for one, other in (("reads", "bad"), ("reads", "absent"), ("bad", "absent")):
+            if twice := sorted(set(sections[one]) & set(sections[other])):
+                raise ValueError(f"{twice[0]} stands under {one} and {other}")
         return self

@@ -32,6 +32,14 @@ def test_the_source_archive_has_every_folder_that_git_knows():
     assert known - shipped == NOT_SHIPPED
 
 
+def test_cases_of_devices_are_in_the_source_archive_and_not_in_the_wheel():
+    (left_out,) = BUILD["wheel"]["exclude"]
+    folders = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(left_out.strip("/"))}
+    assert folders == {path.relative_to(ROOT).as_posix() for path in (ROOT / "drivers").rglob("cases")}
+    assert folders
+    assert "exclude" not in BUILD["sdist"]
+
+
 def test_the_page_that_a_unit_names_is_where_the_wheel_puts_it():
     shared = BUILD["wheel"]["shared-data"]
     for unit in (ROOT / "packaging" / "systemd").glob("*.service"):
