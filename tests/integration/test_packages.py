@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,24 @@ def test_a_package_whose_entry_points_cannot_be_read_is_named_and_stops_nobody(l
         assert done.returncode == 0, done.stderr
     done = harness(lib, "doctor", cwd=tmp_path)
     assert "unrelated 2.0" in done.stdout + done.stderr
+
+
+def test_cases_beside_the_profile_of_a_package_are_run_with_ours(tmp_path):
+    """A case of theirs that does not hold is told with its place, by the contract test of a checkout."""
+    expected = "what: w\nsource: a test\nreads: {phase[1].current: 1 A}\n"
+    walk = ".1.3.6.1.2.1.1.2.0 = OID: .1.3.6.1.4.1.318.1.3.4.6\n"
+    files = {
+        "pdu/acme_one/profile.yaml": PROFILE.replace("profile: pdu/apc_rpdu2", "profile: pdu/acme_one"),
+        "pdu/acme_one/cases/theirs/walk.txt": walk,
+        "pdu/acme_one/cases/theirs/expected.yaml": expected.replace("phase[1].current", '"phase[1].current"'),
+    }
+    package(tmp_path / "lib", "harness.drivers", ROOT, files=files)
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/contract/test_cases.py", "-k", "acme or floor-relay"],
+        env={**environment(tmp_path / "data"), "PYTHONPATH": str(tmp_path / "lib")},
+        cwd=root, timeout=100, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "theirs/expected.yaml:1:1: HX-1206 the device is refused, but must be let in" in ran.stdout
+    assert "1 failed, 1 passed" in ran.stdout
