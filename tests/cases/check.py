@@ -135,9 +135,16 @@ class _Judge:
         return self._source.problem(loc, "HX-1206", message)
 
     def _unknown(self) -> Iterator[Problem]:
-        """Signals that the profile does not know, where they stand."""
+        """Signals, repetitions and parameters that the profile does not know, where they stand."""
         known = self._device.expansion.signals
-        expected = self._expected
+        expected, profile = self._expected, self._device.profile
+        for key, given, allowed in (
+            ("counts", expected.counts, profile.repeat),
+            ("parameters", expected.parameters, profile.parameters),
+        ):
+            for name in sorted(set(given) - set(allowed)):
+                message = f"{name!r} is none of the {key} of this profile"
+                yield self._source.problem((key, name), "HX-1305", message, did_you_mean(name, allowed), key=True)
         places = [("reads", name) for name in expected.reads] + [("bad", name) for name in expected.bad]
         for loc, name in [
             *((place, place[1]) for place in places),

@@ -19,13 +19,13 @@ class Expected(Model):
     """What went wrong, or what the device said, in one line."""
     source: Title
     """Who says that it must be so: a manual, a MIB, a public map, the display of the device. Not the profile."""
-    counts: dict[str, int] = Field(default_factory=dict)
+    counts: dict[str, Annotated[int, Field(ge=0, le=512)]] = Field(default_factory=dict)
     """As in a station file."""
     parameters: dict[str, int] = Field(default_factory=dict)
     """As in a station file."""
     identity: dict[Literal["model", "serial", "firmware"], StrictText] = Field(default_factory=dict)
     """What the device is known as, once it is let in."""
-    reads: dict[str, Annotated[StrictText | int | float, Field()]] = Field(default_factory=dict)
+    reads: dict[str, StrictText | int | float] = Field(default_factory=dict)
     """Signal: value with its unit (`1.25 kW`), a number where it has no unit, its word, its flags or its text."""
     bad: dict[str, Word] = Field(default_factory=dict)
     """Signal: why it has no value."""
