@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-UNJUDGED = 70
+from harness.limits.verdict import EXIT_BUG
+
 _end = os._exit
 _NAMES = ("_exit", "execv", "execve")
 
@@ -38,4 +39,4 @@ def _refuse(wanted: Callable[..., Any], process: int, is_run: Callable[[], bool]
     module = sys._getframe(1).f_globals.get("__name__", "?")
     text = f"error: {module} ended the process of the run: there is no verdict\nhint: tell whoever wrote {module}\n"
     os.write(2, text.encode("utf-8", "replace"))
-    return _end(UNJUDGED)
+    return _end(EXIT_BUG)

@@ -135,11 +135,12 @@ def _refuse(error: click.ClickException) -> int:
 def _explain(error: BaseException) -> int:
     """One line for what the harness raised on purpose (several for a file with several mistakes), and its exit code."""
     from harness.errors import ConfigError, HarnessError, RunError, SafetyError
+    from harness.limits.verdict import EXIT_BUG
 
     if not isinstance(error, HarnessError):
         said = "ended without a word" if isinstance(error, SystemExit) else type(error).__name__
         _say(f"bug in the harness: {said}: {_text(error)}, details in {_keep_traceback(error)}")
-        return 70
+        return EXIT_BUG
     for line in str(error).splitlines() or [type(error).__name__]:
         _say(line)
     if isinstance(error, SafetyError):

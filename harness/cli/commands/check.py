@@ -10,6 +10,7 @@ import click
 from harness.cli.inputs import find_station, settings, station_option, tell_broken
 from harness.cli.ui.aside import aside
 from harness.errors import ConfigError, HarnessError
+from harness.limits.verdict import EXIT_USAGE
 from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
     for line in fine:
         for each in line.split("\n"):
             say(each)
-    return 2 if found else 0
+    return EXIT_USAGE if found else 0
 
 
 def _unused(project: Project) -> list[str]:

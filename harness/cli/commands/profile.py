@@ -11,6 +11,7 @@ import click
 
 from harness.cli.commands.profile_try import try_
 from harness.cli.ui.aside import aside
+from harness.limits.verdict import EXIT_USAGE
 
 MOST_OF_A_MAP = 16 * 1024 * 1024
 """Longest register map that is read, bytes."""
@@ -161,7 +162,7 @@ def check_(files: tuple[str, ...]) -> int:
                     aside(f"note: {name}: {text}")
     for problem in found.found:
         aside(str(problem))
-    return 2 if found else 0
+    return EXIT_USAGE if found else 0
 
 
 @profile.command("import")

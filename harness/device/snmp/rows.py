@@ -109,7 +109,7 @@ class Finder:
             bound = await self.bind(point)
             if bound is not None:
                 found[point.name] = bound
-            elif spec.optional and not spec.is_text:
+            elif spec.optional and not spec.is_text and not spec.sum_of:
                 continue
             points.append(point)
         absent = await self._absent(points, found)
