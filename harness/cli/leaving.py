@@ -13,8 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from harness.limits.verdict import EXIT_BUG
-
+UNJUDGED = 70
+"""`harness.limits.verdict.EXIT_BUG`, which is not imported here: `--help` does without it."""
 _end = os._exit
 _NAMES = ("_exit", "execv", "execve")
 
@@ -39,4 +39,4 @@ def _refuse(wanted: Callable[..., Any], process: int, is_run: Callable[[], bool]
     module = sys._getframe(1).f_globals.get("__name__", "?")
     text = f"error: {module} ended the process of the run: there is no verdict\nhint: tell whoever wrote {module}\n"
     os.write(2, text.encode("utf-8", "replace"))
-    return _end(EXIT_BUG)
+    return _end(UNJUDGED)
