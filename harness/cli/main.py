@@ -24,6 +24,7 @@ COMMANDS = {
         "harness.cli.commands.check:check",
         "Check plans, stations, profiles and limit sets; nothing is contacted.",
     ),
+    "migrate": ("harness.cli.commands.migrate:migrate", "Bring files of an older version to the current one."),
     "plan": ("harness.cli.commands.plan:plan", "List, show and copy installed plans."),
     "sim": ("harness.cli.commands.sim:sim", "Serve the simulated devices of a station."),
     "probe": ("harness.cli.commands.probe:probe", "Who answers at a station? Read-only."),

@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "HX-1206": "the value is not accepted, for the reason given",
     "HX-1207": "the word is none of the allowed ones",
     "HX-1208": "out of bounds: too small, too large, too few or too many",
+    "HX-1209": "the file is of a `schema` that this harness does not read: older (`harness migrate`), newer, or none",
     "HX-1241": "`moves_with` names a signal that cannot stand still wrongly: a derived one, or one that shows words",
     "HX-1242": "what is said to move a signal moves nothing: a bank, a derived signal, words, or itself",
     "HX-1243": "the distance or the condition of a `moves_with` entry does not fit its signal",

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from harness.schema.error_places import Place, allowed_keys, allowed_words
 from harness.schema.problems import did_you_mean, shown
+from harness.schema.versions import is_retired
 
 KINDS = {
     "string_type": "text",
@@ -48,6 +49,7 @@ _BOUNDS = {
     "string_pattern_mismatch": "must have the form {pattern}",
 }
 _MAX_LISTED = 16
+MIGRATE = "see `harness migrate`"
 MAX_MESSAGE = 240
 
 
@@ -102,12 +104,16 @@ def _alternatives(words: list[str]) -> str:
 def say(details: ErrorDetails, place: Place, value: Any) -> Words:
     """Words for one error."""
     kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden" and is_retired("profile", place.loc):
+        return Words("HX-1203", f"unknown key {shown(place.loc[-1])}", f"it did nothing and is gone, {MIGRATE}")
     if kind == "extra_forbidden":
         return _unknown_key(str(place.loc[-1]), allowed_keys(place.parent))
     if kind == "missing" and isinstance(place.loc[-1], int):
         return Words("HX-1208", f"entry {place.loc[-1] + 1} of the list is missing")
     if kind == "missing":
         return Words("HX-1204", f"missing key {str(place.loc[-1])!r}")
+    if _is_of_other_version(details, place, value):
+        return _version(value, int(context["expected"]))
     if kind in {"literal_error", "enum"}:
         words = allowed_words(place.schema) or _quoted(str(context.get("expected", "")))
         return _choice(value, words)
@@ -129,6 +135,17 @@ def say(details: ErrorDetails, place: Place, value: Any) -> Words:
         message, _, hint = str(context.get("error", details["msg"])).partition("; ")
         return Words("HX-1206", _short(message) or "not accepted", _short(hint))
     return Words("HX-1206", _plain(details["msg"]))
+
+
+def _is_of_other_version(details: ErrorDetails, place: Place, value: Any) -> bool:
+    """Whether an error says that the file is of another version than its model."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return details["type"] == "literal_error" and place.loc == ("schema",) and is_number
+
+
+def _version(value: int, expected: int) -> Words:
+    hint = "a newer harness reads it" if value > expected else MIGRATE if value > 0 else ""
+    return Words("HX-1209", f"this file is of schema {value}, this harness reads {expected}", hint)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -89,7 +89,7 @@ def profile_rows(base: dict[str, Any], protocol: str, other: str) -> Iterator[Ro
     """Keys of a whole profile: that of `base`, which has x, y, the text `name`, the control `level` and a repetition
     `cell`. `other` is another protocol."""
     parent = {**base, "profile": "own/parent", "signals": {"z": base["signals"]["x"]}}
-    yield Row("schema", 2, error, "", Has("expected 1, found the number 2"))
+    yield Row("schema", 2, error, "", Has("HX-1209 this file is of schema 2, this harness reads 1"))
     yield Row("protocol", other, error, "", Has("unknown key"))
     yield Row("extends", "parent.yaml", value("z"), "no such signal", 1000.0, {"parent": parent})
     yield Row("signals", ABSENT, value("x"), 1000.0, "no such signal")

@@ -77,7 +77,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("schema", 2, error, "", Has("expected 1, found the number 2")),
+            Row("schema", 2, error, "", Has("HX-1209 this file is of schema 2, this harness reads 1")),
             Row("station", "other", lambda ran: ran.result.station, "bench", "other"),
             Row("devices", {}, error, "", Has("unknown device 'pdu'")),
             Row("derived", HALF, lambda ran: "derived.cdu.half" in ran.series, False, True),

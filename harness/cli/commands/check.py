@@ -9,14 +9,12 @@ import click
 
 from harness.cli.inputs import find_station, settings, station_option, tell_broken
 from harness.cli.ui.aside import aside
-from harness.errors import ConfigError, HarnessError
+from harness.errors import HarnessError
 from harness.limits.verdict import EXIT_USAGE
 from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project
-
-KINDS = ("plan", "station", "profile", "limit_set")
 
 
 @click.command()
@@ -60,6 +58,7 @@ def _unused(project: Project) -> list[str]:
 def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
+    from harness.schema.migrate import kind_of
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
     from harness.simulator import binding_problems, refuse, station_problems
@@ -68,8 +67,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
     if not path.exists():
         path = known_plans().get(name) or known_stations().get(name) or path
     source = read_source(path)
-    keys = source.data if isinstance(source.data, dict) else {}
-    kind = next((key for key in KINDS if key in keys), "")
+    kind = kind_of(source)
     if kind == "plan":
         from harness.project.checks.coverage import little_evidence, no_evidence
         from harness.project.checks.guarded import worth_a_word
@@ -109,13 +107,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         profile, source = load_profile(path)
         refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
-    if kind == "limit_set":
-        from harness.schema.conditions import LimitSet
+    from harness.schema.conditions import LimitSet
 
-        limits = validate(source, LimitSet)
-        head = f"limit set {limits.limit_set} {limits.version}, {len(limits.limits)} limits"
-        return "\n  ".join([head, *of_limits(limits)])
-    source.check()
-    raise ConfigError(
-        "not a plan, station, profile or limit set", hint=f"begin with `schema: 1` and one of {', '.join(KINDS)}"
-    )
+    limits = validate(source, LimitSet)
+    head = f"limit set {limits.limit_set} {limits.version}, {len(limits.limits)} limits"
+    return "\n  ".join([head, *of_limits(limits)])
