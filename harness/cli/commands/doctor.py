@@ -22,11 +22,12 @@ FILES_WANTED = 256
 @data_option
 def doctor(data: str | None) -> int:
     """Check Python, SQLite, packages, entry points and the data folder; exit 3 when something is wrong."""
+    from harness.cli.top_names import top_names
     from harness.cli.ui.terminal import say
     from harness.version import __version__
 
     say(f"harness {__version__}")
-    checks = [_python(), _files(), *_sqlite(), *_packages(), *_entries(), *_data(data)]
+    checks = [_python(), _files(), *_sqlite(), *_packages(), *top_names(), *_entries(), *_data(data)]
     for word, text in checks:
         say(f"{word:<6}{text}")
     bad = sum(1 for word, _ in checks if word == "WRONG")
