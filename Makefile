@@ -5,8 +5,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Three workers keep two cores busy, for many tests wait for real time; the long files come first, so that none waits at the
 # end. PYTEST_ARGS="-n 0 -x" gives one worker and stops at the first failure.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+TESTS ?= tests
 
-.PHONY: help demo test check bench chaos soak docs wheel clean
+.PHONY: help demo test check bench chaos soak docs wheel ranges lock release clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +16,9 @@ help:
 	@echo "make bench   measure the costs    make chaos   kill, freeze and cut things in mid-run"
 	@echo "make soak    the long forms       make docs    write docs/reference again"
 	@echo "make wheel   build the wheel      make clean   remove what the others made"
+	@echo "make ranges  test with the lowest and the newest dependencies"
+	@echo "make lock    choose the versions of CI again"
+	@echo "make release build and try what is released, print the notes for the tag"
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -28,9 +32,18 @@ help:
 	$(PIP) install --editable .
 	@touch $@
 
+ifdef LOCKED # as CI does: the versions and files of the lock, and no others
+.venv/development: .venv/made pyproject.toml packaging/lock-ci.txt
+	$(PIP) install --require-hashes --requirement packaging/lock-ci.txt || { $(LOCK_FAILED); exit 1; }
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch .venv/runtime $@
+else
 .venv/development: .venv/runtime
 	$(PIP) install --editable '.[dev]'
 	@touch $@
+endif
+
+LOCK_FAILED := echo "packaging/lock-ci.txt cannot be installed here, see above: make lock writes it again, LOCKED= does without"
 
 demo: .venv/runtime
 	$(BIN)/harness run testplans/smoke.yaml --simulate
@@ -42,7 +55,7 @@ demo: .venv/runtime
 	@echo "  harness run burn_in_24h --simulate --virtual               a day in a minute or two; the record takes 1.1 GB"
 
 test: .venv/development
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
 check: .venv/development
 	$(BIN)/ruff check .
@@ -65,6 +78,17 @@ docs: .venv/development
 
 wheel: .venv/development
 	$(BIN)/python -m build --wheel
+
+ranges: .venv/made
+	$(BIN)/python packaging/ranges.py build/ranges $(PYTEST_ARGS) $(TESTS)
+
+lock: .venv/made
+	$(PIP) install 'uv>=0.9,<1'
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+		--custom-compile-command 'make lock' --output-file packaging/lock-ci.txt
+
+release: .venv/development
+	$(BIN)/python packaging/release.py $(PYTEST_ARGS) $(TESTS)
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

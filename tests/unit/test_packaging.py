@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
+import re
 import subprocess
 import tomllib
 from importlib.metadata import version
@@ -10,16 +12,31 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BUILD = PROJECT["tool"]["hatch"]["build"]["targets"]
-NOT_SHIPPED = {".editorconfig", ".gitignore", ".pre-commit-config.yaml"}
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+LOCK = (ROOT / "packaging" / "lock-ci.txt").read_text(encoding="utf-8")
 KNOWN_FAULTS = {
-    "cryptography": ("43.0.3", "44.0.0", "46.0.4", "46.0.6"),
+    "click": ("8.1.8", "8.3.2"),
+    "cryptography": ("43.0.3", "44.0.0", "46.0.4", "46.0.6", "47.0.0", "49.0.0"),
+    "pyasn1": ("0.6.1", "0.6.2", "0.6.3"),
     "urllib3": ("1.26.16", "2.0.5", "2.2.1", "2.6.2", "2.6.3"),
 }
 """Versions with published faults that the bounds must not take."""
+
+
+def script(name):
+    """A script of `packaging/`, as a module: the folder has the name of a library, so it is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+lowest = script("ranges").lowest
 
 
 def test_the_source_archive_has_every_folder_that_git_knows():
@@ -28,8 +45,8 @@ def test_the_source_archive_has_every_folder_that_git_knows():
     if listed.returncode != 0:
         pytest.skip("no git here: this is an unpacked source archive")
     known = {name.partition("/")[0] for name in listed.stdout.splitlines()}
-    shipped = {name.strip("/") for name in BUILD["sdist"]["include"]} | {"pyproject.toml"}
-    assert known - shipped == NOT_SHIPPED
+    shipped = {name.strip("/") for name in BUILD["sdist"]["include"]} | {"pyproject.toml", ".gitignore"}
+    assert known == shipped
 
 
 def test_cases_of_devices_are_in_the_source_archive_and_not_in_the_wheel():
@@ -59,7 +76,38 @@ def test_versions_with_known_faults_are_not_taken(name):
     assert needed[name].contains(version(name))
 
 
+def every_requirement():
+    """What running, testing, developing and building ask for."""
+    listed = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["build-system"]["requires"],
+        *EXTRAS["test"],
+        *EXTRAS["dev"],
+    ]
+    return [each for each in map(Requirement, listed) if each.name != PROJECT["project"]["name"]]
+
+
 def test_every_dependency_has_both_bounds():
     """A release of tomorrow that changes what we rely on is not taken unseen."""
+    for each in every_requirement():
+        assert {bound.operator for bound in each.specifier} == {">=", "<"}, each
+
+
+def test_the_lock_of_ci_has_what_the_project_asks_for_with_hashes_and_no_place():
+    locked = {}
+    for entry in re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]:
+        name, locked_version = re.match(r"([a-z0-9-]+)==([^ ;]+)", entry).groups()
+        locked.setdefault(name, []).append(locked_version)
+        assert re.findall(r"--hash=sha256:[0-9a-f]{64}\b", entry), name
+    assert "://" not in LOCK
+    for each in every_requirement():
+        versions = locked[canonicalize_name(each.name)]
+        assert [found for found in versions if not each.specifier.contains(found)] == [], each
+
+
+def test_the_lowest_versions_are_those_of_the_bounds():
+    """What `make ranges` holds: a bound that is written another way would not be tried."""
+    found = {name: low for name, _, low in (each.partition("==") for each in lowest())}
     for each in map(Requirement, PROJECT["project"]["dependencies"]):
-        assert {bound.operator for bound in each.specifier} >= {">=", "<"}, each
+        assert [bound.version for bound in each.specifier if bound.operator == ">="] == [found.pop(each.name)]
+    assert found == {}
