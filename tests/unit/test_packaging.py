@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import re
+import runpy
 import subprocess
 import tomllib
 from importlib.metadata import version
@@ -27,16 +27,7 @@ KNOWN_FAULTS = {
 }
 """Versions with published faults that the bounds must not take."""
 
-
-def script(name):
-    """A script of `packaging/`, as a module: the folder has the name of a library, so it is no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "packaging" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lowest = script("ranges").lowest
+lowest = runpy.run_path(str(ROOT / "packaging" / "ranges.py"))["lowest"]
 
 
 def test_the_source_archive_has_every_folder_that_git_knows():
