@@ -60,6 +60,18 @@ def test_the_page_that_a_unit_names_is_where_the_wheel_puts_it():
         assert [source.is_file() for source in sources] == [True], f"{unit.name} names {page}"
 
 
+def test_every_page_that_the_wheel_brings_links_to_pages_that_it_brings():
+    """A link out of `docs/` leads somewhere in the repository, and nowhere on a station."""
+    pages = sorted((ROOT / "docs").rglob("*.md"))
+    brought = {page for page in pages if str(page.relative_to(ROOT)).startswith(tuple(BUILD["wheel"]["shared-data"]))}
+    assert set(pages) == brought
+    for page in pages:
+        text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+        missing = [link for link in links if link and (page.parent / link).resolve() not in brought]
+        assert missing == [], page.name
+
+
 @pytest.mark.parametrize("name", KNOWN_FAULTS)
 def test_versions_with_known_faults_are_not_taken(name):
     needed = {each.name: each.specifier for each in map(Requirement, PROJECT["project"]["dependencies"])}
