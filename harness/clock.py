@@ -214,21 +214,20 @@ _loops = itertools.count()
 
 @contextmanager
 def _fewer_collections() -> Iterator[None]:
-    """Leave what is there now out of garbage collections, and let more young ones gather: they come by the million.
+    """Let more young things gather before they are collected: they come by the million.
 
-    What earlier loops of this process left in circles would be frozen with it and never be freed: now and then it goes
-    first (a look at everything costs as much as ten seconds of a virtual run).
+    What earlier loops of this process left in circles gets old meanwhile and would hardly ever be looked at: now and
+    then it goes first (a look at everything costs as much as ten seconds of a virtual run, unless who runs many of them
+    has frozen what was there before; so nothing is frozen and thawed here).
     """
     before = gc.get_threshold()
     if next(_loops) % 8 == 7:
         gc.collect()
-    gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     try:
         yield
     finally:
         gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def since_boot() -> tuple[str, float]:
