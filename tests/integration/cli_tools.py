@@ -1,4 +1,7 @@
-"""Starting the command line as a process, and talking to a `harness sim` beside it."""
+"""Commands as processes of their own, and talking to a `harness sim` beside them.
+
+They are forked, with the harness loaded; `COMMAND` starts Python, where that makes a difference.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from subprocess import CompletedProcess
+
+from tests.integration import forked
+from tests.integration.forked import ROOT, Forked
 
 COMMAND = [sys.executable, "-c", "from harness.cli.main import main; main()"]
 
@@ -43,33 +48,18 @@ def environment(data: Path) -> dict[str, str]:
     return {**kept, "HARNESS_DATA": str(data)}
 
 
-def harness(*arguments: str, data: Path, timeout: float = 60.0, **more: Any) -> subprocess.CompletedProcess[str]:
+def harness(*arguments: str, data: Path, timeout: float = 60.0, cwd: Path = ROOT) -> CompletedProcess[str]:
     """Run a command to its end; stdin is empty."""
-    more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(data),
-        timeout=timeout,
-        text=True,
-        capture_output=True,
-        check=False,
-        **more,
-    )
+    work = forked.command(*arguments)
+    code, out, errors = forked.run(work, environment(data), timeout, cwd)
+    return CompletedProcess(arguments, code, out, errors)
 
 
 class Spoken:
     """A process whose lines are read as they come."""
 
     def __init__(self, *arguments: str, data: Path) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=environment(data),
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self.process = Forked(forked.command(*arguments), env=environment(data), own_session=True)
         self.lines: list[str] = []
         self._queue: Queue[str] = Queue()
         self._thread = threading.Thread(target=self._read)

@@ -21,7 +21,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -32,6 +32,7 @@ from harness import faultpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 Work = Callable[[], Any]
+_end = os._exit
 
 
 def preload() -> None:
@@ -45,11 +46,19 @@ def preload() -> None:
 class Forked:
     """A process that does some work; to its parent as `subprocess.Popen` is, as far as tests use one.
 
-    `stdout` is a pipe, or a file when one is given; stdin is empty.
+    `stdout` is a pipe, or a file when one is given; `stderr` goes with it when none is; stdin is empty. A process with
+    a session of its own hears nothing that is meant for this one.
     """
 
     def __init__(
-        self, work: Work, *, env: Mapping[str, str], stderr: IO[Any], stdout: IO[Any] | None = None, cwd: Path = ROOT
+        self,
+        work: Work,
+        *,
+        env: Mapping[str, str],
+        stderr: IO[Any] | None = None,
+        stdout: IO[Any] | None = None,
+        cwd: Path = ROOT,
+        own_session: bool = False,
     ) -> None:
         preload()
         self.returncode: int | None = None
@@ -60,7 +69,10 @@ class Forked:
             warnings.simplefilter("ignore", DeprecationWarning)  # threads of this process: none is needed over there
             self.pid = os.fork()
         if not self.pid:
-            _become(work, dict(env), theirs, stderr.fileno(), cwd)
+            if own_session:
+                os.setsid()
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            become(work, env, cwd, (nothing, theirs, theirs if stderr is None else stderr.fileno()))
         if stdout is None:
             os.close(theirs)
             self.stdout = os.fdopen(ours, encoding="utf-8", errors="replace")
@@ -117,22 +129,24 @@ def script(path: Path, *arguments: object) -> Work:
     return work
 
 
-def command(*arguments: object, before: Callable[[], None] | None = None) -> Work:
-    """A command of `harness`; `before` is done first, in the process that carries it out."""
+def command(*arguments: object, before: Callable[[], None] | str | None = None) -> Work:
+    """A command of `harness`; `before` (a function, or a text of Python) is done first, in its process."""
 
     def work() -> None:
-        if before is not None:
+        if callable(before):
             before()
+        elif before is not None:
+            exec(before, {"__name__": "__main__"})
         sys.argv = ["harness", *(str(each) for each in arguments)]
         harness.cli.main.main()
 
     return work
 
 
-def run(work: Work, env: Mapping[str, str], timeout: float = 90.0) -> tuple[int, str, str]:
+def run(work: Work, env: Mapping[str, str], timeout: float = 90.0, cwd: Path = ROOT) -> tuple[int, str, str]:
     """Do some work in a process to its end: exit code, stdout, stderr."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = Forked(work, env=env, stdout=out, stderr=err)
+        process = Forked(work, env=env, stdout=out, stderr=err, cwd=cwd)
         try:
             code = process.wait(timeout)
         finally:
@@ -146,13 +160,13 @@ def run(work: Work, env: Mapping[str, str], timeout: float = 90.0) -> tuple[int,
 # --- in the child ----------------------------------------------------------------------------------------------------
 
 
-def _become(work: Work, env: dict[str, str], stdout: int, stderr: int, cwd: Path) -> NoReturn:
-    """Leave the test behind and do the work."""
+def become(work: Work, env: Mapping[str, str], cwd: Path, files: Sequence[int] = (0, 1, 2)) -> NoReturn:
+    """Leave the test behind and do the work, with these files as stdin, stdout and stderr."""
     code = 70
     try:
         gc.freeze()  # what the test left to be collected is not ours to close
-        _take_files(stdout, stderr)
-        _forget_the_test(env, cwd)
+        _take_files(files)
+        _forget_the_test(dict(env), cwd)
         code = _done(work)
     except BaseException:
         traceback.print_exc()
@@ -160,17 +174,16 @@ def _become(work: Work, env: dict[str, str], stdout: int, stderr: int, cwd: Path
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        os._exit(code)
+        _end(code)
 
 
-def _take_files(stdout: int, stderr: int) -> None:
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, handle in enumerate((nothing, stdout, stderr)):
+def _take_files(files: Sequence[int]) -> None:
+    for number, handle in enumerate([os.dup(handle) for handle in files]):
         os.dup2(handle, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115 (as long as the process)
     sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def _forget_the_test(env: dict[str, str], cwd: Path) -> None:

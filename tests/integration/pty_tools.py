@@ -7,20 +7,29 @@ import pty
 import select
 import termios
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli_tools import COMMAND, environment
+from cli_tools import environment
+
+from tests.integration import forked
+from tests.integration.forked import Work
 
 
 class Terminal:
-    """A process at a terminal of 80 by 24."""
+    """A command at a terminal of 80 by 24, or other work; a `program` is not forked but started."""
 
-    def __init__(self, *arguments: str, data: Path, command: Sequence[str] = COMMAND) -> None:
-        pid, self.descriptor = pty.fork()
+    def __init__(self, *arguments: str, data: Path, work: Work | None = None, program: Sequence[str] = ()) -> None:
+        forked.preload()
+        env = {**environment(data), "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of this process: none is needed over there
+            pid, self.descriptor = pty.fork()
         if pid == 0:
-            os.environ.update(environment(data), TERM="xterm-256color", COLUMNS="80", LINES="24")
-            os.execv(command[0], [*command, *arguments])
+            if program:
+                os.execve(program[0], [*program, *arguments], env)
+            forked.become(work or forked.command(*arguments), env, forked.ROOT)
         self.pid = pid
         self.text = ""
 

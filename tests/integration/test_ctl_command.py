@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 
 import pytest
 
@@ -12,16 +11,15 @@ from harness.record.index import list_runs
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.killing import yard
 from tests.chaos.stops import _start, _wait_for_step
-from tests.integration.guarded_tools import OUTLETS, ROOT, until
-
-CTL = "import sys; from harness.cli.main import main; main()"
+from tests.integration import forked
+from tests.integration.guarded_tools import OUTLETS, until
 
 
 def ctl(place, *arguments):
     """(exit code, output) of `harness ctl`."""
-    command = [sys.executable, "-c", CTL, "ctl", *arguments, "--data", str(place.folder / "data")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=place.env, timeout=30)
-    return done.returncode, done.stdout + done.stderr
+    work = forked.command("ctl", *arguments, "--data", place.folder / "data")
+    code, out, errors = forked.run(work, place.env, timeout=30)
+    return code, out + errors
 
 
 def test_ctl_from_a_second_terminal(tmp_path):
@@ -56,6 +54,5 @@ def test_ctl_from_a_second_terminal(tmp_path):
 
 @pytest.mark.parametrize("action", ["explode", ""])
 def test_unknown_actions_are_refused(tmp_path, action):
-    command = [sys.executable, "-c", CTL, "ctl", *([action] if action else []), "--data", str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=30)
-    assert done.returncode == 2
+    code, _, _ = forked.run(forked.command("ctl", *([action] if action else []), "--data", tmp_path), dict(os.environ))
+    assert code == 2

@@ -119,8 +119,8 @@ def test_a_scanner_that_sends_no_utf8_is_asked_again(stdin, tmp_path):
     """The serial number is asked for again; how Python reads such bytes depends on the locale."""
     station = tmp_path / "station.yaml"
     station.write_text("schema: 1\nstation: s\ndevices: {}\n")
-    command = ["/usr/bin/env", f"PYTHONIOENCODING=utf-8:{stdin}", *COMMAND]
-    terminal = Terminal("run", "smoke", "--station", str(station), data=tmp_path, command=command)
+    program = ["/usr/bin/env", f"PYTHONIOENCODING=utf-8:{stdin}", *COMMAND]
+    terminal = Terminal("run", "smoke", "--station", str(station), data=tmp_path, program=program)
     terminal.read_until("Serial number of the rack: ")
     terminal.text = ""
     os.write(terminal.descriptor, b"R\xe4CK\n")

@@ -16,6 +16,7 @@ from pty_tools import Terminal
 
 from harness.record.index import list_runs
 from harness.telemetry.reading import open_for_reading
+from tests.integration.forked import command
 
 PLAN = """\
 schema: 1
@@ -136,9 +137,8 @@ def test_a_signal_gives_the_terminal_back(number: signal.Signals, plan: str, tmp
 
 
 def test_without_a_keyboard_there_are_no_keys(plan: str, tmp_path: Path) -> None:
-    code = "import os, sys; os.dup2(os.open(os.devnull, os.O_RDONLY), 0); from harness.cli.main import main; main()"
-    command = [sys.executable, "-c", code]
-    terminal = Terminal("run", plan, "--simulate", data=tmp_path, command=command)
+    blind = "import os; os.dup2(os.open(os.devnull, os.O_RDONLY), 0)"
+    terminal = Terminal(data=tmp_path, work=command("run", plan, "--simulate", before=blind))
     terminal.read_until("Ctrl-C: stop and make the rack safe")
     assert not terminal.is_raw()
     terminal.type("aa")
@@ -155,7 +155,7 @@ def test_a_crash_gives_the_terminal_back(end: str, tmp_path: Path) -> None:
         "import os, sys; from harness.cli.ui.keyboard import Terminal; t = Terminal(); assert t.take();"
         f"print('taken', flush=True); os.read(0, 1); {end}"
     )
-    terminal = Terminal(data=tmp_path, command=[sys.executable, "-c", code])
+    terminal = Terminal(data=tmp_path, program=[sys.executable, "-c", code])
     terminal.read_until("taken")
     assert terminal.is_raw()
     slave = os.open(f"/proc/{terminal.pid}/fd/0", os.O_RDWR | os.O_NOCTTY)  # keeps the terminal alive

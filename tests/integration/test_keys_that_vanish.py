@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import select
-import sys
 import time
 from pathlib import Path
 
@@ -49,7 +48,7 @@ run(lambda: main(%s))
 @pytest.mark.parametrize("asks", [False, True], ids=["keys", "question"])
 def test_a_loop_hears_every_ctrl_c_amid_keys(asks: bool, tmp_path: Path) -> None:
     draw = random.Random(20261130)
-    terminal = Terminal(data=tmp_path, command=[sys.executable, "-c", _HEARD % (_FRAME, asks)])
+    terminal = Terminal(data=tmp_path, work=lambda: exec(_HEARD % (_FRAME, asks), {}))
     try:
         terminal.read_until("<ready>")
         for number in range(1, 151):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,9 +15,9 @@ from harness.record.result import Result
 from harness.record.verification import verify
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.killing import yard
+from tests.integration import forked
 from tests.integration.guarded_tools import OUTLETS, ROOT, diary, said, until
 
-COMMAND = "import sys; from harness.cli.main import main; sys.argv[0] = 'harness'; main()"
 SOAK = """
 schema: 1
 plan: soaked
@@ -46,9 +44,8 @@ time.time = lambda: _s() + _by
 
 def harness(place, *arguments):
     """Output of a command of the harness, both channels."""
-    command = [sys.executable, "-c", COMMAND, *arguments, "--data", str(place.folder / "data")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=place.env, timeout=60)
-    return done.stdout + done.stderr
+    _, out, errors = forked.run(forked.command(*arguments, "--data", place.folder / "data"), place.env)
+    return out + errors
 
 
 def set_clock(place, stepped):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,16 @@ from harness.device.registry import load_profile
 from harness.project.station import load_station
 from harness.schema.canonical import SIGNALS, missing_names
 from sim.station import start
+from tests.integration import forked
+from tests.integration.forked import command
 
 COMMUNITY = "N0tForReports"
 
 
 async def tried(*arguments: str) -> tuple[int, str, str]:
     """Run `harness profile try` beside the simulated device of this process."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from harness.cli.main import main; main()", "profile", "try", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(40):
-        out, errors = await process.communicate()
-    return process.returncode or 0, out.decode(), errors.decode()
+    work = command("profile", "try", *arguments)
+    return await asyncio.to_thread(forked.run, work, dict(os.environ), 40)
 
 
 def station_with(folder: Path, profile: str, address: str) -> Path:

@@ -15,6 +15,8 @@ import pytest
 from cli_tools import environment
 from pty_tools import Terminal
 
+from tests.integration.forked import Forked, command
+
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "from harness.cli.main import main; main()"
 MARK = "print('it waits', flush=True)"
@@ -46,11 +48,8 @@ def terminated(
     folder: Path, before: str, *arguments: str, mark: str | socket.socket, within: float = 10.0
 ) -> tuple[int, str]:
     """(return code, output) of a command that gets SIGTERM once it waits; it has to end `within` seconds."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{before}\n{MAIN}", *arguments],
-        env={**environment(folder), "PYTHONPATH": str(ROOT)}, cwd=folder, text=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    work = command(*arguments, before=before)
+    process = Forked(work, env=environment(folder), cwd=folder, own_session=True)
     said = ""
     try:
         if isinstance(mark, socket.socket):
@@ -63,10 +62,10 @@ def terminated(
                 if mark in line:
                     break
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=within)
+        rest = process.communicate(timeout=within)
         if connection is not None:
             connection.close()
-        return process.returncode, said + rest
+        return process.wait(), said + rest
     finally:
         process.kill()
         process.wait(10)
