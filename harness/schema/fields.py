@@ -14,13 +14,16 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from harness.quantity import Quantity, parse_duration, parse_quantity, parse_rate
+from harness.schema.described import descriptions
 from harness.schema.problems import shown
 
 _LOWER = frozenset(string.ascii_lowercase)
@@ -49,8 +52,17 @@ class Model(BaseModel):
         arbitrary_types_allowed=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in descriptions(cls).items():
+            part = properties.get(cls.model_fields[name].alias or name)
+            if part is not None:
+                part.setdefault("description", text)
+        return schema
 
 
 class FileRef(Model):
