@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Three workers keep two cores busy, for many tests wait for real time; the long files come first, so that none waits at the
-# end. PYTEST_ARGS="-n 0 -x" gives one worker and stops at the first failure.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder --durations=10
+# Five workers keep two cores busy, for many tests wait for real time; tests/schedule.py says which tests go to one of them
+# together. PYTEST_ARGS="-n 0 -x" gives one worker and stops at the first failure.
+PYTEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder --durations=10
+# Hundreds of processes are started: none of them compiles again what another has compiled, whatever the shell says.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 TESTS ?= tests
 
 .PHONY: help demo test check bench chaos soak docs wheel ranges lock release clean
@@ -55,7 +57,7 @@ demo: .venv/runtime
 	@echo "  harness run burn_in_24h --simulate --virtual               a day in a minute or two; the record takes 1.1 GB"
 
 test: .venv/development
-	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+	$(PYTEST) $(PYTEST_ARGS) $(TESTS)
 
 check: .venv/development
 	$(BIN)/ruff check .
@@ -68,10 +70,10 @@ bench: .venv/development
 	$(BIN)/python bench/run.py
 
 chaos: .venv/development
-	$(BIN)/python -m pytest tests/chaos -m "slow or not slow" --timeout 1800
+	$(PYTEST) tests/chaos -m "slow or not slow" --timeout 1800
 
 soak: .venv/development
-	$(BIN)/python -m pytest tests --ignore tests/chaos -m slow --timeout 7200
+	$(PYTEST) tests --ignore tests/chaos -m slow --timeout 7200
 
 docs: .venv/development
 	$(BIN)/python docs/generate.py

@@ -18,6 +18,16 @@ settings.register_profile(
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "desk")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """`--dist loadfile` cuts files into parts."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from schedule import Parts  # where xdist is not installed, nobody asks
+
+    return Parts(config, log)
+
+
 def pytest_collection_finish():
     """What stays to the end (modules, thousands of tests) is looked at by no garbage collection of a test."""
     gc.collect()
