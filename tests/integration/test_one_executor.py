@@ -13,6 +13,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -183,8 +184,9 @@ def compare(actions: list[dict[str, Any]], fault: str) -> None:
     """Carry the same sequence out twice and compare; a feed that is mute delays nothing of the other one."""
     with two_bays(actions) as bays:
         for bay in bays:
-            bay.begin()  # the one that comes second gets ready meanwhile
-        done = [way(bay, fault) for way, bay in zip((by_runner, by_guardian), bays, strict=True)]
+            bay.begin()
+        with ThreadPoolExecutor() as both:  # two bays that know nothing of each other
+            done = list(both.map(lambda way, bay: way(bay, fault), (by_runner, by_guardian), bays))
     runner, guardian = done
     waits = [text for text, _ in runner.confirmed if text.startswith("keep")]
     is_last = bool(actions[-1].get("keep"))

@@ -20,7 +20,7 @@ from tests.integration.cli_tools import harness
 from tests.plan_runs import PLANS, STATION
 
 WRONG = (5, "", True, None, [], [5], [[]], {"a": 5}, ["x"])
-MOST = 250
+MOST = [80, pytest.param(250, marks=pytest.mark.slow)]
 """Variants tried of a file; they are drawn, but the same ones in each run of the tests."""
 
 
@@ -54,7 +54,7 @@ def variants(path: Path, most: int) -> Iterator[tuple[str, str]]:
         yield f"{'.'.join(map(str, place))} = {value!r}", json.dumps(changed(document, place, value), default=str)
 
 
-def bugs(path: Path, load: Any, most: int = MOST) -> list[str]:
+def bugs(path: Path, load: Any, most: int) -> list[str]:
     """What loading raised that is no message."""
     found = []
     for what, text in variants(path, most):
@@ -68,23 +68,25 @@ def bugs(path: Path, load: Any, most: int = MOST) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("most", MOST)
 @pytest.mark.parametrize("plan", ["smoke", "acceptance", "burn_in_24h"])
-def test_no_wrong_type_in_a_plan_is_a_bug(tmp_path, plan):
+def test_no_wrong_type_in_a_plan_is_a_bug(tmp_path, plan, most):
     (tmp_path / "limits").symlink_to(PLANS / "limits")
     path = tmp_path / "plan.yaml"
     path.write_text((PLANS / f"{plan}.yaml").read_text())
     on = load_station(STATION)
-    assert bugs(path, lambda each: load_project(each, on)) == []
+    assert bugs(path, lambda each: load_project(each, on), most) == []
 
 
-def test_no_wrong_type_in_a_limit_set_is_a_bug(tmp_path):
+@pytest.mark.parametrize("most", MOST)
+def test_no_wrong_type_in_a_limit_set_is_a_bug(tmp_path, most):
     (tmp_path / "limits").mkdir()
     plan = tmp_path / "plan.yaml"
     plan.write_text((PLANS / "smoke.yaml").read_text())
     path = tmp_path / "limits" / "nvl72.yaml"
     path.write_text((PLANS / "limits" / "nvl72.yaml").read_text())
     on = load_station(STATION)
-    assert bugs(path, lambda _: load_project(plan, on)) == []
+    assert bugs(path, lambda _: load_project(plan, on), most) == []
 
 
 def test_no_wrong_type_in_a_station_is_a_bug(tmp_path):
