@@ -121,7 +121,8 @@ async def theirs(port: int, version: str, oids: list[str], seconds: float) -> fl
 
 async def fleet(port: int, credentials: SnmpCredentials, oids: list[str], seconds: float, count: int = 500) -> str:
     """`count` clients, each polling once a second, spread over the second: share of a core, and how late it gets."""
-    clients = [SnmpClient(SocketNetwork(), "127.0.0.1", port, credentials, retries=0) for _ in range(count)]
+    place = ("127.0.0.1", port, credentials)
+    clients = [SnmpClient(SocketNetwork(), *place, timeout=5.0, retries=0) for _ in range(count)]
     for client in clients:
         await client.open()
     loop = asyncio.get_running_loop()
