@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from harness.clock import Clock, run
 from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
 from harness.engine.state import RunState
+from harness.project.model import StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.project.step import find_step
 from harness.record.log import Event
+from harness.spelling import Guesses
 
 ROOT = Path(__file__).resolve().parents[1]
 PLANS = ROOT / "testplans"
@@ -56,6 +59,19 @@ class Ran:
         return [event.text for event in self.events if event.kind == kind]
 
 
+@cache
+def _loaded() -> StationProject:
+    return load_station(STATION)
+
+
+def _simulated() -> StationProject:
+    """The simulated station, read once; what a plan adds to it is the plan's own."""
+    on = _loaded()
+    has = on.catalog
+    own = {"signals": {**has.signals}, "derived": {**has.derived}, "owner": {**has.owner}, "guesses": Guesses()}
+    return replace(on, catalog=replace(has, **own), hashes={**on.hashes}, files={**on.files})
+
+
 def run_plan(plan: Path, folder: Path, *, rate: float = VIRTUAL, **more: Any) -> Ran:
     """Run a plan against the simulated station, in a loop of its own; `more`: see `play_plan`."""
     return run(lambda: play_plan(plan, folder, **more), rate)
@@ -78,7 +94,7 @@ async def play_plan(
     when it is a coroutine, goes on beside the run. `lot` is part of the devices' serial numbers. `options` are those of
     the run."""
     clock = Clock()
-    on = load_station(station)
+    on = _simulated() if station == STATION else load_station(station)
     project = load_project(plan, on, settings or {})
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     simulation = await sim.start(on.station, profiles, virtual=clock.is_virtual, seed=seed, faults=faults, lot=lot)
