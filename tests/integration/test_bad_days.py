@@ -118,7 +118,7 @@ def test_a_database_killed_in_mid_run_changes_nothing_but_the_copy(tmp_path):
             while not is_up():
                 assert time.monotonic() < deadline, "the database does not come up"
                 time.sleep(0.05)
-            plan = write_plan(tmp_path, hold="6 s")
+            plan = write_plan(tmp_path, hold="2 s")
             settings = InfluxSettings(url=f"http://127.0.0.1:{port}", bucket="burnin", org="factory")
             ran = run_plan(plan, tmp_path / "data", rate=1.0, during=during, influxdb=settings)
         finally:

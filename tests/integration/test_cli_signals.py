@@ -73,7 +73,7 @@ def test_a_signal_before_the_devices_are_open_energises_nothing(tmp_path: Path) 
 
 
 def test_a_reader_that_sleeps_does_not_hold_up_the_run(tmp_path: Path) -> None:
-    plan = write_plan(tmp_path, hold="4 s")
+    plan = write_plan(tmp_path, hold="1 s")
     data = tmp_path / "data"
     with simulation(tmp_path) as (station, truth, _):
         reader, writer = os.pipe()
