@@ -28,6 +28,15 @@ def pytest_xdist_make_scheduler(config, log):
     return Parts(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """A worker offers its tests in the order in which they are given out."""
+    if hasattr(config, "workerinput"):
+        from schedule import mixed
+
+        items[:] = list(mixed(items))
+
+
 def pytest_collection_finish():
     """What stays to the end (modules, thousands of tests) is looked at by no garbage collection of a test."""
     gc.collect()

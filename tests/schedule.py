@@ -1,11 +1,12 @@
 """Which tests go to a worker together: the fewer, the better the long ones spread; what shares a fixture stays whole.
 
-The order is that of the files: folders with long tests come first by their names, so that none is left for the end.
+Tests that wait for real time go beside those that calculate, so that neither the cores nor the clocks are idle.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from xdist.scheduler import LoadFileScheduling
 
 TOGETHER = {"chaos": 1, "docs": 1, "integration": 1, "keys": 10, "unit": 10}
 """How many tests of a file go to one worker, by folder; a folder that is not here keeps its files whole."""
+WAITING = ("chaos", "docs", "integration")
+"""The folders of tests that wait."""
+_TOGETHER_UNTIL = 0.75
+"""When so much of what calculates is done, all that waits has begun: no long test is left for the end."""
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -23,6 +28,19 @@ def together(file: str) -> int:
     """How many tests of a file stay together; 0 is all of them."""
     is_shared = 'scope="module"' in (_ROOT / file).read_text(encoding="utf-8")
     return 0 if is_shared else TOGETHER.get(Path(file).parent.name, 0)
+
+
+def mixed(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    """The tests in the order in which workers take them."""
+    waiting = [item for item in items if item.path.parent.name in WAITING]
+    others = [item for item in items if item.path.parent.name not in WAITING]
+    done = 0
+    for number, item in enumerate(waiting, start=1):
+        yield item
+        due = int(len(others) * _TOGETHER_UNTIL * number / len(waiting))
+        yield from others[done:due]
+        done = due
+    yield from others[done:]
 
 
 class Parts(LoadFileScheduling):
