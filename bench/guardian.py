@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "integration"))
 
-from guarded_tools import Bay, diary, is_alive, until, wanted
+from guarded_tools import Bay, guardian_log, is_alive, until, wanted
 from test_lock import race
 
 IDLE_S = 5.0
@@ -62,8 +62,8 @@ def one(bay: Bay, how: str) -> dict[str, float]:
     runner.wait(60)
     until(lambda: not is_alive(guardian), 60)
     found["energised_again"] = again
-    takeover = next(wanted(diary(folder), "takeover"), None)
-    first = next(wanted(diary(folder), "command"), None)
+    takeover = next(wanted(guardian_log(folder), "takeover"), None)
+    first = next(wanted(guardian_log(folder), "command"), None)
     if takeover is not None and first is not None:
         found["takeover_to_first_command_ms"] = round(1000 * (first["t"] - takeover["t"]), 2)
     return found

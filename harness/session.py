@@ -31,7 +31,7 @@ from harness.telemetry.influx import InfluxSettings
 from harness.telemetry.station import influx_settings as settings_of_influx
 
 CLOSE_WITHIN_S = 3.0
-Wanted = Sequence[tuple[ControlPoint, Setting]]
+RunRequest = Sequence[tuple[ControlPoint, Setting]]
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class Session:
             self.failures[device.name] = error
         self.opened_in[device.name] = self.clock.monotonic() - started
 
-    async def set(self, device: str, control: str, wanted: Wanted, notes: Notes) -> Mapping[str, Outcome]:
+    async def set(self, device: str, control: str, wanted: RunRequest, notes: Notes) -> Mapping[str, Outcome]:
         """Set a control, or of a bank the rows that the open device has, confirmed by read-back; by name."""
         found = {point.name for _, point in self.on.catalog.find_controls(control)}
         meant = [pair for pair in wanted if pair[0].name in found]
@@ -143,7 +143,7 @@ def run_options(
     )
 
 
-def settings_of(on: StationProject, control: str, value: str) -> tuple[str, Wanted]:
+def settings_of(on: StationProject, control: str, value: str) -> tuple[str, RunRequest]:
     """(device, what to set there) for a control or a bank; ConfigError where that cannot be."""
     pairs = on.catalog.find_controls(control)
     if not pairs:

@@ -119,7 +119,7 @@ class Guesses:
     """What was probably meant, for the first mistakes of a check: many names among many would cost minutes.
 
     Each guess compares a word with every known one. Once MAX_COMPARED have been compared there are no more guesses; the
-    mistakes are all told.
+    mistakes are all reported.
     """
 
     def __init__(self) -> None:

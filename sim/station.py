@@ -32,7 +32,7 @@ from sim.station_faults import (
     fault_names,
     parse_fault,
 )
-from sim.twin import REBOOT_S, Device, Serve, serve
+from sim.twin import REBOOT_S, Serve, SimulatedDevice, serve
 from sim.twins.points import Twin, points
 from sim.twins.sources import Sources
 
@@ -46,7 +46,7 @@ class Simulation:
         self.plant = plant
         self.network = network
         self.host = host
-        self.devices: dict[str, Device] = {}
+        self.devices: dict[str, SimulatedDevice] = {}
         self._sources = sources
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()

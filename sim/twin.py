@@ -32,7 +32,7 @@ REBOOT_S = 3.0
 """How long a rebooting device is away."""
 
 
-class Device:
+class SimulatedDevice:
     """A simulated device that listens; `address` is what a station file would say to reach it."""
 
     def __init__(self, twin: Twin, listener: Listener, address: str, hints: tuple[str, ...]) -> None:
@@ -63,13 +63,13 @@ class Device:
         await self.listener.close()
 
 
-Serve = Callable[[Twin, DeviceEntry, Host, int], Awaitable[Device]]
+Serve = Callable[[Twin, DeviceEntry, Host, int], Awaitable[SimulatedDevice]]
 """Starts what a twin's protocol is spoken by, on a port (0: a free one)."""
 
 
 async def serve(
     twin: Twin, entry: DeviceEntry, host: Host, port: int = 0, servers: Mapping[str, Serve] | None = None
-) -> Device:
+) -> SimulatedDevice:
     """Start the server of a twin on `port` (0: a free one). ConfigError when the port is taken.
 
     `servers` are those of protocols that the simulator does not know, by name.
@@ -90,7 +90,7 @@ def unit_of(entry: DeviceEntry, profile: ModbusProfile) -> int:
     return int(tail) if tail.isdigit() and int(tail) <= 255 else profile.modbus.unit
 
 
-async def _serve_modbus(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:
+async def _serve_modbus(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> SimulatedDevice:
     profile = cast("ModbusProfile", twin.profile)
     unit = unit_of(entry, profile)
     server = ModbusServer(ModbusBank(twin, unit))
@@ -108,10 +108,10 @@ async def _serve_modbus(twin: Twin, entry: DeviceEntry, host: Host, port: int) -
             where = control.address - profile.modbus.address_base
             hints.append(f"{ask} -r {where} 127.0.0.1 {raw}   # {key} {control.range[1]:g} {control.unit}".rstrip())
             break
-    return Device(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", tuple(hints))
+    return SimulatedDevice(twin, listener, f"modbus+tcp://127.0.0.1:{listener.port}/{unit}", tuple(hints))
 
 
-async def _serve_snmp(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
+async def _serve_snmp(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> SimulatedDevice:  # noqa: ARG001
     user = UsmUser(SNMP_USER, Auth.SHA256, AUTH_PHRASE, Priv.AES128, PRIV_PHRASE)
     responder = TwinResponder(
         SnmpObjects(twin).view,
@@ -136,12 +136,12 @@ async def _serve_snmp(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> 
             oid = twin.fill(control.oid, index)
             hints.append(f"snmpset -v2c -c {COMMUNITY} {where} {oid} i {raw}   # {name} {word}")
             break
-    device = Device(twin, listener, f"snmp://{where}", tuple(hints))
+    device = SimulatedDevice(twin, listener, f"snmp://{where}", tuple(hints))
     device.on_reboot = responder.reboot
     return device
 
 
-async def _serve_scpi(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
+async def _serve_scpi(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> SimulatedDevice:  # noqa: ARG001
     profile = cast("ScpiProfile", twin.profile)
     server = ScpiServer(instrument(twin), talk(profile))
     listener = await host.serve_stream(server.tcp, port)
@@ -150,14 +150,14 @@ async def _serve_scpi(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> 
     queries = [spec.query for spec in (*profile.signals.values(), *repeated) if spec.poll == "fast"]
     query = next((text for text in queries if "{i}" not in text), "SYST:ERR?")
     hint = f"printf '*IDN?\\n{query}\\n' | nc -q 1 127.0.0.1 {listener.port}"
-    return Device(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))
+    return SimulatedDevice(twin, listener, f"TCPIP::127.0.0.1::{listener.port}::SOCKET", (hint,))
 
 
-async def _serve_redfish(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> Device:  # noqa: ARG001
+async def _serve_redfish(twin: Twin, entry: DeviceEntry, host: Host, port: int) -> SimulatedDevice:  # noqa: ARG001
     service = RedfishService(RedfishTree(twin).look, is_busy=lambda: twin.refuses)
     listener = await host.serve_stream(service.http, port)
     where = f"127.0.0.1:{listener.port}"
-    return Device(twin, listener, f"redfish://{where}", (f"curl -s http://{where}/redfish/v1/",))
+    return SimulatedDevice(twin, listener, f"redfish://{where}", (f"curl -s http://{where}/redfish/v1/",))
 
 
 SERVERS: Mapping[str, Serve] = {

@@ -239,7 +239,7 @@ def _prepare() -> None:
     """As many open files as the system allows; and what libraries say on their own belongs on no screen.
 
     A warning of a logger that nobody asked for, a traceback out of a destructor: what matters of them comes as an
-    error, and that is told in words.
+    error, and that is reported in words.
     """
     logging.getLogger().addHandler(logging.NullHandler())
     # plug-ins of pydantic come from any package that is installed, and change what a valid file is

@@ -38,7 +38,7 @@ _POWER = ("  power:", "pdu.power", "kW", "0.001", "the document says W", "[0, 20
 _TEMPERATURE = ("  temperature:", "ambient.temperature", "degC", "0.1", "the document says tenths", "[-40, 200]")
 
 
-def skeleton(name: str, protocol_name: str) -> str:
+def profile_text(name: str, protocol_name: str) -> str:
     """The text of a new profile NAME (`CLASS/VENDOR_MODEL`); ConfigError when the name is none."""
     parts = _NAME.fullmatch(name)
     if parts is None:

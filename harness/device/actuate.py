@@ -89,7 +89,7 @@ def _batches(
     batch: list[tuple[ControlPoint, Setting]] = []
     for pair in wanted:
         is_off = pair[1].word == "off"
-        if batch and (not is_off or batch[-1][1].word != "off" or len(batch) >= device.max_together):
+        if batch and (not is_off or batch[-1][1].word != "off" or len(batch) >= device.max_batch):
             yield batch
             batch = []
         batch.append(pair)
@@ -109,7 +109,7 @@ async def _send_together(
     names = [control.name for control, _ in batch]
     try:
         async with clock.timeout(_WRITE_S):
-            await device.write_together(batch)
+            await device.write_batch(batch)
     except (DeviceError, TimeoutError) as error:
         reason = str(error) or f"no acknowledgement within {_WRITE_S:g} s"
         kind = EventKind.REFUSED if isinstance(error, RefusedError) else EventKind.UNCLEAR

@@ -5,8 +5,8 @@
                                      '-- nobody feeds: the device acts by itself, whoever is dead or frozen
 ```
 
-It is fed on the way to a poll (`tend`), and only when the control loop has said a moment ago that it lives (`permit`,
-called where the guardian is beaten): a loop that hangs beside pollers that go on does not count as a run. The guardian
+It is fed on the way to a poll (`keep_alive`), and only when the control loop has said a moment ago that it lives
+(`permit`, called where the guardian is beaten): a loop that hangs beside pollers that go on is no run. The guardian
 never feeds: what it does makes the rack safe, and a dead-man that fires meanwhile does the same.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Collection, Sequence
 from harness.clock import Clock
 from harness.device.confirm import agrees, confirm
 from harness.device.device import Device
-from harness.device.link import TogetherLink
+from harness.device.link import BatchLink
 from harness.device.points import ControlPoint, expand, targets
 from harness.device.setting import Setting, resolve_setting
 from harness.errors import DeviceError, RefusedError, SafetyError
@@ -146,7 +146,7 @@ class DeadMan:
                 raise
             self._rows.update(dict.fromkeys(rows, self._clock.monotonic()))
 
-    async def tend(self, now: float) -> None:
+    async def keep_alive(self, now: float) -> None:
         """Feed it when that is due and the control loop lives. Called before a poll, with the device ours."""
         if not self._is_armed or now - self._permitted_at > PERMIT_S:
             return
@@ -193,11 +193,11 @@ class DeadMan:
         return resolve_setting(point, f"{self.within:g} s" if write.to == "within" else write.to)
 
     async def _send(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
-        link, most = self.device.link, self.device.max_together
-        if most > 1 and isinstance(link, TogetherLink):
+        link, most = self.device.link, self.device.max_batch
+        if most > 1 and isinstance(link, BatchLink):
             for start in range(0, len(wanted), most):
                 part = wanted[start : start + most]
-                await link.write_together([(point, each.value, each.word) for point, each in part])
+                await link.write_batch([(point, each.value, each.word) for point, each in part])
             return
         for point, setting in wanted:
             await link.write(point, setting.value, setting.word)

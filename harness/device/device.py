@@ -22,7 +22,7 @@ from harness.device.counters import CounterUnroller
 from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
 from harness.device.identity import Proof, shown_texts
-from harness.device.link import Fed, Group, Link, ReadPlan, Reply, TogetherLink
+from harness.device.link import BatchLink, Fed, Group, Link, ReadPlan, Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
@@ -53,7 +53,7 @@ class Device:
         self.max_age = entry.max_age or 3 * entry.poll
         self.events: list[str] = []
         """Things worth telling since the last look (lost, back, counter reset); the engine empties it."""
-        self.gate: Callable[[ControlPoint, Setting], None] | None = None
+        self.before_command: Callable[[ControlPoint, Setting], None] | None = None
         """Asked as the last thing before a command leaves; raises SafetyError to stop it."""
         self.is_doubted = False
         """Whether a message to several controls has failed once: from then on they are told one by one."""
@@ -166,9 +166,9 @@ class Device:
             try:
                 if self._must_prove:
                     await self._prove_again()
-                await self.link.tend(self._clock.wall_ns(), now)
+                await self.link.keep_alive(self._clock.wall_ns(), now)
                 if self.dead_man is not None:
-                    await self.dead_man.tend(now)
+                    await self.dead_man.keep_alive(now)
                 await self._refresh(now)
             except DeviceError as error:
                 return self._failed(error)
@@ -238,7 +238,7 @@ class Device:
         return Frame(self.name, self._clock.wall_ns(), done, values, qualities, self._texts, self._reasons)
 
     def _is_frozen(self, now: float) -> bool:
-        """Whether the device's heartbeat stands still; told when that begins and when it is over."""
+        """Whether the device's heartbeat stands still; reported when that begins and when it is over."""
         if self._heartbeat is None:
             return False
         shown = self._texts.get(self._heart, "") or float(self._values[self._heart])
@@ -333,18 +333,18 @@ class Device:
             await self.link.write(control, setting.value, setting.word)
 
     @property
-    def max_together(self) -> int:
+    def max_batch(self) -> int:
         """How many switches one message may switch off; 1: one after the other."""
-        if self.is_doubted or not isinstance(self.link, TogetherLink):
+        if self.is_doubted or not isinstance(self.link, BatchLink):
             return 1
-        return self.link.max_together
+        return self.link.max_batch
 
-    async def write_together(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
-        """Send several commands with one message; as `write`, and see `TogetherLink.write_together`."""
-        if not isinstance(self.link, TogetherLink):
+    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
+        """Send several commands with one message; as `write`, and see `BatchLink.write_batch`."""
+        if not isinstance(self.link, BatchLink):
             raise RefusedError("the device takes one command at a time", device=self.name, operation="write")
         async with self._writing(wanted):
-            await self.link.write_together([(control, each.value, each.word) for control, each in wanted])
+            await self.link.write_batch([(control, each.value, each.word) for control, each in wanted])
 
     async def send(self, wanted: Sequence[tuple[ControlPoint, Setting]], commands: Sequence[Command]) -> None:
         """Send what was compiled for one control, or for several with one message, once; errors as `write`."""
@@ -361,13 +361,13 @@ class Device:
 
     @asynccontextmanager
     async def _writing(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> AsyncIterator[None]:
-        """The way to the wire: one at a time, the identity proven, the gate asked last."""
+        """The way to the wire: one at a time, the identity proven, `before_command` asked last."""
         async with self.alone():
             if self._must_prove and self._is_open:
                 await self._prove_again()
-            if self.gate is not None:
+            if self.before_command is not None:
                 for control, setting in wanted:
-                    self.gate(control, setting)
+                    self.before_command(control, setting)
             yield
             if self.dead_man is not None:
                 await self.dead_man.commanded(wanted)

@@ -59,7 +59,7 @@ class FirstContact:
 
 
 async def first_contact(device: Device) -> FirstContact:
-    """Open a device and read all of its signals once. A wrong identity is told, and the signals are read all the same.
+    """Open a device and read all of its signals once. A wrong identity is reported, and they are read all the same.
 
     UnreachableError and ProtocolViolationError when nobody answers as the protocol wants it. The caller closes.
     """

@@ -42,7 +42,7 @@ _LONGEST_RUN = 10.0
 """A run that teaches how often a device measures is cut at so many polls: it may have stood at 0 for hours."""
 
 Tell = Callable[[str, str], None]
-"""Called with a signal and what is to be told of it: that it stands still, that it moves again."""
+"""Called with a signal and what is to be reported of it: that it stands still, that it moves again."""
 
 
 class _Noisy:
@@ -140,7 +140,7 @@ class _Moved:
     by: float
     within: float
     unit: str
-    gate: tuple[str, int, Check] | None = None
+    moves_while: tuple[str, int, Check] | None = None
     last: float = math.nan
     since: float = 0.0
     origin: float = math.nan
@@ -159,7 +159,9 @@ class _Moved:
             self._begin(frame.mono, other)
         elif self.is_frozen:
             return
-        elif self.gate is not None and not self.gate[2].holds(_shown(frames.get(self.gate[0]), self.gate[1])):
+        elif self.moves_while is not None and not self.moves_while[2].holds(
+            _shown(frames.get(self.moves_while[0]), self.moves_while[1])
+        ):
             self._begin(frame.mono, other)
         elif frame.mono < self.settled or self.origin != self.origin:
             self.origin = other
@@ -252,7 +254,7 @@ class Freeze:
                 within = mover.within + max(_period(point, device), _period(other.points[index], other))
                 by, shown = _span(mover.by, info), difference_unit(info.unit)
                 moved = _Moved(name, place, mover_name, other.name, index, by, within, shown)
-                moved.gate = self._gate(mover, places)
+                moved.moves_while = self._moves_while(mover, places)
                 self._moved.setdefault(device.name, []).append(moved)
             if point.spec.stamp is not None:
                 for each in movers_of(point, own, point.spec.stamp.signal):
@@ -260,7 +262,7 @@ class Freeze:
                     stamped = _Stamped(name, place, f"{device.name}.{each}", index, point.spec.stamp.within)
                     self._stamped.setdefault(device.name, []).append(stamped)
 
-    def _gate(
+    def _moves_while(
         self, mover: Mover | StationMover, places: Mapping[str, tuple[Device, int]]
     ) -> tuple[str, int, Check] | None:
         condition = mover.while_ if isinstance(mover, StationMover) else None

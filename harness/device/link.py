@@ -126,7 +126,7 @@ class Link(Protocol):
         """How one signal is read on its own, before scaling (the guardian gets a copy)."""
         ...
 
-    async def tend(self, wall_ns: int, now: float) -> None:
+    async def keep_alive(self, wall_ns: int, now: float) -> None:
         """Write what the device must be told again and again (its clock, a watchdog), when it is due.
 
         `wall_ns` is UTC, `now` monotonic seconds. Called before a poll, with the identity proven. Errors as `write`.
@@ -154,7 +154,7 @@ class Link(Protocol):
 class PlainLink:
     """What a link does that has nothing to keep alive, and a connection of its own."""
 
-    async def tend(self, wall_ns: int, now: float) -> None:
+    async def keep_alive(self, wall_ns: int, now: float) -> None:
         """Nothing has to be written again and again."""
 
     @property
@@ -174,15 +174,15 @@ class CountingLink(Protocol):
 
 
 @runtime_checkable
-class TogetherLink(Protocol):
+class BatchLink(Protocol):
     """A link whose protocol can switch several things off with one message."""
 
     @property
-    def max_together(self) -> int:
+    def max_batch(self) -> int:
         """How many at most; 1: the device wants them one after the other."""
         ...
 
-    async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
         """Send several commands (control, value, word) with one message, once.
 
         Errors as `Link.write`, for all of them: whatever it is, read all of them back before deciding anything.
@@ -201,7 +201,7 @@ def raw_value(control: ControlPoint, value: float, word: str) -> int | float:
 class Fed(Protocol):
     """What is fed on the way to a poll, and told what is commanded: the device's own dead-man."""
 
-    async def tend(self, now: float) -> None:
+    async def keep_alive(self, now: float) -> None:
         """Feed it when it is time, in seconds of the clock. DeviceError as a write."""
 
     async def commanded(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:

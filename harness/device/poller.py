@@ -17,7 +17,7 @@ class Poller:
     """Polls devices, each at its own period, and hands every frame on as soon as it is there.
 
     A device that is still busy with its last poll is skipped and counted, so that a slow or dead one never queues up
-    and never delays another. Whatever a poll raises ends the polling: what devices do wrong is told by frames instead.
+    and never delays another. Whatever a poll raises ends the polling: what devices do wrong is in their frames.
     """
 
     def __init__(self, devices: Sequence[Device], clock: Clock, on_frame: Callable[[Frame], None]) -> None:

@@ -116,13 +116,13 @@ class Interruption:
 
 
 class StepContext:
-    """The bench as one step sees it."""
+    """The run as one step sees it."""
 
-    def __init__(self, bench: RunContext, title: str, attempt: int = 1) -> None:
-        self._at: RunContext | None = bench
+    def __init__(self, context: RunContext, title: str, attempt: int = 1) -> None:
+        self._at: RunContext | None = context
         self.title = title
         self.attempt = attempt
-        self.clock = bench.step_clock or bench.clock
+        self.clock = context.step_clock or context.clock
         """The step's clock: it stands still while the operator holds the run."""
         self.measurements: list[Measurement] = []
         self.stopping: set[Verdict] = set()
@@ -132,7 +132,7 @@ class StepContext:
         self._checkpoint_at = -math.inf
 
     @property
-    def _bench(self) -> RunContext:
+    def _context(self) -> RunContext:
         if self._at is None:
             raise SafetyError(f"step {self.title!r} is over: what it left running can do nothing more")
         return self._at
@@ -145,24 +145,24 @@ class StepContext:
 
     def observe(self, signal: str) -> Reading:
         """The latest reading of a signal; STALE or BAD when there is none to believe."""
-        return self._bench.store.latest(signal)
+        return self._context.store.latest(signal)
 
     def info(self, signal: str) -> SignalInfo:
         """Unit, words and valid band of a signal."""
-        return self._bench.store.info(signal)
+        return self._context.store.info(signal)
 
     def period(self, signal: str) -> float:
         """Seconds between samples."""
-        return self._bench.store.period(signal)
+        return self._context.store.period(signal)
 
     def signals(self, reference: str) -> list[str]:
         """The signals that a reference stands for: of a bank, the rows that the device has."""
-        return [name for name in self._bench.project.catalog.find_signals(reference) if self._bench.store.has(name)]
+        return [name for name in self._context.project.catalog.find_signals(reference) if self._context.store.has(name)]
 
     @property
     def is_paused(self) -> bool:
         """Whether the operator holds the run."""
-        return self._bench.gate is not None and not self._bench.gate.is_open
+        return self._context.gate is not None and not self._context.gate.is_open
 
     @contextmanager
     def listening(
@@ -174,7 +174,7 @@ class StepContext:
             if self._at is not None and not self.is_paused:
                 listener(mono, value, quality)
 
-        end = self._bench.store.listen(signal, listener if while_paused else unless_paused)
+        end = self._context.store.listen(signal, listener if while_paused else unless_paused)
         try:
             yield
         finally:
@@ -190,7 +190,7 @@ class StepContext:
     @property
     def devices(self) -> Mapping[str, DeviceView]:
         """The station's devices as they are now, to read their identity, role and health. Nothing more."""
-        return {name: DeviceView.of(device) for name, device in self._bench.devices.items()}
+        return {name: DeviceView.of(device) for name, device in self._context.devices.items()}
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class StepContext:
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Tell the screen how far the step is, 0 to 1."""
-        self._bench.progress = (min(1.0, max(0.0, fraction)), text)
+        self._context.progress = (min(1.0, max(0.0, fraction)), text)
 
     @property
     def is_checkpoint_due(self) -> bool:
@@ -212,12 +212,12 @@ class StepContext:
         now = self.clock.monotonic()
         if now - self._checkpoint_at >= CHECKPOINT_EVERY_S:
             self._checkpoint_at = now
-            self._bench.log.journal.add_event(EventKind.CHECKPOINT, step=self.title, attempt=self.attempt, **state)
+            self._context.log.journal.add_event(EventKind.CHECKPOINT, step=self.title, attempt=self.attempt, **state)
 
     @contextmanager
     def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:
         """Put watched limits on the screen for as long as the block lasts."""
-        watched = self._bench.watched
+        watched = self._context.watched
         watched.update(checks)
         try:
             yield
@@ -229,7 +229,7 @@ class StepContext:
 
     def controls(self, reference: str) -> list[tuple[str, ControlPoint]]:
         """(device, control) pairs that a reference stands for."""
-        return list(self._bench.project.catalog.find_controls(reference))
+        return list(self._context.project.catalog.find_controls(reference))
 
     async def act(self, reference: str, to: str | float, within: float | None = None) -> None:
         """Set a control, or all of a bank, and see it confirmed.
@@ -247,10 +247,10 @@ class StepContext:
 
     async def act_on(self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None) -> None:
         """Set resolved controls; see `act`. Controls that nothing confirms count as done when acknowledged."""
-        if self._bench.gate is not None:
-            await self._bench.gate.passed()
+        if self._context.gate is not None:
+            await self._context.gate.passed()
         with ours():
-            outcomes = await self._bench.act(pairs, within)
+            outcomes = await self._context.act(pairs, within)
         for device, control, setting in pairs:
             outcome = outcomes[f"{device}.{control.name}"]
             confirmable = control.spec.confirm is not None
@@ -267,17 +267,17 @@ class StepContext:
 
     def allow_restart(self, signal: str) -> None:
         """A restart was seen that this step allows for: what it took away from the signal's device may come back."""
-        if self._bench.external is not None:
-            self._bench.external.restarted(signal.partition(".")[0])
+        if self._context.external is not None:
+            self._context.external.restarted(signal.partition(".")[0])
 
     @property
     def is_away(self) -> bool:
         """Whether a restart has taken away something that was set, and it has not come back yet."""
-        return self._bench.external is not None and self._bench.external.is_away
+        return self._context.external is not None and self._context.external.is_away
 
     async def set_again(self) -> None:
         """Set again the quantities that a restart took away, as soon as they can be read; see `act`."""
-        pairs = self._bench.external.to_set_again() if self._bench.external is not None else []
+        pairs = self._context.external.to_set_again() if self._context.external is not None else []
         for device, control, setting in pairs:
             self.tell(f"{device} restarted: {control.name} is set to {setting.show(control.spec.unit)} again")
         if pairs:
@@ -286,7 +286,7 @@ class StepContext:
     def load_control(self) -> str:
         """The control that sets the rack's load in %: the one named `level` on a device of class load."""
         try:
-            return self._bench.project.catalog.load_control()
+            return self._context.project.catalog.load_control()
         except ValueError as error:
             raise HarnessError(str(error)) from None
 
@@ -294,7 +294,7 @@ class StepContext:
 
     def resolve(self, limit: str | Bounds | None, signal: str, statistic: str = "") -> ResolvedLimit:
         """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
-        return resolved(limit, statistic_info(self.info(signal), statistic), self._bench.project.limits)
+        return resolved(limit, statistic_info(self.info(signal), statistic), self._context.project.limits)
 
     def measure(
         self,
@@ -319,7 +319,7 @@ class StepContext:
         verdict = verdict_of(value, limit, data)
         reason = ""
         if verdict is Verdict.INCONCLUSIVE:
-            why = self._bench.store.reason(signal) if signal else ""
+            why = self._context.store.reason(signal) if signal else ""
             reason = f"{name}: {too_little(value, signal, check, data, excused)}{f' ({signal}: {why})' if why else ''}"
         elif verdict is Verdict.FAIL:
             reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
@@ -346,28 +346,28 @@ class StepContext:
         self.measurements.append(measurement)
         shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
         text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
-        self._bench.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
+        self._context.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""
-        self._bench.log.event(EventKind.NOTE, text, step=self.title, **data)
+        self._context.log.event(EventKind.NOTE, text, step=self.title, **data)
 
     @property
     def coverage_needed(self) -> float:
         """The plan's threshold, 0 to 1."""
-        return self._bench.project.plan.coverage / 100
+        return self._context.project.plan.coverage / 100
 
     async def ask(self, question: str, answers: Sequence[str] = ()) -> str:
         """Ask the operator; HarnessError at once when nobody can answer."""
-        if self._bench.prompter is None:
+        if self._context.prompter is None:
             raise HarnessError(
                 f"the plan asks the operator {question!r}, but there is no terminal to ask at",
                 hint="run it at a terminal, or leave prompts out of unattended plans",
             )
         with ours():
-            answer = await self._bench.prompter(question, answers)
-        self._bench.log.event(
+            answer = await self._context.prompter(question, answers)
+        self._context.log.event(
             EventKind.ANSWER, f"{question} -> {answer}", step=self.title, question=question, answer=answer
         )
         return answer

@@ -36,7 +36,7 @@ def obey(state: RunState, command: Mapping[str, Any], who: str) -> dict[str, Any
         )
         return {"ok": False, "said": str(error), "status": status(state)}
     if do == "note":
-        return {"ok": True, "said": said, "status": status(state)}  # the desk has told it
+        return {"ok": True, "said": said, "status": status(state)}  # it is in the log already
     about = f" {name}" if name else ""
     state.log.event(EventKind.OPERATOR, f"{do}{about} by {who}: {said}", command=do, name=name, who=who, done=True)
     return {"ok": True, "said": said, "status": status(state)}
@@ -48,31 +48,31 @@ def _obey(state: RunState, do: str, name: str, who: str) -> str:
     if do == "reset-trip":
         return _reset(state, name)
     if do == "note":
-        state.desk.note(name, who, state.running.title if state.running is not None else "")
+        state.operator.note(name, who, state.running.title if state.running is not None else "")
         return "it is in the record"
-    if state.found.stop is not None:
+    if state.summary.stop is not None:
         raise RunError("the run is already stopping, the safe state goes on")
     if do == "abort":
         state.request_stop(Verdict.ABORTED, f"aborted by {who}")
         return "the rack is made safe"
-    desk = state.desk
+    operator = state.operator
     running = state.running
     if do == "pause":
-        desk.hold(who, running.title if running is not None else "")
+        operator.hold(who, running.title if running is not None else "")
         return f"{running.title if running is not None else 'the run'} is held; interlocks stay live"
     if do == "continue":
-        desk.release()
+        operator.release()
         return "the steps go on"
     target = running or state.held_after
     if target is None or target.section == "cleanup":
         raise RunError(f"there is no step to {do} now", hint="`harness ctl status` shows what the run does")
-    desk.ask("skip" if do == "skip" else "retry", who)
+    operator.ask("skip" if do == "skip" else "retry", who)
     return f"{target.title} is {'left' if do == 'skip' else 'begun again'}{_all_the_same(state, target, do)}"
 
 
 def _all_the_same(state: RunState, target: PlannedStep, do: str) -> str:
     """What does not change by leaving a step, or doing it again, that has failed as often as the plan allows."""
-    ended = [one for one in tried(state.found.steps) if one.attempts[-1].name == target.title]
+    ended = [one for one in tried(state.summary.steps) if one.attempts[-1].name == target.title]
     failed = len(ended[-1].failed) if ended else 0
     allowed = state.project.attempts_of(target)
     if do == "skip":
@@ -89,9 +89,9 @@ def _reset(state: RunState, name: str) -> str:
 
 def status(state: RunState) -> dict[str, Any]:
     """What the run does now, as plain data (seconds, 0 to 1 for progress)."""
-    project, found = state.project, state.found
+    project, found = state.project, state.summary
     running = state.running
-    fraction, text = state.bench.progress if state.bench is not None else (0.0, "")
+    fraction, text = state.context.progress if state.context is not None else (0.0, "")
     verdict = found.stop.verdict if found.stop is not None else Verdict.RUNNING
     return {
         "run": state.journal.path.parent.name,
@@ -102,8 +102,8 @@ def status(state: RunState) -> dict[str, Any]:
         "engineering": list(project.engineering),
         "verdict": str(verdict),
         "reason": found.stop.reason if found.stop is not None else "",
-        "is_paused": state.desk.is_paused,
-        "held_s": round(state.desk.gate.held_s(), 3),
+        "is_paused": state.operator.is_paused,
+        "held_s": round(state.operator.gate.held_s(), 3),
         "step": running.title if running is not None else "",
         "held_after": state.held_after.title if state.held_after is not None else "",
         "step_s": round(state.clock.monotonic() - state.step_started, 3) if running is not None else 0.0,

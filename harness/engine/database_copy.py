@@ -1,4 +1,4 @@
-"""Whether the copy of the record arrives in the database: told when that changes, counted when the run ends.
+"""Whether the copy of the record arrives in the database: reported when that changes, counted when the run ends.
 
 The run goes on without it, and nothing is lost: the journal is the queue. But who looks at a dashboard must not take
 silence for a quiet rack, and who archives a record must know what the database lacks.
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from harness.engine.state import RunState
 
 LATE_S = 10.0
-"""Trouble is told when it has lasted so long, seconds; at once when a person must act."""
+"""Trouble is reported when it has lasted so long, seconds; at once when a person must act."""
 QUIET_S = 60.0
-"""So long nothing more is told of the same database, seconds: one that comes and goes fills no record."""
+"""So long nothing more is reported of the same database, seconds: one that comes and goes fills no record."""
 LOOK_EVERY_S = 1.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.engine.findings import Findings
+from harness.engine.summary import RunSummary
 from harness.limits.verdict import Verdict, worst
 from harness.project.model import Project
 from harness.record.attempts import latest, told
@@ -14,8 +14,8 @@ from harness.telemetry.journal import Journal
 _MOST_TOLD = 3
 
 
-def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
-    """The verdict of a run, and why; a step that was done more than once is told there.
+def decide(project: Project, found: RunSummary, journal: Journal) -> tuple[Verdict, str]:
+    """The verdict of a run, and why; a step that was done more than once is reported there.
 
     PASS needs every step, every measurement, the data, the record and a safe rack.
     """
@@ -23,7 +23,7 @@ def decide(project: Project, found: Findings, journal: Journal) -> tuple[Verdict
     return verdict, "; ".join([reason, *told(found.steps)[:_MOST_TOLD]])
 
 
-def _judged(project: Project, found: Findings, journal: Journal) -> tuple[Verdict, str]:
+def _judged(project: Project, found: RunSummary, journal: Journal) -> tuple[Verdict, str]:
     stop = found.stop
     counted = latest(found.steps)
     verdicts = [step.verdict for step in counted]

@@ -55,7 +55,7 @@ class Layers:
 
     async def rescue(self) -> bool:
         """Make safe what a dead run on this bay left armed, before a device is opened; False when that fails."""
-        charge = self._run.charge
+        charge = self._run.guardian_config
         if charge is None or charge.armed is None:
             return True
         for path, problem in list(armed.armed_on(charge.armed, charge.keys)):
@@ -77,9 +77,9 @@ class Layers:
                 EventKind.FOUND, f"what {name} left is safe, confirmed ({', '.join(switches) or 'nothing was on'})"
             )
             return True
-        run.found.safe = SafeReport("default", cause, [ActionReport(text, False) for text in missing])
+        run.summary.safe = SafeReport("default", cause, [ActionReport(text, False) for text in missing])
         reason = f"{cause}, and what it left on is NOT CONFIRMED off: {'; '.join(missing)}"
-        run.halt(Stop(Verdict.ERROR, reason, "look at the rack"))
+        run.stop_with(Stop(Verdict.ERROR, reason, "look at the rack"))
         return False
 
     async def arm(self) -> None:
@@ -98,7 +98,9 @@ class Layers:
     def say(self) -> None:
         """One line: which layers stand between a dead run and a hot rack."""
         run = self._run
-        guardian = f"guardian (process {run.guard.pid})" if run.guard is not None else "no guardian (virtual time)"
+        guardian = (
+            f"guardian (process {run.guardian.pid})" if run.guardian is not None else "no guardian (virtual time)"
+        )
         third = self._third()
         men = [str(dead_man) for dead_man in self._dead_men.values()]
         without = sorted(
@@ -118,13 +120,13 @@ class Layers:
         run.log.event(
             EventKind.LAYERS,
             "; ".join(parts),
-            guardian=run.guard is not None,
+            guardian=run.guardian is not None,
             supervisor=third.startswith("supervisor"),
             dead_men=list(self._dead_men),
         )
 
     def _third(self) -> str:
-        charge = self._run.charge
+        charge = self._run.guardian_config
         if charge is None or charge.is_simulated:
             return ""
         if charge.armed is None:
@@ -141,19 +143,19 @@ class Layers:
         """A round of the control loop: dead-men may be fed on. After a stop nothing holds power up any longer."""
         run = self._run
         for name, dead_man in self._dead_men.items():
-            if run.found.stop is None or dead_man.spec.acts == "local":
+            if run.summary.stop is None or dead_man.spec.acts == "local":
                 dead_man.permit(now)
-            if dead_man.problem and run.found.stop is None:
-                run.halt(Stop(Verdict.ERROR, dead_man.problem, f"check the dead-man of {name}, or leave it out"))
+            if dead_man.problem and run.summary.stop is None:
+                run.stop_with(Stop(Verdict.ERROR, dead_man.problem, f"check the dead-man of {name}, or leave it out"))
 
     async def disarm(self) -> None:
         """Let go, the rack being confirmed safe. Otherwise the devices act by themselves, as they are meant to."""
         run = self._run
-        is_safe = run.found.safe is None or run.found.safe.is_confirmed
-        if run.guard is not None and is_safe:
-            await asyncio.to_thread(run.guard.disarm)
-        elif run.guard is not None and run.guard.armed_file is not None:
-            run.log.event(EventKind.LAYERS, f"{run.guard.armed_file} stays: the safe state is not confirmed")
+        is_safe = run.summary.safe is None or run.summary.safe.is_confirmed
+        if run.guardian is not None and is_safe:
+            await asyncio.to_thread(run.guardian.disarm)
+        elif run.guardian is not None and run.guardian.armed_file is not None:
+            run.log.event(EventKind.LAYERS, f"{run.guardian.armed_file} stays: the safe state is not confirmed")
         for name, dead_man in self._dead_men.items():
             if not is_safe:
                 run.log.event(EventKind.LAYERS, f"the dead-man of {name} stays armed: the safe state is not confirmed")

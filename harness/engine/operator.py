@@ -1,4 +1,4 @@
-"""The operator's desk: what an operator may ask of a run that goes on, and how the run hears of it.
+"""Operator requests: what an operator may ask of a run that goes on, and how the run hears of it.
 
 ```
  pause     steps are held where they are; interlocks, polling and journal go on       continue: steps go on
@@ -26,7 +26,7 @@ from harness.limits.verdict import Verdict
 from harness.record.log import RunLog
 from harness.record.result import Intervention
 
-Wish = Literal["", "skip", "retry"]
+Request = Literal["", "skip", "retry"]
 
 
 LONGEST_NOTE = 300
@@ -46,18 +46,18 @@ class OperatorRequests:
         self.gate = PauseGate(clock)
         self.step_clock = StepClock(clock, self.gate)
         self.asked = asyncio.Event()
-        """Set while a wish waits to be heard; the running step is cancelled for it."""
+        """Set while a request waits to be heard; the running step is cancelled for it."""
         self.who = ""
-        self._wish: Wish = ""
+        self._request: Request = ""
 
     @property
     def is_paused(self) -> bool:
         """Whether the steps are held."""
         return not self.gate.is_open
 
-    def ask(self, wish: Wish, who: str) -> None:
-        """Leave a wish; the latest counts."""
-        self._wish, self.who = wish, who
+    def ask(self, request: Request, who: str) -> None:
+        """Leave a request; the latest counts."""
+        self._request, self.who = request, who
         self.asked.set()
         self.release()
 
@@ -93,17 +93,17 @@ class OperatorRequests:
         self._log.event(EventKind.PERSON, shown, intervention=one.model_dump(mode="json"))
 
     def verdict(self, bad: Sequence[str]) -> tuple[Verdict, str]:
-        """What becomes of the attempt that was cut short by the wish; what it had measured to be `bad` stays so."""
-        how = f"begun again by {self.who}" if self._wish == "retry" else f"skipped by {self.who}"
+        """What becomes of the attempt that was cut short by the request; what it had measured to be `bad` stays so."""
+        how = f"begun again by {self.who}" if self._request == "retry" else f"skipped by {self.who}"
         if bad:
             return Verdict.FAIL, f"{'; '.join(bad[:3])} ({how})"
-        return (Verdict.ABORTED if self._wish == "retry" else Verdict.SKIPPED), how
+        return (Verdict.ABORTED if self._request == "retry" else Verdict.SKIPPED), how
 
-    def hear(self) -> Wish:
-        """Take the wish, once."""
-        wish, self._wish = self._wish, ""
+    def hear(self) -> Request:
+        """Take the request, once."""
+        request, self._request = self._request, ""
         self.asked.clear()
-        return wish
+        return request
 
     async def pass_gate(self, halted: asyncio.Event) -> None:
         """Wait while the run is held; a run that stops does not wait."""

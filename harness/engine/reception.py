@@ -75,7 +75,7 @@ class Reception:
         step = ""
         if self._is_over:
             step = "its record is being sealed"
-        elif self._state is not None and self._state.found.stop is not None:
+        elif self._state is not None and self._state.summary.stop is not None:
             step = "the rack is being made safe"
         elif self._state is not None and self._state.running is not None:
             step = self._state.running.title

@@ -33,15 +33,15 @@ class Repetition:
 
     def go_past(self, title: str) -> None:
         """The run goes on after a step that it has no PASS of: nothing is energised after that."""
-        assert self._run.bench is not None
-        self._run.bench.unproved = self._run.bench.unproved or title
+        assert self._run.context is not None
+        self._run.context.unproved = self._run.context.unproved or title
 
     async def carry_out(self, step: PlannedStep) -> bool:
         """One step with its attempts, which are recorded side by side; False when the steps after it must not run."""
-        run, desk = self._run, self._run.desk
-        assert run.bench is not None
-        if run.bench.unproved and puts_power_on(run.project, step):
-            run.log.event(EventKind.NOTE, f"{step.title} is not carried out: {no_power_after(run.bench.unproved)}")
+        run, operator = self._run, self._run.operator
+        assert run.context is not None
+        if run.context.unproved and puts_power_on(run.project, step):
+            run.log.event(EventKind.NOTE, f"{step.title} is not carried out: {no_power_after(run.context.unproved)}")
             return False
         known = run.past.steps.get(key_of(step)) if run.past is not None else None
         attempt = 1 + (known.attempts[-1].attempt if known is not None and known.attempts else 0)
@@ -50,19 +50,19 @@ class Repetition:
         while True:
             last = followed[attempt] = await self._attempt(step, attempt, asked_by)
             await self._wait_for_people(step, goes_on=last is not Follow.NOTHING)
-            wish = desk.hear()
-            if run.stopping.is_set():
+            request = operator.hear()
+            if run.stop_requested.is_set():
                 return False
-            if wish != "retry":
+            if request != "retry":
                 break
             run.trouble = None
-            attempt, asked_by = attempt + 1, desk.who
+            attempt, asked_by = attempt + 1, operator.who
         if run.trouble is not None:  # nobody has mended it
-            run.halt(run.trouble)
+            run.stop_with(run.trouble)
             return False
-        if last is Follow.NOTHING and wish != "skip":
+        if last is Follow.NOTHING and request != "skip":
             return False
-        counted = last_tried(run.found.steps).counted.attempt
+        counted = last_tried(run.summary.steps).counted.attempt
         if {last, followed.get(counted, Follow.NOTHING)} != {Follow.ALL}:
             self.go_past(step.title)
         return True
@@ -70,16 +70,16 @@ class Repetition:
     async def _wait_for_people(self, step: PlannedStep, *, goes_on: bool) -> None:
         """Wait while the run is held; it is held after a step that would end it when the caller wants that."""
         run = self._run
-        if not goes_on and run.options.hold_on_fail and not run.stopping.is_set():
-            run.desk.hold("", step.title)
+        if not goes_on and run.options.hold_on_fail and not run.stop_requested.is_set():
+            run.operator.hold("", step.title)
             run.log.event(EventKind.OPERATOR, f"held: {step.title} {self._asked()}", step=step.title)
         run.held_after = step
-        await run.desk.pass_gate(run.stopping)
+        await run.operator.pass_gate(run.stop_requested)
         run.held_after = None
 
     def _asked(self) -> str:
         """What people are asked about the attempt that just ended."""
         if self._run.trouble is not None:
             return "could not be judged; retry or continue?"
-        is_bad = self._run.found.steps[-1].verdict is Verdict.FAIL
+        is_bad = self._run.summary.steps[-1].verdict is Verdict.FAIL
         return f"{'failed' if is_bad else 'was not proved'}; retry, skip or continue?"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from harness.clock import iso
 from harness.device.address import parse_address
 from harness.engine.database_copy import telemetry_of
-from harness.engine.findings import Findings
 from harness.engine.inputs import inputs_of
 from harness.engine.state import RunState
+from harness.engine.summary import RunSummary
 from harness.limits.verdict import Verdict
 from harness.project.model import Project
 from harness.record.result import (
     ClockInfo,
-    Device,
+    DeviceRecord,
     Header,
     InterlockResult,
     Result,
@@ -28,7 +28,7 @@ def build_result(
     state: RunState, header: Header, started: str, verdict: Verdict, reason: str, duration: float
 ) -> Result:
     """Everything that is known of a run, with its verdict. `duration` in seconds."""
-    project, options, clock, found = state.project, state.options, state.clock, state.found
+    project, options, clock, found = state.project, state.options, state.clock, state.summary
     station = project.on.station
     mode = "virtual" if clock.is_virtual else "real" if clock.rate == 1.0 else "fast"
     return Result(
@@ -57,14 +57,14 @@ def build_result(
         coverage_required=project.plan.coverage / 100,
         coverage=tuple(found.coverage),
         telemetry=telemetry_of(state),
-        people=(*(state.past.people if state.past is not None else ()), *state.desk.people),
+        people=(*(state.past.people if state.past is not None else ()), *state.operator.people),
         events=tuple(state.log.entries),
         twins=tuple(found.twins),
         notes=tuple(_notes(state)),
     )
 
 
-def _devices(state: RunState) -> list[Device]:
+def _devices(state: RunState) -> list[DeviceRecord]:
     devices = []
     for name, entry in state.project.on.station.devices.items():
         device = state.devices.get(name)
@@ -73,7 +73,7 @@ def _devices(state: RunState) -> list[Device]:
         address = str(parse_address(entry.address))
         firmware = identity.get("firmware", "")
         devices.append(
-            Device(
+            DeviceRecord(
                 name=name,
                 profile=entry.profile,
                 address=address,
@@ -85,7 +85,7 @@ def _devices(state: RunState) -> list[Device]:
     return devices
 
 
-def _skipped(project: Project, found: Findings) -> list[StepResult]:
+def _skipped(project: Project, found: RunSummary) -> list[StepResult]:
     ran = {(step.step, step.name) for step in found.steps}
     return [
         StepResult(
@@ -109,8 +109,8 @@ def _interlocks(project: Project, state: RunState) -> list[InterlockResult]:
             InterlockResult(
                 name=spec.name,
                 signal=", ".join(spec.all_signals),
-                armed_s=round(state.found.armed_s, 3),
-                is_proved=spec.name in state.found.proved,
+                armed_s=round(state.summary.armed_s, 3),
+                is_proved=spec.name in state.summary.proved,
                 is_tripped=trip is not None,
                 at=iso(trip.wall_ns) if trip is not None else "",
                 reason=trip.reason if trip is not None else "",
@@ -128,11 +128,11 @@ def _interlocks(project: Project, state: RunState) -> list[InterlockResult]:
 
 def is_safe(state: RunState) -> bool:
     """Whether the rack was made safe, confirmed; a run that commanded nothing has nothing to undo."""
-    return state.found.safe.is_confirmed if state.found.safe is not None else not state.log.commands
+    return state.summary.safe.is_confirmed if state.summary.safe is not None else not state.log.commands
 
 
 def _safe_state(state: RunState) -> SafeState:
-    found = state.found
+    found = state.summary
     if found.safe is None and state.log.commands:
         return SafeState(confirmed=False, name="the run ended before the safe state was applied")
     if found.safe is None:
@@ -148,16 +148,16 @@ def _safe_state(state: RunState) -> SafeState:
 
 
 def _notes(state: RunState) -> list[str]:
-    notes = [f"warning of {name!r}: {reason}" for name, reason in state.found.warnings.items()]
+    notes = [f"warning of {name!r}: {reason}" for name, reason in state.summary.warnings.items()]
     if state.past is not None:
         lost = f"{state.past.gap} before it went on"
         notes.append(f"interrupted and resumed {state.past.resumed + 1} time(s), the last time {lost}")
         notes += [f"journal: {each}" for each in state.past.damage[:3]]
     if state.log.left_out:
         notes.append(f"{state.log.left_out} more events are in the journal only")
-    if state.found.safe_latency_s is not None:
+    if state.summary.safe_latency_s is not None:
         cause = "the sample that tripped" if state.interlocks and state.interlocks.trips else "the decision"
-        took = f"{1000 * state.found.safe_latency_s:.1f} ms"
+        took = f"{1000 * state.summary.safe_latency_s:.1f} ms"
         notes.append(f"safe state: first command {took} after {cause}; control loop at most {_lag(state)} late")
     for device in state.devices.values():
         if device.health.by_kind:
@@ -167,4 +167,4 @@ def _notes(state: RunState) -> list[str]:
 
 
 def _lag(state: RunState) -> str:
-    return f"{1000 * state.found.loop_lag_s:.0f} ms"
+    return f"{1000 * state.summary.loop_lag_s:.0f} ms"

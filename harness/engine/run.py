@@ -25,7 +25,7 @@ from harness.engine.traps import serve_traps
 from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.project.model import Project
-from harness.record.aftermath import DIARY
+from harness.record.aftermath import GUARDIAN_LOG
 from harness.record.claim import claimed
 from harness.record.folder import RunFolder
 from harness.record.index import interrupted_runs
@@ -139,12 +139,12 @@ async def _prepare(
     state.lock, state.open_doors = lock, reception.open
     state.unarmed = third[1]
     if not clock.is_virtual and options.network is None:
-        state.charge = GuardianConfig(
+        state.guardian_config = GuardianConfig(
             station=project.on.station.station,
             run=folder.run,
             serial=options.serial,
             epoch=wall // 1_000_000_000,
-            diary=folder.path / DIARY,
+            guardian_log=folder.path / GUARDIAN_LOG,
             lock=lock,
             keys=third[2],
             armed=third[0],

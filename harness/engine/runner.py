@@ -44,7 +44,7 @@ class Runner:
             if await Start(state, self._layers).begin():
                 await self._stepping.work()
         except HarnessError as error:
-            state.halt(Stop(Verdict.ERROR, error.said, error.advice))
+            state.stop_with(Stop(Verdict.ERROR, error.said, error.advice))
         except BaseException as error:
             state.broken("the run failed", error)
         await self._end()
@@ -58,5 +58,5 @@ class Runner:
                 return
             except BaseException as error:
                 state.broken("the end of the run failed", error)
-        if state.guard is not None:
-            state.guard.hand_over()
+        if state.guardian is not None:
+            state.guardian.hand_over()

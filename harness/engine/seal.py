@@ -1,4 +1,4 @@
-"""From a run that was conducted to its verdict: decided, saved, sealed - and only then told."""
+"""From a run that was conducted to its verdict: decided, saved, sealed - and only then reported."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Conducted:
 async def seal(run: Conducted) -> RunOutcome:
     """Decide and seal. Without a sealed record there is no verdict about the rack: ERROR, whatever was found.
 
-    HarnessError when not even that can be told; a SafetyError when the rack is not known to be safe.
+    HarnessError when not even that can be reported; a SafetyError when the rack is not known to be safe.
     """
-    verdict, reason = decide(run.state.project, run.state.found, run.state.journal)
+    verdict, reason = decide(run.state.project, run.state.summary, run.state.journal)
     try:
         return await _saved(run, verdict, reason)
     except BaseException as error:
@@ -91,7 +91,7 @@ def _result(run: Conducted, verdict: Verdict, reason: str) -> Result:
 
 
 def _outcome(run: Conducted, result: Result, *, is_sealed: bool) -> RunOutcome:
-    found = run.state.found
+    found = run.state.summary
     hints = [one.hint for one in latest(found.steps) if one.hint]
     if is_idle(found.steps) and result.verdict == Verdict.INCONCLUSIVE:
         hints = hints or ["tell whoever wrote the plan: it judges nothing (no limit, no watch, no check)"]

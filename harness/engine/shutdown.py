@@ -10,7 +10,7 @@ from harness.engine.state import RunState
 from harness.engine.step_runner import StepRunner
 from harness.events import EventKind
 from harness.faultpoint import fault_point
-from harness.safety.actions import SafeSequence
+from harness.safety.actions import CompiledSequence
 from harness.safety.device_reach import DeviceReach
 from harness.safety.power_state import Switches, read_switches
 from harness.safety.precedence import DEFAULT, Stop
@@ -30,46 +30,46 @@ class Shutdown:
 
     async def end(self) -> None:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
-        self._run.desk.release()
-        bench = self._run.bench
-        if bench is None:
-            if self._run.found.stop is None or not self._run.found.stop.is_refused:
+        self._run.operator.release()
+        context = self._run.context
+        if context is None:
+            if self._run.summary.stop is None or not self._run.summary.stop.is_refused:
                 await self._look_at_switches()
             await self._layers.disarm()
             await self._run.close()
             return
-        self._run.found.coverage = self._run.coverage_now(bench)
-        stop = self._run.found.stop
+        self._run.summary.coverage = self._run.coverage_now(context)
+        stop = self._run.summary.stop
         if stop is not None:
             await self._make_safe(stop)
-        bench.energising_allowed = False
+        context.energising_allowed = False
         await self._clean_up()
-        late = self._run.found.stop
+        late = self._run.summary.stop
         if stop is None or (
             late is not None and late.trip is not None and late.trip.sequence != self._run.safe_sequence
         ):
             await self._make_safe(late)
-        await self._put_back(bench)
+        await self._put_back(context)
         if self._run.interlocks is not None:
             self._run.interlocks.disarm()
             self._run.interlocks.close()
-        if self._run.found.armed_at is not None:
-            self._run.found.armed_s = self._run.clock.monotonic() - self._run.found.armed_at
+        if self._run.summary.armed_at is not None:
+            self._run.summary.armed_s = self._run.clock.monotonic() - self._run.summary.armed_at
         await self._layers.disarm()
         await self._run.close()
 
     async def _look_at_switches(self) -> None:
         """A run that never began commands nothing, but it switches off what it finds on (a run before it died)."""
         found = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
-        self._run.found.unread = found.unknown
+        self._run.summary.unread = found.unknown
         if found.on:
             self._run.log.event(
                 EventKind.FOUND, f"{Switches(found.on)}, and this run cannot watch the rack: it is made safe"
             )
-            await self._make_safe(self._run.found.stop)
+            await self._make_safe(self._run.summary.stop)
 
     async def _clean_up(self) -> None:
-        report = self._run.found.safe
+        report = self._run.summary.safe
         if report is not None and (not report.is_confirmed or self._run.kind_of(report.sequence) == "leak"):
             # cleanup may stop or start coolant: not under what may be live, not into a leak
             self._run.log.event(
@@ -87,18 +87,18 @@ class Shutdown:
         self._run.log.forget_commands()
         report = await self._apply_safe_state(stop)
         for _ in range(_AGAIN):
-            if not self._run.worse.is_set():
+            if not self._run.escalated.is_set():
                 break
-            self._run.worse.clear()
-            stop = self._run.found.stop
+            self._run.escalated.clear()
+            stop = self._run.summary.stop
             report = await self._apply_safe_state(stop)
         if report.is_confirmed:
             # a wait for the coolant may lie between the confirmation and this moment: look once more
             again = await read_switches(self._run.devices, self._run.clock, self._run.project.on.stays_on)
             report.actions += [ActionReport(f"{name} off", False, "it is on again") for name in again.on]
         left_at = self._run.log.first_command_at
-        self._run.found.safe_latency_s = left_at - decided if left_at is not None else None
-        self._run.found.safe = report
+        self._run.summary.safe_latency_s = left_at - decided if left_at is not None else None
+        self._run.summary.safe = report
         word = "SAFE CONFIRMED" if report.is_confirmed else "SAFE NOT CONFIRMED"
         why = "; ".join([*report.unconfirmed, *(f"not reached: {wait}" for wait in report.unreached)])
         fault_point("safe-done")
@@ -117,18 +117,18 @@ class Shutdown:
         name = stop.sequence if stop is not None else calm or DEFAULT
         cause = stop.reason if stop is not None else "end of the run"
         report = await self._carry_out(run.sequences.chosen(name, list(run.energised)), cause)
-        if name == calm and not report.is_confirmed and not run.worse.is_set():
+        if name == calm and not report.is_confirmed and not run.escalated.is_set():
             run.log.event(EventKind.NOTE, f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
             report = await self._carry_out(run.sequences.chosen(DEFAULT, list(run.energised)), cause)
         return report
 
-    async def _carry_out(self, sequence: SafeSequence, cause: str) -> SafeReport:
+    async def _carry_out(self, sequence: CompiledSequence, cause: str) -> SafeReport:
         run = self._run
         run.safe_sequence = sequence.name
         work = asyncio.ensure_future(self._apply(sequence, cause))
-        worse = asyncio.ensure_future(run.worse.wait())
-        await asyncio.wait({work, worse}, return_when=asyncio.FIRST_COMPLETED)
-        worse.cancel()
+        escalated = asyncio.ensure_future(run.escalated.wait())
+        await asyncio.wait({work, escalated}, return_when=asyncio.FIRST_COMPLETED)
+        escalated.cancel()
         if work.done():
             return work.result()
         run.log.event(EventKind.NOTE, f"safe state {sequence.name} is left for a graver one")
@@ -136,22 +136,22 @@ class Shutdown:
         await asyncio.wait({work})
         return SafeReport(sequence.name, cause, [ActionReport(sequence.name, False, "left for a graver sequence")])
 
-    async def _apply(self, sequence: SafeSequence, cause: str) -> SafeReport:
+    async def _apply(self, sequence: CompiledSequence, cause: str) -> SafeReport:
         reach = DeviceReach(self._run.devices)
         report = await make_safe(sequence, cause, reach, self._run.log, bus_was_live=self._run.saw_bus_live)
         await cool_down(sequence, reach, self._run.log, report)
         return report
 
-    async def _put_back(self, bench: RunContext) -> None:
+    async def _put_back(self, context: RunContext) -> None:
         """Set what the safe state does not cover as it was before, when all is safe. Switches went off with it."""
-        report = self._run.found.safe
-        tripped = self._run.found.stop is not None and self._run.found.stop.trip is not None
+        report = self._run.summary.safe
+        tripped = self._run.summary.stop is not None and self._run.summary.stop.trip is not None
         if tripped or (report is not None and not report.is_confirmed):
             return
         covered: set[tuple[str, str]] = set()
         for action in self._run.project.on.station.actions_of(report.sequence if report else DEFAULT):
             reference = action.set or action.keep or ""
             covered.update((device, point.name) for device, point in self._run.project.catalog.find_controls(reference))
-        for (device, name), (control, setting) in reversed(list(bench.undo.items())):
+        for (device, name), (control, setting) in reversed(list(context.undo.items())):
             if (device, name) not in covered and not control.spec.energises:
-                await bench.act([(device, control, setting)])
+                await context.act([(device, control, setting)])

@@ -90,7 +90,7 @@ class Start:
             count = f"{len(failures)} of {len(run.devices)} devices"
             report = tree_report(f"{count} cannot be used; nothing was energised", shown)
             run.log.event(EventKind.REPORT, report)
-            run.halt(Stop(Verdict.ERROR, f"{count} cannot be used: {reasons(shown)}", to_do(shown)))
+            run.stop_with(Stop(Verdict.ERROR, f"{count} cannot be used: {reasons(shown)}", to_do(shown)))
             return False
         pair = same_unit(run.devices)
         if pair is not None:
@@ -98,10 +98,10 @@ class Start:
             serial = run.devices[one].identity["serial"]
             reason = f"{one} and {other} are one device: both answer with the serial number {serial}"
             addresses = f"{run.address(one)} and {run.address(other)}"
-            run.halt(Stop(Verdict.ERROR, reason, f"correct one of the addresses: {addresses}"))
+            run.stop_with(Stop(Verdict.ERROR, reason, f"correct one of the addresses: {addresses}"))
         for line in [line for device in run.devices.values() for line in uncounted_switches(device)]:
-            run.halt(Stop(Verdict.ERROR, line, "correct `counts` in the station file; nothing was energised"))
-        return run.found.stop is None
+            run.stop_with(Stop(Verdict.ERROR, line, "correct `counts` in the station file; nothing was energised"))
+        return run.summary.stop is None
 
     async def _claim(self) -> bool:
         """Lock the devices by their own serial numbers too; False when another run reaches one of them otherwise."""
@@ -112,7 +112,7 @@ class Start:
             run.lock.add(serial_keys(run.devices))
             await run.open_doors()
         except RunError as error:
-            run.halt(Stop(Verdict.ERROR, error.message, error.hint, is_refused=True))
+            run.stop_with(Stop(Verdict.ERROR, error.message, error.hint, is_refused=True))
             return False
         return True
 
@@ -131,15 +131,15 @@ class Start:
         run = self._run
         fault_point("devices-open")
         for name, device in run.devices.items():
-            device.gate = partial(run.gate, name)
+            device.before_command = partial(run.before_command, name)
         plan = await run.compile_safe_state()
-        if run.charge is not None:
-            run.guard = await guard_run(
-                run.charge, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
+        if run.guardian_config is not None:
+            run.guardian = await guard_run(
+                run.guardian_config, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
             )
             fault_point("guarded")
-            run.log.event(EventKind.GUARDIAN, f"guarded by process {run.guard.pid}", epoch=run.charge.epoch)
-            for name, problem in run.guard.problems.items():
+            run.log.event(EventKind.GUARDIAN, f"guarded by process {run.guardian.pid}", epoch=run.guardian_config.epoch)
+            for name, problem in run.guardian.problems.items():
                 text = f"the guardian has no connection of its own to {name} yet: {problem}"
                 run.log.event(EventKind.GUARDIAN, text, device=name)
         await self._layers.arm()
@@ -157,9 +157,9 @@ class Start:
             profile = catalog.profiles.get(name)
             rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
             run.journal.declare(name, rows, profile.class_ if profile else "derived")
-        run.bench = RunContext(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
-        run.bench.gate = run.desk.gate
-        run.bench.step_clock = run.desk.step_clock
+        run.context = RunContext(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
+        run.context.gate = run.operator.gate
+        run.context.step_clock = run.operator.step_clock
         refuse_missing(run.project, store)
         ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
@@ -171,7 +171,7 @@ class Start:
         run.external = ExternalChanges(
             run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, excused, buses
         )
-        run.bench.external = run.external
+        run.context.external = run.external
         run.watch_bus(store)
         run.attach(Poller(list(run.devices.values()), run.clock, run.on_frame).run())
         run.attach(Watch(run, self._layers.tick).run())
@@ -181,7 +181,7 @@ class Start:
         if not self._say_size(store):
             return False
         store.restart_coverage()
-        run.found.armed_at = run.clock.monotonic()
+        run.summary.armed_at = run.clock.monotonic()
         on = energised_now(run.devices, store, run.project.on.stays_on)
         run.answer_for(*on)
         await self._layers.hold(on)
@@ -195,7 +195,7 @@ class Start:
         )
         fault_point("armed")
         run.interlocks.arm()
-        return run.found.stop is None
+        return run.summary.stop is None
 
     def _say_size(self, store: SignalStore) -> bool:
         """Say how much will be written before it is; False when there is no room for it."""
@@ -204,7 +204,7 @@ class Start:
         if told:
             run.log.event(EventKind.NOTE, told)
         if why_not:
-            run.halt(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
+            run.stop_with(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
         return not why_not
 
     def _tell_frozen(self, signal: str, text: str) -> None:
@@ -217,7 +217,7 @@ class Start:
         failed = [f"{proof.interlock!r}: {proof.failure}" for proof in proofs if proof.failure]
         if failed:
             raise HarnessError(f"interlocks failed their proof test: {'; '.join(failed)}", hint="nothing was energised")
-        run.found.proved = [proof.interlock for proof in proofs]
+        run.summary.proved = [proof.interlock for proof in proofs]
         slowest = max((proof.decision_s for proof in proofs), default=0.0)
         took = "" if run.clock.is_virtual else f", {1000 * slowest:.2f} ms from frame to decision at most"
         if proofs:
@@ -238,7 +238,7 @@ class Start:
     async def _take_up(self, past: InterruptedRun) -> None:
         """Show what the hardware is like after the interruption, and decide what is done again."""
         run = self._run
-        run.found.steps.extend(past.order)
+        run.summary.steps.extend(past.order)
         for line in await reconcile(past, run.project, run.devices):
             run.log.event(EventKind.FOUND, line)
         again = [step.title for step in run.project.steps if key_of(step) in past.redo]

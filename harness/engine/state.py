@@ -16,10 +16,10 @@ from harness.device.setting import Setting, puts_power_on
 from harness.device.signal_store import Listener, SignalStore
 from harness.engine.border import origin, whose
 from harness.engine.context import RunContext
-from harness.engine.findings import Findings
 from harness.engine.operator import OperatorRequests
 from harness.engine.options import RunOptions
 from harness.engine.resume.replay import InterruptedRun, with_past
+from harness.engine.summary import RunSummary
 from harness.engine.systemd import Notifier
 from harness.errors import HarnessError, SafetyError
 from harness.events import EventKind
@@ -34,7 +34,7 @@ from harness.record.result import DeviceCoverage
 from harness.safety.actions import Sequences
 from harness.safety.compile import compile_plan
 from harness.safety.external_changes import ExternalChanges
-from harness.safety.guardian_client import Guard, GuardianConfig
+from harness.safety.guardian_client import GuardianClient, GuardianConfig
 from harness.safety.interlocks import Interlocks
 from harness.safety.lock import RackLock
 from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
@@ -51,7 +51,7 @@ STANDS_POLLS = 4
 """Polls for which a signal of an interlock may have shown one value when a run begins and when it ends."""
 _MOVES_WITHIN_S = 60.0
 """How long it is waited for: noise that a profile declares shows within a few polls."""
-_LOOK_AT_DIARY = "look at guardian.jsonl in the run's folder"
+_LOOK_AT_GUARDIAN_LOG = "look at guardian.jsonl in the run's folder"
 
 
 class RunState:
@@ -63,9 +63,9 @@ class RunState:
         self.clock = clock
         self.journal = journal
         self.log = log
-        self.found = Findings()
+        self.summary = RunSummary()
         self.devices: dict[str, Device] = {}
-        self.bench: RunContext | None = None
+        self.context: RunContext | None = None
         self.interlocks: Interlocks | None = None
         self.running: PlannedStep | None = None
         self.held_after: PlannedStep | None = None
@@ -77,9 +77,9 @@ class RunState:
         """Why a step could not be judged, while people may mend it and have it done again."""
         self.started = clock.monotonic()
         self.outbox: Outbox | None = None
-        self.charge: GuardianConfig | None = None
+        self.guardian_config: GuardianConfig | None = None
         """What the run's guardian is told; None: there is none (virtual time)."""
-        self.guard: Guard | None = None
+        self.guardian: GuardianClient | None = None
         self.lock: RackLock | None = None
         """What this run has for itself."""
         self.open_doors: Callable[[], Awaitable[None]] | None = None
@@ -87,14 +87,14 @@ class RunState:
         self.unarmed = ""
         """Why there is no third layer; '' when there is one."""
         self.traps: TrapReceiver | None = None
-        self.desk = OperatorRequests(clock, log)
+        self.operator = OperatorRequests(clock, log)
         self.external: ExternalChanges | None = None
         self.past: InterruptedRun | None = None
         """The run that this one goes on with; None: a new run."""
         self.notifier = Notifier()
-        self.stopping = asyncio.Event()
-        self.hurrying = asyncio.Event()
-        self.worse = asyncio.Event()
+        self.stop_requested = asyncio.Event()
+        self.cleanup_cancelled = asyncio.Event()
+        self.escalated = asyncio.Event()
         """Set when an interlock trips during the safe state that asks for another sequence than the one under way."""
         self.safe_sequence = ""
         """The safe-state sequence that is under way, or was applied last."""
@@ -118,28 +118,28 @@ class RunState:
 
     def request_stop(self, verdict: Verdict, reason: str, *, hint: str = "", by_signal: str = "") -> None:
         """Ask the run to stop and make the rack safe. The first reason counts; asking again never skips anything."""
-        if self.found.stop is not None:
+        if self.summary.stop is not None:
             self.log.event(EventKind.NOTE, f"{reason}: already stopping, the safe state goes on")
-            self.hurrying.set()
+            self.cleanup_cancelled.set()
             return
-        self.halt(Stop(verdict, reason, hint, by_signal=by_signal))
+        self.stop_with(Stop(verdict, reason, hint, by_signal=by_signal))
 
-    def halt(self, stop: Stop) -> None:
+    def stop_with(self, stop: Stop) -> None:
         """Stop the run: the first reason counts, unless the rack gets worse while it is being made safe."""
-        if self.guard is not None and self.guard.revocation and self.found.stop is None:
+        if self.guardian is not None and self.guardian.revocation and self.summary.stop is None:
             # what else is found out after a freeze (stale data, missed deadlines) only follows from it
-            stop = Stop(Verdict.ERROR, self.guard.revocation, _LOOK_AT_DIARY)
-        decision = decide(self.found.stop, stop, self.safe_sequence, self.kind_of)
-        self.found.stop = decision.stop
+            stop = Stop(Verdict.ERROR, self.guardian.revocation, _LOOK_AT_GUARDIAN_LOG)
+        decision = decide(self.summary.stop, stop, self.safe_sequence, self.kind_of)
+        self.summary.stop = decision.stop
         if decision.is_news:
             self.log.event(EventKind.STOP, f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
         if decision.restarts:
-            self.worse.set()
-        if self.bench is not None:
-            self.bench.energising_allowed = False
-        if self.guard is not None:
-            self.guard.sequence = decision.stop.sequence
-        self.stopping.set()
+            self.escalated.set()
+        if self.context is not None:
+            self.context.energising_allowed = False
+        if self.guardian is not None:
+            self.guardian.sequence = decision.stop.sequence
+        self.stop_requested.set()
 
     def broken(self, what: str, error: BaseException) -> None:
         """Code failed that nobody waited for, or that must not fail: the run stops with ERROR."""
@@ -148,16 +148,16 @@ class RunState:
             text = f"{what}: cancelled, though nobody asked for that"
         else:
             text = f"{what}: {shown(error)}"
-        self.halt(Stop(Verdict.ERROR, text, whose(origin(error))))
+        self.stop_with(Stop(Verdict.ERROR, text, whose(origin(error))))
 
     def guardian_lost(self, reason: str) -> None:
         """The guardian died, froze or took over."""
-        self.halt(Stop(Verdict.ERROR, reason, _LOOK_AT_DIARY))
+        self.stop_with(Stop(Verdict.ERROR, reason, _LOOK_AT_GUARDIAN_LOG))
 
-    def gate(self, name: str, control: ControlPoint, setting: Setting) -> None:
+    def before_command(self, name: str, control: ControlPoint, setting: Setting) -> None:
         """The last look before a command leaves: the guardian knows of it, and nothing is energised after a stop."""
-        if self.guard is not None:
-            self.guard.arm(f"{name}.{control.name}")
+        if self.guardian is not None:
+            self.guardian.arm(f"{name}.{control.name}")
         if puts_power_on(control, setting):
             if f"{name}.{control.name}" not in self.covered:
                 raise SafetyError(f"{name}.{control.name} is not energised: no armed interlock would switch it off")
@@ -166,10 +166,10 @@ class RunState:
                 raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
             self._energised_at = min(self._energised_at, self.clock.monotonic())
             self.energised[f"{name}.{control.name}"] = None
-            if self.bench is not None and not self.bench.energising_allowed:
+            if self.context is not None and not self.context.energising_allowed:
                 raise SafetyError(f"{name}.{control.name} is not energised any more in this run")
-            if self.guard is not None:
-                self.guard.check()
+            if self.guardian is not None:
+                self.guardian.check()
         if self.interlocks is not None and control.spec.energises:
             self.interlocks.commanded(f"{name}.{control.name}", is_on=puts_power_on(control, setting))
         if self.external is not None:
@@ -207,15 +207,15 @@ class RunState:
     def answer_for(self, *switches: str) -> None:
         """Switches that are on although this run did not switch them on: it switches them off in the end."""
         self.energised.update(dict.fromkeys(switches))
-        if self.guard is not None:
-            self.guard.arm(*switches)
+        if self.guardian is not None:
+            self.guardian.arm(*switches)
 
     def address(self, name: str) -> str:
         """Where a device is reached in this run."""
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
 
     def foreign_hand(self, control: str, reason: str, mono: float) -> None:
-        """Somebody else energised the rack: it is made safe. What stays on anyway is only told."""
+        """Somebody else energised the rack: it is made safe. What stays on anyway is only reported."""
         if control in self.project.on.stays_on:
             return
         self.answer_for(control)
@@ -226,13 +226,13 @@ class RunState:
 
     def undone(self, control: str, what: str, _mono: float) -> None:
         """What this run had set is gone: nothing that is seen from now on says anything about the rack under test."""
-        if self.bench is not None and self.bench.energising_allowed:
+        if self.context is not None and self.context.energising_allowed:
             hint = f"find out who or what undid it ({control}: another person or program, a breaker, a lost feed)"
-            self.halt(Stop(Verdict.ERROR, what, hint))
+            self.stop_with(Stop(Verdict.ERROR, what, hint))
 
     def twin(self, text: str) -> None:
         """Another run of this serial number goes on: said now, and beside the verdict."""
-        self.found.twins.append(text)
+        self.summary.twins.append(text)
         self.log.event(EventKind.TWIN, text)
 
     def attach(self, work: Coroutine[Any, Any, None]) -> None:
@@ -250,13 +250,13 @@ class RunState:
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame in: interlocks first, then the journal."""
-        assert self.bench is not None
+        assert self.context is not None
         assert self.interlocks is not None
-        derived = self.bench.store.take(frame)
+        derived = self.context.store.take(frame)
         self.interlocks.after_frame(frame.device)
         if derived is not None:
             self.interlocks.after_frame(derived.device)
-        if self.external is not None and (self.guard is None or not self.guard.lost):
+        if self.external is not None and (self.guardian is None or not self.guardian.lost):
             self.external.after_frame(frame)
         self.journal.add_frame(frame)
         if derived is not None:
@@ -268,15 +268,15 @@ class RunState:
         What was frozen before the run began, or has been for its last seconds, would guard nothing unseen. `repeats`:
         how many polls in a row it may have shown one value.
         """
-        assert self.bench is not None
-        store, catalog = self.bench.store, self.project.catalog
+        assert self.context is not None
+        store, catalog = self.context.store, self.project.catalog
         looked_at = {signal for interlock in self.project.interlocks for signal in interlock.all_signals}
         behind = {leaf for signal in looked_at for leaf in leaves(catalog, signal)}
         deadline = self.clock.monotonic() + _MOVES_WITHIN_S
-        while (still := store.unproved(behind, repeats)) and self.found.stop is None:
+        while (still := store.unproved(behind, repeats)) and self.summary.stop is None:
             if self.clock.monotonic() > deadline:
                 reason = f"{still[0]} has not moved for {_MOVES_WITHIN_S:g} s, and its noise ought to move it"
-                self.halt(Stop(Verdict.ERROR, reason, f"check {still[0].partition('.')[0]}"))
+                self.stop_with(Stop(Verdict.ERROR, reason, f"check {still[0].partition('.')[0]}"))
                 return
             await self.clock.sleep(0.1)
 
@@ -296,24 +296,24 @@ class RunState:
         try:
             await self.journal.run(VIRTUAL_COMMIT_EVERY_S if self.clock.is_virtual else COMMIT_EVERY_S)
         except HarnessError as error:
-            self.halt(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
+            self.stop_with(Stop(Verdict.ERROR, f"the journal cannot be written: {error}", "check the disk"))
 
     def warned(self, interlock: str, reason: str) -> None:
-        """An interlock that only warns: told when it begins, and it stays with the verdict."""
+        """An interlock that only warns: reported when it begins, and it stays with the verdict."""
         self.log.event(EventKind.WARNING, f"{interlock}: {reason}", interlock=interlock)
-        self.found.warnings.setdefault(interlock, reason)
+        self.summary.warnings.setdefault(interlock, reason)
 
     def tripped(self, trip: Trip) -> None:
         """An interlock fired."""
         if trip.is_silence:  # the rack showed nothing bad: what watches it is gone, which is the station's fault
             reason = f"interlock {trip.interlock!r} has lost sight: {trip.reason}"
-            self.halt(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
+            self.stop_with(Stop(Verdict.ERROR, reason, "check the device that the interlock watches", trip=trip))
             return
-        self.halt(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
+        self.stop_with(Stop(Verdict.TRIPPED, f"interlock {trip.interlock!r}: {trip.reason}", trip=trip))
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def coverage_now(self, bench: RunContext) -> list[DeviceCoverage]:
+    def coverage_now(self, context: RunContext) -> list[DeviceCoverage]:
         """How complete the data of each device are, an interrupted run's before it included."""
         now = self.clock.monotonic()
         return [
@@ -326,17 +326,17 @@ class RunState:
                     good=round(coverage.good / coverage.received, 6) if coverage.received else 0.0,
                 ),
             )
-            for name, coverage in bench.store.coverage.items()
+            for name, coverage in context.store.coverage.items()
         ]
 
     async def note_coverage(self) -> None:
         """Journal once a minute how complete the data are: an interrupted run must not begin to count again."""
-        assert self.bench is not None
+        assert self.context is not None
         while True:
             await self.clock.sleep(_COVERAGE_EVERY_S)
             counts = {
                 each.device: [each.expected, each.received, round((each.good or 0.0) * each.received)]
-                for each in self.coverage_now(self.bench)
+                for each in self.coverage_now(self.context)
             }
             self.journal.add_event(EventKind.COVERAGE, devices=counts)
 
@@ -347,8 +347,8 @@ class RunState:
         a partner that is slow to end does not change what the run has found.
         """
         self.is_closing = True
-        if self.guard is not None:
-            await self.guard.close()
+        if self.guardian is not None:
+            await self.guardian.close()
         self.notifier.stopping()
         self.notifier.close()
         for task in self._tasks:

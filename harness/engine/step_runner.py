@@ -67,16 +67,16 @@ class StepRunner:
         What is polled slowly is asked for with them: a restart in the last minute shows nowhere else.
         """
         run = self._run
-        if run.external is None or run.bench is None:
+        if run.external is None or run.context is None:
             return
-        coverage = run.bench.store.coverage
+        coverage = run.context.store.coverage
         due = {name: coverage[name].received + _LOOKS for name in run.external.witnesses}
         for name in due:
             run.devices[name].hasten()
         longest = max((run.devices[name].entry.poll for name in due), default=0.0)
         deadline = run.clock.monotonic() + min(_LOOK_AGAIN_S, (_LOOKS + 1) * longest)
         pending_until = run.clock.monotonic() + _PENDING_S
-        while run.found.stop is None and run.clock.monotonic() < max(
+        while run.summary.stop is None and run.clock.monotonic() < max(
             deadline, pending_until if run.external.is_pending else deadline
         ):
             if all(coverage[name].received >= count for name, count in due.items()) and not run.external.is_pending:
@@ -94,7 +94,7 @@ class StepRunner:
     async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
         """Run steps in order; False when the ones after must not run."""
         for step in steps:
-            if self._run.stopping.is_set():
+            if self._run.stop_requested.is_set():
                 return False
             if self._is_behind(step):
                 self._remember(step)
@@ -102,7 +102,7 @@ class StepRunner:
                 continue
             if not await self._repetition.carry_out(step):
                 return False
-        return not self._run.stopping.is_set()
+        return not self._run.stop_requested.is_set()
 
     def _remember(self, step: PlannedStep) -> None:
         """What the interrupted run went past without its PASS energises nothing in this one either."""
@@ -112,25 +112,25 @@ class StepRunner:
 
     async def _restore(self, step: PlannedStep) -> None:
         """Set again what a completed step had set; its time is not asked for again."""
-        past, bench = self._run.past, self._run.bench
+        past, context = self._run.past, self._run.context
         for device, name, value in past.restore.get(key_of(step), ()) if past is not None else ():
-            assert bench is not None
-            control = bench.devices[device].expansion.controls[name]
+            assert context is not None
+            control = context.devices[device].expansion.controls[name]
             self._run.log.event(
                 EventKind.RESTORED, f"{step.title} was completed; {device}.{name} is set to {value} again"
             )
-            outcomes = await bench.act([(device, control, resolve_setting(control, value))])
+            outcomes = await context.act([(device, control, resolve_setting(control, value))])
             outcome = outcomes[f"{device}.{name}"]
             if not outcome.is_confirmed:
                 reason = f"{device}.{name} could not be set to {value} again: {outcome}"
-                self._run.halt(Stop(Verdict.ERROR, reason, f"check {device}"))
+                self._run.stop_with(Stop(Verdict.ERROR, reason, f"check {device}"))
                 return
 
     async def run_step(self, step: PlannedStep, attempt: int = 1, asked_by: str = "") -> Follow:
         """Carry out one attempt of a step and record it; what may follow it."""
-        assert self._run.bench is not None
+        assert self._run.context is not None
         assert self._run.interlocks is not None
-        context = StepContext(self._run.bench, step.title, attempt)
+        context = StepContext(self._run.context, step.title, attempt)
         if (
             self._run.past is not None
             and (known := self._run.past.steps.get(key_of(step))) is not None
@@ -141,7 +141,7 @@ class StepRunner:
         self._run.running, self._run.step_started = step, self._run.clock.monotonic()
         self._run.attempt = attempt
         allowed = self._run.project.attempts_of(step)
-        self._run.bench.progress = (0.0, "")
+        self._run.context.progress = (0.0, "")
         began = iso(self._run.clock.wall_ns())
         self._run.log.event(
             EventKind.STEP,
@@ -161,7 +161,7 @@ class StepRunner:
         verdict, reason = await self._outcome(step, context)
         if verdict is Verdict.FAIL and step.section != "cleanup":
             await self._look_again()
-            if (stop := self._run.found.stop) is not None and stop.verdict is Verdict.ERROR:
+            if (stop := self._run.summary.stop) is not None and stop.verdict is Verdict.ERROR:
                 verdict, reason = Verdict.ERROR, stop.reason
         self._run.interlocks.enter_step("")
         after = follow(self._run.project, step, verdict, context.stopping, is_raised=self._is_raised)
@@ -181,7 +181,7 @@ class StepRunner:
             hint=self._hint,
             measurements=tuple(context.measurements),
         )
-        self._run.found.steps.append(result)
+        self._run.summary.steps.append(result)
         text = f"{step.title}: {verdict}{f' - {reason}' if reason else ''}"
         goes_on, power = after is not Follow.NOTHING, after is Follow.ALL
         self._run.log.event(EventKind.STEP_END, text, **_dump(result), goes_on=goes_on, power=power)
@@ -194,9 +194,11 @@ class StepRunner:
         run = partial(step.definition.run, context, step.params)
         work = asyncio.ensure_future(contained(run, children))
         is_cleanup = step.section == "cleanup"
-        halted = asyncio.ensure_future(self._run.hurrying.wait() if is_cleanup else self._run.stopping.wait())
-        asked = asyncio.ensure_future(self._run.desk.asked.wait())
-        limit = _CLEANUP_S if is_cleanup and self._run.stopping.is_set() else None
+        halted = asyncio.ensure_future(
+            self._run.cleanup_cancelled.wait() if is_cleanup else self._run.stop_requested.wait()
+        )
+        asked = asyncio.ensure_future(self._run.operator.asked.wait())
+        limit = _CLEANUP_S if is_cleanup and self._run.stop_requested.is_set() else None
         try:
             waits: set[asyncio.Future[Any]] = {work, halted} if is_cleanup else {work, halted, asked}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
@@ -211,9 +213,9 @@ class StepRunner:
         error = await self._end_of(step, context, work, children)
         if not is_cut:
             return self._judge(step, context, error)
-        stop = self._run.found.stop
+        stop = self._run.summary.stop
         if stop is None and not is_cleanup:
-            return self._run.desk.verdict([m.reason for m in context.measurements if m.verdict is Verdict.FAIL])
+            return self._run.operator.verdict([m.reason for m in context.measurements if m.verdict is Verdict.FAIL])
         if is_cleanup or stop is None:
             return Verdict.ERROR, "cut short: the run was stopped"
         return stop.verdict, stop.reason
@@ -249,19 +251,19 @@ class StepRunner:
             if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
                 self._run.trouble = stop
             else:
-                self._run.halt(stop)
+                self._run.stop_with(stop)
             return Verdict.ERROR, error.said
         self._run.log.event(EventKind.BUG, "".join(traceback.format_exception(error)))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
         reason = f"step {step.title!r} {how}: {shown(error)}"
-        self._run.halt(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
+        self._run.stop_with(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
         return Verdict.ERROR, shown(error)
 
     def _accused(self, step: PlannedStep, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
         """FAIL is about the rack: where the step accuses the station, it is an ERROR, and the run ends."""
         if verdict is not Verdict.FAIL or step.params.accuses is Accused.PRODUCT:
             return verdict, reason
-        self._run.halt(Stop(Verdict.ERROR, f"step {step.title!r}: {reason}", self._hint or "look at the station"))
+        self._run.stop_with(Stop(Verdict.ERROR, f"step {step.title!r}: {reason}", self._hint or "look at the station"))
         return Verdict.ERROR, reason
 
 

@@ -23,7 +23,7 @@ class Watch:
     def _quiet_for(self) -> float:
         """Seconds until silence is looked for again. In virtual time not before there can be any, or for a second."""
         run = self._run
-        if not run.clock.is_virtual or run.interlocks is None or run.guard is not None:
+        if not run.clock.is_virtual or run.interlocks is None or run.guardian is not None:
             return _TICK_S
         first = min(device.health.last_good + device.entry.grace for device in run.devices.values())
         first = min(first, run.interlocks.silent_at())
@@ -36,12 +36,12 @@ class Watch:
         while True:
             due = run.clock.monotonic() + self._quiet_for()
             await run.clock.sleep_until(due)
-            run.found.loop_lag_s = max(run.found.loop_lag_s, run.clock.monotonic() - due)
-            if run.guard is not None:
-                run.guard.beat()
-                for event in run.guard.events:
+            run.summary.loop_lag_s = max(run.summary.loop_lag_s, run.clock.monotonic() - due)
+            if run.guardian is not None:
+                run.guardian.beat()
+                for event in run.guardian.events:
                     run.log.event(EventKind.GUARDIAN, event)
-                run.guard.events.clear()
+                run.guardian.events.clear()
             run.notifier.alive(run.running.title if run.running is not None else "")
             if run.is_closing:
                 continue
@@ -53,10 +53,10 @@ class Watch:
                 for event in device.events:
                     run.log.event(EventKind.DEVICE, f"{device.name}: {event}", device=device.name)
                 device.events.clear()
-                silent = now - max(device.health.last_good, run.found.armed_at or now)
+                silent = now - max(device.health.last_good, run.summary.armed_at or now)
                 if silent > device.entry.grace and device.entry.needed == "control":
                     reason = f"{device.name} at {run.address(device.name)} {device.health.silence(silent)}"
-                    run.halt(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
+                    run.stop_with(Stop(Verdict.ERROR, f"{reason} ({device.health.last_error})", f"check {device.name}"))
             moved = run.clock.wall_step_s()
             if abs(moved - step_s) > 0.5:
                 run.log.event(

@@ -68,24 +68,24 @@ async def _guard(pipe: socket.socket, lease: Lease, locks: Sequence[socket.socke
         plan = await watch.hello
     except asyncio.CancelledError:
         return 0
-    diary = GuardianLog(Path(plan["diary"]) if plan["diary"] else None)
-    diary.note(EventKind.START, pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
-    voice = Voice(plan, locks, diary)
+    guardian_log = GuardianLog(Path(plan["guardian_log"]) if plan["guardian_log"] else None)
+    guardian_log.note(EventKind.START, pid=os.getpid(), run=plan["run"], station=plan["station"], epoch=watch.epoch)
+    voice = Voice(plan, locks, guardian_log)
     beating = asyncio.ensure_future(_beat(lease))
     try:
-        return await _serve(watch, plan, lease, diary, voice)
+        return await _serve(watch, plan, lease, guardian_log, voice)
     except HarnessError as error:
-        diary.note(EventKind.FAILED, error=error.message)
+        guardian_log.note(EventKind.FAILED, error=error.message)
         watch.say("failed", reason=error.message)
         return 1
     except Exception as error:
-        diary.note(EventKind.FAILED, error=repr(error))
+        guardian_log.note(EventKind.FAILED, error=repr(error))
         watch.say("failed", reason=repr(error))
         raise
     finally:
         beating.cancel()
         voice.close()
-        await diary.close()
+        await guardian_log.close()
 
 
 async def _beat(lease: Lease) -> None:
@@ -95,35 +95,35 @@ async def _beat(lease: Lease) -> None:
         await asyncio.sleep(_BEAT_S)
 
 
-async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, diary: GuardianLog, voice: Voice) -> int:
+async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, guardian_log: GuardianLog, voice: Voice) -> int:
     sequences = Sequences.of(plan)
     connections = Connections(plan["devices"])
     if connections.unusable:  # not now and not later: nothing may be energised with such a guardian
         raise SafetyError("; ".join(f"{name} cannot be reached: {why}" for name, why in connections.unusable.items()))
     problems = await connections.open()
     for device, problem in problems.items():
-        diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
+        guardian_log.note(EventKind.NOT_REACHED, device=device, problem=problem)
     gc.collect()
     gc.freeze()
     watch.say("ready", pid=os.getpid(), problems=problems)
-    diary.note(EventKind.READY, devices=sorted(connections.channels), problems=len(problems))
-    tending = asyncio.ensure_future(tend(sequences, connections, watch, diary, problems))
+    guardian_log.note(EventKind.READY, devices=sorted(connections.channels), problems=len(problems))
+    keeping = asyncio.ensure_future(keep_connected(sequences, connections, watch, guardian_log, problems))
     cause = await watch.cause()
-    tending.cancel()
-    await asyncio.wait({tending})
+    keeping.cancel()
+    await asyncio.wait({keeping})
     if not cause:
-        diary.note(EventKind.BYE)
+        guardian_log.note(EventKind.BYE)
     elif not watch.armed:
-        diary.note(EventKind.RUNNER_GONE, cause=cause, armed=[])
+        guardian_log.note(EventKind.RUNNER_GONE, cause=cause, armed=[])
         _disarm(plan)
     else:
-        return await _take_over(watch, plan, lease, diary, voice, sequences, connections, cause)
+        return await _take_over(watch, plan, lease, guardian_log, voice, sequences, connections, cause)
     await connections.close()
     return 0
 
 
-async def tend(
-    sequences: Sequences, connections: Connections, watch: Watch, diary: GuardianLog, problems: dict[str, str]
+async def keep_connected(
+    sequences: Sequences, connections: Connections, watch: Watch, guardian_log: GuardianLog, problems: dict[str, str]
 ) -> None:
     """Use every connection now and then: what a gateway or firewall has forgotten is found out before it matters."""
     while True:
@@ -137,9 +137,9 @@ async def tend(
             else:
                 problem = ""
             if problem and device not in problems:
-                diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
+                guardian_log.note(EventKind.NOT_REACHED, device=device, problem=problem)
             elif not problem and device in problems:
-                diary.note(EventKind.REACHED_AGAIN, device=device)
+                guardian_log.note(EventKind.REACHED_AGAIN, device=device)
             if bool(problem) != (device in problems):
                 watch.say("connection", device=device, problem=problem)
             problems.pop(device, None)
@@ -151,7 +151,7 @@ async def _take_over(
     watch: Watch,
     plan: Mapping[str, Any],
     lease: Lease,
-    diary: GuardianLog,
+    guardian_log: GuardianLog,
     voice: Voice,
     sequences: Sequences,
     connections: Connections,
@@ -162,20 +162,22 @@ async def _take_over(
     started = time.monotonic()
     armed = watch.armed
     voice.open()
-    diary.note(EventKind.TAKEOVER, cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
+    guardian_log.note(EventKind.TAKEOVER, cause=cause, armed=armed, sequence=watch.sequence, revoked_epoch=watch.epoch)
     unconfirmed: list[str] = []
     persist = 0.0 if plan["is_simulated"] else PERSIST_S
     was_live: bool | None = None
     while True:
         chosen = sequences.chosen(watch.sequence, armed)
-        work = asyncio.ensure_future(make_safe(chosen, cause, connections, diary, bus_was_live=was_live))
+        work = asyncio.ensure_future(make_safe(chosen, cause, connections, guardian_log, bus_was_live=was_live))
         was_live = True  # it is looked for once, before anything was switched off
         if not await _finished(work, watch):
-            diary.note(EventKind.BYE, text="the runner has made the rack safe itself")
+            guardian_log.note(EventKind.BYE, text="the runner has made the rack safe itself")
             break
         unconfirmed = work.result().unconfirmed
         seconds = round(time.monotonic() - started, 3)
-        diary.note(EventKind.SAFE if not unconfirmed else EventKind.UNSAFE, seconds=seconds, unconfirmed=unconfirmed)
+        guardian_log.note(
+            EventKind.SAFE if not unconfirmed else EventKind.UNSAFE, seconds=seconds, unconfirmed=unconfirmed
+        )
         watch.say("done", confirmed=not unconfirmed, unconfirmed=unconfirmed)
         voice.is_safe = not unconfirmed
         if not unconfirmed:
@@ -184,10 +186,10 @@ async def _take_over(
             if seconds >= persist:
                 break
             await asyncio.sleep(_AGAIN_S)
-        elif await _stays_off(watch, sequences, armed, connections, diary):
+        elif await _stays_off(watch, sequences, armed, connections, guardian_log):
             break
     if unconfirmed and plan["is_simulated"]:
-        diary.note(EventKind.NOTE, text="the simulated devices lived in the runner and ended with it")
+        guardian_log.note(EventKind.NOTE, text="the simulated devices lived in the runner and ended with it")
     await connections.close()
     return 5 if unconfirmed else 0
 
@@ -212,7 +214,7 @@ async def _finished(work: asyncio.Future[SafeReport], watch: Watch) -> bool:
 
 
 async def _stays_off(
-    watch: Watch, sequences: Sequences, armed: Sequence[str], connections: Connections, diary: GuardianLog
+    watch: Watch, sequences: Sequences, armed: Sequence[str], connections: Connections, guardian_log: GuardianLog
 ) -> bool:
     """A frozen runner may wake up in the middle of a command: look until it is gone. False when something is on."""
     chosen = sequences.chosen(watch.sequence, armed)
@@ -221,7 +223,7 @@ async def _stays_off(
     while not (watch.is_gone or watch.said_bye):
         await asyncio.sleep(_LOOK_AGAIN_S)
         if again := await energised(sequences.off, keys, connections):
-            diary.note(EventKind.ENERGISED_AGAIN, switches=again)
+            guardian_log.note(EventKind.ENERGISED_AGAIN, switches=again)
             return False
     return True
 

@@ -23,7 +23,7 @@ class Connections:
     def __init__(self, devices: Mapping[str, Mapping[str, Any]], unusable: Mapping[str, str] | None = None) -> None:
         self.unusable = dict(unusable or {})
         self._exclusive = {name for name, entry in devices.items() if entry["is_exclusive"]}
-        self._together = {name: int(entry["max_together"]) for name, entry in devices.items()}
+        self._max_batch = {name: int(entry["max_batch"]) for name, entry in devices.items()}
         self.channels: dict[str, Channel] = {}
         shared: dict[Any, Any] = {}
         for name, entry in devices.items():
@@ -46,13 +46,13 @@ class Connections:
             return str(error) or f"no connection within {OPEN_WITHIN_S:g} s"
         return ""
 
-    def max_together(self, device: str) -> int:
+    def max_batch(self, device: str) -> int:
         """How many switches of a device one message may switch off."""
-        return self._together.get(device, 1)
+        return self._max_batch.get(device, 1)
 
     def doubt(self, device: str) -> None:
         """From now on the switches of a device are told one by one."""
-        self._together[device] = 1
+        self._max_batch[device] = 1
 
     async def send(self, puts: Sequence[Put]) -> None:
         """Send one control's commands, or those of several with one message; see `harness.safety.sequence.Reach`."""

@@ -35,7 +35,7 @@ class GuardianLog:
         self._started = time.monotonic()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._write, name="diary", daemon=True)
+        self._thread = threading.Thread(target=self._write, name="guardian_log", daemon=True)
         self._thread.start()
 
     def note(self, kind: EventKind, /, **data: Any) -> None:
@@ -88,7 +88,7 @@ class GuardianLog:
 
 
 def _hold(handle: int) -> None:
-    """Lock the diary for as long as this process lives: so says a record that its guardian is still at work."""
+    """Lock the guardian's log for as long as this process lives: the record says that its guardian is still at work."""
     for _ in range(_HOLD_TRIES):  # somebody may be looking at it
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +99,7 @@ def _hold(handle: int) -> None:
 
 
 def _opened(path: Path) -> int:
-    """The diary, open for appending, with the mode of a record's files; never through a link."""
+    """The guardian's log, open for appending, with the mode of a record's files; never through a link."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     os.fchmod(handle, _MODE)
     return handle

@@ -17,11 +17,11 @@ from harness.safety.names import Doors, Peer, state_in_words, state_of
 class Voice:
     """Answers at the names that the guardian inherited, from `open` on. Until then the runner does."""
 
-    def __init__(self, plan: Mapping[str, Any], locks: Sequence[socket.socket], diary: GuardianLog) -> None:
+    def __init__(self, plan: Mapping[str, Any], locks: Sequence[socket.socket], guardian_log: GuardianLog) -> None:
         self.is_safe = False
         """Whether the rack has been confirmed safe; the guardian is still there while the runner is frozen."""
         self._runner = os.getppid()
-        self._diary = diary
+        self._guardian_log = guardian_log
         self._locks = locks
         self._doors = Doors(self.answer)
         self._opening: asyncio.Future[None] | None = None
@@ -56,6 +56,6 @@ class Voice:
         if do == "who":
             return {"ok": True, **self._about, **self._now(), "pid": os.getpid()}
         if do in ("safe", "set"):
-            self._diary.note(EventKind.ASKED, do=do, what=str(command.get("text", ""))[:160], who=str(peer))
+            self._guardian_log.note(EventKind.ASKED, do=do, what=str(command.get("text", ""))[:160], who=str(peer))
             return {"ok": True, "said": "the guardian goes on until the rack is safe"}
         return {"ok": False, "said": "the run is dead, and its guardian makes the rack safe"}

@@ -74,7 +74,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
 
 def _right_parts(source: Source) -> Station:
     """What is right of a station that is not, so that its other mistakes are found too; it is never used further."""
-    told = Problems()  # the mistakes of the parts have been told with the whole
+    told = Problems()  # the mistakes of the parts have been reported with the whole
     return Station.model_construct(
         schema_version=1,
         station="",

@@ -1,4 +1,4 @@
-"""What became of the rack of a run that died: the diary of its guardian (`guardian.jsonl`), in one sentence."""
+"""What became of the rack of a run that died: the log of its guardian (`guardian.jsonl`), in one sentence."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harness.events import EventKind
 from harness.record.claim import is_held
 from harness.schema.regular import open_regular
 
-DIARY = "guardian.jsonl"
+GUARDIAN_LOG = "guardian.jsonl"
 _LOOK = "look at the rack"
 _MOST_BYTES = 4 * 1024 * 1024
 
 
 def aftermath(folder: Path) -> str:
     """When and how the guardian of an unsealed run made the rack safe, or that it did not."""
-    lines = _last_life(_read(folder / DIARY))
+    lines = _last_life(_read(folder / GUARDIAN_LOG))
     if not lines:
         return f"no guardian wrote anything: nothing says that the rack was made safe; {_LOOK}"
-    is_alive = is_held(folder / DIARY)
+    is_alive = is_held(folder / GUARDIAN_LOG)
     taken = next((line for line in reversed(lines) if line.get("kind") == EventKind.TAKEOVER), None)
     if taken is None:
         return _without_takeover(lines, is_alive=is_alive)

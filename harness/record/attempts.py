@@ -1,4 +1,4 @@
-"""Which attempt of a step counts, and what is told of the others.
+"""Which attempt of a step counts, and what is reported of the others.
 
 A step that was done again has not passed as if nothing had been: a FAIL of any attempt counts unless the plan allows
 another one after it (`allowed`) and that one passed. Attempts that judged nothing (the station was at fault, data were

@@ -24,11 +24,11 @@ def against_files(result: Result, folder: Path) -> Iterator[str]:
     """What the record says of its parameters and bypasses, against the copies of plan and station inside it."""
     copies = {file.role: folder / file.kept_as for file in result.inputs if file.kept_as}
     if not {"plan", "station"} <= copies.keys():
-        return  # written before copies had names; a copy that is gone is told with the files
+        return  # written before copies had names; a copy that is gone is reported with the files
     try:
         plan, station = (read_source(copies[role]) for role in ("plan", "station"))
     except (HarnessError, OSError):
-        return  # told with the files
+        return  # reported with the files
     plan, _ = substitute(plan, result.parameters)
     declared = _parts(plan, "parameters", Parameter)
     bypassed = [*_parts(station, "bypass", Bypass).values(), *_parts(plan, "bypass", Bypass).values()]

@@ -1,4 +1,4 @@
-"""What happens in a run, told once and heard by all: the journal, the record's list of events, and the screens."""
+"""What happens in a run, reported once and heard by all: the journal, the record's list of events, and the screens."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class RunLog:
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
         """Make the intent durable before anything is sent.
 
-        A journal that failed must not keep a rack from being made safe: then the intent is only told, and the run can
-        no longer PASS.
+        A journal that failed must not keep a rack from being made safe: then the intent is only reported, and the run
+        can no longer PASS.
         """
         self.commands += len(commands)
         shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())

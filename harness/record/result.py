@@ -61,7 +61,7 @@ class ClockInfo(_Part):
     is_simulated: bool = False
 
 
-class Device(_Part):
+class DeviceRecord(_Part):
     """A device as it was met: `address` without secrets, `identity` as it answered.
 
     `evidence` is what speaks for its profile, in words; '' in records of before it was written down.
@@ -243,7 +243,7 @@ class Result(_Part):
     duration_s: Number = None
     verdict: Verdict
     reason: str = ""
-    devices: tuple[Device, ...] = ()
+    devices: tuple[DeviceRecord, ...] = ()
     steps: tuple[StepResult, ...] = ()
     interlocks: tuple[InterlockResult, ...] = ()
     safe_state: SafeState

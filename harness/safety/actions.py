@@ -4,7 +4,8 @@ They come as JSON, because the guardian is another process; the runner carries o
 units nor models are needed to understand them.
 
 ```
-{sequences: {name: {kind, actions: [{text, puts: [PUT], energises, within, only_if_confirmed, stagger, also: CONDITION},
+{sequences: {name: {kind, actions: [{text, puts: [PUT], energises, within, only_if_confirmed, stagger,
+                                     confirm_by: CONDITION},
                                     {text, keep: true, at_least, at_most, until: CONDITION}]}},
  off:    {"device.control": PUT},                     switches that energise, and how they are switched off
  proof:  {no_heat: [CONDITION], dead: [CONDITION], within}}            what proves that the rack is dead; may be absent
@@ -55,7 +56,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class CompiledCondition:
     """A reading, or a function of several, that must be as expected for `needed` seconds."""
 
     name: str
@@ -68,7 +69,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One entry of a sequence: puts to carry out together, or (`is_keep`) a wait for `also` of at most `within`."""
+    """One entry of a sequence: puts to carry out together, or (`is_keep`) a wait for `confirm_by`, at most `within`."""
 
     text: str
     puts: tuple[Put, ...]
@@ -77,7 +78,7 @@ class Action:
     energises: bool = False
     """Whether it acts on something that puts power on the rack."""
     only_if_confirmed: bool = True
-    also: Condition | None = None
+    confirm_by: CompiledCondition | None = None
     at_least: float = 0.0
     stagger: float = 0.0
 
@@ -86,13 +87,13 @@ class Action:
 class Proof:
     """What shows that the rack is without heat, and that it is dead; `within` seconds for either."""
 
-    no_heat: tuple[Condition, ...]
-    dead: tuple[Condition, ...]
+    no_heat: tuple[CompiledCondition, ...]
+    dead: tuple[CompiledCondition, ...]
     within: float
 
 
 @dataclass(frozen=True, slots=True)
-class SafeSequence:
+class CompiledSequence:
     """One sequence to carry out."""
 
     name: str
@@ -105,7 +106,7 @@ class SafeSequence:
 class Sequences:
     """Every sequence of the station, and how each switch that energises is switched off."""
 
-    by_name: Mapping[str, SafeSequence]
+    by_name: Mapping[str, CompiledSequence]
     off: Mapping[str, Put]
 
     @classmethod
@@ -113,7 +114,7 @@ class Sequences:
         """From what was compiled; KeyError, TypeError or ValueError when it is not such a thing."""
         proof = _proof(plan.get("proof"))
         found = {
-            name: SafeSequence(name, given["kind"], tuple(_action(each) for each in given["actions"]), proof)
+            name: CompiledSequence(name, given["kind"], tuple(_action(each) for each in given["actions"]), proof)
             for name, given in plan["sequences"].items()
         }
         return cls(found, {key: _put(each) for key, each in plan["off"].items()})
@@ -128,9 +129,9 @@ class Sequences:
         """Of what kind a sequence is; that of `default` for one that there is not."""
         return self.by_name[name].kind if name in self.by_name else "heat"
 
-    def chosen(self, name: str, armed: Sequence[str]) -> SafeSequence:
+    def chosen(self, name: str, armed: Sequence[str]) -> CompiledSequence:
         """The sequence to carry out; armed switches that it does not mention go off with its first stroke."""
-        base = self.by_name.get(name) or self.by_name.get("default") or SafeSequence(name, "heat", ())
+        base = self.by_name.get(name) or self.by_name.get("default") or CompiledSequence(name, "heat", ())
         covered = {put.key for action in base.actions for put in action.puts}
         by_device: dict[str, list[Put]] = {}
         for key in armed:
@@ -140,7 +141,7 @@ class Sequences:
             Action(f"{device}: {_listed(puts)} off", tuple(puts), 5.0, energises=True)
             for device, puts in by_device.items()
         ]
-        return SafeSequence(base.name, base.kind, (*extra, *base.actions), base.proof)
+        return CompiledSequence(base.name, base.kind, (*extra, *base.actions), base.proof)
 
 
 def _listed(puts: Sequence[Put]) -> str:
@@ -170,7 +171,7 @@ def _action(entry: Mapping[str, Any]) -> Action:
             (),
             entry["at_most"],
             is_keep=True,
-            also=_condition(entry["until"]),
+            confirm_by=_condition(entry["until"]),
             at_least=entry["at_least"],
         )
     return Action(
@@ -179,17 +180,17 @@ def _action(entry: Mapping[str, Any]) -> Action:
         entry["within"],
         energises=entry["energises"],
         only_if_confirmed=entry["only_if_confirmed"],
-        also=_condition(entry["also"]),
+        confirm_by=_condition(entry["confirm_by"]),
         stagger=entry["stagger"],
     )
 
 
-def _condition(entry: Mapping[str, Any] | None) -> Condition | None:
+def _condition(entry: Mapping[str, Any] | None) -> CompiledCondition | None:
     if entry is None:
         return None
     inputs = {key: (part["device"], unpacked(Read, part["read"])) for key, part in entry["inputs"].items()}
     expect = unpacked(Expect, entry["expect"])
-    return Condition(entry["name"], entry["function"], inputs, expect, entry["for"], entry["unit"])
+    return CompiledCondition(entry["name"], entry["function"], inputs, expect, entry["for"], entry["unit"])
 
 
 def _proof(entry: Mapping[str, Any] | None) -> Proof | None:

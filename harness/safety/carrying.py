@@ -219,7 +219,7 @@ class Carrying:
         self._ours: dict[Switch, float] = {}
         """What this run has switched on, and when."""
         self._is_started = False
-        """Whether anything of it was seen to take something, or its absence has been told."""
+        """Whether anything of it was seen to take something, or its absence has been reported."""
         self._has_rack = any(role == "uut" for role in self._roles.values())
         self._levels: dict[Switch, float] = {}
         """What this run has set loads to."""
@@ -294,7 +294,7 @@ class Carrying:
         )
 
     def _said(self, device: str, lost: _Carrier) -> str:
-        """What is to be told of a loss; '' while it may be none."""
+        """What is to be reported of a loss; '' while it may be none."""
         if not lost.is_bus and (other := self._loaded(lost)):
             return _one(self._meters[device], lost, other)
         return _all(self._meters[device], lost) if self._is_all_dark(lost) else ""

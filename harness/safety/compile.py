@@ -48,7 +48,7 @@ def devices_of(plan: Mapping[str, Any]) -> list[str]:
     """The devices that a compiled plan commands or reads."""
     actions = [action for sequence in plan["sequences"].values() for action in sequence["actions"]]
     puts = [*plan["off"].values(), *(put for action in actions for put in action.get("puts", ()))]
-    conditions = [action.get("also") or action.get("until") for action in actions]
+    conditions = [action.get("confirm_by") or action.get("until") for action in actions]
     if plan["proof"] is not None:
         conditions += [*plan["proof"]["no_heat"], *plan["proof"]["dead"]]
     parts = [part for condition in conditions if condition for part in condition["inputs"].values()]
@@ -87,7 +87,7 @@ class _Compiler:
             "within": action.confirm_within,
             "only_if_confirmed": not sequence.on_live_parts if only is None else only,
             "stagger": action.stagger,
-            "also": condition,
+            "confirm_by": condition,
         }
 
     async def put(self, name: str, control: ControlPoint, setting: Setting) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ def connection(device: Device, replaced: str, base: Path) -> dict[str, Any]:
         "timeout": device.profile.timeout,
         "address": str(where),
         "is_exclusive": where.wire == "line",
-        "max_together": 1,
+        "max_batch": 1,
         **spoken.part("connection")(device.profile, where, base),
     }
     if spoken.credentials:

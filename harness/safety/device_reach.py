@@ -16,9 +16,9 @@ class DeviceReach:
     def __init__(self, devices: Mapping[str, Device]) -> None:
         self._devices = devices
 
-    def max_together(self, device: str) -> int:
+    def max_batch(self, device: str) -> int:
         """How many switches one message may switch off."""
-        return self._devices[device].max_together
+        return self._devices[device].max_batch
 
     def doubt(self, device: str) -> None:
         """From now on one by one."""

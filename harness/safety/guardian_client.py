@@ -51,7 +51,7 @@ class GuardianConfig:
     run: str
     serial: str
     epoch: int
-    diary: Path | None
+    guardian_log: Path | None
     lock: RackLock | None = None
     keys: tuple[str, ...] = ()
     """What the run has for itself: see `harness.safety.keys`."""
@@ -62,28 +62,28 @@ class GuardianConfig:
 
 
 async def guard_run(
-    charge: GuardianConfig,
+    config: GuardianConfig,
     plan: Mapping[str, Any],
     project: Project,
     devices: Mapping[str, Device],
     addresses: Mapping[str, str],
     on_loss: Callable[[str], None],
-) -> Guard:
+) -> GuardianClient:
     """Start a guardian with the compiled safe state of the station, and with connections of its own."""
     base = project.on.base
     reached = {name: connection(devices[name], addresses.get(name, ""), base) for name in devices_of(plan)}
-    guard = await Guard.start(charge, {"devices": reached, **plan}, on_loss)
-    if charge.armed is not None:
+    client = await GuardianClient.start(config, {"devices": reached, **plan}, on_loss)
+    if config.armed is not None:
         named = {
             name: referenced(entry, devices[name], addresses.get(name, ""), base) for name, entry in reached.items()
         }
         try:
-            await asyncio.to_thread(guard.write_armed, {"devices": named, **plan})
+            await asyncio.to_thread(client.write_armed, {"devices": named, **plan})
         except OSError as error:
-            await guard.close()
-            guard.disarm()
-            raise SafetyError(f"the armed file cannot be written to {charge.armed}: {error.strerror}") from error
-    return guard
+            await client.close()
+            client.disarm()
+            raise SafetyError(f"the armed file cannot be written to {config.armed}: {error.strerror}") from error
+    return client
 
 
 def energised_now(devices: Mapping[str, Device], store: SignalStore, stays_on: Container[str]) -> list[str]:
@@ -101,11 +101,11 @@ def energised_now(devices: Mapping[str, Device], store: SignalStore, stays_on: C
     return found
 
 
-class Guard(asyncio.Protocol):
+class GuardianClient(asyncio.Protocol):
     """One guardian process. `on_loss` is called once, with the reason, when it died, froze or took over."""
 
-    def __init__(self, charge: GuardianConfig, on_loss: Callable[[str], None]) -> None:
-        self.charge = charge
+    def __init__(self, config: GuardianConfig, on_loss: Callable[[str], None]) -> None:
+        self.config = config
         self.problems: dict[str, str] = {}
         """device -> why the guardian could not open its own connection to it (it tries again when it has to act)."""
         self.events: list[str] = []
@@ -129,48 +129,50 @@ class Guard(asyncio.Protocol):
         """The sequence of the safe state that fits now; the runner changes it when it trips."""
 
     @classmethod
-    async def start(cls, charge: GuardianConfig, plan: Mapping[str, Any], on_loss: Callable[[str], None]) -> Guard:
+    async def start(
+        cls, config: GuardianConfig, plan: Mapping[str, Any], on_loss: Callable[[str], None]
+    ) -> GuardianClient:
         """Start a guardian with its plan (see `harness.safety.actions`) and wait until it is ready to act.
 
         SafetyError when it does not come up: then nothing may be energised.
         """
-        guard = cls(charge, on_loss)
+        client = cls(config, on_loss)
         try:
             try:
-                await guard._launch()
+                await client._launch()
             except OSError as error:
                 raise SafetyError(f"the guardian cannot be started: {error.strerror}") from error
-            guard._say(
+            client._say(
                 "hello",
-                interval=charge.interval * (_LENIENT if charge.is_simulated else 1),
-                run=charge.run,
-                station=charge.station,
-                diary=str(charge.diary or ""),
-                serial=charge.serial,
-                is_simulated=charge.is_simulated,
-                armed=str(guard.armed_file or ""),
-                live=guard._lease.path if guard._lease is not None else "",
+                interval=config.interval * (_LENIENT if config.is_simulated else 1),
+                run=config.run,
+                station=config.station,
+                guardian_log=str(config.guardian_log or ""),
+                serial=config.serial,
+                is_simulated=config.is_simulated,
+                armed=str(client.armed_file or ""),
+                live=client._lease.path if client._lease is not None else "",
                 **plan,
             )
             # the guardian lives in real time, also when this loop's time runs faster
             deadline = time.monotonic() + READY_WITHIN_S
-            while not guard._ready.done():
+            while not client._ready.done():
                 if time.monotonic() >= deadline:
                     raise SafetyError(f"the guardian was not ready within {READY_WITHIN_S:g} s")
-                await asyncio.wait([guard._ready], timeout=_SAY_AGAIN_S)
-            guard._ready.result()
+                await asyncio.wait([client._ready], timeout=_SAY_AGAIN_S)
+            client._ready.result()
         except BaseException:
-            await guard._dispose()
+            await client._dispose()
             raise
-        return guard
+        return client
 
     async def _launch(self) -> None:
         ours, theirs = socket.socketpair()
         self._stderr = _memory("guardian-stderr")
         with theirs:
             try:
-                self._lease = Lease.create(is_named=self.charge.armed is not None)
-                self._process = _spawn(self.charge, theirs.fileno(), self._lease.handle, self._stderr)
+                self._lease = Lease.create(is_named=self.config.armed is not None)
+                self._process = _spawn(self.config, theirs.fileno(), self._lease.handle, self._stderr)
                 self._lease.close_handle()
             except BaseException:
                 ours.close()
@@ -196,7 +198,7 @@ class Guard(asyncio.Protocol):
             self._lose("the supervisor has made the rack safe: this process and its guardian were frozen")
             return
         silent = time.monotonic() - self._asked
-        patience = _UNANSWERED_S * (_LENIENT if self.charge.is_simulated else 1)
+        patience = _UNANSWERED_S * (_LENIENT if self.config.is_simulated else 1)
         if self._unanswered > _UNANSWERED and silent > patience:
             self._lose(f"the guardian (process {self.pid}) does not answer any more: it is frozen")
 
@@ -226,7 +228,7 @@ class Guard(asyncio.Protocol):
         if self._lease is None or not self._lease.is_open or not self._lease.revoked_by:
             return ""
         who = "supervisor" if self._lease.revoked_by == SUPERVISOR else "guardian"
-        return self.lost or f"the {who} has made the rack safe: this process was frozen, epoch {self.charge.epoch}"
+        return self.lost or f"the {who} has made the rack safe: this process was frozen, epoch {self.config.epoch}"
 
     def may_energise(self) -> bool:
         """Whether the guardian lives and has not revoked this run's epoch. Asks memory that both share: no waiting."""
@@ -241,17 +243,17 @@ class Guard(asyncio.Protocol):
     @property
     def armed_file(self) -> Path | None:
         """Where this run's armed file is; None: there is no third layer."""
-        return armed.place(self.charge.armed, self.charge.run) if self.charge.armed is not None else None
+        return armed.place(self.config.armed, self.config.run) if self.config.armed is not None else None
 
     def write_armed(self, plan: Mapping[str, Any]) -> None:
         """Write the armed file: the compiled safe state, references to credentials, who guards. Blocking; OSError."""
         assert self.armed_file is not None
         assert self._lease is not None
         content = {
-            "run": self.charge.run,
-            "station": self.charge.station,
-            "diary": str(self.charge.diary or ""),
-            "keys": list(self.charge.keys),
+            "run": self.config.run,
+            "station": self.config.station,
+            "guardian_log": str(self.config.guardian_log or ""),
+            "keys": list(self.config.keys),
             "live": self._lease.path,
             "boot": armed.boot(),
             "pids": [os.getpid(), self.pid],
@@ -280,7 +282,7 @@ class Guard(asyncio.Protocol):
 
     def _say(self, what: str, **data: Any) -> None:
         if self._transport is not None and not self._transport.is_closing() and not self._is_closing:
-            line = json.dumps({"say": what, "epoch": self.charge.epoch, **data})
+            line = json.dumps({"say": what, "epoch": self.config.epoch, **data})
             self._transport.write(line.encode() + b"\n")
 
     # --- what the guardian says --------------------------------------------------------------------------------------
@@ -355,17 +357,17 @@ class Guard(asyncio.Protocol):
             self._ready.cancel()
 
 
-def _spawn(charge: GuardianConfig, pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(config: GuardianConfig, pipe: int, lease: int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the process: in a session of its own, so that no terminal and no process group ends it with the runner.
 
     It inherits the run's lock and holds it as long as it lives. Its run is named for those who find it in a list.
     """
     root = str(Path(harness.version.__file__).resolve().parents[1])
     path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH", "")) if part)
-    locks = [each.fileno() for each in charge.lock.sockets] if charge.lock is not None else []
+    locks = [each.fileno() for each in config.lock.sockets] if config.lock is not None else []
     command = [sys.executable, "-P", "-m", "harness.guardian", "--pipe", str(pipe), "--lease", str(lease)]
     return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-        [*command, "--run", charge.run, "--locks", ",".join(str(each) for each in locks)],
+        [*command, "--run", config.run, "--locks", ",".join(str(each) for each in locks)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,

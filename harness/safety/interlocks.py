@@ -82,14 +82,14 @@ class _Channel:
         return f"{self.signal} changes faster than {self.max_rate:g} {difference_unit(info.unit)}/s (now {shown})"
 
 
-class _Guard:
+class _ArmedInterlock:
     """One interlock at work."""
 
     def __init__(self, spec: Interlock, store: SignalStore, max_age: Callable[[str], float]) -> None:
         self.spec = spec
         self.trip: Trip | None = None
         self.is_warning = False
-        """What only warns has been told, and still is as it must not be."""
+        """What only warns has been reported, and still is as it must not be."""
         self.is_in_step = not spec.armed_in
         has_bounds = bool(spec.quantities() or spec.words)
         self.channels = []
@@ -149,8 +149,8 @@ class Interlocks:
         def age(signal: str) -> float:
             return max_age.get(signal) or max_age.get(store.device_of(signal), max(max_age.values(), default=3.0))
 
-        self._guards = [_Guard(spec, store, age) for spec in specs]
-        self._by_device: dict[str, list[_Guard]] = {}
+        self._guards = [_ArmedInterlock(spec, store, age) for spec in specs]
+        self._by_device: dict[str, list[_ArmedInterlock]] = {}
         for guard in self._guards:
             watched = [channel.signal for channel in guard.channels]
             if guard.armed_when is not None:
@@ -223,7 +223,7 @@ class Interlocks:
             for guard in self._guards:
                 self._evaluate(guard)
 
-    def _evaluate(self, guard: _Guard) -> None:
+    def _evaluate(self, guard: _ArmedInterlock) -> None:
         if guard.trip is not None:
             return
         now = self._clock.monotonic()

@@ -13,7 +13,7 @@ from harness.safety.actions import Put
 class Reach(Protocol):
     """The way to the devices."""
 
-    def max_together(self, device: str) -> int:
+    def max_batch(self, device: str) -> int:
         """How many switches of a device one message may switch off; 1: one after the other."""
         ...
 

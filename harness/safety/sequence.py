@@ -25,7 +25,7 @@ from harness.errors import HarnessError
 from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.limits.derived import FUNCTIONS
-from harness.safety.actions import Action, Condition, Proof, Put, SafeSequence
+from harness.safety.actions import Action, CompiledCondition, CompiledSequence, Proof, Put
 from harness.safety.reach import Notes, Reach
 from harness.safety.stroke import LOOK_S, Stroke
 
@@ -77,7 +77,7 @@ class SafeReport:
 
 
 async def make_safe(
-    sequence: SafeSequence, cause: str, reach: Reach, notes: Notes, *, bus_was_live: bool | None = True
+    sequence: CompiledSequence, cause: str, reach: Reach, notes: Notes, *, bus_was_live: bool | None = True
 ) -> SafeReport:
     """Carry a sequence out up to its last command. Never raises for what devices do; the report says what is confirmed.
 
@@ -95,7 +95,7 @@ async def make_safe(
     return report
 
 
-async def cool_down(sequence: SafeSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
+async def cool_down(sequence: CompiledSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
     """Carry out the waits after the last command: the coolant goes on running until their conditions hold.
 
     They protect what a run does with a rack that is safe. One that is not is left as it is: nothing is waited for.
@@ -107,14 +107,14 @@ async def cool_down(sequence: SafeSequence, reach: Reach, notes: Notes, report: 
         await execution.keep(action)
 
 
-def _commands_end(sequence: SafeSequence) -> int:
+def _commands_end(sequence: CompiledSequence) -> int:
     return max((k + 1 for k, action in enumerate(sequence.actions) if not action.is_keep), default=0)
 
 
 class _Execution:
     """One sequence under way."""
 
-    def __init__(self, sequence: SafeSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
+    def __init__(self, sequence: CompiledSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
         self._sequence = sequence
         self._reach = reach
         self._notes = notes
@@ -140,13 +140,13 @@ class _Execution:
         return not seen or any(not each.expect.holds(value) for each, value in seen if value is not None)
 
     async def run(self) -> None:
-        for together in _batches(self._sequence.actions[: _commands_end(self._sequence)]):
-            if together[0].is_keep:
-                await self.keep(together[0])
-            elif _is_at_once(together[0]):
-                await self._strike(together)
+        for batch in _batches(self._sequence.actions[: _commands_end(self._sequence)]):
+            if batch[0].is_keep:
+                await self.keep(batch[0])
+            elif _is_at_once(batch[0]):
+                await self._strike(batch)
             else:
-                await self._follow(together[0])
+                await self._follow(batch[0])
             fault_point("safe-between")
         await self._prove_dead()
 
@@ -163,9 +163,9 @@ class _Execution:
 
     async def _agrees(self, action: Action, detail: str) -> str:
         """The independent reading of a confirmed action; '' when it agrees, or there is none."""
-        if detail or action.also is None:
+        if detail or action.confirm_by is None:
             return detail
-        return await self._reaches(action.also, _AGREE_S)
+        return await self._reaches(action.confirm_by, _AGREE_S)
 
     async def _follow(self, action: Action) -> None:
         """What does not put power on the rack: coolant, valves, settings."""
@@ -182,8 +182,8 @@ class _Execution:
         began = self._time()
         await asyncio.sleep(action.at_least)
         detail = ""
-        if action.also is not None:
-            detail = await self._reaches(action.also, max(0.0, action.within - action.at_least), action.within)
+        if action.confirm_by is not None:
+            detail = await self._reaches(action.confirm_by, max(0.0, action.within - action.at_least), action.within)
         self._tell(action.text, detail, began, is_wait=True)
 
     # --- proofs ------------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class _Execution:
         began = self._time()
         self._tell("de-energised", await self._all_hold((*proof.no_heat, *proof.dead), proof), began)
 
-    async def _all_hold(self, conditions: Sequence[Condition], proof: Proof) -> str:
+    async def _all_hold(self, conditions: Sequence[CompiledCondition], proof: Proof) -> str:
         if not self.bus_was_live:
             names = ", ".join(dict.fromkeys(each.name for each in proof.dead))
             return f"{names} did not show the rack live while it was energised, and proves nothing"
@@ -219,7 +219,9 @@ class _Execution:
 
     # --- conditions --------------------------------------------------------------------------------------------------
 
-    async def _reaches(self, condition: Condition, within: float, told: float = 0.0, *, still: bool = False) -> str:
+    async def _reaches(
+        self, condition: CompiledCondition, within: float, told: float = 0.0, *, still: bool = False
+    ) -> str:
         """Wait until a condition has held for as long as it needs; '' when it has, else what it shows instead."""
         started = self._time()
         held = math.inf
@@ -240,7 +242,7 @@ class _Execution:
             return f"{condition.name} still {shown}"
         return f"{condition.name} did not get there within {told or within:g} s, it is {shown}"
 
-    async def _value(self, condition: Condition) -> float | str | None:
+    async def _value(self, condition: CompiledCondition) -> float | str | None:
         """What the condition is about, read now; None when it cannot be."""
         values: dict[str, float | str] = {}
         if not condition.inputs:

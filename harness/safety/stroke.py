@@ -144,7 +144,7 @@ class _Lane:
         batch: list[Put] = []
         for put in self._pending:
             is_alone = bool(self._stagger) or put.to != "off" or put.read is None or not can_share(put.commands)
-            if batch and (is_alone or len(batch) >= self._reach.max_together(put.device)):
+            if batch and (is_alone or len(batch) >= self._reach.max_batch(put.device)):
                 yield batch
                 batch = []
             batch.append(put)

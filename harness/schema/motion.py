@@ -66,7 +66,7 @@ class Mover(_Movement):
     """Its name, or a column of a repetition (`pump.rpm`), each row of which moves this signal."""
 
 
-class Gate(Bounds):
+class MovesWhile(Bounds):
     """What must hold for a signal to move with another; while it cannot be known, it does not."""
 
     signal: SignalRef
@@ -76,7 +76,7 @@ class StationMover(_Movement):
     """A signal of any device that moves this one: the load that warms it, a second sensor of the same thing."""
 
     signal: SignalRef
-    while_: Annotated[Gate | None, Field(alias="while")] = None
+    while_: Annotated[MovesWhile | None, Field(alias="while")] = None
     """Only while this holds: load warms the coolant while there is flow."""
 
 

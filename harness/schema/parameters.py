@@ -27,7 +27,7 @@ def plain(value: Any, name: str) -> Any:
 def substitute(source: Source, values: Mapping[str, Any], given: Collection[str] = ()) -> tuple[Source, list[Problem]]:
     """A copy of `source` in which every `${name}` is the value of that parameter, and what was wrong with them.
 
-    `given`: the parameters whose values are not the file's own; what is wrong with these is not told as its mistake.
+    `given`: the parameters whose values are not the file's own; what is wrong with these is no mistake of it.
 
     Positions stay those of the file. A problem's place keeps its text and is refused: `validate` raises the problem of
     the parameter, and no second one for the text. The values are not searched for further `${...}`.

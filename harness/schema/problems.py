@@ -109,7 +109,7 @@ def _told(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _once(problems: list[Problem]) -> list[Problem]:
-    """A device that no place knows is one mistake, told where it is used first, with how often it is."""
+    """A device that no place knows is one mistake, reported where it is used first, with how often it is."""
     places: dict[tuple[str, str], list[Problem]] = {}
     for each in problems:
         if each.message.startswith(_UNKNOWN):

@@ -17,7 +17,7 @@ from harness.schema.parameters import substitute
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.regular import read_regular, refused
 from harness.schema.validation import validate, validate_part
-from harness.schema.yaml_loader import HIDDEN, compose
+from harness.schema.yaml_loader import HIDDEN, load_yaml
 from harness.utf8 import utf8
 
 __all__ = ["MAX_BYTES", "Loc", "Source", "parse_source", "read_source", "substitute", "validate", "validate_part"]
@@ -48,7 +48,7 @@ def parse_source(text: bytes, name: str) -> Source:
 
 
 def _parse(text: bytes, name: str, path: Path | None) -> Source:
-    composed, is_complete = compose(_decode(text, name), name)
+    composed, is_complete = load_yaml(_decode(text, name), name)
     if not is_complete or not composed.places:
         raise ProblemsError(composed.problems)
     return Source(

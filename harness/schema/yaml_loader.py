@@ -270,7 +270,7 @@ class _Composer:
 
 
 @lru_cache(maxsize=128)
-def compose(text: str, name: str) -> tuple[Composed, bool]:
+def load_yaml(text: str, name: str) -> tuple[Composed, bool]:
     """Compose one document; (what came out, whether loading got to the end). Nobody changes what came out.
 
     Composing costs 10 to 100 ms a profile; a process that loads many stations meets the same few profiles again.

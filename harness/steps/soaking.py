@@ -185,7 +185,7 @@ class _Deltas:
         """Take the values at the beginning; also when the clock starts again."""
         self.first = {name: self._good(name) for spec in self._specs for name in self._ctx.signals(spec.signal)}
 
-    def take_up(self, first: Mapping[str, float | None]) -> None:
+    def restore(self, first: Mapping[str, float | None]) -> None:
         """The values at the beginning, from a checkpoint."""
         self.first.update({name: math.nan if value is None else value for name, value in first.items()})
 
@@ -247,9 +247,9 @@ async def soak(ctx: StepContext, p: Soak) -> None:
     with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:
         if credited and ctx.interruption is not None:
             kept = ctx.interruption.checkpoint
-            watching.take_up(credited, kept.get("watched", {}))
+            watching.restore(credited, kept.get("watched", {}))
             restarts.count = int(kept.get("restarts", 0))
-            deltas.take_up(kept.get("deltas", {}))
+            deltas.restore(kept.get("deltas", {}))
         if p.cycle is None:
             await watching.wait(p.for_, each_tick, credited=credited)
         else:

@@ -152,7 +152,7 @@ class Watching:
             for each in self.watched
         }
 
-    def take_up(self, credited: float, state: Mapping[str, Sequence[Any]]) -> None:
+    def restore(self, credited: float, state: Mapping[str, Sequence[Any]]) -> None:
         """Go on from a checkpoint, `credited` seconds after the begin."""
         for each in self.watched:
             each.started -= credited

@@ -41,7 +41,7 @@ class Rescued:
 async def rescue(path: Path, cause: str, persist: float) -> Rescued:
     """Make safe what an armed file names, and remove it when that is confirmed. Tries for `persist` seconds.
 
-    Never raises for what devices do or for what is in the file: that is told as not confirmed.
+    Never raises for what devices do or for what is in the file: that is reported as not confirmed.
     """
     try:
         with armed.held(path) as is_ours:
@@ -67,19 +67,19 @@ async def _rescue(path: Path, cause: str, persist: float) -> Rescued:
     found = noted.get("armed") if noted is not None else None
     switches = [str(each) for each in found] if isinstance(found, list) else sorted(sequences.off)
     sequence = str(noted.get("sequence", "default")) if noted is not None else "default"
-    diary = GuardianLog(Path(content["diary"]) if content["diary"] else None)
-    diary.note(EventKind.START, pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
-    diary.note(EventKind.TAKEOVER, cause=cause, armed=switches, sequence=sequence, by="supervisor")
+    guardian_log = GuardianLog(Path(content["guardian_log"]) if content["guardian_log"] else None)
+    guardian_log.note(EventKind.START, pid=os.getpid(), run=content["run"], station=content["station"], by="supervisor")
+    guardian_log.note(EventKind.TAKEOVER, cause=cause, armed=switches, sequence=sequence, by="supervisor")
     try:
         with _locked(content) as lock:
             doors = Doors(lock.answer)
             await doors.add(lock.sockets)
             try:
-                missing = await _make_safe(content, sequences, switches, sequence, cause, persist, diary)
+                missing = await _make_safe(content, sequences, switches, sequence, cause, persist, guardian_log)
             finally:
                 doors.close()
     finally:
-        await diary.close()
+        await guardian_log.close()
     if not missing:
         _disarm(path, content)
     return Rescued(missing, switches)
@@ -92,25 +92,25 @@ async def _make_safe(
     sequence: str,
     cause: str,
     persist: float,
-    diary: GuardianLog,
+    guardian_log: GuardianLog,
 ) -> list[str]:
     started = time.monotonic()
     try:
         connections = await connect(content["devices"])
     except Exception as error:  # a device of a kind that is not known any more
-        diary.note(EventKind.UNSAFE, seconds=0.0, unconfirmed=[str(error)])
+        guardian_log.note(EventKind.UNSAFE, seconds=0.0, unconfirmed=[str(error)])
         return [str(error)]
     try:
         for device, problem in (await connections.open()).items():
-            diary.note(EventKind.NOT_REACHED, device=device, problem=problem)
+            guardian_log.note(EventKind.NOT_REACHED, device=device, problem=problem)
         was_live: bool | None = None
         while True:
             chosen = sequences.chosen(sequence, switches)
-            report = await make_safe(chosen, cause, connections, diary, bus_was_live=was_live)
+            report = await make_safe(chosen, cause, connections, guardian_log, bus_was_live=was_live)
             was_live = True  # it is looked for once, before anything was switched off
             seconds = round(time.monotonic() - started, 3)
             missing = report.unconfirmed
-            diary.note(EventKind.UNSAFE if missing else EventKind.SAFE, seconds=seconds, unconfirmed=missing)
+            guardian_log.note(EventKind.UNSAFE if missing else EventKind.SAFE, seconds=seconds, unconfirmed=missing)
             if not missing or connections.unusable or seconds >= persist:
                 return missing
             await asyncio.sleep(AGAIN_S)

@@ -161,7 +161,7 @@ class Outbox:
         """Catch up, for at most so many seconds; gives up at once when a wait would be longer than what is left.
 
         With `patience` it also gives up when nothing was taken for so many seconds, or waiting does not help. Never
-        raises: a copy that is behind is told by its status, and does not spoil the record.
+        raises: a copy that is behind is reported by its status, and does not spoil the record.
         """
         deadline = self._clock.monotonic() + at_most
         moved_at, moved_to = self._clock.monotonic(), self._progress

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.errors import ConfigError
 from sim.network import DatagramFactory, MemoryNetwork, StreamFactory
-from sim.servers.listener import HEALTHY, Behaviour, DatagramGate, Gate, Listener, PacedProtocol
+from sim.servers.listener import HEALTHY, Behaviour, BehaviourFilter, DatagramFilter, Listener, PacedProtocol
 
 __all__ = ["HEALTHY", "Behaviour", "Host", "Listener", "MemoryHost", "PacedProtocol", "SocketHost"]
 
@@ -38,7 +38,7 @@ class MemoryHost:
     async def serve_stream(self, factory: StreamFactory, port: int = 0) -> Listener:
         """Accept streams on `port`."""
         listener = Listener(self.address)
-        door = _MemoryDoor(self.network, self.address, port, lambda: Gate(listener, factory))
+        door = _MemoryDoor(self.network, self.address, port, lambda: BehaviourFilter(listener, factory))
         try:
             door.open()
         except OSError as error:
@@ -50,7 +50,7 @@ class MemoryHost:
         """Receive datagrams on `port`."""
         listener = Listener(self.address)
         try:
-            endpoint = self.network.listen_datagram(port, lambda: DatagramGate(listener, factory), host=self.address)
+            endpoint = self.network.listen_datagram(port, lambda: DatagramFilter(listener, factory), host=self.address)
         except OSError as error:
             raise ConfigError(str(error), where=self.address, hint=PORT_HINT) from error
         listener.port = endpoint.address[1]
@@ -85,7 +85,7 @@ class SocketHost:
     async def serve_stream(self, factory: StreamFactory, port: int = 0) -> Listener:
         """Accept TCP connections on `port`."""
         listener = Listener(self.address)
-        door = _SocketDoor(self._bind(socket.SOCK_STREAM, port), lambda: Gate(listener, factory))
+        door = _SocketDoor(self._bind(socket.SOCK_STREAM, port), lambda: BehaviourFilter(listener, factory))
         door.open()
         await door.settle()
         listener.door, listener.port = door, door.port
@@ -96,7 +96,7 @@ class SocketHost:
         listener = Listener(self.address)
         bound = self._bind(socket.SOCK_DGRAM, port)
         listener.port = bound.getsockname()[1]
-        await asyncio.get_running_loop().create_datagram_endpoint(lambda: DatagramGate(listener, factory), sock=bound)
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: DatagramFilter(listener, factory), sock=bound)
         return listener
 
     def _bind(self, kind: int, port: int) -> socket.socket:

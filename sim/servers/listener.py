@@ -1,10 +1,10 @@
 """One open port of a simulated device, and its coarse faults.
 
 ```
- client <-> socket or memory transport <-> gate (behaviour) <-> protocol of the server (Modbus, SNMP, SCPI, ...)
+ client <-> socket or memory transport <-> filter (behaviour) <-> protocol of the server (Modbus, SNMP, SCPI, ...)
 ```
 
-The gate sits between every connection and its protocol, so any server can be silent, mute, slow, down or flapping
+The filter sits between every connection and its protocol, so any server can be silent, mute, slow, down or flapping
 without knowing of it. The behaviour is set on the listener and may change at any time.
 """
 
@@ -58,7 +58,7 @@ class PacedProtocol(asyncio.Protocol):
         self.transport.resume_reading()
 
 
-class _GateTransport(asyncio.Transport):
+class _FilteredTransport(asyncio.Transport):
     """What the server's protocol writes to: the real transport, as the behaviour allows."""
 
     def __init__(self, listener: Listener, transport: asyncio.Transport) -> None:
@@ -123,7 +123,7 @@ class _GateTransport(asyncio.Transport):
         return self._transport.can_write_eof()
 
 
-class Gate(asyncio.Protocol):
+class BehaviourFilter(asyncio.Protocol):
     """Stands before one stream protocol of the server."""
 
     def __init__(self, listener: Listener, factory: StreamFactory) -> None:
@@ -140,7 +140,7 @@ class Gate(asyncio.Protocol):
             self.transport.abort()
             return
         self._inner = self._factory()
-        self._inner.connection_made(_GateTransport(self._listener, self.transport))
+        self._inner.connection_made(_FilteredTransport(self._listener, self.transport))
 
     def data_received(self, data: bytes) -> None:
         """Hand on, unless the device is silent."""
@@ -168,7 +168,7 @@ class Gate(asyncio.Protocol):
             self._inner.connection_lost(exc)
 
 
-class _DatagramGateTransport(asyncio.DatagramTransport):
+class _FilteredDatagrams(asyncio.DatagramTransport):
     """What a datagram server answers through."""
 
     def __init__(self, listener: Listener, transport: asyncio.DatagramTransport) -> None:
@@ -205,7 +205,7 @@ class _DatagramGateTransport(asyncio.DatagramTransport):
         return self._transport.get_extra_info(name, default)
 
 
-class DatagramGate(asyncio.DatagramProtocol):
+class DatagramFilter(asyncio.DatagramProtocol):
     """Stands before a datagram protocol of the server."""
 
     def __init__(self, listener: Listener, factory: DatagramFactory) -> None:
@@ -213,9 +213,9 @@ class DatagramGate(asyncio.DatagramProtocol):
         self._inner = factory()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Open the inner protocol with a gate before its transport."""
+        """Open the inner protocol with a filter before its transport."""
         self._listener.datagram = transport  # type: ignore[assignment]
-        self._inner.connection_made(_DatagramGateTransport(self._listener, transport))  # type: ignore[arg-type]
+        self._inner.connection_made(_FilteredDatagrams(self._listener, transport))  # type: ignore[arg-type]
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """Hand on, unless the device is silent."""
@@ -259,7 +259,7 @@ class Listener:
         self.late = OrderedDelay()
         """Answers of a datagram server that are still under way."""
         self._behaviour = HEALTHY
-        self._gates: set[Gate] = set()
+        self._filters: set[BehaviourFilter] = set()
         self._is_closed = False
         self._flap: asyncio.TimerHandle | None = None
 
@@ -288,7 +288,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """Streams open now."""
-        return len(self._gates)
+        return len(self._filters)
 
     def _swing(self) -> None:
         """Turn a flapping device from up to down or back."""
@@ -309,28 +309,28 @@ class Listener:
         else:
             self.door.open()
 
-    def admit(self, gate: Gate) -> bool:
+    def admit(self, behaving: BehaviourFilter) -> bool:
         """Take a new stream, unless the device is down or full."""
         limit = self.current.max_connections
-        if self._is_closed or self.current.down or (limit and len(self._gates) >= limit):
+        if self._is_closed or self.current.down or (limit and len(self._filters) >= limit):
             return False
-        self._gates.add(gate)
+        self._filters.add(behaving)
         return True
 
-    def leave(self, gate: Gate) -> None:
+    def leave(self, behaving: BehaviourFilter) -> None:
         """Forget a stream that ended."""
-        self._gates.discard(gate)
+        self._filters.discard(behaving)
 
     def _abort_all(self) -> None:
-        for gate in list(self._gates):
-            if gate.transport is not None:
-                gate.transport.abort()
+        for behaving in list(self._filters):
+            if behaving.transport is not None:
+                behaving.transport.abort()
 
     def serve_line(self, factory: StreamFactory, transport: asyncio.Transport) -> None:
         """Serve one line that is always there (a serial port) instead of accepting connections."""
-        gate = Gate(self, factory)
-        gate.connection_made(transport)
-        transport.set_protocol(gate)
+        behaving = BehaviourFilter(self, factory)
+        behaving.connection_made(transport)
+        transport.set_protocol(behaving)
 
     async def close(self) -> None:
         """Stop listening and close every connection."""

@@ -169,7 +169,7 @@ class ScpiInterpreter:
 
     def push_error(self, code: int, text: str = "") -> None:
         """Queue an error and set its bit of the event status register; a full queue ends with -350."""
-        message = text or scpi_values.MESSAGES.get(code, "Device-specific error")
+        message = text or scpi_values.MESSAGES.get(code, "SimulatedDevice-specific error")
         kind = -code // 100 if code < 0 else 3
         self.event_status |= {1: 0x20, 2: 0x10, 3: 0x08, 4: 0x04}.get(kind, 0x08)
         if len(self.errors) < QUEUE_SIZE:

@@ -48,7 +48,7 @@ class ScpiError(Exception):
     """A command cannot be done: goes to the error queue as `code,"text"`."""
 
     def __init__(self, code: int, detail: str = "") -> None:
-        text = MESSAGES.get(code, "Device-specific error")
+        text = MESSAGES.get(code, "SimulatedDevice-specific error")
         super().__init__(f"{text};{detail}" if detail else text)
         self.code = code
 

@@ -75,9 +75,9 @@ def held(seconds: float) -> Held:
     """Stop the guardian for a while."""
 
     def hold(runner: RunState) -> None:
-        assert runner.guard is not None
-        os.kill(runner.guard.pid, signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(seconds, _go_on, runner.guard.pid)
+        assert runner.guardian is not None
+        os.kill(runner.guardian.pid, signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(seconds, _go_on, runner.guardian.pid)
 
     return hold
 

@@ -15,7 +15,7 @@ from random import Random
 from tests.chaos.killing import Yard
 from tests.chaos.table import Count, Row
 from tests.integration.forked import Forked
-from tests.integration.guarded_tools import OUTLETS, diary, is_alive, said, until
+from tests.integration.guarded_tools import OUTLETS, guardian_log, is_alive, said, until
 from tests.integration.hand_tools import Done, User, as_nobody, harness, write_station
 
 _REFUSED = ("run", "set", "pause")
@@ -79,7 +79,7 @@ def behind_the_dead(place: Yard, count: int, rng: Random) -> Row:
     tally, connections = Count(), Connections(place, rng)
     for _ in range(count):
         process, folder = _begun(place, rng)
-        guardian = next(int(line["pid"]) for line in diary(folder) if line.get("kind") == "start")
+        guardian = next(int(line["pid"]) for line in guardian_log(folder) if line.get("kind") == "start")
         place.guardians.append(guardian)
         os.kill(guardian, signal.SIGSTOP)
         process.kill()

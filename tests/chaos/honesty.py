@@ -11,7 +11,7 @@ from harness.limits.verdict import Verdict
 from harness.record.verification import verify
 from tests.chaos.rig import HEAD, Scene, play
 from tests.chaos.table import Row
-from tests.tools.lossy import Vices
+from tests.tools.lossy import WireFaults
 
 PLAN = (
     HEAD
@@ -101,9 +101,9 @@ async def randomised(count: int, data: Path, seed: int) -> Row:
         disturbance = _Disturbance(rng)
         folder = data / f"run{index}"
         folder.mkdir()
-        vices = Vices(loss=disturbance.loss, duplicate=disturbance.loss / 5) if disturbance.loss else None
+        wire_faults = WireFaults(loss=disturbance.loss, duplicate=disturbance.loss / 5) if disturbance.loss else None
         try:
-            outcome, scene = await play(PLAN, folder, disturbance, seed=index, vices=vices)
+            outcome, scene = await play(PLAN, folder, disturbance, seed=index, wire_faults=wire_faults)
         except Exception as error:
             raised.append(f"{disturbance}: {error!r}")
             continue
@@ -129,7 +129,7 @@ async def randomised(count: int, data: Path, seed: int) -> Row:
 
 async def false_trips(hours: float, data: Path, seed: int) -> Row:
     """A soak at full load with sensor noise and 1 % loss of packets, each way."""
-    outcome, scene = await play(SOAK.replace("HOURS", f"{hours:g}"), data, seed=seed, vices=Vices(loss=0.01))
+    outcome, scene = await play(SOAK.replace("HOURS", f"{hours:g}"), data, seed=seed, wire_faults=WireFaults(loss=0.01))
     trips = scene.runner.interlocks.trips if scene.runner.interlocks is not None else []
     found = f"{len(trips)} trips, {outcome.verdict}" + (
         f": {outcome.reason}" if outcome.verdict is not Verdict.PASS else ""

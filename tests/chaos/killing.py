@@ -126,10 +126,10 @@ class Yard(Bay):
             time.sleep(0.02)
 
     def _guardians(self, folder: Path) -> list[int]:
-        return [int(line["pid"]) for line in _diary(folder) if line.get("kind") == "start"]
+        return [int(line["pid"]) for line in _guardian_log(folder) if line.get("kind") == "start"]
 
 
-def _diary(folder: Path) -> list[dict[str, Any]]:
+def _guardian_log(folder: Path) -> list[dict[str, Any]]:
     with contextlib.suppress(OSError, ValueError):
         return [json.loads(line) for line in (folder / "guardian.jsonl").read_text().splitlines()]
     return []
@@ -224,7 +224,7 @@ def guardian_kills(place: Yard, count: int, rng: Random) -> Row:
         while place.outlets_on() < OUTLETS:
             time.sleep(0.02)
         time.sleep(rng.uniform(0.0, 1.0))
-        pid = next(int(line["pid"]) for line in _diary(folder) if line.get("kind") == "start")
+        pid = next(int(line["pid"]) for line in _guardian_log(folder) if line.get("kind") == "start")
         os.kill(pid, signal.SIGKILL)
         died = time.monotonic()
         place.settle(tally, None, died, _SAFE_WITHIN_S)

@@ -19,7 +19,7 @@ from harness.clock import Clock
 from harness.device.signal_store import SignalStore
 from harness.quantity import Frame
 from harness.record.log import RunLog
-from harness.safety.actions import SafeSequence, Sequences
+from harness.safety.actions import CompiledSequence, Sequences
 from harness.safety.compile import compile_plan
 from harness.safety.device_reach import DeviceReach
 from harness.safety.interlocks import Interlocks
@@ -107,6 +107,6 @@ async def _trips(count: int, data: Path) -> list[float]:
     return times
 
 
-async def _act(tripped: asyncio.Event, sequence: SafeSequence, device: Any, log: RunLog) -> None:
+async def _act(tripped: asyncio.Event, sequence: CompiledSequence, device: Any, log: RunLog) -> None:
     await tripped.wait()
     await make_safe(sequence, "latency", DeviceReach({"pdu": device}), log)

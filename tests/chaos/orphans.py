@@ -21,7 +21,7 @@ from harness.safety.armed import FOLDER
 from harness.safety.names import state_of
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.table import Count, Row
-from tests.integration.guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, diary, is_alive, kinds, said, until
+from tests.integration.guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, guardian_log, is_alive, kinds, said, until
 from tests.integration.hand_tools import harness
 from tests.integration.service_bay import WITHIN_S, Begun, ServiceBay
 
@@ -105,7 +105,7 @@ def _made_safe(place: ServiceBay, begun: Begun, way: Way, on: int) -> str:
     until(lambda: not place.armed_files(), 15)
     if place.truth()["loop.flow"] <= 5:
         return "the coolant was stopped"
-    hands = [line.get("by") for line in diary(begun.folder) if line["kind"] == "takeover"]
+    hands = [line.get("by") for line in guardian_log(begun.folder) if line["kind"] == "takeover"]
     if on and (hands != ["supervisor"] or kinds(begun.folder)[-1] != "safe"):
         return f"taken over by {hands}, {kinds(begun.folder)[-1]}"
     told = aftermath(begun.folder)

@@ -18,7 +18,7 @@ from harness.project.model import Project, StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.record.log import Event
-from tests.tools.lossy import LossyNetwork, Vices
+from tests.tools.lossy import LossyNetwork, WireFaults
 
 STATION = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
 
@@ -99,7 +99,7 @@ async def play(
     faults: Sequence[str] = (),
     seed: int = 7,
     linger: float = 0.0,
-    vices: Vices | None = None,
+    wire_faults: WireFaults | None = None,
     **options: Any,
 ) -> tuple[RunOutcome, Scene]:
     """Run a plan in the running loop; `disturb(scene)` (a coroutine function) runs beside it.
@@ -111,8 +111,8 @@ async def play(
     clock = Clock()
     simulation = await sim.start(on.station, profiles, virtual=clock.is_virtual, faults=faults, seed=seed)
     network = simulation.network
-    if vices is not None:
-        network = LossyNetwork(network, vices, seed)
+    if wire_faults is not None:
+        network = LossyNetwork(network, wire_faults, seed)
     scene = Scene(None, simulation, clock)  # type: ignore[arg-type]
     given = RunOptions(
         serial="RACK-0007",

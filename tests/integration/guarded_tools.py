@@ -109,7 +109,7 @@ class Bay:
         process = self.start_run()
         folder = Path(said(process)["folder"])
         until(lambda: self.outlets_on() == self.outlets, 60)
-        guardian = next(line["pid"] for line in diary(folder) if line["kind"] == "start")
+        guardian = next(line["pid"] for line in guardian_log(folder) if line["kind"] == "start")
         self.guardians.append(guardian)
         return process, folder, guardian
 
@@ -138,7 +138,7 @@ def watchers_of(folder: Path) -> list[int]:
     A supervisor is a process that the test started itself. The number of a guardian that is gone may be another's now.
     """
     records = [path.parent for path in folder.rglob("guardian.jsonl")]
-    told = [line["pid"] for record in records for line in diary(record) if line["kind"] == "start"]
+    told = [line["pid"] for record in records for line in guardian_log(record) if line["kind"] == "start"]
     return [int(pid) for pid in told if b"harness.guardian" in _command(int(pid))]
 
 
@@ -157,7 +157,7 @@ def said(process: Forked) -> dict[str, Any]:
     return dict(json.loads(line))
 
 
-def diary(folder: Path) -> list[dict[str, Any]]:
+def guardian_log(folder: Path) -> list[dict[str, Any]]:
     """The guardian's lines."""
     path = folder / "guardian.jsonl"
     if not path.exists():
@@ -168,7 +168,7 @@ def diary(folder: Path) -> list[dict[str, Any]]:
 
 def kinds(folder: Path) -> list[str]:
     """What the guardian noted, in order."""
-    return [line["kind"] for line in diary(folder)]
+    return [line["kind"] for line in guardian_log(folder)]
 
 
 def until(condition: Any, within: float) -> float:

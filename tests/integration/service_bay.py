@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.safety import armed
 from tests.integration.forked import Forked
-from tests.integration.guarded_tools import ROOT, Bay, diary, end_both, said, until
+from tests.integration.guarded_tools import ROOT, Bay, end_both, guardian_log, said, until
 from tests.integration.service_manager import Service
 
 UNITS = ROOT / "packaging" / "systemd"
@@ -92,7 +92,7 @@ class ServiceBay(Bay):
 
     def guardian_of(self, folder: Path) -> int:
         """The process that guards a run."""
-        pid = int(next(line["pid"] for line in diary(folder) if line["kind"] == "start"))
+        pid = int(next(line["pid"] for line in guardian_log(folder) if line["kind"] == "start"))
         self.guardians.append(pid)
         return pid
 

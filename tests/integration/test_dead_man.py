@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from dead_man_station import DEVICES, OUTLETS, SHORT_S, WITHIN_S, write_plan, write_station
-from guarded_tools import Bay, diary, end_both, said, until
+from guarded_tools import Bay, end_both, guardian_log, said, until
 
 from harness.engine.layers import Layers
 from harness.project.station import load_station
@@ -180,7 +180,7 @@ def test_both_gone_and_the_device_itself_puts_the_power_off(bay: Bay, kind: str,
     until(lambda: on(bay.truth()) == OUTLETS, 60)
     time.sleep(SHORT_S + 1)
     assert on(bay.truth()) == OUTLETS, bay.errors()
-    guardian = next(line["pid"] for line in diary(folder) if line["kind"] == "start")
+    guardian = next(line["pid"] for line in guardian_log(folder) if line["kind"] == "start")
     bay.guardians.append(guardian)
     end_both(runner.pid, guardian, how)
     assert until(lambda: on(bay.truth()) == 0, 30) <= SHORT_S + 2.5

@@ -107,11 +107,11 @@ def test_requests_pass_and_answers_do_not():
 
 def test_a_bad_datagram_network_gives_right_values_or_none():
     async def main() -> None:
-        vices = Toxics(loss=0.05, duplicate=0.2, reorder=0.2, jitter=0.01)
+        wire_faults = Toxics(loss=0.05, duplicate=0.2, reorder=0.2, jitter=0.01)
         device, proxy, close = await behind("pdu", Toxics())
         try:
             await device.open()
-            proxy.toxics = vices
+            proxy.toxics = wire_faults
             good = 0
             for _ in range(20):
                 frame = await device.poll()

@@ -41,11 +41,11 @@ def test_errors_and_records_take_any_text(tmp_path):
     assert json.loads(to_json({ODD: [ODD, {ODD: Path(ODD)}]}).encode()) == {
         r"pr\xe4f": [r"pr\xe4f", {r"pr\xe4f": r"pr\xe4f"}]
     }
-    diary = GuardianLog(tmp_path / "diary.jsonl")
-    diary.note("command", text=ODD, found=[ODD])
-    diary._lines.put(None)
-    diary._thread.join(5)
-    (entry,) = map(json.loads, (tmp_path / "diary.jsonl").read_text().splitlines())
+    guardian_log = GuardianLog(tmp_path / "guardian_log.jsonl")
+    guardian_log.note("command", text=ODD, found=[ODD])
+    guardian_log._lines.put(None)
+    guardian_log._thread.join(5)
+    (entry,) = map(json.loads, (tmp_path / "guardian_log.jsonl").read_text().splitlines())
     assert (entry["text"], entry["found"]) == (r"pr\xe4f", [r"pr\xe4f"])
 
 

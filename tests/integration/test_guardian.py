@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, Bay, diary, is_alive, kinds, said, until, wanted
+from guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, Bay, guardian_log, is_alive, kinds, said, until, wanted
 
 from harness.record.verification import verify
 
@@ -32,7 +32,7 @@ def test_a_killed_runner_leaves_a_safe_rack(bay: Bay) -> None:
     runner.kill()
     assert until(lambda: bay.outlets_on() == 0, 10) <= 3.0
     until(lambda: not is_alive(guardian), 15)
-    lines = diary(folder)
+    lines = guardian_log(folder)
     (takeover,) = wanted(lines, "takeover")
     assert "gone" in takeover["cause"]
     assert takeover["revoked_epoch"] == lines[0]["epoch"]
@@ -64,7 +64,7 @@ def test_a_frozen_runner_loses_its_epoch_and_never_energises_again(bay: Bay) -> 
     assert outcome["safe"]
     assert runner.returncode == 3
     assert not is_alive(guardian)
-    assert "frozen" in next(wanted(diary(folder), "takeover"))["cause"]
+    assert "frozen" in next(wanted(guardian_log(folder), "takeover"))["cause"]
     assert verify(folder) == [], "the guardian's part belongs to the sealed record"
 
 
@@ -113,7 +113,7 @@ def test_a_killed_runner_whose_devices_are_gone_too_is_noted_and_tried_again(bay
     runner.kill()
     until(lambda: "NOT CONFIRMED" in kinds(folder), 30)
     assert is_alive(guardian), "it goes on trying"
-    problems = {line["problem"] for line in wanted(diary(folder), "not confirmed")}
+    problems = {line["problem"] for line in wanted(guardian_log(folder), "not confirmed")}
     assert problems
     second = bay.start_run()
     refused = said(second)["refused"]
@@ -151,9 +151,9 @@ def test_after_both_were_killed_the_next_run_answers_for_what_is_on(bay: Bay) ->
     second.kill()
     assert until(lambda: bay.outlets_on() == 0, 10) <= 3.0
     until(lambda: "safe" in kinds(folder), 10)
-    takeover = next(wanted(diary(folder), "takeover"))
+    takeover = next(wanted(guardian_log(folder), "takeover"))
     assert set(takeover["armed"]) == {f"pdu.outlet[{k}]" for k in range(1, OUTLETS + 1)}
-    assert takeover["revoked_epoch"] > diary(first)[0]["epoch"]
+    assert takeover["revoked_epoch"] > guardian_log(first)[0]["epoch"]
 
 
 def test_a_run_that_ends_says_good_bye_and_its_record_is_whole(bay: Bay) -> None:

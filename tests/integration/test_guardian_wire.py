@@ -90,7 +90,7 @@ async def _hand_over() -> None:
         if name in ("pdu", "cdu", "rack")
     }
     connections = None
-    diary = GuardianLog(None)
+    guardian_log = GuardianLog(None)
     try:
         for device in devices.values():
             await device.open()
@@ -113,14 +113,14 @@ async def _hand_over() -> None:
                 "pdu.outlet[8]",
             }:
                 await Clock().sleep(0.1)
-        report = await make_safe(compiled.chosen("leak", []), "a test", connections, diary)
+        report = await make_safe(compiled.chosen("leak", []), "a test", connections, guardian_log)
         assert report.is_confirmed, report.unconfirmed
         truth = simulation.truth()
         assert [truth[f"outlet[{k}].state"] for k in range(1, 9)] == [0] * 8
         assert truth["pump[1].running"] == truth["pump[2].running"] == 0
         assert await energised(compiled.off, keys, connections) == []
     finally:
-        await diary.close()
+        await guardian_log.close()
         if connections is not None:
             await connections.close()
         for device in devices.values():

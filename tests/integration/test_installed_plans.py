@@ -119,7 +119,7 @@ def held(folder: Path, hours: str):
     def during(runner, _simulation):
         async def end():
             await runner.clock.sleep(20.0)
-            runner.halt(Stop(Verdict.ABORTED, "enough"))
+            runner.stop_with(Stop(Verdict.ABORTED, "enough"))
 
         return end()
 

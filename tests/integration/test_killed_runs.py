@@ -16,7 +16,7 @@ from harness.record.verification import verify
 from harness.telemetry.reading import open_for_reading
 from tests.chaos.killing import yard
 from tests.integration import forked
-from tests.integration.guarded_tools import OUTLETS, ROOT, diary, said, until
+from tests.integration.guarded_tools import OUTLETS, ROOT, guardian_log, said, until
 
 SOAK = """
 schema: 1
@@ -88,7 +88,7 @@ def test_a_run_is_running_and_then_made_safe_by_its_guardian(tmp_path):
 def test_a_run_whose_guardian_died_too_says_that_nobody_made_it_safe(tmp_path):
     with yard(tmp_path) as place:
         process, folder = start(place)
-        guardian = next(int(line["pid"]) for line in diary(folder) if line["kind"] == "start")
+        guardian = next(int(line["pid"]) for line in guardian_log(folder) if line["kind"] == "start")
         os.kill(guardian, signal.SIGKILL)
         process.kill()
         process.wait()

@@ -85,10 +85,10 @@ def test_nothing_is_opened_through_a_link(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(victim)
 
     async def write() -> int:
-        diary = GuardianLog(tmp_path / "guardian.jsonl")
-        diary.note("start")
-        await diary.close()
-        return diary.lost
+        guardian_log = GuardianLog(tmp_path / "guardian.jsonl")
+        guardian_log.note("start")
+        await guardian_log.close()
+        return guardian_log.lost
 
     assert asyncio.run(write()) == 1
     with pytest.raises(TelemetryError), claimed(tmp_path):
@@ -105,9 +105,9 @@ def test_a_diary_that_is_there_gets_the_mode_of_a_record(tmp_path: Path) -> None
     path.chmod(0o666)
 
     async def write() -> None:
-        diary = GuardianLog(path)
-        diary.note("start")
-        await diary.close()
+        guardian_log = GuardianLog(path)
+        guardian_log.note("start")
+        await guardian_log.close()
 
     asyncio.run(write())
     until(lambda: stat.S_IMODE(path.stat().st_mode) == FILE_MODE, 2)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded_tools import Bay, diary, kinds, said, until
+from guarded_tools import Bay, guardian_log, kinds, said, until
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -132,7 +132,7 @@ class TwoFeeds(Bay):
         folder = Path(said(self.runner)["folder"])
         until(lambda: self.on() == 6, 60)
         time.sleep(1.2)  # every command is confirmed, and every device has been polled since
-        self.guardians.append(next(line["pid"] for line in diary(folder) if line["kind"] == "start"))
+        self.guardians.append(next(line["pid"] for line in guardian_log(folder) if line["kind"] == "start"))
         return self.runner, folder
 
     def since(self, count: int, decided: str) -> list[tuple[str, float, float]]:
@@ -162,7 +162,7 @@ def by_guardian(bay: TwoFeeds, fault: str) -> Done:
         bay.ask(f"inject {fault}")
     os.kill(process.pid, signal.SIGKILL)
     until(lambda: {"safe", "NOT CONFIRMED"} & set(kinds(folder)), 60)
-    lines = diary(folder)
+    lines = guardian_log(folder)
     end = next(k for k, line in enumerate(lines) if line["kind"] in ("safe", "NOT CONFIRMED"))
     actions = [(line["action"], line["confirmed"]) for line in lines[:end] if line["kind"] == "safe action"]
     decided = next(line["at"] for line in lines if line["kind"] == "takeover")

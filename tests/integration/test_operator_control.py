@@ -47,9 +47,9 @@ def test_pause_holds_the_soak_and_does_not_shorten_it(tmp_path):
         await scene.running("soak")
         await scene.clock.sleep(20)
         assert obey(scene.runner, {"do": "pause"}, "kim")["ok"]
-        before = scene.runner.bench.progress[0]
+        before = scene.runner.context.progress[0]
         await scene.clock.sleep(300)
-        assert scene.runner.bench.progress[0] == pytest.approx(before, abs=0.02)
+        assert scene.runner.context.progress[0] == pytest.approx(before, abs=0.02)
         assert all(scene.outlets())
         assert scene.runner.running.definition.name == "soak"
         assert obey(scene.runner, {"do": "continue"}, "kim")["ok"]
@@ -208,7 +208,7 @@ def test_a_trip_is_reset_by_name_only_when_its_cause_is_gone(tmp_path):
             await scene.running("soak")
             await scene.clock.sleep(40)  # warm: the safe state then keeps the coolant going for a while
             scene.simulation.inject("sensor_offset:cdu.supply_temperature=25")
-            await scene.until(lambda: scene.runner.found.stop is not None)
+            await scene.until(lambda: scene.runner.summary.stop is not None)
             said.append(obey(scene.runner, {"do": "reset-trip", "name": "supply too hot"}, "sam")["said"])
             said.append(obey(scene.runner, {"do": "reset-trip", "name": "leak"}, "sam")["said"])
             scene.simulation.plant.clear("sensor_offset")

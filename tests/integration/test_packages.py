@@ -146,7 +146,7 @@ def test_a_package_whose_entry_points_cannot_be_read_is_named_and_stops_nobody(l
 
 
 def test_cases_beside_the_profile_of_a_package_are_run_with_ours(tmp_path):
-    """A case of theirs that does not hold is told with its place, by the contract test of a checkout."""
+    """A case of theirs that does not hold is reported with its place, by the contract test of a checkout."""
     expected = "what: w\nsource: a test\nreads: {phase[1].current: 1 A}\n"
     walk = ".1.3.6.1.2.1.1.2.0 = OID: .1.3.6.1.4.1.318.1.3.4.6\n"
     files = {

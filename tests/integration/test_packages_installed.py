@@ -26,7 +26,7 @@ from installed import (
     wheel_of,
 )
 
-from tests.integration.guarded_tools import diary, until
+from tests.integration.guarded_tools import guardian_log, until
 
 ADDRESS = '{profile: pdu/apc_rpdu2,        address: "snmp://127.0.0.1:16100", '
 TOY = '{profile: pdu/toy_strip, address: "toy+tcp://127.0.0.1:16100", '
@@ -197,7 +197,7 @@ def test_a_protocol_of_others_is_guarded_when_the_runner_is_killed(commands, bay
         runner = start(commands, bay, "run", "hold.yaml", "--station", "bay.yaml", "--serial", "RACK-0007")
         until(lambda: outlets_on(port) == OUTLETS, 60)
         (folder,) = (bay / "data" / "runs").iterdir()
-        guardian = next(line["pid"] for line in diary(folder) if line["kind"] == "start")
+        guardian = next(line["pid"] for line in guardian_log(folder) if line["kind"] == "start")
         loaded = Path(f"/proc/{guardian}/maps").read_text()
         assert "pydantic_core" not in loaded
         assert "numpy" not in loaded

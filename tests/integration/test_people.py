@@ -32,7 +32,7 @@ def virtual(main):
 
 def held(scene: Scene):
     """Wait until the run is held after a step."""
-    return scene.until(lambda: scene.runner.held_after is not None and scene.runner.desk.is_paused)
+    return scene.until(lambda: scene.runner.held_after is not None and scene.runner.operator.is_paused)
 
 
 def make_warm(scene: Scene) -> None:
@@ -254,7 +254,7 @@ def test_words_of_people_are_in_the_record_with_who_and_when(tmp_path):
         assert obey(scene.runner, {"do": "note", "name": words}, "kim")["ok"]
         obey(scene.runner, {"do": "pause"}, "kim")
         assert obey(scene.runner, {"do": "note", "name": "held for lunch"}, "kim")["ok"]
-        assert scene.runner.desk.is_paused, "a note does not end a pause"
+        assert scene.runner.operator.is_paused, "a note does not end a pause"
         obey(scene.runner, {"do": "continue"}, "kim")
         assert not obey(scene.runner, {"do": "note", "name": " \n "}, "kim")["ok"]
         assert "300 are the most" in obey(scene.runner, {"do": "note", "name": "x" * 301}, "kim")["said"]

@@ -61,7 +61,7 @@ async def armed_bay(folder: Path) -> tuple[sim.Simulation, Path]:
     content: dict[str, Any] = {
         "run": "2026-11-29T000000Z-RACK-0042-dead",
         "station": station.station,
-        "diary": "",
+        "guardian_log": "",
         "keys": [f"test {simulation.addresses['feed_a']}"],
         "live": str(folder / "gone"),
         "boot": "",

@@ -22,7 +22,7 @@ from sim.servers.host import MemoryHost
 from sim.servers.snmp import pdu
 from sim.twins.points import Twin
 from sim.twins.snmp import SnmpObjects, TwinResponder
-from tests.integration.guarded_tools import Bay, diary, until, wanted
+from tests.integration.guarded_tools import Bay, guardian_log, until, wanted
 
 OUTLETS = 24
 PROFILE = "pdu/apc_rpdu2"
@@ -161,7 +161,7 @@ def test_an_agent_that_does_only_a_part_is_not_believed():
     assert {name for name, each in outcomes.items() if each.is_confirmed} == done
     assert set(notes.of("confirmed")) == done
     assert states.count("on") == OUTLETS - 2
-    assert device.max_together == 1  # the next round of the safe state goes one by one
+    assert device.max_batch == 1  # the next round of the safe state goes one by one
 
 
 def test_the_guardian_switches_24_outlets_of_a_slow_agent_off_within_3_s(tmp_path):
@@ -173,8 +173,8 @@ def test_the_guardian_switches_24_outlets_of_a_slow_agent_off_within_3_s(tmp_pat
         assert bay.ask("inject device_slow:pdu=0.3s") == "ok\n"
         os.kill(runner.pid, signal.SIGKILL)
         took = until(lambda: bay.outlets_on() == 0, 10)
-        until(lambda: list(wanted(diary(folder), "safe")), 30)
+        until(lambda: list(wanted(guardian_log(folder), "safe")), 30)
         assert took < 3.0, f"{took:.2f} s"
-        assert len(list(wanted(diary(folder), "confirmed"))) >= OUTLETS
+        assert len(list(wanted(guardian_log(folder), "confirmed"))) >= OUTLETS
     finally:
         bay.close()

@@ -20,7 +20,7 @@ from harness.device.snmp.trap_limiter import (
     MOST,
     STRANGERS_BURST,
     STRANGERS_RATE_PER_S,
-    Gate,
+    TrapLimiter,
 )
 from harness.device.snmp.traps import MOST_TEXT, MOST_VALUES, Trap, TrapReceiver, TrapUser
 from harness.engine.traps import Teller, serve_traps
@@ -105,7 +105,7 @@ def flood(gate, sources, seconds, per_second=3000, size=200):
 
 
 def test_a_flood_of_one_device_is_thinned_before_it_is_decoded():
-    gate = Gate(["10.0.0.1", "10.0.0.2"])
+    gate = TrapLimiter(["10.0.0.1", "10.0.0.2"])
     passed, sent = flood(gate, ["10.0.0.1"], 1)
     assert BURST <= passed <= BURST + 11
     assert gate.passes("10.0.0.2", 1.0), "another device is not kept out"
@@ -117,7 +117,7 @@ def test_a_flood_of_one_device_is_thinned_before_it_is_decoded():
 @pytest.mark.parametrize("known", [None, ["10.0.0.1"]], ids=["anybody", "devices"])
 def test_a_flood_from_spoofed_sources_is_bounded_over_all_of_them(known):
     """250 sources in turn: each had an allowance of its own, 6.5 MB a second into the journal."""
-    gate = Gate(known)
+    gate = TrapLimiter(known)
     sources = [f"10.1.{k // 250}.{k % 250}" for k in range(500)]
     passed, _ = flood(gate, sources, 60, per_second=500)
     assert passed <= ALL_BURST + 60 * ALL_RATE_PER_S
@@ -128,7 +128,7 @@ def test_a_flood_from_spoofed_sources_is_bounded_over_all_of_them(known):
 
 
 def test_a_run_takes_only_so_many_and_none_that_is_huge():
-    gate = Gate()
+    gate = TrapLimiter()
     assert not gate.passes("10.0.0.1", 0.0, MAX_TRAP + 1)
     taken = sum(gate.passes(f"10.0.0.{k % 9}", k / 5, 200) for k in range(200_000))
     assert MOST <= taken <= MOST + 200_000 / 5 / 60 + 1

@@ -22,7 +22,7 @@ from harness.safety.lock import digest
 from harness.safety.names import listed, state_of
 from tests.integration import forked
 from tests.integration.forked import Forked
-from tests.integration.guarded_tools import OUTLETS, Bay, diary, is_alive, kinds, until
+from tests.integration.guarded_tools import OUTLETS, Bay, guardian_log, is_alive, kinds, until
 from tests.integration.hand_tools import (
     Relay,
     as_nobody,
@@ -321,7 +321,9 @@ def test_until_a_dead_runs_rack_is_safe_it_belongs_to_its_guardian_by_every_name
     done = harness(bay, "safe", other)
     assert done.code == 5, "the outlet is stuck, whoever switches it off"
     assert is_alive(guardian)
-    assert any("harness safe" in json.dumps(line) or line.get("do") == "safe" for line in diary(folder)), diary(folder)
+    assert any("harness safe" in json.dumps(line) or line.get("do") == "safe" for line in guardian_log(folder)), (
+        guardian_log(folder)
+    )
 
 
 def test_when_the_guardian_has_done_its_work_the_rack_is_free(bay: Bay) -> None:

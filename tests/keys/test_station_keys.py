@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness.schema.motion import Gate, StationMover
+from harness.schema.motion import MovesWhile, StationMover
 from harness.schema.station import Derived, DeviceEntry, Station
 from tests.keys.commands import line
 from tests.keys.device_bench import device_bench, value
@@ -115,7 +115,7 @@ TABLES = [
         ],
     ),
     Table(
-        Gate,
+        MovesWhile,
         "station/moves_with/cdu.flow/0/while",
         FILES,
         run_bench,

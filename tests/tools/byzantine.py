@@ -59,7 +59,7 @@ def _refuses(_: bytes, reply: bytes) -> bytes:
     return _body(reply, bytes((reply[7] | 0x80, 4)))
 
 
-class Yesterday:
+class StaleReply:
     """Answers every request with the answer to the one before (the first with nothing)."""
 
     def __init__(self, *, then_honest: bool = False, fresh_header: bool = False) -> None:
@@ -95,8 +95,8 @@ def modbus_lies() -> dict[str, ModbusLie]:
         "exception 4 after acting": _refuses,
         "truncated": lambda _, r: r[: max(1, len(r) // 2)],
         "garbage": lambda _, __: bytes(range(200, 240)),
-        "yesterday's answer": Yesterday(),
-        "yesterday's answer and today's": Yesterday(then_honest=True),
+        "yesterday's answer": StaleReply(),
+        "yesterday's answer and today's": StaleReply(then_honest=True),
         "twice": lambda _, r: r + r,
     }
 

@@ -1,4 +1,4 @@
-"""A network with the vices of a real one, for virtual time: wraps any network of the harness' shape, seeded.
+"""A network with the wire_faults of a real one, for virtual time: wraps any network of the harness' shape, seeded.
 
 Datagrams are lost, duplicated, delayed (and so reordered) and corrupted. Streams keep their order, as TCP does: a lost
 segment shows as a delay, and now and then a connection is reset.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 @dataclass(slots=True)
-class Vices:
+class WireFaults:
     """Probabilities (0 to 1) per datagram or segment and direction; times in seconds."""
 
     loss: float = 0.0
@@ -39,8 +39,8 @@ class _Inner(Protocol):
 class LossyNetwork:
     """Has the shape of the harness' network; what it did is counted in `counts`."""
 
-    def __init__(self, inner: _Inner, vices: Vices, seed: int) -> None:
-        self.vices = vices
+    def __init__(self, inner: _Inner, wire_faults: WireFaults, seed: int) -> None:
+        self.wire_faults = wire_faults
         self.counts: dict[str, int] = {}
         self._inner = inner
         self._random = Random(seed)
@@ -68,16 +68,16 @@ class LossyNetwork:
 
     def carry(self, deliver: Callable[..., None], data: bytes, *rest: Any) -> None:
         """Take one datagram to its receiver, or not."""
-        vices, loop = self.vices, asyncio.get_running_loop()
-        if self.happens("lost", vices.loss):
+        wire_faults, loop = self.wire_faults, asyncio.get_running_loop()
+        if self.happens("lost", wire_faults.loss):
             return
-        if self.happens("corrupted", vices.corrupt):
+        if self.happens("corrupted", wire_faults.corrupt):
             place = self._random.randrange(len(data))
             data = data[:place] + bytes((data[place] ^ (1 << self._random.randrange(8)),)) + data[place + 1 :]
-        if self.happens("duplicated", vices.duplicate):
-            loop.call_later(self._random.random() * vices.delay_s, deliver, data, *rest)
-        if self.happens("delayed", vices.delay):
-            loop.call_later(self._random.random() * vices.delay_s, deliver, data, *rest)
+        if self.happens("duplicated", wire_faults.duplicate):
+            loop.call_later(self._random.random() * wire_faults.delay_s, deliver, data, *rest)
+        if self.happens("delayed", wire_faults.delay):
+            loop.call_later(self._random.random() * wire_faults.delay_s, deliver, data, *rest)
         else:
             deliver(data, *rest)
 
@@ -110,7 +110,7 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 class _Sending:
-    """The client's transport: what it sends passes the same vices."""
+    """The client's transport: what it sends passes the same wire_faults."""
 
     def __init__(self, network: LossyNetwork, transport: Any) -> None:
         self._network = network
@@ -143,12 +143,14 @@ class _Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         network, loop = self._network, asyncio.get_running_loop()
-        if network.happens("reset", network.vices.reset):
+        if network.happens("reset", network.wire_faults.reset):
             self._transport.abort()
             return
         # request and reply may both be lost: two chances
-        lost = network.happens("segment lost", network.vices.loss) + network.happens("segment lost", network.vices.loss)
-        due = max(self._free_at, loop.time() + lost * network.vices.retransmit_s)
+        lost = network.happens("segment lost", network.wire_faults.loss) + network.happens(
+            "segment lost", network.wire_faults.loss
+        )
+        due = max(self._free_at, loop.time() + lost * network.wire_faults.retransmit_s)
         if due <= loop.time():
             self._deliver(data)
         else:

@@ -39,7 +39,7 @@ class Toxics:
     """False: what the device sends is swallowed (requests pass, answers do not)."""
 
 
-class _Vicious:
+class _FaultyProxy:
     def __init__(self, toxics: Toxics, seed: int) -> None:
         self.toxics = toxics
         self.counts: dict[str, int] = {}
@@ -64,7 +64,7 @@ class _Vicious:
         return data[:place] + bytes((data[place] ^ (1 << self._random.randrange(8)),)) + data[place + 1 :]
 
 
-class StreamProxy(_Vicious):
+class StreamProxy(_FaultyProxy):
     """A TCP proxy on loopback. `port` is where it listens; `close` ends it and every connection through it."""
 
     def __init__(self, host: str, port: int, toxics: Toxics, seed: int = 1) -> None:
@@ -143,7 +143,7 @@ class StreamProxy(_Vicious):
             await writer.drain()
 
 
-class DatagramProxy(_Vicious, asyncio.DatagramProtocol):
+class DatagramProxy(_FaultyProxy, asyncio.DatagramProtocol):
     """A UDP proxy on loopback for one client at a time (the last that spoke)."""
 
     def __init__(self, host: str, port: int, toxics: Toxics, seed: int = 1) -> None:

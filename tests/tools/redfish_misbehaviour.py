@@ -27,7 +27,7 @@ def _head(change: Callable[[bytes], bytes]) -> Tamper:
 
 
 def _body(change: Callable[[bytes], bytes]) -> Tamper:
-    """Change the body; its length is told as it then is."""
+    """Change the body; its length is reported as it then is."""
 
     def lie(_: Request, sent: bytes) -> bytes:
         head, body = _split(sent)
@@ -65,7 +65,7 @@ def chunked(_: Request, sent: bytes) -> bytes:
     return _chunked(sent)
 
 
-class Yesterday:
+class StaleReply:
     """Answers every request with the answer to the one before."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def redfish_lies() -> dict[str, Tamper]:
         "no @odata.id": _body(lambda body: _renamed(body, None)),
         "an answer more": lambda _, sent: sent + sent,
         "a byte more": lambda _, sent: sent + b"\n",
-        "yesterday's answer": Yesterday(),
+        "yesterday's answer": StaleReply(),
     }
 
 

@@ -12,7 +12,7 @@ WELL = OutboxStatus(0, "", 0, 100, 0)
 
 
 def watched(statuses):
-    """What is told when these statuses are looked at, a second apart: (second, text)."""
+    """What is reported when these statuses are looked at, a second apart: (second, text)."""
     told = []
     log = SimpleNamespace(event=lambda kind, text, **data: told.append((kind, text, data)))
     on = SimpleNamespace(source=SimpleNamespace(path=Path("/lab/bay 7.yaml")))

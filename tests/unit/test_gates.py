@@ -229,7 +229,7 @@ def test_a_gate_that_somebody_skipped_is_none(row, is_gate, tmp_path):
 def test_a_held_gate_can_be_proved_after_all(tmp_path):
     def mended(answer):
         async def beside(runner, simulation):
-            while runner.held_after is None or not runner.desk.is_paused:
+            while runner.held_after is None or not runner.operator.is_paused:
                 await runner.clock.sleep(0.1)
             simulation.plant.clear("sensor_nan")
             await runner.clock.sleep(5)

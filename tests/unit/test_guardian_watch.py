@@ -1,4 +1,4 @@
-"""The guardian's ear, diary and size; and what systemd is told."""
+"""The guardian's ear, guardian_log and size; and what systemd is told."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class DeadHands:
 
 def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
     from harness.device.wire import Expect, Read
-    from harness.guardian.__main__ import TEND_EVERY_S, tend
+    from harness.guardian.__main__ import TEND_EVERY_S, keep_connected
 
     off = {
         f"{device}.outlet[1]": Put(device, "outlet[1]", "off", (), Read(), Expect(), 0.0, {})
@@ -135,8 +135,8 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
         watch = Watch()
         watch.say = lambda what, **data: said.append((what, data["device"]))  # type: ignore[method-assign]
         problems: dict[str, str] = {}
-        diary = GuardianLog(None)
-        work = asyncio.ensure_future(tend(Sequences({}, off), hands, watch, diary, problems))  # type: ignore[arg-type]
+        guardian_log = GuardianLog(None)
+        work = asyncio.ensure_future(keep_connected(Sequences({}, off), hands, watch, guardian_log, problems))  # type: ignore[arg-type]
         await asyncio.sleep(2.5 * TEND_EVERY_S + 5)
         assert list(problems) == ["pdu2"]
         assert said == [("connection", "pdu2")], "told once"
@@ -146,7 +146,7 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
         assert said == [("connection", "pdu2")] * 2
         work.cancel()
         await asyncio.wait({work})
-        await diary.close()
+        await guardian_log.close()
 
     run(main, VIRTUAL)
 

@@ -1,4 +1,4 @@
-"""A map with mistakes is told as one, whatever they are: exit 2 and nothing written, never a bug of ours."""
+"""A map with mistakes is reported as one, whatever they are: exit 2 and nothing written, never a bug of ours."""
 
 from __future__ import annotations
 

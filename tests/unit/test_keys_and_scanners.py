@@ -34,8 +34,8 @@ class Line:
     """A keyboard at one end of a pseudo terminal; the test types at the other."""
 
     def __init__(self, monkeypatch) -> None:
-        self.desk = Desk()
-        monkeypatch.setattr(keyboard, "obey", self.desk.obey)
+        self.operator = Desk()
+        monkeypatch.setattr(keyboard, "obey", self.operator.obey)
         self.master, slave = os.openpty()
         tty.setraw(slave)
         self.keys = Keyboard(lambda: None)
@@ -76,9 +76,9 @@ def test_no_scan_is_a_press(gap_ms, monkeypatch):
         await asyncio.sleep(QUIET_S + 0.02)
         for scan in SCANS if gap_ms < 10 else SCANS[:4]:
             if not await line.typed(scan, gap_ms / 1000):  # this machine was too slow to type as a scanner does
-                line.desk.done.clear()
+                line.operator.done.clear()
                 line.keys._forget()
-            assert line.desk.done == [], scan
+            assert line.operator.done == [], scan
             assert line.keys.pending == "", scan
         line.close()
 
@@ -101,7 +101,7 @@ def test_a_loop_that_comes_late_takes_no_letter_of_a_scan_for_a_press(stall_ms, 
             time.sleep(stall_ms / 1000)
             typist.join()
             await asyncio.sleep(QUIET_S + 0.03)
-            assert line.desk.done == []
+            assert line.operator.done == []
         line.close()
 
     run(main)
@@ -113,14 +113,14 @@ def test_fingers_are_heard(monkeypatch):
         await asyncio.sleep(QUIET_S + 0.02)
         for key in "pcssrr":
             await line.typed(key, 0.0)
-        assert line.desk.done == ["pause", "continue", "skip", "retry"]
+        assert line.operator.done == ["pause", "continue", "skip", "retry"]
         await line.typed("a", 0.0)
         assert line.keys.pending == "abort"
         await line.typed("RACK-AA01", 0.005)  # a scan is another key: it cancels
         assert line.keys.pending == ""
         await line.typed("aa", 0.15)
-        assert line.desk.done[-1] == "abort"
-        assert set(line.desk.done) == set(KEYS.values())
+        assert line.operator.done[-1] == "abort"
+        assert set(line.operator.done) == set(KEYS.values())
         line.close()
 
     run(main)

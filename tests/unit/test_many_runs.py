@@ -10,7 +10,7 @@ from harness.clock import run
 from harness.device.registry import known_profiles
 from harness.project.plan import load_project
 from harness.project.station import load_station
-from harness.schema.yaml_loader import compose
+from harness.schema.yaml_loader import load_yaml
 from tests.plan_runs import PLANS, STATION
 
 
@@ -35,7 +35,7 @@ def test_what_earlier_loops_left_in_circles_is_freed():
 def test_nobody_changes_what_was_composed():
     paths = [STATION, PLANS / "acceptance.yaml", *known_profiles().values()]
     texts = [(path.read_text(encoding="utf-8"), str(path)) for path in paths]
-    before = [deepcopy(compose(*text)) for text in texts]
+    before = [deepcopy(load_yaml(*text)) for text in texts]
     for _ in range(2):
         load_project(PLANS / "acceptance.yaml", load_station(STATION), {})
-    assert [compose(*text) for text in texts] == before
+    assert [load_yaml(*text) for text in texts] == before

@@ -76,9 +76,9 @@ def test_a_slope_that_is_not_known_is_no_nan(tmp_path):
 
     def during(runner, _simulation):
         async def look():
-            while runner.found.stop is None and not runner.stopping.is_set():
-                if runner.bench is not None:
-                    seen.append(runner.bench.progress[1])
+            while runner.summary.stop is None and not runner.stop_requested.is_set():
+                if runner.context is not None:
+                    seen.append(runner.context.progress[1])
                 await runner.clock.sleep(1.0)
 
         return look()

@@ -9,7 +9,7 @@ from typing import Any
 from harness.clock import run
 from harness.device.wire import Expect, Read
 from harness.errors import RefusedError
-from harness.safety.actions import Action, Condition, Proof, Put, SafeSequence, Sequences
+from harness.safety.actions import Action, CompiledCondition, CompiledSequence, Proof, Put, Sequences
 from harness.safety.sequence import SafeReport, cool_down, make_safe
 
 VIRTUAL = float("inf")
@@ -30,7 +30,7 @@ class Bench:
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def max_together(self, device: str) -> int:
+    def max_batch(self, device: str) -> int:
         return 1
 
     def doubt(self, device: str) -> None:
@@ -83,19 +83,19 @@ def then(key: str, **more: Any) -> Action:
     return Action(f"{key} off", (put(key),), 5.0, **more)
 
 
-def below(name: str, high: float, needed: float = 0.0) -> Condition:
-    return Condition(name, "", {"": ("meter", Read(query=name))}, Expect(high=high), needed, "V")
+def below(name: str, high: float, needed: float = 0.0) -> CompiledCondition:
+    return CompiledCondition(name, "", {"": ("meter", Read(query=name))}, Expect(high=high), needed, "V")
 
 
-def keep(condition: Condition, at_most: float, at_least: float = 0.0) -> Action:
-    return Action("keep", (), at_most, is_keep=True, also=condition, at_least=at_least)
+def keep(condition: CompiledCondition, at_most: float, at_least: float = 0.0) -> Action:
+    return Action("keep", (), at_most, is_keep=True, confirm_by=condition, at_least=at_least)
 
 
 def carry_out(
     bench: Bench, *actions: Action, proof: Proof | None = None, kind: str = "heat"
 ) -> tuple[SafeReport, float]:
     async def main() -> tuple[SafeReport, float]:
-        report = await make_safe(SafeSequence("default", kind, actions, proof), "a test", bench, bench)
+        report = await make_safe(CompiledSequence("default", kind, actions, proof), "a test", bench, bench)
         return report, bench.now
 
     return run(main, VIRTUAL)
@@ -171,7 +171,7 @@ def test_a_keep_holds_for_its_time_and_is_never_called_confirmed_without_its_con
 def test_waits_behind_the_last_command_are_no_part_of_the_safe_state() -> None:
     bench = Bench()
     bench.values["dt"] = [(0.0, 9.0), (100.0, 1.0)]
-    sequence = SafeSequence("default", "heat", (off("a.1"), keep(below("dt", 3.0), 600.0)))
+    sequence = CompiledSequence("default", "heat", (off("a.1"), keep(below("dt", 3.0), 600.0)))
 
     async def main() -> None:
         report = await make_safe(sequence, "a test", bench, bench)
@@ -232,7 +232,7 @@ def test_a_disk_that_hangs_does_not_keep_the_rack_live() -> None:
     bench = Hung()
 
     async def main() -> None:
-        report = await make_safe(SafeSequence("default", "heat", (off("a.1"),)), "a test", bench, bench)
+        report = await make_safe(CompiledSequence("default", "heat", (off("a.1"),)), "a test", bench, bench)
         assert report.is_confirmed
         assert first_sent(bench, "a.1") <= 1.0
         assert bench.now <= 3.0
@@ -249,8 +249,8 @@ def test_a_calm_end_staggers() -> None:
 
 
 def test_armed_switches_outside_the_sequence_go_off_with_its_first_stroke() -> None:
-    default = SafeSequence("default", "heat", (off("pdu.1"),))
-    leak = SafeSequence("leak", "leak", (off("pdu.1", "psu.1"),))
+    default = CompiledSequence("default", "heat", (off("pdu.1"),))
+    leak = CompiledSequence("leak", "leak", (off("pdu.1", "psu.1"),))
     known = {key: put(key) for key in ("pdu.1", "psu.1", "aux.9")}
     sequences = Sequences({"default": default, "leak": leak}, known)
     chosen = sequences.chosen("default", ["cdu.pump", "psu.1", "pdu.1"])

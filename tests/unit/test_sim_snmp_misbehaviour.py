@@ -1,4 +1,4 @@
-"""Every lie of the lying agent is told as named, and told only as often and to whom it should be."""
+"""Every lie of the lying agent is reported as named, and told only as often and to whom it should be."""
 
 import asyncio
 

@@ -302,7 +302,7 @@ def test_nothing_is_energised_after_a_stop(tmp_path):
             control = runner.devices["pdu"].expansion.controls["outlet[1]"]
             for word in ("on", "cycle"):  # whatever a vendor calls it: only `off` is known to put no power on
                 try:
-                    await runner.bench.act([("pdu", control, Setting(word=word))])
+                    await runner.context.act([("pdu", control, Setting(word=word))])
                 except HarnessError as error:
                     refused.append(str(error))
 

@@ -262,7 +262,7 @@ def test_the_simulated_instrument_and_the_guardian_speak_as_the_profile_says(mod
         greeting = None if manners.greeting is None else list(manners.greeting)
         packed = {"greeting": greeting, "prompt": manners.prompt, "echo": manners.echo}
         entry = {"protocol": "scpi", "channel": PROTOCOL.channel, "resource": resource, "timeout": 1.0}
-        entry |= {"is_exclusive": False, "max_together": 1}
+        entry |= {"is_exclusive": False, "max_batch": 1}
         connections = Connections({"m": {**entry, "manners": {**packed, "acknowledge": manners.acknowledge}}})
         await dialogue(connections.channels["m"]._instrument)
         await listener.close()

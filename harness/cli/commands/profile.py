@@ -120,12 +120,12 @@ def _control(control: ControlPoint) -> str:
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File to write; default NAME.yaml.")
 def new(name: str, protocol: str, output: str | None) -> int:
     """Write the commented beginning of a profile, right as it is; a file that exists is left alone."""
-    from harness.cli.profile_template import skeleton
+    from harness.cli.profile_template import profile_text
     from harness.cli.ui.terminal import say
     from harness.device.registry import load_profile
     from harness.errors import ConfigError
 
-    text = skeleton(name, protocol)
+    text = profile_text(name, protocol)
     path = Path(output or f"{name.partition('/')[2]}.yaml")
     try:
         with path.open("x", encoding="utf-8") as file:

@@ -16,9 +16,9 @@ _SPELT_OUT = {"skip": "skip the step", "retry": "do the step again", "abort": "a
 
 def key_line(state: RunState, *, is_live: bool, pending: str) -> Text:
     """One line, as wide as it is; for a run without keys it still says PAUSED."""
-    if state.found.stop is not None:
+    if state.summary.stop is not None:
         return Text(" stopping: the safe state is under way and nothing interrupts it", style="dim")
-    paused = state.desk.is_paused
+    paused = state.operator.is_paused
     if pending:
         key = next(key for key, do in KEYS.items() if do == pending)
         return Text(f" press {key} again to {_SPELT_OUT[pending]}, any other key to cancel ", style=_ASKING)
@@ -28,5 +28,5 @@ def key_line(state: RunState, *, is_live: bool, pending: str) -> Text:
         hints = "   ".join(f"{key} {do}" for key, do in KEYS.items() if do != useless)
     if not paused:
         return Text(f" {hints}" if hints else " Ctrl-C: stop and make the rack safe", style="dim")
-    held = clock_text(state.desk.gate.held_s())
+    held = clock_text(state.operator.gate.held_s())
     return Text.assemble((f" ▌▌ PAUSED {held}, interlocks stay live ", _PAUSED), f"  {hints or 'harness ctl continue'}")

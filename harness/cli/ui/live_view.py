@@ -162,10 +162,10 @@ class LiveView:
         now = state.clock.monotonic()
         steps = [step for step in project.steps if step.section != "cleanup"]
         running = state.running
-        finished = [step for step in state.found.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
+        finished = [step for step in state.summary.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
         # by place where it can be: steps that the operator skipped are behind us too
         done = steps.index(running) if running in steps else min(len(finished), len(steps))
-        fraction, text = state.bench.progress if state.bench is not None else (0.0, "")
+        fraction, text = state.context.progress if state.context is not None else (0.0, "")
         elapsed = now - state.step_started if running is not None else 0.0
         left, is_known = remaining(project, done, running, elapsed, steps)
         title = one_line(project.plan.title or project.plan.plan)
@@ -174,7 +174,7 @@ class LiveView:
         yield Text.assemble((f" {title} ", "bold reverse"), ("  " + where, "bold"), (mode, f"bold {SKY}"))
         total = clock_text(now - state.started)
         about = f"{'about' if is_known else 'at least'} {clock_text(left)} left" if left else "almost done"
-        stop = state.found.stop
+        stop = state.summary.stop
         clock = "virtual time" if state.clock.is_virtual else f"{iso(state.clock.wall_ns())[11:19]} UTC"
         yield Text(f" elapsed {total}, {about}, {clock}")
         if stop is not None:
@@ -185,7 +185,7 @@ class LiveView:
         name = running.title if running is not None else _between(state, steps[done:])
         number = min(done + 1, len(steps))
         section = f" ({running.section})" if running is not None and running.section != "steps" else ""
-        symbol = "▌▌ PAUSED in" if state.desk.is_paused else SYMBOL[Verdict.RUNNING]
+        symbol = "▌▌ PAUSED in" if state.operator.is_paused else SYMBOL[Verdict.RUNNING]
         yield Text(one_line(f" {symbol} step {number} of {len(steps)}{section}: {name}  {text}"), "bold")
         share = (done + (fraction if running is not None else 0.0)) / max(1, len(steps))
         bar = Table.grid(padding=(0, 1))
@@ -200,17 +200,17 @@ class LiveView:
 
 def _between(state: RunState, ahead: Sequence[PlannedStep]) -> str:
     """What goes on when no step does."""
-    if state.bench is None:
+    if state.context is None:
         return "opening devices"
     return f"before {ahead[0].title}" if ahead else "safe state"
 
 
 def _wanted_signals(state: RunState) -> dict[str, tuple[Check | None, str]]:
     """Signal -> (check, whose): what the step watches, then what station and plan want shown, with interlock bounds."""
-    assert state.bench is not None
-    project, store = state.project, state.bench.store
+    assert state.context is not None
+    project, store = state.project, state.context.store
     chosen: dict[str, tuple[Check | None, str]] = {}
-    for signal, (check, _) in state.bench.watched.items():
+    for signal, (check, _) in state.context.watched.items():
         chosen[signal] = (check, "limit")
     shown = [*project.plan.show, *project.on.station.show]
     for reference in shown or list(store.coverage)[:0]:
@@ -224,7 +224,7 @@ def _wanted_signals(state: RunState) -> dict[str, tuple[Check | None, str]]:
 
 
 def _signals(state: RunState, room: int) -> RenderableType:
-    if state.bench is None:
+    if state.context is None:
         return Text(" waiting for the devices ...")
     table = Table(box=None, padding=(0, 1), header_style="bold", show_edge=False)
     table.add_column("signal", no_wrap=True, overflow="ellipsis")
@@ -234,7 +234,7 @@ def _signals(state: RunState, room: int) -> RenderableType:
     table.add_column("", ratio=1, no_wrap=True, overflow="ellipsis")
     wanted = list(_wanted_signals(state).items())
     for signal, (check, whose) in wanted[: room - 1]:
-        reading = state.bench.store.latest(signal)
+        reading = state.context.store.latest(signal)
         shown = reading.text or (f"{reading.value:.5g} {reading.unit}".rstrip() if reading.is_good else "-")
         margin = check.margin(reading.value) if check is not None and reading.is_good else None
         is_ok = check is None or check.holds(reading.value, reading.quality)

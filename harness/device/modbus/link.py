@@ -199,8 +199,8 @@ class ModbusLink:
         words = modbus_types.words(spec.type, raw, spec.order or self.profile.modbus.order)
         return Command("registers" if spec.write == "multiple" or len(words) > 1 else "register", address, words)
 
-    async def tend(self, wall_ns: int, now: float) -> None:
-        """Set the device's clock and feed its watchdog when they are due; see `Link.tend`."""
+    async def keep_alive(self, wall_ns: int, now: float) -> None:
+        """Set the device's clock and feed its watchdog when they are due; see `Link.keep_alive`."""
         clock, watchdog = self.profile.modbus.clock, self.profile.modbus.watchdog
         base = self.profile.modbus.address_base
         if clock is not None and now - self._clock_set >= clock.every:

@@ -130,7 +130,7 @@ class RedfishLink(PlainLink):
         self.profile = profile
         self.client = client
         self.told: set[str] = set()
-        """Resources whose refusal has been told."""
+        """Resources whose refusal has been reported."""
         self._expansion = expansion
         self._parameters = {**profile.parameters, **parameters}
         self._found: dict[str, str] = {}
@@ -142,7 +142,7 @@ class RedfishLink(PlainLink):
         self.rows_found: dict[str, int] = {}
         """Repetition: members that the service has."""
         self.notes: list[str] = []
-        """What was learnt at open and is to be told with the next reply."""
+        """What was learnt at open and is to be reported with the next reply."""
 
     async def open(self) -> Sequence[SignalPoint]:
         """Connect, find the members that the profile names, and return the points that exist."""

@@ -1,4 +1,4 @@
-"""Units that the names of a map speak of, for maps that state none. A guess: it is told, never taken over by itself."""
+"""Units that the names of a map speak of, for maps that state none. A guess: it is reported, never taken over."""
 
 from __future__ import annotations
 

@@ -183,8 +183,8 @@ class ScpiLink(PlainLink):
             suffix=spec.suffix,
         )
 
-    async def tend(self, wall_ns: int, now: float) -> None:  # noqa: ARG002
-        """Configure the instrument again when it was away: it may have been switched off. See `Link.tend`."""
+    async def keep_alive(self, wall_ns: int, now: float) -> None:  # noqa: ARG002
+        """Configure the instrument again when it was away: it may have been switched off. See `Link.keep_alive`."""
         if not self._is_configured:
             await self._configure()
 

@@ -185,9 +185,9 @@ class SnmpLink(PlainLink):
         self._scales_at = -math.inf
         self._is_scaled = True
         self.told: set[str] = set()
-        """Signals of which it has been told that they cannot be read."""
+        """Signals that have been reported as ones that cannot be read."""
         self.notes: list[str] = []
-        """What was learnt at open and is to be told with the next reply."""
+        """What was learnt at open and is to be reported with the next reply."""
         self.generation = 0
         """Counts how often the looked-up rows have changed, so that read plans know when to compile again."""
 
@@ -296,12 +296,12 @@ class SnmpLink(PlainLink):
         await carry_out(self.channel, await self.commands(control, value, word))
 
     @property
-    def max_together(self) -> int:
+    def max_batch(self) -> int:
         """How many switches one SET may switch off."""
         return self.profile.snmp.max_sets
 
-    async def write_together(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
-        """SET several objects with one message; see `TogetherLink.write_together`."""
+    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+        """SET several objects with one message; see `BatchLink.write_batch`."""
         commands = [each for one in wanted for each in await self.commands(*one)]
         await self.channel.send_batch(commands)
 

@@ -38,5 +38,5 @@ def connection(profile: SnmpProfile, where: Address, base: Path) -> dict[str, An
         "port": where.port,
         "max_oids": options.max_oids,
         "any_source": options.any_source,
-        "max_together": options.max_sets,
+        "max_batch": options.max_sets,
     }

@@ -44,7 +44,7 @@ def _bucket(burst: float, rate: float, now: float) -> Bucket:
     return Bucket(burst, rate, burst, now)
 
 
-class Gate:
+class TrapLimiter:
     """Lets traps through and counts what it keeps out. `known`: addresses of the station's devices; None: anybody."""
 
     def __init__(self, known: Collection[str] | None = None) -> None:

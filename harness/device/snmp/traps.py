@@ -2,7 +2,7 @@
 
 Decoding one takes pysnmp most of a millisecond, so it happens outside the loop that polls and watches. What floods in
 is thinned before it is decoded (`trap_gate`), what is kept of one is bounded, and what was left out, or could not be
-decoded, is counted and told with the next one.
+decoded, is counted and reported with the next one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pysnmp.entity import config, engine
 from pysnmp.entity.rfc3413 import ntfrcv
 from pysnmp.proto.rfc1902 import OctetString
 
-from harness.device.snmp.trap_limiter import Gate
+from harness.device.snmp.trap_limiter import TrapLimiter
 from harness.device.texts import printable
 from harness.errors import ConfigError
 from harness.secret import Secret
@@ -76,15 +76,15 @@ class TrapUser:
 
 
 class _Transport(udp.UdpAsyncioTransport):  # type: ignore[misc]
-    """pysnmp's UDP transport with a gate before the decoder."""
+    """pysnmp's UDP transport with a limiter before the decoder."""
 
-    def __init__(self, gate: Gate, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limiter: TrapLimiter, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
-        self._gate = gate
+        self._limiter = limiter
 
     def datagram_received(self, datagram: bytes, transportAddress: Any) -> None:  # noqa: N803 (pysnmp's name)
         """One datagram, if it may pass."""
-        if self._gate.passes(transportAddress[0], self.loop.time(), len(datagram)):
+        if self._limiter.passes(transportAddress[0], self.loop.time(), len(datagram)):
             super().datagram_received(datagram, transportAddress)
 
 
@@ -103,7 +103,7 @@ class TrapReceiver:
         self._host = host
         self._users = users
         self._on_trap = on_trap
-        self._gate = Gate(known)
+        self._limiter = TrapLimiter(known)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._own: asyncio.AbstractEventLoop | None = None
@@ -177,7 +177,7 @@ class TrapReceiver:
                     _key(given.priv_key) if given.priv_protocol else None,
                     securityEngineId=OctetString(hexValue=user.engine_id) if user.engine_id else None,
                 )
-        transport = _Transport(self._gate, own)
+        transport = _Transport(self._limiter, own)
         config.add_transport(agent, udp.DOMAIN_NAME, transport.open_server_mode(sock=bound))
         source = [""]
 
@@ -194,7 +194,7 @@ class TrapReceiver:
     def _failed(self, _: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
         """The decoder failed at something that no trap is: one more that could not be read, and nothing on a screen."""
         del context
-        self._gate.unreadable()
+        self._limiter.unreadable()
 
     def _told(self, source: str, binds: Any) -> None:
         assert self._loop is not None
@@ -207,7 +207,7 @@ class TrapReceiver:
             elif len(others) < MOST_VALUES and room > 0:
                 others.append((name, text))
                 room -= len(name) + len(text)
-        trap = Trap(source, kind, tuple(others), self._gate.left_out())
+        trap = Trap(source, kind, tuple(others), self._limiter.left_out())
         self._loop.call_soon_threadsafe(self._on_trap, trap)
 
 

@@ -10,7 +10,7 @@ from harness.project.model import Project
 from harness.project.references import references
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.fields import LocatedError
-from harness.schema.motion import Gate, StationMover
+from harness.schema.motion import MovesWhile, StationMover
 
 Place = tuple[str | int, ...]
 
@@ -61,17 +61,17 @@ def mover_problems(catalog: Catalog, movers: Mapping[str, Sequence[StationMover]
                 except ValueError as error:
                     yield (*place, index, "by"), "HX-1243", str(error)
             if mover.while_ is not None:
-                yield from _gate_problems(catalog, mover.while_, (*place, index, "while"))
+                yield from _while_problems(catalog, mover.while_, (*place, index, "while"))
 
 
-def _gate_problems(catalog: Catalog, gate: Gate, place: Place) -> Iterator[tuple[Place, str, str]]:
-    info = catalog.signals.get(gate.signal)
-    if info is None or gate.signal in catalog.derived:
-        if catalog.find_signals(gate.signal):
-            yield (*place, "signal"), "HX-1242", f"{gate.signal}: name one signal that a device measures"
+def _while_problems(catalog: Catalog, moves_while: MovesWhile, place: Place) -> Iterator[tuple[Place, str, str]]:
+    info = catalog.signals.get(moves_while.signal)
+    if info is None or moves_while.signal in catalog.derived:
+        if catalog.find_signals(moves_while.signal):
+            yield (*place, "signal"), "HX-1242", f"{moves_while.signal}: name one signal that a device measures"
         return
     try:
-        compile_check(gate, info)
+        compile_check(moves_while, info)
     except ValueError as error:
         inner = error.loc if isinstance(error, LocatedError) else ()
         yield (*place, *inner), "HX-1243", str(error)

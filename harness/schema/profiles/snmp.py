@@ -235,7 +235,7 @@ class SnmpRepeat(Repeat):
     where: tuple[SnmpWhere, ...] = ()
     """Only rows for which all of these hold."""
     others: bool = False
-    """Leave out rows that signals of the profile are bound to by name (`bind`): those are not told twice."""
+    """Leave out rows that signals of the profile are bound to by name (`bind`): those are not reported twice."""
     labels: str = ""
     """Column of the rows' names, for `lookup`; '': the first of `walk`."""
     signals: dict[str, SnmpSignal] = Field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sim.servers.host import Host, PacedProtocol
-from sim.twin import Device
+from sim.twin import SimulatedDevice
 from sim.twins.points import Twin, command_value, controls, points
 
 
@@ -47,8 +47,8 @@ def _number(read: Any, words: list[str]) -> Callable[[], str]:
     return lambda: words[int(read())] if words else f"{read():.6g}"
 
 
-async def serve(twin: Twin, entry: Any, host: Host, port: int) -> Device:
+async def serve(twin: Twin, entry: Any, host: Host, port: int) -> SimulatedDevice:
     """Start it."""
     listener = await host.serve_stream(lambda: Strip(twin), port)
     hint = f"printf 'GET power\\n' | nc -q 1 127.0.0.1 {listener.port}"
-    return Device(twin, listener, f"toy+tcp://127.0.0.1:{listener.port}", (hint,))
+    return SimulatedDevice(twin, listener, f"toy+tcp://127.0.0.1:{listener.port}", (hint,))

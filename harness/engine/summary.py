@@ -10,7 +10,7 @@ from harness.safety.sequence import SafeReport
 
 
 @dataclass(slots=True)
-class Findings:
+class RunSummary:
     """What a run has found, for its record."""
 
     steps: list[StepResult] = field(default_factory=list)
