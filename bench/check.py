@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit"))
 
-from planted import PLAN
+from tests.run.planted import PLAN
 
 from harness.project.plan import load_project
 from harness.project.station import load_station

@@ -16,10 +16,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "integration"))
 
-from guarded_tools import Bay, guardian_log, is_alive, until, wanted
-from test_lock import race
+from tests.integration.guarded_tools import Bay, guardian_log, is_alive, until, wanted
+from tests.integration.test_lock import race
 
 IDLE_S = 5.0
 

@@ -9,7 +9,8 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
-from leaks import Before
+
+from tests.leaks import Before
 
 settings.register_profile("desk", deadline=None, print_blob=True)
 settings.register_profile(
@@ -23,7 +24,7 @@ def pytest_xdist_make_scheduler(config, log):
     """`--dist loadfile` cuts files into parts."""
     if config.getoption("dist") != "loadfile":
         return None
-    from schedule import Parts  # where xdist is not installed, nobody asks
+    from tests.schedule import Parts  # where xdist is not installed, nobody asks
 
     return Parts(config, log)
 
@@ -32,7 +33,7 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(config, items):
     """A worker offers its tests in the order in which they are given out."""
     if hasattr(config, "workerinput"):
-        from schedule import mixed
+        from tests.schedule import mixed
 
         items[:] = list(mixed(items))
 

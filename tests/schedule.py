@@ -14,7 +14,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = {"chaos": 1, "docs": 1, "integration": 1, "keys": 10, "unit": 10}
+TOGETHER = {"chaos": 1, "docs": 1, "integration": 1, "keys": 10, "run": 10, "unit": 10}
 """How many tests of a file go to one worker, by folder; a folder that is not here keeps its files whole."""
 WAITING = ("chaos", "docs", "integration")
 """The folders of tests that wait."""
@@ -27,13 +27,13 @@ _ROOT = Path(__file__).resolve().parents[1]
 def together(file: str) -> int:
     """How many tests of a file stay together; 0 is all of them."""
     is_shared = 'scope="module"' in (_ROOT / file).read_text(encoding="utf-8")
-    return 0 if is_shared else TOGETHER.get(Path(file).parent.name, 0)
+    return 0 if is_shared else TOGETHER.get(Path(file).parts[1], 0)
 
 
 def mixed(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
     """The tests in the order in which workers take them."""
-    waiting = [item for item in items if item.path.parent.name in WAITING]
-    others = [item for item in items if item.path.parent.name not in WAITING]
+    waiting = [item for item in items if _folder(item) in WAITING]
+    others = [item for item in items if _folder(item) not in WAITING]
     done = 0
     for number, item in enumerate(waiting, start=1):
         yield item
@@ -41,6 +41,11 @@ def mixed(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
         yield from others[done:due]
         done = due
     yield from others[done:]
+
+
+def _folder(item: pytest.Item) -> str:
+    """The folder of `tests` that a test is in."""
+    return item.path.relative_to(_ROOT / "tests").parts[0]
 
 
 class Parts(LoadFileScheduling):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-import captures
 import pytest
 
 from harness.device.registry import known_profiles, load_profile
-from tests import maps
+from tests import captures, maps
 from tests.maps import compare, page, registers
 
 here = pytest.mark.skipif(not maps.available(), reason=maps.REASON)

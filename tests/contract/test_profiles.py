@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import conformance
+from tests.contract import conformance
 
 
 @pytest.mark.parametrize("rule", conformance.RULES)

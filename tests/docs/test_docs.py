@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_pages import PAGES, ROOT, blocks, commands, is_file, is_run, write
+
+from tests.docs.doc_pages import PAGES, ROOT, blocks, commands, is_file, is_run, write
 
 FILES = [block for page in PAGES for block in blocks(page) if is_file(block)]
 RUNNABLE = [page for page in PAGES if any(map(is_run, blocks(page))) and page.name != "README.md"]

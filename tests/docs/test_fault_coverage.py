@@ -6,10 +6,10 @@ import ast
 import re
 
 import pytest
-from doc_pages import ROOT
 
 from harness.device.texts import printable
 from harness.schema.problems import one_line
+from tests.docs.doc_pages import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "fault-coverage.md").read_text(encoding="utf-8")
 ROWS = {

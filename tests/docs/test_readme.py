@@ -14,7 +14,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from doc_pages import ROOT, Block, blocks, commands, is_file, is_run
+
+from tests.docs.doc_pages import ROOT, Block, blocks, commands, is_file, is_run
 
 _DONE = "--- that was"
 

@@ -11,9 +11,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli_tools import environment
-
 from tests.integration import forked
+from tests.integration.cli_tools import environment
 from tests.integration.forked import Work
 
 

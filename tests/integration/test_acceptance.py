@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, run_plan
 
 from harness.limits.verdict import Verdict
 from harness.record.verification import verify
+from tests.plan_runs import PLANS, run_plan
 
 ACCEPTANCE = PLANS / "acceptance.yaml"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, STATION, run_plan
 
 from harness.device.registry import known_profiles
 from harness.limits.verdict import Verdict
+from tests.plan_runs import PLANS, STATION, run_plan
 
 ACCEPTANCE = PLANS / "acceptance.yaml"
 ALTERNATES = {

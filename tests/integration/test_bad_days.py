@@ -13,12 +13,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, harness, simulation, spoken, write_plan
-from foreign_tools import foreign
-from plan_runs import PLANS, run_plan
 
 from harness.limits.verdict import Verdict
 from harness.telemetry.influx import InfluxSettings
+from tests.foreign_tools import foreign
+from tests.integration.cli_tools import COMMAND, environment, harness, simulation, spoken, write_plan
+from tests.plan_runs import PLANS, run_plan
 
 
 def results(data: Path) -> list[dict[str, object]]:

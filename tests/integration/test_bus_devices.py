@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import pytest
-from test_transport_modbus_foreign import pty_pair, server, server_program  # noqa: F401 (a fixture)
 
 from drivers import profiles_root
 from harness.clock import Clock, run
@@ -25,6 +24,7 @@ from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost, SocketHost
 from sim.servers.modbus import ModbusServer
 from sim.servers.modbus_bank import HOLDING, INPUT, TARGET_SILENT, ArrayBank, ModbusFault
+from tests.integration.test_transport_modbus_foreign import pty_pair, server, server_program  # noqa: F401 (a fixture)
 from tests.tools.modbus_rtu import RtuProtocol
 from tests.tools.serial_port import serve_terminal
 

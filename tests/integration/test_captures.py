@@ -7,14 +7,14 @@ import json
 import sys
 from functools import cache
 
-import captures
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import run
 from harness.device.registry import matching_profiles
 from sim.servers.host import SocketHost
 from sim.servers.snmp.responder import SnmpResponder
+from tests import captures
+from tests.foreign_tools import foreign
 from tests.tools.snmprec import load_snmprec
 
 pytestmark = pytest.mark.skipif(not captures.available(), reason="the captured devices are not on this machine")

@@ -6,7 +6,6 @@ import asyncio
 import json
 
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import run
 from sim.servers.host import SocketHost
@@ -18,6 +17,7 @@ from sim.servers.snmp.responder import SnmpResponder
 from tests.cases.registers import SparseBank, read_registers
 from tests.cases.resources import read_resources
 from tests.cases.walk import read_walk
+from tests.foreign_tools import foreign
 
 ROOT = (1, 3, 6, 1, 4, 1, 32473, 1)
 OBJECTS = [

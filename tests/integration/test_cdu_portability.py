@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from plan_runs import PLANS, STATION, run_plan
 
 from harness.limits.verdict import Verdict
+from tests.plan_runs import PLANS, STATION, run_plan
 
 ACCEPTANCE = PLANS / "acceptance.yaml"
 

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, harness, simulation, spoken, write_plan
 from click.testing import CliRunner, Result
 
 from harness.cli.main import COMMANDS, cli
+from tests.integration.cli_tools import COMMAND, environment, harness, simulation, spoken, write_plan
 
 
 def invoke(*arguments: str, data: Path, **more: str) -> Result:

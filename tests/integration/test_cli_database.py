@@ -6,8 +6,7 @@ import json
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from cli_tools import harness, write_plan
-
+from tests.integration.cli_tools import harness, write_plan
 from tests.tools.database import Reply, ScriptedDatabase
 
 

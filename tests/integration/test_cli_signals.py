@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, simulation, spoken, write_plan
-from pty_tools import Terminal
+
+from tests.integration.cli_tools import COMMAND, environment, simulation, spoken, write_plan
+from tests.integration.pty_tools import Terminal
 
 SEED = 20_260_801
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from plan_runs import STATION, run_plan, write_plan
 
 from harness.limits.verdict import Verdict
+from tests.plan_runs import STATION, run_plan, write_plan
 
 AT = 60.0
 PLAN = """\

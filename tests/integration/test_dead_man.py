@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dead_man_station import DEVICES, OUTLETS, SHORT_S, WITHIN_S, write_plan, write_station
-from guarded_tools import Bay, end_both, guardian_log, said, until
 
 from harness.engine.layers import Layers
 from harness.project.station import load_station
 from harness.schema.problems import ProblemsError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from plan_runs import Ran, run_plan
-
 from sim.physics.dead_man import Countdown
+from tests.integration.dead_man_station import DEVICES, OUTLETS, SHORT_S, WITHIN_S, write_plan, write_station
+from tests.integration.guarded_tools import Bay, end_both, guardian_log, said, until
+from tests.plan_runs import Ran, run_plan
 
 pytestmark = pytest.mark.timeout(120)
 KINDS = list(DEVICES)

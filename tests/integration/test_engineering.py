@@ -8,8 +8,6 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cli_tools import harness
-from plan_runs import PLANS, STATION, run_plan
 
 from harness.cli.ui.verdict_block import plain_block, result_json
 from harness.engine.control import status
@@ -25,6 +23,8 @@ from harness.schema.problems import ProblemsError
 from harness.telemetry.lines import LineWriter
 from harness.telemetry.outbox import run_tags
 from harness.telemetry.reading import open_for_reading
+from tests.integration.cli_tools import harness
+from tests.plan_runs import PLANS, STATION, run_plan
 
 PLAN = """\
 schema: 1

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from cli_tools import COMMAND, environment
 
 from harness.record.index import list_runs
+from tests.integration.cli_tools import COMMAND, environment
 
 PLAN = """\
 schema: 1

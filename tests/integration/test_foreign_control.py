@@ -6,11 +6,10 @@ import asyncio
 import os
 import struct
 
-from foreign_tools import foreign
-
 from harness.clock import run
 from harness.limits.verdict import Verdict
 from tests.chaos.rig import HEAD, SOAK, Scene, play
+from tests.foreign_tools import foreign
 
 INF = float("inf")
 HALF = """

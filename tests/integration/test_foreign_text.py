@@ -8,9 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND
 from click.testing import CliRunner
-from pty_tools import Terminal
 
 from harness.cli.main import cli
 from harness.errors import HarnessError
@@ -18,6 +16,8 @@ from harness.guardian.log import GuardianLog
 from harness.schema.problems import one_line
 from harness.telemetry.rows import to_json
 from harness.utf8 import all_utf8, utf8
+from tests.integration.cli_tools import COMMAND
+from tests.integration.pty_tools import Terminal
 
 ODD = "pr\udce4f"
 """How Python keeps the bytes b"pr\\xe4f"."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from freezing import START, STATION, watch_rack
-from plan_runs import PLANS, run_plan, write_plan
+
+from tests.freezing import START, STATION, watch_rack
+from tests.plan_runs import PLANS, run_plan, write_plan
 
 LOADED = (*START, (100.0, "load", 30.0), (102.0, "load", 60.0), (105.0, "load", 100.0))
 STEP = (*LOADED, (200.0, "load", 80.0))

@@ -10,9 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guarded_tools import AT_ONCE, ONE_BY_ONE, OUTLETS, Bay, guardian_log, is_alive, kinds, said, until, wanted
 
 from harness.record.verification import verify
+from tests.integration.guarded_tools import (
+    AT_ONCE,
+    ONE_BY_ONE,
+    OUTLETS,
+    Bay,
+    guardian_log,
+    is_alive,
+    kinds,
+    said,
+    until,
+    wanted,
+)
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 
-from sim_station_tools import STATION
-
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
@@ -21,6 +19,7 @@ from harness.safety.connections import connection
 from harness.safety.sequence import energised, make_safe
 from harness.schema.source import read_source, validate
 from harness.schema.station import Station
+from tests.integration.sim_station_tools import STATION
 
 
 def test_every_signal_reads_the_same_over_the_bare_wire() -> None:

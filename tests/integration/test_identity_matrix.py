@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import captures
-import identity_matrix
 import pytest
+
+from tests import captures, identity_matrix
 
 pytestmark = pytest.mark.skipif(not captures.available(), reason="the captured devices are not on this machine")
 

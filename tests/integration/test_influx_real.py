@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import VIRTUAL_EPOCH_NS, Clock, run
 from harness.quantity import Frame
@@ -23,6 +22,7 @@ from harness.telemetry.journal import Journal
 from harness.telemetry.outbox import Outbox, run_tags
 from harness.telemetry.push import resume_outbox
 from harness.telemetry.rows import SignalInfo
+from tests.foreign_tools import foreign
 
 META = {"run": "2026-11-22T084500Z-RACK-0001-3f9a", "serial": "RACK-0001", "station": "line 3, bay=2"}
 SIGNALS = {"cdu": ["flow", "supply temperature", "leak"], "pdu": ["power", "outlet[7],state"]}

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from plan_runs import PLANS, run_plan
 
 from harness.cli.main import cli
 from harness.engine.record_size import in_bytes
 from harness.limits.verdict import Verdict
 from harness.safety.precedence import Stop
+from tests.plan_runs import PLANS, run_plan
 
 
 def invoke(*arguments: str, folder: Path, **env: str) -> Result:

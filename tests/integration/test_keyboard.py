@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from pty_tools import Terminal
 
 from harness.record.index import list_runs
 from harness.telemetry.reading import open_for_reading
 from tests.integration.forked import command
+from tests.integration.pty_tools import Terminal
 
 PLAN = """\
 schema: 1

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from pty_tools import Terminal
+
+from tests.integration.pty_tools import Terminal
 
 _FRAME = "x" * 3000
 

@@ -6,7 +6,8 @@ Judged by the simulator's truth. The moments are those between switching on, fir
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, run_plan, write_plan
+
+from tests.plan_runs import PLANS, run_plan, write_plan
 
 BATTERIES = PLANS / "stations" / "feeds_and_batteries.yaml"
 FLOWS = "- {step: wait_until, name: flows, signal: cdu.flow, min: 150 L/min, within: 30 s}\n"

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from guarded_tools import Bay, guardian_log, kinds, said, until
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.forked import Forked
+from tests.integration.guarded_tools import Bay, guardian_log, kinds, said, until
 
 STATION = """
 schema: 1

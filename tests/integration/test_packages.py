@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment
+
+from tests.integration.cli_tools import COMMAND, environment
 
 PLAN = """schema: 1
 plan: x

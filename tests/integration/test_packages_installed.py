@@ -14,7 +14,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from installed import (
+
+from tests.integration.guarded_tools import guardian_log, until
+from tests.integration.installed import (
     ROOT,
     build_ours,
     build_toy,
@@ -25,8 +27,6 @@ from installed import (
     uninstall,
     wheel_of,
 )
-
-from tests.integration.guarded_tools import guardian_log, until
 
 ADDRESS = '{profile: pdu/apc_rpdu2,        address: "snmp://127.0.0.1:16100", '
 TOY = '{profile: pdu/toy_strip, address: "toy+tcp://127.0.0.1:16100", '

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, STATION, run_plan
 
 from harness.limits.verdict import Verdict
+from tests.plan_runs import PLANS, STATION, run_plan
 
 ACCEPTANCE = PLANS / "acceptance.yaml"
 VENDORS = ["pdu/raritan_pdu2", "pdu/servertech_sentry4", "pdu/eaton_epdu_g3"]

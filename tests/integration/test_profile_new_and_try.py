@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from cli_tools import harness
 
 from harness.clock import run
 from harness.device.registry import load_profile
@@ -15,6 +14,7 @@ from harness.project.station import load_station
 from harness.schema.canonical import SIGNALS, missing_names
 from sim.station import start
 from tests.integration import forked
+from tests.integration.cli_tools import harness
 from tests.integration.forked import command
 
 COMMUNITY = "N0tForReports"

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-from plan_runs import PLANS
 
 import harness
 from harness.clock import run
@@ -19,6 +18,7 @@ from harness.limits.verdict import Verdict
 from harness.quantity import Quality, Reading
 from tests.integration.cli_tools import harness as command
 from tests.integration.cli_tools import simulation, spoken, write_plan
+from tests.plan_runs import PLANS
 
 
 def test_a_plan_on_a_rack_with_a_fault(tmp_path):

@@ -17,7 +17,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from foreign_tools import foreign
 
 import sim
 from harness.clock import Clock, run
@@ -32,6 +31,7 @@ from harness.secret import Secret
 from harness.transport.network import SocketNetwork
 from harness.transport.redfish import RedfishClient, Tls
 from sim.servers.redfish import RedfishService
+from tests.foreign_tools import foreign
 
 RESOURCE = "/redfish/v1/PowerEquipment/RackPDUs/Row%207/Outlets/A1"
 TREE = {

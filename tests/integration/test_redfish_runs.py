@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import STATION, VIRTUAL, run_plan, write_plan
 
 from harness.limits.verdict import Verdict
+from tests.plan_runs import STATION, VIRTUAL, run_plan, write_plan
 
 SEEN = "redfish://127.0.0.1:18000"
 PLAN = """

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_tools import harness
+
+from tests.integration.cli_tools import harness
 
 
 def refuses(code: int) -> Callable[[socket.socket], None]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_one_executor import STATION, off
 
 import sim
 from harness.clock import Clock, run
@@ -24,6 +23,7 @@ from harness.schema.source import read_source, validate
 from harness.schema.station import Station
 from harness.supervisor import rescue as rescuing
 from harness.supervisor.rescue import rescue
+from tests.integration.test_one_executor import STATION, off
 
 OFF = [{**off("feed_a.outlet"), "confirm_within": "1 s"}, {**off("feed_b.outlet"), "confirm_within": "2 s"}]
 

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import environment
-from pty_tools import Terminal
 
+from tests.integration.cli_tools import environment
 from tests.integration.forked import Forked, command
+from tests.integration.pty_tools import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "from harness.cli.main import main; main()"

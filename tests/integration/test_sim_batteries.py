@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from foreign_tools import foreign
-from sim_station_tools import all_profiles, ask, put_register, registers, until
 
 import sim
 from harness.clock import run
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
+from tests.foreign_tools import foreign
+from tests.integration.sim_station_tools import all_profiles, ask, put_register, registers, until
 
 CHARGE, CURRENT, MODE, BUS, LONGEST = 94, 97, 107, 147, 289
 BBU = '{{profile: shelf/orv3_hpr_bbu, address: "modbus+tcp://b/{unit}", parameters: {{shelf: {shelf}}}}}'

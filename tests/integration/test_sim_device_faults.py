@@ -8,14 +8,14 @@ import itertools
 from contextlib import asynccontextmanager
 
 import pytest
-from foreign_tools import foreign
-from sim_station_tools import V2C, V3, all_profiles, number, port_of, simulated, snmp, tool
 
 import sim
 from harness.clock import Clock, run
 from harness.device.build import DeviceBuilder
 from harness.errors import ConfigError, DeviceError, HarnessError
 from harness.schema.station import Station
+from tests.foreign_tools import foreign
+from tests.integration.sim_station_tools import V2C, V3, all_profiles, number, port_of, simulated, snmp, tool
 
 VIRTUAL = float("inf")
 STATE = "1.3.6.1.4.1.318.1.1.26.9.2.3.1.5"

@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
-from foreign_tools import foreign
-from plan_runs import run_plan
-from sim_station_tools import V2C, all_profiles, number, port_of, tool, until, walk
 
 import sim
 from harness.clock import run
 from harness.errors import ConfigError
 from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
+from tests.foreign_tools import foreign
+from tests.integration.sim_station_tools import V2C, all_profiles, number, port_of, tool, until, walk
+from tests.plan_runs import run_plan
 
 APC_COMMAND, APC_STATE = "1.3.6.1.4.1.318.1.1.26.9.2.4.1.5", "1.3.6.1.4.1.318.1.1.26.9.2.3.1.5"
 RARITAN_COMMAND, RARITAN_STATE = "1.3.6.1.4.1.13742.6.4.1.2.1.2.1", "1.3.6.1.4.1.13742.6.4.1.2.1.3.1"

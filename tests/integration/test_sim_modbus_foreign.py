@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 
-from foreign_tools import foreign
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 
 from harness.clock import run
 from sim.servers.host import Behaviour, SocketHost
 from sim.servers.modbus import ArrayBank, ModbusServer
+from tests.foreign_tools import foreign
 from tests.tools.modbus_rtu import RtuProtocol
 from tests.tools.serial_port import serve_terminal
 

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import run
 from sim.servers.snmp import SnmpResponder, TableView, UsmUser
+from tests.foreign_tools import foreign
 from tests.tools.snmprec import load_snmprec
 
 CAPTURES = Path(os.environ.get("HARNESS_CAPTURES", Path(__file__).parents[3] / "shared" / "captures"))

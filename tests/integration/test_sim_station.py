@@ -8,8 +8,18 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
-from foreign_tools import foreign
-from sim_station_tools import (
+
+import sim
+from harness.clock import run
+from harness.errors import ConfigError
+from harness.schema.profiles.modbus import ModbusProfile
+from harness.schema.profiles.redfish import RedfishProfile
+from harness.schema.profiles.scpi import ScpiProfile
+from harness.schema.profiles.snmp import SnmpProfile
+from harness.schema.source import parse_source, validate
+from harness.schema.station import Station
+from tests.foreign_tools import foreign
+from tests.integration.sim_station_tools import (
     V2C,
     V3,
     all_profiles,
@@ -24,16 +34,6 @@ from sim_station_tools import (
     until,
     walk,
 )
-
-import sim
-from harness.clock import run
-from harness.errors import ConfigError
-from harness.schema.profiles.modbus import ModbusProfile
-from harness.schema.profiles.redfish import RedfishProfile
-from harness.schema.profiles.scpi import ScpiProfile
-from harness.schema.profiles.snmp import SnmpProfile
-from harness.schema.source import parse_source, validate
-from harness.schema.station import Station
 
 APC = "1.3.6.1.4.1.318.1.1.26"
 COMMAND, STATE = f"{APC}.9.2.4.1.5", f"{APC}.9.2.3.1.5"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sim_station_tools import all_profiles, simulated
 
 import sim
 from harness.clock import Clock, run
@@ -18,6 +17,7 @@ from harness.device.setting import resolve_setting
 from harness.errors import IdentityError
 from harness.quantity import Quality, convert
 from sim.twins.points import points
+from tests.integration.sim_station_tools import all_profiles, simulated
 
 INFINITE = float("inf")
 

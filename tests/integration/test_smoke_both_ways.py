@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from plan_runs import PLANS, STATION, run_plan
 
 from harness.limits.verdict import Verdict
+from tests.plan_runs import PLANS, STATION, run_plan
 
 NOISE = {"L/min": 6.0, "kPa": 2.5, "degC": 1.5, "W": 2500.0, "V": 1.0}
 """By how much two measurements of the same thing may differ: sensor noise, and when exactly the samples were taken."""

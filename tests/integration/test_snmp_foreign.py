@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import run
 from harness.errors import RefusedError, UnreachableError
 from harness.secret import Secret
 from harness.transport.network import SocketNetwork
 from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials, VarBind
+from tests.foreign_tools import foreign
 
 AUTH = {"MD5": "MD5", "SHA1": "SHA", "SHA224": "SHA-224", "SHA256": "SHA-256", "SHA384": "SHA-384", "SHA512": "SHA-512"}
 PRIV = {"AES128": "AES", "AES192": "AES-192", "AES256": "AES-256", "AES192C": "AES-192-C", "AES256C": "AES-256-C"}

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_tools import harness
+
+from tests.integration.cli_tools import harness
 
 PROFILE = """schema: 1
 profile: meter/odd

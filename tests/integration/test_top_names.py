@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from installed import build_ours, clean_environment, environment_with, install, uninstall, wheel_of
+
+from tests.integration.installed import build_ours, clean_environment, environment_with, install, uninstall, wheel_of
 
 NAMES = "harness, drivers, sim, testplans"
 

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from foreign_tools import foreign, missing
 
 from harness.clock import run
 from harness.errors import RefusedError, UnreachableError
 from harness.transport.modbus import ModbusClient
 from harness.transport.network import SocketNetwork
 from harness.transport.serial import SerialNetwork, silence
+from tests.foreign_tools import foreign, missing
 
 SOURCE = Path(__file__).parent.parent / "foreign" / "libmodbus_server.c"
 

@@ -8,7 +8,6 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from foreign_tools import foreign
 
 from harness.clock import run
 from harness.device.snmp import traps as traps_module
@@ -30,6 +29,7 @@ from harness.schema.source import parse_source, validate
 from harness.schema.station import Station
 from harness.secret import Secret
 from harness.transport.snmp import SnmpCredentials
+from tests.foreign_tools import foreign
 
 LINK_DOWN = "1.3.6.1.6.3.1.1.5.3"
 ENGINE = "8000000001020304"

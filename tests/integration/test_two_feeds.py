@@ -6,13 +6,13 @@ import json
 import subprocess
 
 import pytest
-from cli_tools import COMMAND
-from plan_runs import PLANS, run_plan
 
 from harness.limits.verdict import Verdict
 from harness.project.gates import open_gates
 from harness.project.plan import load_project
 from harness.project.station import load_station
+from tests.integration.cli_tools import COMMAND
+from tests.plan_runs import PLANS, run_plan
 
 PLAN = PLANS / "two_feeds.yaml"
 STATION = PLANS / "stations" / "feeds_and_batteries.yaml"

@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_tools import harness, simulation
-from pty_tools import Terminal
 from rich.console import Console
 
 from harness.cli.ui.banner import LOOK, say_not_safe
@@ -17,6 +15,8 @@ from harness.cli.ui.verdict_block import plain_block, print_block
 from harness.engine.options import RunOutcome
 from harness.limits.verdict import Verdict
 from harness.record.result import Header, Result, SafeState, Telemetry
+from tests.integration.cli_tools import harness, simulation
+from tests.integration.pty_tools import Terminal
 
 PLAN = """\
 schema: 1

@@ -7,7 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from installed import build_ours, call, environment_with, known_files
+
+from tests.integration.installed import build_ours, call, environment_with, known_files
 
 PACKAGES = ("harness", "drivers", "sim", "testplans")
 

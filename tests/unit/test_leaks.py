@@ -9,10 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
-import leaks
 import pytest
 
 from harness.clock import run
+from tests import leaks
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
