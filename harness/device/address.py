@@ -57,7 +57,12 @@ def parse_address(text: str) -> Address:
     if spoken is None:
         known = ", ".join(each.example for each in known_protocols())
         raise ValueError(f"address {text!r} is not known; write {known}")
-    address: Address = spoken.part("address")(text)
+    try:
+        address: Address = spoken.part("address")(text)
+    except ValueError:
+        raise
+    except Exception as error:  # code of others
+        raise ValueError(f"address {text!r}: the protocol {spoken.name} cannot read any: {error!r}") from error
     return address
 
 

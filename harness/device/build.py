@@ -10,8 +10,10 @@ from harness.device.address import parse_address
 from harness.device.device import Device
 from harness.device.link import Link, LinkRequest
 from harness.device.points import expand
-from harness.device.protocol import protocol
-from harness.errors import ConfigError
+from harness.device.protocol import GROUP, protocol
+from harness.device.strict_link import BrokenLink, StrictLink
+from harness.errors import ConfigError, HarnessError
+from harness.plugins import built_in
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 from harness.transport.network import Network, SocketNetwork
@@ -45,5 +47,21 @@ class DeviceBuilder:
             clock=self._clock,
             shared=self._shared,
         )
-        link: Link = protocol(profile.protocol).part("link")(request)
-        return Device(name, entry, profile, request.expansion, link, self._clock)
+        return Device(name, entry, profile, request.expansion, _link(request), self._clock)
+
+
+def _link(request: LinkRequest) -> Link:
+    """What the protocol makes of a request. That of others is behind a border: their code may do anything."""
+    spoken = protocol(request.profile.protocol)
+    if spoken.name in built_in(GROUP):
+        link: Link = spoken.part("link")(request)
+        return link
+    owner = spoken.link.partition(":")[0]
+    try:
+        strict: Any = StrictLink(spoken.part("link")(request), owner)
+    except HarnessError:
+        raise
+    except Exception as error:
+        strict = BrokenLink(error, owner)
+    made: Link = strict
+    return made

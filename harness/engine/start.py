@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from harness.device.connect import open_device, reasons, to_do, tree_report
 from harness.device.device import Device
@@ -133,6 +134,9 @@ class Start:
         for name, device in run.devices.items():
             device.before_command = partial(run.before_command, name)
         plan = await run.compile_safe_state()
+        if problem := _not_to_be_switched_off(plan, run.devices):
+            run.stop_with(Stop(Verdict.ERROR, problem, "nothing was energised: it could not be switched off again"))
+            return False
         if run.guardian_config is not None:
             run.guardian = await guard_run(
                 run.guardian_config, plan, run.project, run.devices, run.options.addresses, run.guardian_lost
@@ -253,3 +257,11 @@ class Start:
             if all(coverage.good for coverage in store.coverage.values()):
                 return
             await run.clock.sleep(0.05)
+
+
+def _not_to_be_switched_off(plan: Mapping[str, Any], devices: Mapping[str, Device]) -> str:
+    """Which switch of an open device has no command that would switch it off, and why; '' when all have."""
+    for key, put in plan["off"].items():
+        if put["problem"] and devices[put["device"]].is_open:
+            return f"{key} cannot be switched off: {put['problem']}"
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ class Connections:
                 await self.channels[name].open()
         except (HarnessError, TimeoutError) as error:
             return str(error) or f"no connection within {OPEN_WITHIN_S:g} s"
+        except Exception as error:  # code of others
+            return f"the code of its protocol failed: {error!r}"
         return ""
 
     def max_batch(self, device: str) -> int:
@@ -74,4 +77,5 @@ class Connections:
     async def close(self) -> None:
         """Close all connections."""
         for channel in self.channels.values():
-            await channel.close()
+            with contextlib.suppress(Exception):  # code of others: what is safe stays safe
+                await channel.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from harness.device.wire import Read
+from harness.errors import HarnessError, ProtocolViolationError
 from harness.events import EventKind
 from harness.safety.actions import Put
+
+_KNOWN = (HarnessError, TimeoutError, asyncio.CancelledError, KeyboardInterrupt)
 
 
 class Reach(Protocol):
@@ -31,6 +35,42 @@ class Reach(Protocol):
     async def look(self, device: str, reads: Sequence[Read]) -> Sequence[float | str]:
         """Read signals now; NaN is what is no measurement. DeviceError when the device does not answer."""
         ...
+
+
+class StrictReach:
+    """A reach whose every end is one that the executor knows: the code of a protocol may be somebody else's.
+
+    What it raises besides takes no other device with it, and what it reads is one number or text for each read.
+    """
+
+    def __init__(self, inner: Reach) -> None:
+        self._inner = inner
+        self.max_batch, self.doubt = inner.max_batch, inner.doubt
+
+    async def send(self, puts: Sequence[Put]) -> None:
+        """See `Reach.send`."""
+        try:
+            await self._inner.send(puts)
+        except _KNOWN:
+            raise
+        except BaseException as error:
+            raise _odd(puts[0].device, "write", error) from error
+
+    async def look(self, device: str, reads: Sequence[Read]) -> Sequence[float | str]:
+        """See `Reach.look`."""
+        try:
+            values = list(await self._inner.look(device, reads))
+        except _KNOWN:
+            raise
+        except BaseException as error:
+            raise _odd(device, "read", error) from error
+        if len(values) != len(reads) or any(not isinstance(value, float | int | str) for value in values):
+            raise ProtocolViolationError(f"{values!r} is no answer to {len(reads)} reads", device=device)
+        return values
+
+
+def _odd(device: str, operation: str, error: BaseException) -> ProtocolViolationError:
+    return ProtocolViolationError(f"the code of its protocol failed: {error!r}", device=device, operation=operation)
 
 
 class Notes(Protocol):

@@ -26,7 +26,7 @@ from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.limits.derived import FUNCTIONS
 from harness.safety.actions import Action, CompiledCondition, CompiledSequence, Proof, Put
-from harness.safety.reach import Notes, Reach
+from harness.safety.reach import Notes, Reach, StrictReach
 from harness.safety.stroke import LOOK_S, Stroke
 
 _KEEP_POLL_S = 1.0
@@ -116,7 +116,7 @@ class _Execution:
 
     def __init__(self, sequence: CompiledSequence, reach: Reach, notes: Notes, report: SafeReport) -> None:
         self._sequence = sequence
-        self._reach = reach
+        self._reach = StrictReach(reach)
         self._notes = notes
         self._report = report
         self._time = asyncio.get_running_loop().time
@@ -301,7 +301,7 @@ async def energised(off: Mapping[str, Put], keys: Sequence[str], reach: Reach) -
     for device, puts in by_device.items():
         try:
             async with asyncio.timeout(LOOK_S):
-                values = await reach.look(device, [put.read for put in puts if put.read is not None])
+                values = await StrictReach(reach).look(device, [put.read for put in puts if put.read is not None])
         except (HarnessError, TimeoutError):
             continue
         found += [

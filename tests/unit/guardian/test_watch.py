@@ -226,10 +226,10 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def broken_plan() -> None:
         with pytest.raises(SafetyError, match="KeyError"):
-            await guarding.Guard.start(charge, {**plan, "sequences": {"default": {}}}, lost.append)
+            await guarding.GuardianClient.start(charge, {**plan, "sequences": {"default": {}}}, lost.append)
 
     async def whole() -> None:
-        guard = await guarding.Guard.start(charge, plan, lost.append)
+        guard = await guarding.GuardianClient.start(charge, plan, lost.append)
         assert guard.may_energise()
         guard.arm("pdu.outlet[1]", "pdu.outlet[2]")
         guard.check()
@@ -247,10 +247,10 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
     async def no_program() -> None:
         monkeypatch.setattr(sys, "executable", "/bin/false")
         with pytest.raises(SafetyError, match="died"):
-            await guarding.Guard.start(charge, plan, lost.append)
+            await guarding.GuardianClient.start(charge, plan, lost.append)
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
         with pytest.raises(SafetyError, match="cannot be started"):
-            await guarding.Guard.start(charge, plan, lost.append)
+            await guarding.GuardianClient.start(charge, plan, lost.append)
         assert len(lost) == 1, "a guardian that never was is not lost, it is refused"
 
     for case in (broken_plan, whole, no_program):

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from harness.clock import run
 from harness.device.wire import Expect, Read
 from harness.errors import RefusedError
 from harness.safety.actions import Action, CompiledCondition, CompiledSequence, Proof, Put, Sequences
-from harness.safety.sequence import SafeReport, cool_down, make_safe
+from harness.safety.sequence import SafeReport, cool_down, energised, make_safe
 
 VIRTUAL = float("inf")
 
@@ -68,6 +70,40 @@ class Bench:
 
     def note(self, kind: str, /, **data: Any) -> None:
         self.told.append((kind, data))
+
+
+class Odd(Bench):
+    """A bench of which one device's protocol is code that ends in `how`, or answers what is no answer."""
+
+    def __init__(self, how: object) -> None:
+        super().__init__()
+        self.how = how
+
+    async def send(self, puts: Sequence[Put]) -> None:
+        if puts[0].device == "a" and isinstance(self.how, BaseException):
+            raise self.how
+        await super().send(puts)
+
+    async def look(self, device: str, reads: Sequence[Read]) -> Any:
+        if device == "a":
+            if isinstance(self.how, BaseException):
+                raise self.how
+            return self.how
+        return await super().look(device, reads)
+
+
+@pytest.mark.parametrize(
+    "how", [ValueError("odd"), SystemExit(0), BaseException("odd"), [], [0.0, 0.0], [None], 5, [b"0"]], ids=repr
+)
+def test_the_code_of_a_protocol_takes_no_other_device_with_it(how: object) -> None:
+    """However it ends, or whatever it answers: its own switches are not confirmed, those of the others are off."""
+    bench = Odd(how)
+    report, _ = carry_out(bench, off("a.1"), off("b.1", "b.2"), then("c.pump"))
+    assert {"b.1", "b.2"} <= bench.off
+    assert not report.is_confirmed
+    assert all(text.startswith("a.1") or "c.pump" in text for text in report.unconfirmed), report.unconfirmed
+    keys = {key: put(key) for key in ("a.1", "b.1")}
+    assert run(lambda: energised(keys, list(keys), bench), VIRTUAL) == []
 
 
 def put(key: str) -> Put:
