@@ -122,7 +122,7 @@ async def theirs(port: int, version: str, oids: list[str], seconds: float) -> fl
 async def fleet(port: int, credentials: SnmpCredentials, oids: list[str], seconds: float, count: int = 500) -> str:
     """`count` clients, each polling once a second, spread over the second: share of a core, and how late it gets."""
     place = ("127.0.0.1", port, credentials)
-    clients = [SnmpClient(SocketNetwork(), *place, timeout=5.0, retries=0) for _ in range(count)]
+    clients = [SnmpClient(SocketNetwork(), *place, timeout=2.0, retries=3) for _ in range(count)]
     for client in clients:
         await client.open()
     loop = asyncio.get_running_loop()
