@@ -131,7 +131,7 @@ def test_a_rack_has_the_batteries_that_its_station_shows_or_says(extra, batterie
         simulation = await sim.start(station(extra, batteries), all_profiles(), virtual=True)
         truth = simulation.truth()
         assert (
-            sum(f"battery[{k}].config" in truth and truth[f"battery[{k}].config"] == 100 for k in range(1, 9)) == count
+            sum(f"battery[{k}].charge" in truth and truth[f"battery[{k}].charge"] == 100 for k in range(1, 9)) == count
         )
         await simulation.close()
 

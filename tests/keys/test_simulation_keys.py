@@ -74,7 +74,7 @@ TABLES = [
             Row("rack", "132kW", is_big, False, True),
             Row("seed", 7, lambda plant: plant.flow == plant.flow_of_seed_1, True, False),
             Row("feeds", {"pdu": [2, 1]}, lambda plant: (plant.fed(1), plant.fed(2)), (True, False), (False, True)),
-            Row("batteries", 2, lambda plant: plant.truth["battery[1].config"], 0, 100),
+            Row("batteries", 2, lambda plant: plant.truth["battery[1].charge"], 0, 100),
         ],
     ),
     Table(Station, "station", FILES, plant_bench, [Row("simulation", {"rack": "132kW"}, is_big, False, True)]),

@@ -101,20 +101,20 @@ def test_full_load_lasts_240_s_and_the_charge_tells_how_far_it_is():
     plant = rack(batteries=4)
     mains(plant, on=False)
     plant.advance(OFF + 120)
-    assert plant.truth("battery[2].config") == pytest.approx(50, abs=0.2)
+    assert plant.truth("battery[2].charge") == pytest.approx(50, abs=0.2)
     assert plant.truth("battery[2].run_time") == pytest.approx(120, abs=0.5)
     plant.advance(OFF + 239.9)
     assert plant.truth("rack.power") == pytest.approx(132e3)
     plant.advance(OFF + 240.2)
     assert plant.truth("rack.power") == plant.truth("battery.current") == 0
-    assert plant.truth("battery[1].config") == pytest.approx(0, abs=0.01)
+    assert plant.truth("battery[1].charge") == pytest.approx(0, abs=0.01)
 
 
 def test_a_lighter_load_lasts_no_longer_than_a_battery_may_discharge():
     plant = rack(batteries=4, load=0)
     mains(plant, on=False)
     plant.advance(OFF + 239.9)
-    assert plant.truth("battery[1].config") > 80
+    assert plant.truth("battery[1].charge") > 80
     assert plant.truth("battery[1].discharging") == 1
     plant.advance(OFF + 241)
     assert plant.truth("battery[1].discharging") == plant.truth("rack.power") == 0
@@ -214,7 +214,7 @@ def test_back_on_the_mains_the_batteries_stand_by_after_200_ms_and_charge():
     assert plant.truth("pdu.power") == pytest.approx(132e3 + 4 * 33e3 * 240 / 7200)
     assert plant.truth("rack.power") == pytest.approx(132e3)
     plant.advance(OFF + 70 + 7200 / 4 + 30)
-    assert plant.truth("battery[1].config") == pytest.approx(100)
+    assert plant.truth("battery[1].charge") == pytest.approx(100)
     assert plant.truth("pdu.power") == pytest.approx(132e3)
 
 
@@ -281,7 +281,7 @@ def test_an_outage_does_not_depend_on_how_advance_is_called():
 def test_batteries_that_are_low_last_less_long():
     plant = rack(batteries=4)
     plant.inject("battery_low:10")
-    assert plant.truth("battery[3].config") == pytest.approx(10)
+    assert plant.truth("battery[3].charge") == pytest.approx(10)
     mains(plant, on=False)
     plant.advance(OFF + 23.5)
     assert plant.truth("rack.power") == pytest.approx(132e3)

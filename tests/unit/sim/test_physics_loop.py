@@ -194,7 +194,7 @@ def test_isolation_stops_flow_and_pumps_press_against_it():
 
 @pytest.mark.parametrize("kilowatts", [30, 60, 250, 600])
 def test_other_classes_scale(kilowatts):
-    parameters = getattr(RackParameters, f"rack_{kilowatts}kw")()
+    parameters = RackParameters.for_power(kilowatts)
     plant = Plant(parameters)
     for index in range(1, 9):
         plant.command(f"outlet[{index}]", 1)
