@@ -135,7 +135,7 @@ def test_rtu_over_tcp():
         for device, first in ((three, 23.5), (four, 24.5)):
             frame = await device.poll()
             assert frame.values[0] == pytest.approx(first)
-        assert len(listener._gates) == 1
+        assert len(listener._filters) == 1
         await three.close()
         await four.close()
         await listener.close()

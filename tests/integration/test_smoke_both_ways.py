@@ -43,7 +43,7 @@ def test_the_same_verdict_and_the_same_measurements(tmp_path):
     assert hashes[0] == hashes[1]
 
 
-@pytest.mark.parametrize(("fault", "code"), [("flow_meter_zero", 1), ("device_silent:cdu@8s", 3)])
+@pytest.mark.parametrize(("fault", "code"), [("flow_meter_zero", 1), ("device_silent:cdu@6s", 3)])
 def test_the_same_verdict_when_something_is_wrong(tmp_path, fault, code):
     # a CDU that is mute does not tell when the coolant may stop: the wait for it is cut from 2 minutes to 5 s
     station = tmp_path / "station.yaml"

@@ -94,4 +94,4 @@ def test_a_slope_that_is_not_known_is_no_nan(tmp_path):
     [(None, ["power on"], "opening devices"), (1, ["power on"], "before power on"), (1, [], "safe state")],
 )
 def test_between_two_steps_it_is_said_what_comes(bench, ahead, wanted):
-    assert _between(SimpleNamespace(bench=bench), [SimpleNamespace(title=title) for title in ahead]) == wanted
+    assert _between(SimpleNamespace(context=bench), [SimpleNamespace(title=title) for title in ahead]) == wanted

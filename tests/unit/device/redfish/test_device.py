@@ -155,7 +155,7 @@ def odd_at(service, where, change):
             return sent
         if change is not None:
             return change(sent.replace(b"Pumps/Left", b"Pumps/Right"))
-        for gate in list(service.listener._gates):
+        for gate in list(service.listener._filters):
             asyncio.get_running_loop().call_soon(gate.transport.close)
         return b""
 

@@ -85,7 +85,7 @@ def test_a_body_that_ends_with_the_connection():
             asking = asyncio.create_task(client.get(PUMP))
             await asyncio.sleep(0.1)
             assert not asking.done()
-            for gate in list(listener._gates):
+            for gate in list(listener._filters):
                 gate.transport.close()
             assert (await asking)["PumpSpeedPercent"]["Reading"] == 62.5
 
@@ -187,7 +187,7 @@ def test_a_slow_drip_ends_at_the_deadline():
     async def main():
         async with served(timeout=1.5) as (service, listener, client):
             await client.open()
-            (gate,) = listener._gates
+            (gate,) = listener._filters
             whole = bytearray()
             service.tamper = lambda _, sent: bytes(whole.extend(sent) or b"")
             asking = asyncio.create_task(client.get(PUMP))
@@ -273,7 +273,7 @@ def test_a_session_that_timed_out_is_opened_again_whatever_becomes_of_the_body(n
                 if b"401" not in sent[:12] or request.method != "GET":
                     return sent
                 if closes:
-                    for gate in list(listener._gates):
+                    for gate in list(listener._filters):
                         asyncio.get_running_loop().call_soon(gate.transport.close)
                 return CUT_OFF[name]
 
@@ -377,7 +377,7 @@ def test_a_service_that_hangs_up_on_an_old_token_is_logged_in_to_again():
 
             def tamper(request, sent):
                 if b" 401 " in sent[:14]:
-                    for gate in list(listener._gates):
+                    for gate in list(listener._filters):
                         asyncio.get_running_loop().call_soon(gate.transport.close)
                     return b""
                 return sent
@@ -447,7 +447,7 @@ def test_a_connection_that_was_closed_while_idle_is_replaced():
     async def main():
         async with served() as (_, listener, client):
             await client.get(PUMP)
-            for gate in list(listener._gates):
+            for gate in list(listener._filters):
                 gate.transport.close()
             await asyncio.sleep(60)
             assert (await client.get(PUMP))["PumpSpeedPercent"]["Reading"] == 62.5
@@ -460,7 +460,7 @@ def test_bytes_nobody_asked_for_are_counted_and_end_the_connection():
     async def main():
         async with served() as (_, listener, client):
             await client.get(PUMP)
-            for gate in list(listener._gates):
+            for gate in list(listener._filters):
                 gate.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
             await asyncio.sleep(1)
             assert not client.is_open
