@@ -116,6 +116,11 @@ def names(group: str) -> list[str]:
     return sorted({entry.name for entry in entries(group)})
 
 
+def owner_of(group: str, name: str) -> str:
+    """The package that adds a name, `name version`; '' when nobody does."""
+    return next((package_of(entry) for entry in entries(group) if entry.name == name), "")
+
+
 def built_in(group: str) -> list[str]:
     """Those of this package."""
     return sorted(entry.name for entry in entries(group) if is_ours(package_of(entry)))

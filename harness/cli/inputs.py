@@ -13,8 +13,8 @@ import click
 
 from harness.cli.ui.aside import aside
 from harness.errors import ConfigError
-from harness.plugins import unusable
-from harness.project.installed import known_stations
+from harness.plugins import clash_of, unusable
+from harness.project.installed import PLANS, known_stations
 from harness.utf8 import utf8
 
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
@@ -35,6 +35,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         path = Path(given)
         if path.exists() or not simulate:
             return path
+        _refuse_twice(given)
         return known_stations().get(given) or path
     from_environment = os.environ.get("HARNESS_STATION")
     if from_environment:
@@ -46,11 +47,18 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
             return path
     if simulate:
         found = known_stations().get(BUILT_IN_STATION)
+        _refuse_twice(BUILT_IN_STATION)
         if found is not None:
             return found
     raise ConfigError(
         "no station file", hint="name one with --station or $HARNESS_STATION, or add --simulate for a simulated rack"
     )
+
+
+def _refuse_twice(name: str) -> None:
+    """ConfigError naming who both add a station of this name."""
+    if (twice := clash_of(PLANS, name)) is not None:
+        raise ConfigError(str(twice))
 
 
 def check_serial(text: str) -> str:

@@ -59,9 +59,11 @@ def _link(request: LinkRequest) -> Link:
     owner = spoken.link.partition(":")[0]
     try:
         strict: Any = StrictLink(spoken.part("link")(request), owner)
-    except HarnessError:
-        raise
-    except Exception as error:
+    except HarnessError as error:
+        strict = BrokenLink(error, owner)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
         strict = BrokenLink(error, owner)
     made: Link = strict
     return made

@@ -17,7 +17,8 @@ from importlib import import_module
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.plugins import built_in, find, names, why_not
+from harness.in_words import shown
+from harness.plugins import built_in, find, names, owner_of, why_not
 
 GROUP = "harness.protocols"
 
@@ -62,8 +63,18 @@ class Protocol:
     """Whether one address may stand for several devices, each with a profile of its own."""
 
     def part(self, name: str) -> Any:
-        """One of the parts, imported now."""
-        return part(str(getattr(self, name)))
+        """One of the parts, imported now. ConfigError when it cannot be."""
+        place = str(getattr(self, name))
+        try:
+            return part(place)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # code of others runs here for the first time
+            who = owner_of(GROUP, self.name)
+            raise ConfigError(
+                f"the protocol {self.name} of the package {who} cannot be used: its {name} {place!r} cannot be loaded: "
+                f"{shown(error)}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,11 @@ def load_profile(path: Path, *, ours_wins: bool = False) -> tuple[Profile, Sourc
 def _load(path: Path, extended_by: tuple[Path, ...], *, ours_wins: bool) -> tuple[Profile, Source]:
     source = _inherited(read_source(path), (*extended_by, path), ours_wins=ours_wins)
     spoken = _protocol_of(source)
-    profile: Profile = validate(source, spoken.part("profile"))
+    try:
+        model = spoken.part("profile")
+    except ConfigError as error:
+        raise ProblemsError([source.problem(("protocol",), "HX-1205", error.message)]) from error
+    profile: Profile = validate(source, model)
     found = profile_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
     if not spoken.fitting:
         found += [

@@ -18,7 +18,7 @@ from harness.errors import DeviceError, HarnessError, ProtocolViolationError
 from harness.in_words import shown
 
 T = TypeVar("T")
-_KNOWN = (HarnessError, TimeoutError, asyncio.CancelledError, KeyboardInterrupt)
+_KNOWN = (HarnessError, TimeoutError, KeyboardInterrupt)
 
 
 class StrictLink:
@@ -117,6 +117,9 @@ def _contained(call: Callable[..., Any], owner: str) -> Callable[..., Any]:
         except _KNOWN:
             raise
         except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             raise _failed(owner, shown(error)) from error
 
     return at_once

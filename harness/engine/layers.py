@@ -55,10 +55,10 @@ class Layers:
 
     async def rescue(self) -> bool:
         """Make safe what a dead run on this bay left armed, before a device is opened; False when that fails."""
-        charge = self._run.guardian_config
-        if charge is None or charge.armed is None:
+        config = self._run.guardian_config
+        if config is None or config.armed is None:
             return True
-        for path, problem in list(armed.armed_on(charge.armed, charge.keys)):
+        for path, problem in list(armed.armed_on(config.armed, config.keys)):
             if problem:
                 self._run.log.event(EventKind.LAYERS, f"{path.name} may be armed on this bay, and {problem}")
                 continue
@@ -126,13 +126,13 @@ class Layers:
         )
 
     def _third(self) -> str:
-        charge = self._run.guardian_config
-        if charge is None or charge.is_simulated:
+        config = self._run.guardian_config
+        if config is None or config.is_simulated:
             return ""
-        if charge.armed is None:
+        if config.armed is None:
             return self._run.unarmed
-        who = armed.supervisor(charge.armed)
-        return f"supervisor ({who})" if who else f"armed file in {charge.armed}, but NO supervisor runs"
+        who = armed.supervisor(config.armed)
+        return f"supervisor ({who})" if who else f"armed file in {config.armed}, but NO supervisor runs"
 
     async def hold(self, controls: list[str]) -> None:
         """These switches (`device.control`) were found on: the run answers for them, and so do their dead-men."""

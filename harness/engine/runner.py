@@ -31,7 +31,7 @@ class Runner:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._layers = Layers(state)
-        self._stepping = StepRunner(state)
+        self._step_runner = StepRunner(state)
 
     async def conduct(self) -> None:
         """Carry the run out; what it found is in `found`. Raises nothing, whatever anybody's code does."""
@@ -42,7 +42,7 @@ class Runner:
                 profile = state.project.catalog.profiles[name]
                 state.devices[name] = builder.make(name, entry, profile, state.options.addresses.get(name, ""))
             if await Start(state, self._layers).begin():
-                await self._stepping.work()
+                await self._step_runner.work()
         except HarnessError as error:
             state.stop_with(Stop(Verdict.ERROR, error.said, error.advice))
         except BaseException as error:
@@ -54,7 +54,7 @@ class Runner:
         state = self._state
         for _ in range(_ENDS):
             try:
-                await Shutdown(state, self._layers, self._stepping).end()
+                await Shutdown(state, self._layers, self._step_runner).end()
                 return
             except BaseException as error:
                 state.broken("the end of the run failed", error)

@@ -23,10 +23,10 @@ _AGAIN = 5
 class Shutdown:
     """Ends one run."""
 
-    def __init__(self, run: RunState, layers: Layers, stepping: StepRunner) -> None:
+    def __init__(self, run: RunState, layers: Layers, step_runner: StepRunner) -> None:
         self._run = run
         self._layers = layers
-        self._stepping = stepping
+        self._step_runner = step_runner
 
     async def end(self) -> None:
         """Clean up, make safe, close. Runs to its end whatever happened before."""
@@ -78,7 +78,7 @@ class Shutdown:
             return
         for step in [each for each in self._run.project.steps if each.section == "cleanup"]:
             try:
-                await self._stepping.run_step(step)
+                await self._step_runner.run_step(step)
             except Exception as error:
                 self._run.log.event(EventKind.BUG, f"cleanup {step.title!r}: {error!r}")
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from harness.device.snmp.traps import TrapReceiver
 
 _COVERAGE_EVERY_S = 60.0
+_ENDS_WITHIN_S = 5.0
+"""How long what goes on beside a run may take to end when it is cancelled, seconds."""
 _BUS_RISES_S = 10.0
 """Within this a busbar is up after the first switch went on, seconds: supplies start softly."""
 STANDS_POLLS = 4
@@ -353,7 +355,8 @@ class RunState:
         self.notifier.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:  # one that is deaf to it is left behind: the verdict does not wait for it
+            await asyncio.wait(self._tasks, timeout=_ENDS_WITHIN_S)
         closing = [device.close() for device in self.devices.values()]
         with contextlib.suppress(TimeoutError):
             async with self.clock.timeout(5.0):

@@ -122,6 +122,10 @@ class Catalog:
         device = reference.partition(".")[0]
         if device not in self.expansions and not any(name.startswith(f"{device}.") for name in self.derived):
             return f"unknown device {device!r}{self.guesses.hint(device, self.expansions)}"
+        if reference in self.derived:
+            return f"{reference!r} is a derived signal; read its inputs, or use harness watch"
+        if (rows := self.banks.get(reference)) is not None:
+            return f"{reference!r} is a column of {len(rows)} signals, name one: {rows[0]}"
         return f"unknown signal {reference!r}{self.guesses.hint(reference, [*self.signals, *self.banks])}"
 
     def control_problem(self, reference: str) -> str:

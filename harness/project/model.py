@@ -44,6 +44,8 @@ class StationProject:
     station: Station
     source: Source
     catalog: Catalog
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Devices that cannot be used at all, each with why; only who makes the rest safe has a station without them."""
     hashes: dict[str, str] = field(default_factory=dict)
     """sha256 of every file that was read, by the name used for it."""
     files: dict[str, Path] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from harness.project.gates import check_gates
 from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
-from harness.project.step import StepDefinition, find_step
+from harness.project.step import StepDefinition, find_step, says_what_it_is
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
@@ -161,7 +161,7 @@ def _load_steps(
             if params is None:
                 continue
             check_conditions(on.catalog, source, params, loc, found)
-            attempt(found, source, loc, "HX-1352", lambda p=params: p.check_against(on.catalog, limits))
+            attempt(found, source, loc, "HX-1352", lambda p=params: says_what_it_is(p, on.catalog, limits))
             try:
                 entry = StepEntry.model_validate(raw)
             except ValueError:

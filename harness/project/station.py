@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.device.address import parse_address
 from harness.device.registry import ancestors, find_profile, load_profile, no_profile
+from harness.errors import ConfigError
 from harness.project.catalog import Catalog, did_you_mean
 from harness.project.checks.dead_men import check_dead_men
 from harness.project.checks.interlocks import check_bypasses, check_interlocks
@@ -14,6 +15,7 @@ from harness.project.checks.safe_state import actions_at, check_safe_state
 from harness.project.checks.silence import check_silence
 from harness.project.checks.stillness import mover_problems
 from harness.project.checks.switches import check_addresses, check_lines, check_other_ends, check_switches
+from harness.project.left_out import without
 from harness.project.model import StationProject
 from harness.project.references import references
 from harness.schema.document import Source
@@ -34,6 +36,9 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     station = whole or _right_parts(source)
     on = StationProject(station, source, Catalog())
     on.hashes[source.name], on.files[source.name] = source.sha256, Path(path)
+    if only_to_make_safe and (broken := _broken(station, on.base)):
+        station = on.station = without(station, broken)
+        on.left_out = broken
     for name, entry in station.devices.items():
         _load_device(on, name, found, ours_wins=only_to_make_safe)
         try:
@@ -49,7 +54,7 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     for name, derived in station.derived.items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     for loc, kind, text in references(Station, source.data):
-        if loc[0] != "derived":
+        if loc[0] != "derived" and not on.left_out:  # what names a device that is left out has no other mistake
             check_reference(on.catalog, {}, source, loc, kind, text, found)
     for loc, code, message in mover_problems(on.catalog, station.moves_with):
         found.add(source.problem(loc, code, message))
@@ -70,6 +75,21 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
         check_dead_men(on.catalog, source, station, found)
     found.raise_if_any()
     return on
+
+
+def _broken(station: Station, base: Path) -> dict[str, str]:
+    """Devices whose protocol or profile cannot be used as things are installed, each with why."""
+    found = {}
+    for name, entry in station.devices.items():
+        try:
+            path = find_profile(entry.profile, base, ours_wins=True)
+            if path is None:
+                raise ConfigError(no_profile(entry.profile))
+            load_profile(path, ours_wins=True)
+            parse_address(entry.address)
+        except (ConfigError, ValueError) as error:
+            found[name] = str(error)
+    return found
 
 
 def _right_parts(source: Source) -> Station:

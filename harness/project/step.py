@@ -14,6 +14,7 @@ station's. Measurements decide for themselves.
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.errors import HarnessError
+from harness.in_words import shown
 from harness.plugins import find, names
 from harness.schema.conditions import Watch
 from harness.schema.fields import Model
@@ -56,7 +58,7 @@ class Accused(Enum):
 class Params(Model):
     """Base of a step's parameters: unknown keys are refused, and the plan's schema is made from it.
 
-    The engine, the checks, the forecast and a resumed run know no step's name: what they must know of a step, its
+    The engine, the checks, the time left and a resumed run know no step's name: what they must know of a step, its
     parameters say here.
     """
 
@@ -171,3 +173,23 @@ def _definition(name: str, found: Any) -> StepDefinition:
     if found.name != name:
         raise ValueError(f"it gives the step {found.name!r}: the entry point must have its name")
     return found
+
+
+def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any]) -> None:
+    """Ask a step everything that it says of itself; ValueError for what does not fit, or fails.
+
+    Asked here, while nothing is contacted: what a run, its time left and its record ask later has been answered before.
+    """
+    said: dict[str, Any] = {}
+    try:
+        params.check_against(catalog, limits)
+        for name in ("sets_load", "switches_off", "judges", "measures", "watches", "least_coverage", "restart_within"):
+            said[name] = getattr(params, name)
+        said["planned_seconds"] = params.planned_seconds(catalog)
+    except (ValueError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # code of others
+        raise ValueError(f"the step's own code fails when it is asked: {shown(error)}") from error
+    seconds = said["planned_seconds"]
+    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+        raise ValueError(f"planned_seconds gives {seconds!r}: seconds, or None where nobody knows")

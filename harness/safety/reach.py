@@ -11,7 +11,7 @@ from harness.errors import HarnessError, ProtocolViolationError
 from harness.events import EventKind
 from harness.safety.actions import Put
 
-_KNOWN = (HarnessError, TimeoutError, asyncio.CancelledError, KeyboardInterrupt)
+_KNOWN = (HarnessError, TimeoutError)
 
 
 class Reach(Protocol):
@@ -54,6 +54,8 @@ class StrictReach:
         except _KNOWN:
             raise
         except BaseException as error:
+            if _is_asked_for(error):
+                raise
             raise _odd(puts[0].device, "write", error) from error
 
     async def look(self, device: str, reads: Sequence[Read]) -> Sequence[float | str]:
@@ -63,10 +65,18 @@ class StrictReach:
         except _KNOWN:
             raise
         except BaseException as error:
+            if _is_asked_for(error):
+                raise
             raise _odd(device, "read", error) from error
         if len(values) != len(reads) or any(not isinstance(value, float | int | str) for value in values):
             raise ProtocolViolationError(f"{values!r} is no answer to {len(reads)} reads", device=device)
         return values
+
+
+def _is_asked_for(error: BaseException) -> bool:
+    """Whether it is a cancellation that somebody has asked this task for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _odd(device: str, operation: str, error: BaseException) -> ProtocolViolationError:

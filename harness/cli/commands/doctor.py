@@ -95,6 +95,23 @@ def _entries() -> list[tuple[str, str]]:
             found.append(("WRONG", f"{group}: nothing is installed"))
         elif not listed and group == "harness.simulators":
             found.append(("note", f"{group}: nothing is installed"))
+    return [*found, *_parts()]
+
+
+def _parts() -> list[tuple[str, str]]:
+    """The parts of every protocol that cannot be loaded."""
+    from dataclasses import fields
+
+    from harness.device.protocol import known_protocols
+    from harness.errors import ConfigError
+
+    found = []
+    for each in known_protocols():
+        for name in (one.name for one in fields(each) if ":" in str(getattr(each, one.name)) and one.name != "example"):
+            try:
+                each.part(name)
+            except ConfigError as error:
+                found.append(("WRONG", error.message))
     return found
 
 

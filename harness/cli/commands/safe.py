@@ -122,6 +122,7 @@ async def _left(session: Session) -> tuple[list[str], list[str]]:
     ]
     kept = session.on.stays_on
     wrong = [f"{name} is on" for name in found.on if name not in kept]
+    wrong += [f"{name} was left as it is: {why}" for name, why in session.on.left_out.items()]
     wrong += [f"{name} cannot be read" for name in (*found.unknown, *blind) if name not in kept]
     wrong += [line for device in session.devices.values() if device.is_open for line in uncounted_switches(device)]
     now = {**dict.fromkeys(found.on, "is on"), **dict.fromkeys((*found.unknown, *blind), "cannot be read")}
