@@ -12,7 +12,8 @@ virtual time the loop is a `harness.clock.HarnessLoop`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,14 @@ from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.project.step import StepDefinition
 from harness.quantity import Reading
-from harness.record.folder import data_dir
+from harness.record.folder import data_dir, run_id
 from harness.safety.bay import serial_keys, station_keys
 from harness.safety.lock import RackLock
 from harness.session import Session, answering, run_options, settings_of
 from harness.simulator import Simulation, start_simulation
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class _Silent:
@@ -132,6 +134,10 @@ class AsyncRack:
         Connections of `read` and `set` are closed before: the run has the devices for itself. `steps` are known beside
         the installed ones.
         """
+        try:
+            run_id(serial, 0, "")
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         await self._close_devices()
         project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {}, steps)
         folder = Path(data) if data is not None else data_dir()
@@ -182,6 +188,7 @@ class Rack:
         rate = float("inf") if virtual else 1.0
         self._runner = asyncio.Runner(loop_factory=lambda: HarnessLoop(rate))
         self._rack = AsyncRack(station, simulate=simulate, virtual=virtual, **more)
+        self._is_open = False
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -190,9 +197,11 @@ class Rack:
         except BaseException:
             self._runner.close()
             raise
+        self._is_open = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._is_open = False
         try:
             self._runner.run(self._rack.__aexit__(kind, error, tb))
         finally:
@@ -201,21 +210,30 @@ class Rack:
     def __getitem__(self, name: str) -> Item[Any]:
         return Item(self, name)
 
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry it out; ConfigError outside of the `with` block."""
+        if not self._is_open:
+            work.close()
+            raise ConfigError("the rack is not open", hint="use it in a `with` block")
+        return self._runner.run(work)
+
     def read(self, signal: str) -> Reading:
         """See `AsyncRack.read`."""
-        return self._runner.run(self._rack.read(signal))
+        return self._do(self._rack.read(signal))
 
     def set(self, control: str, value: str) -> Mapping[str, Outcome]:
         """See `AsyncRack.set`."""
-        return self._runner.run(self._rack.set(control, value))
+        return self._do(self._rack.set(control, value))
 
     def run(self, plan: Path | str, *, serial: str, **more: Any) -> RunOutcome:
         """See `AsyncRack.run`."""
-        return self._runner.run(self._rack.run(plan, serial=serial, **more))
+        return self._do(self._rack.run(plan, serial=serial, **more))
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; in virtual time at once."""
-        self._runner.run(asyncio.sleep(seconds))
+        """Let time pass; in virtual time at once. ConfigError for what is no time."""
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise ConfigError(f"{seconds!r} is no time to wait: seconds, as a number")
+        self._do(asyncio.sleep(seconds))
 
     def truth(self) -> Mapping[str, float]:
         """What is true of the simulated rack. ConfigError for a real one."""

@@ -350,7 +350,7 @@ class RunState:
         """
         self.is_closing = True
         if self.guardian is not None:
-            await self.guardian.close()
+            await self.guardian.close(self.summary.safe.unconfirmed if self.summary.safe is not None else ())
         self.notifier.stopping()
         self.notifier.close()
         for task in self._tasks:

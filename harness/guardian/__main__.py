@@ -112,7 +112,7 @@ async def _serve(watch: Watch, plan: Mapping[str, Any], lease: Lease, guardian_l
     keeping.cancel()
     await asyncio.wait({keeping})
     if not cause:
-        guardian_log.note(EventKind.BYE)
+        guardian_log.note(EventKind.BYE, unconfirmed=list(watch.unconfirmed))
     elif not watch.armed:
         guardian_log.note(EventKind.RUNNER_GONE, cause=cause, armed=[])
         _disarm(plan)

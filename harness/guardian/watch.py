@@ -20,6 +20,8 @@ class Watch(asyncio.Protocol):
         self.sequence = "default"
         self.is_gone = False
         self.said_bye = False
+        self.unconfirmed: tuple[str, ...] = ()
+        """What the runner had not confirmed when it said good-bye."""
         self.is_handed_over = False
         self.interval = 0.25
         self.epoch = 0
@@ -63,6 +65,7 @@ class Watch(asyncio.Protocol):
             self.is_handed_over = True
         elif say == "bye":
             self.said_bye = True
+            self.unconfirmed = tuple(map(str, message.get("unconfirmed", ())))
         self.last_heard = asyncio.get_running_loop().time()
         self._changed.set()
 

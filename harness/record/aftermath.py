@@ -49,7 +49,10 @@ def _without_takeover(lines: Sequence[Mapping[str, Any]], *, is_alive: bool) -> 
     last = lines[-1]
     kinds = {line.get("kind") for line in lines}
     if EventKind.BYE in kinds:
-        return f"its guardian was sent home at {last.get('at')}: the run had made the rack safe itself"
+        gone = f"its guardian was sent home at {last.get('at')}"
+        if open_ := next(line for line in reversed(lines) if line.get("kind") == EventKind.BYE).get("unconfirmed"):
+            return f"{gone}, the safe state NOT CONFIRMED ({'; '.join(map(str, open_))}): {_LOOK}"
+        return f"{gone}: the run had made the rack safe itself"
     if EventKind.RUNNER_GONE in kinds:
         return f"nothing was switched on when it died ({last.get('cause')}): its guardian had nothing to make safe"
     if is_alive:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -272,11 +272,14 @@ class GuardianClient(asyncio.Protocol):
         """Ask the guardian to make the rack safe in the runner's place; it goes on when this process ends."""
         self._say("takeover")
 
-    async def close(self) -> None:
-        """Say good-bye, wait for the guardian's end (its record must be complete before the run's is sealed)."""
+    async def close(self, unconfirmed: Sequence[str] = ()) -> None:
+        """Say good-bye, wait for the guardian's end (its record must be complete before the run's is sealed).
+
+        `unconfirmed`: what of the safe state the run could not confirm, for who reads the guardian's log.
+        """
         if self._is_closing:
             return
-        self._say("bye")
+        self._say("bye", unconfirmed=list(unconfirmed))
         self._is_closing = True
         await self._dispose()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -213,3 +214,20 @@ def test_a_run_from_python_has_the_seed_and_the_database_of_its_station(tmp_path
     assert result.clock.seed == 6
     assert result.telemetry is not None
     assert result.telemetry.waiting > 0
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (lambda rack: rack.run("smoke", serial="../x"), "serial '../x'"),
+        (lambda rack: rack.wait("60 s"), "is no time to wait"),
+        (lambda rack: rack.wait(-1), "is no time to wait"),
+        (lambda rack: rack["cdu.delta_temperature"].read(), "is a derived signal"),
+        (lambda rack: rack["pdu.outlet.state"].read(), "is a column of 8 signals, name one: pdu.outlet"),
+    ],
+)
+def test_a_mistake_of_a_script_is_said_in_words(mistake, said):
+    with harness.simulated_rack(virtual=True) as rack, pytest.raises(ConfigError, match=re.escape(said)):
+        mistake(rack)
+    with pytest.raises(ConfigError, match="not open"):
+        rack["cdu.flow"].read()

@@ -187,6 +187,7 @@ def test_the_guardian_imports_little() -> None:
         "errors",
         "events",
         "faultpoint",
+        "in_words",
         "plugins",
         "quantity",
         "secret",
