@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Four workers keep two cores busy, for many tests wait for real time (six are half a minute sooner, and clocks run late); tests/schedule.py says which tests go to one of them
-# together. PYTEST_ARGS="-n 0 -x" gives one worker and stops at the first failure.
+# Four workers keep two cores busy, for many tests wait for real time; tests/schedule.py says which tests go to one of them
+# together. Six were a tenth sooner, and what runs in real time ran late now and then. PYTEST_ARGS="-n 0 -x" gives one worker
+# and stops at the first failure.
 PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder --durations=10
 # Hundreds of processes are started: none of them compiles again what another has compiled, whatever the shell says.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
