@@ -98,7 +98,7 @@ def installed(group: str, take: Callable[[Any], T], *, among: Iterable[EntryPoin
 
 def find(group: str, name: str, take: Callable[[Any], T], *, ours_wins: bool = False) -> T | None:
     """`take` of the one thing that an entry point of this name gives; None, and why says `why_not`."""
-    owners = [entry for entry in entries(group) if entry.name == name]
+    owners = [entry for entry in entries(group) if entry.name == name and not is_several(entry)]
     if clashes_of(group).get(name) is not None:
         owners = [entry for entry in owners if ours_wins and is_ours(package_of(entry))]
     return next((one.value for one in installed(group, take, among=owners)), None)
@@ -116,6 +116,11 @@ def names(group: str) -> list[str]:
     return sorted({entry.name for entry in entries(group)})
 
 
+def is_several(entry: EntryPoint) -> bool:
+    """Whether an entry point of others names a function that returns several things: its attribute has another name."""
+    return entry.group == "harness.steps" and entry.attr != entry.name and not is_ours(package_of(entry))
+
+
 def owner_of(group: str, name: str) -> str:
     """The package that adds a name, `name version`; '' when nobody does."""
     return next((package_of(entry) for entry in entries(group) if entry.name == name), "")
@@ -131,7 +136,8 @@ def clashes_of(group: str) -> dict[str, Clash]:
     """The names of a group's entry points that several packages add; nothing is imported."""
     owners: dict[str, dict[str, None]] = {}
     for entry in entries(group):
-        owners.setdefault(entry.name, {})[package_of(entry)] = None
+        if not is_several(entry):
+            owners.setdefault(entry.name, {})[package_of(entry)] = None
     kind = GROUPS.get(group, "name")
     return {name: Clash(f"{kind} {name!r}", tuple(who)) for name, who in owners.items() if len(who) > 1}
 
@@ -172,10 +178,19 @@ def unusable(*groups: str) -> Iterator[Broken | Clash]:
     yield from found.values()
 
 
+_CACHES: list[Any] = []
+"""Caches of others that hold what was found here."""
+
+
+def keep_with_plugins(*caches: Any) -> None:
+    """Let `forget` clear these caches too."""
+    _CACHES.extend(caches)
+
+
 def forget() -> None:
     """Look again at what is installed."""
-    _entries.cache_clear()
-    clashes_of.cache_clear()
+    for cached in (_entries, clashes_of, *_CACHES):
+        cached.cache_clear()
     _broken.clear()
     _clashes.clear()
 

@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.errors import HarnessError
 from harness.in_words import shown
-from harness.plugins import find, names
+from harness.plugins import (
+    by_name,
+    clash_of,
+    entries,
+    find,
+    installed,
+    is_several,
+    keep_with_plugins,
+    names,
+    package_of,
+)
 from harness.schema.conditions import Watch
 from harness.schema.fields import Model
 
@@ -153,14 +163,36 @@ def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[N
 
 def find_step(name: str) -> StepDefinition | None:
     """The installed step of a name, imported now; None: see `harness.plugins.why_not`."""
-    return find(GROUP, name, partial(_definition, name))
+    of_functions = _steps_of_functions()
+    if clash_of(GROUP, name) is not None:
+        return None
+    return of_functions.get(name) or find(GROUP, name, partial(_definition, name))
 
 
 @cache
 def known_steps() -> Mapping[str, StepDefinition]:
     """Every installed step that can be used, by name."""
-    found = {name: find_step(name) for name in names(GROUP)}
+    found = {name: find_step(name) for name in (*names(GROUP), *_steps_of_functions())}
     return {name: each for name, each in found.items() if each is not None}
+
+
+@cache
+def _steps_of_functions() -> Mapping[str, StepDefinition]:
+    """The steps of entry points that name a function which returns several: it has to be called to know their names."""
+    several = [entry for entry in entries(GROUP) if is_several(entry)]
+    found = installed(GROUP, _definitions, among=several)
+    given: list[tuple[str, StepDefinition | None, str]] = [(s.name, s, one.package) for one in found for s in one.value]
+    alone = [(each.name, None, package_of(each)) for each in entries(GROUP) if not is_several(each)]
+    usable = by_name(GROUP, "step", [*given, *alone] if given else [])
+    return {name: each for name, each in usable.items() if each is not None}
+
+
+def _definitions(function: Any) -> list[StepDefinition]:
+    definitions = list(function()) if not isinstance(function, StepDefinition) else [function]
+    for each in definitions:
+        if not isinstance(each, StepDefinition):
+            raise TypeError(f"{each!r} is no step; a function becomes one by the decorator `step`")
+    return definitions
 
 
 def _definition(name: str, found: Any) -> StepDefinition:
@@ -193,3 +225,6 @@ def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any])
     seconds = said["planned_seconds"]
     if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
         raise ValueError(f"planned_seconds gives {seconds!r}: seconds, or None where nobody knows")
+
+
+keep_with_plugins(known_steps, _steps_of_functions)

@@ -165,3 +165,20 @@ def test_cases_beside_the_profile_of_a_package_are_run_with_ours(tmp_path):
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "theirs/expected.yaml:1:1: HX-1206 the device is refused, but must be let in" in ran.stdout
     assert "1 failed, 1 passed" in ran.stdout
+
+
+def test_a_function_may_return_several_steps(tmp_path):
+    """Its entry point has another name than its attribute; a name of its that is taken is nobody's, as any other."""
+    source = STEPS.replace("NAME", "measure") + "def several(): return [theirs]\n"
+    package(tmp_path / "lib", "harness.steps", source)
+    points = tmp_path / "lib" / "acme.dist-info" / "entry_points.txt"
+    points.write_text("[harness.steps]\nacme = acme_added:several\n")
+    done = harness(tmp_path / "lib", "check", plan(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "HX-1351" in line]
+    assert "acme 1.0" in line
+    assert "rack-harness" in line
+    (tmp_path / "lib" / "acme_added.py").write_text(source.replace('"measure"', '"theirs"'))
+    (tmp_path / "own.yaml").write_text("schema: 1\nplan: x\nsteps:\n  - {step: theirs}\n")
+    done = harness(tmp_path / "lib", "check", "own.yaml", "--station", "simulated", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
