@@ -71,6 +71,7 @@ class Clash:
 
 _broken: dict[tuple[str, str, str], Broken] = {}
 _clashes: dict[tuple[str, str], Clash] = {}
+"""(group, what) -> those that `by_name` has found."""
 
 
 def is_ours(package: str) -> bool:
@@ -126,9 +127,10 @@ def owner_of(group: str, name: str) -> str:
     return next((package_of(entry) for entry in entries(group) if entry.name == name), "")
 
 
-def built_in(group: str) -> list[str]:
+@cache
+def built_in(group: str) -> tuple[str, ...]:
     """Those of this package."""
-    return sorted(entry.name for entry in entries(group) if is_ours(package_of(entry)))
+    return tuple(sorted(entry.name for entry in entries(group) if is_ours(package_of(entry))))
 
 
 @cache
@@ -138,8 +140,7 @@ def clashes_of(group: str) -> dict[str, Clash]:
     for entry in entries(group):
         if not is_several(entry):
             owners.setdefault(entry.name, {})[package_of(entry)] = None
-    kind = GROUPS.get(group, "name")
-    return {name: Clash(f"{kind} {name!r}", tuple(who)) for name, who in owners.items() if len(who) > 1}
+    return {name: Clash(f"{GROUPS[group]} {name!r}", tuple(who)) for name, who in owners.items() if len(who) > 1}
 
 
 def by_name(group: str, kind: str, given: Iterable[tuple[str, T, str]]) -> dict[str, T]:
@@ -154,13 +155,15 @@ def by_name(group: str, kind: str, given: Iterable[tuple[str, T, str]]) -> dict[
             known.append((thing, package))
     for name, known in things.items():
         if len(known) > 1:
-            _clashes[group, name] = Clash(f"{kind} {name!r}", tuple(package for _, package in known))
+            clash = Clash(f"{kind} {name!r}", tuple(package for _, package in known))
+            _clashes[group, clash.what] = clash
     return {name: known[0][0] for name, known in things.items() if len(known) == 1}
 
 
-def clash_of(group: str, name: str) -> Clash | None:
-    """Who adds a name of which several do; None where it is nobody's, or one package's."""
-    return _clashes.get((group, name)) or clashes_of(group).get(name)
+def clash_of(group: str, name: str, kind: str = "") -> Clash | None:
+    """Who adds a name of which several do; None where it is nobody's, or one package's. `kind`: as in `by_name`."""
+    found = _clashes.get((group, f"{kind or GROUPS[group]} {name!r}"))
+    return found or (clashes_of(group).get(name) if group in ONE_EACH else None)
 
 
 def broken(*groups: str) -> list[Broken]:
@@ -171,28 +174,10 @@ def broken(*groups: str) -> list[Broken]:
 def unusable(*groups: str) -> Iterator[Broken | Clash]:
     """What of other packages could not be loaded, or is added twice, of some groups or of all."""
     yield from broken(*groups)
-    found = {key: each for key, each in _clashes.items() if not groups or key[0] in groups}
+    found = dict(_clashes)
     for group in ONE_EACH:
-        if not groups or group in groups:
-            found |= {(group, name): each for name, each in clashes_of(group).items()}
-    yield from found.values()
-
-
-_CACHES: list[Any] = []
-"""Caches of others that hold what was found here."""
-
-
-def keep_with_plugins(*caches: Any) -> None:
-    """Let `forget` clear these caches too."""
-    _CACHES.extend(caches)
-
-
-def forget() -> None:
-    """Look again at what is installed."""
-    for cached in (_entries, clashes_of, *_CACHES):
-        cached.cache_clear()
-    _broken.clear()
-    _clashes.clear()
+        found |= {(group, each.what): each for each in clashes_of(group).values()}
+    yield from (each for (group, _), each in found.items() if not groups or group in groups)
 
 
 def entries(group: str) -> list[EntryPoint]:

@@ -35,8 +35,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
         path = Path(given)
         if path.exists() or not simulate:
             return path
-        _refuse_twice(given)
-        return known_stations().get(given) or path
+        return _installed_station(given) or path
     from_environment = os.environ.get("HARNESS_STATION")
     if from_environment:
         aside(f"note: the station is {utf8(from_environment)}, from $HARNESS_STATION")
@@ -46,8 +45,7 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
             aside(f"note: the station is {path} {where}; --station names another")
             return path
     if simulate:
-        found = known_stations().get(BUILT_IN_STATION)
-        _refuse_twice(BUILT_IN_STATION)
+        found = _installed_station(BUILT_IN_STATION)
         if found is not None:
             return found
     raise ConfigError(
@@ -55,10 +53,12 @@ def find_station(given: str | None, *, simulate: bool) -> Path:
     )
 
 
-def _refuse_twice(name: str) -> None:
-    """ConfigError naming who both add a station of this name."""
-    if (twice := clash_of(PLANS, name)) is not None:
+def _installed_station(name: str) -> Path | None:
+    """The installed station of this name; ConfigError naming who both add one."""
+    found = known_stations().get(name)
+    if (twice := clash_of(PLANS, name, "station")) is not None:
         raise ConfigError(str(twice))
+    return found
 
 
 def check_serial(text: str) -> str:

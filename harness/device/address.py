@@ -52,17 +52,14 @@ def parse_address(text: str) -> Address:
     found = _SCHEME.match(text)
     try:
         spoken = protocol_of_scheme(found[1].lower() if found[1] else found[2].upper()) if found is not None else None
+        if spoken is None:
+            known = ", ".join(each.example for each in known_protocols())
+            raise ValueError(f"address {text!r} is not known; write {known}")
+        address = spoken.part("address")(text)
+        if not isinstance(address, Address) or address.protocol != spoken.name:
+            raise spoken.failed(f"it makes {address!r} of the address {text!r}")
     except ConfigError as error:
         raise ValueError(error.message) from error
-    if spoken is None:
-        known = ", ".join(each.example for each in known_protocols())
-        raise ValueError(f"address {text!r} is not known; write {known}")
-    try:
-        address: Address = spoken.part("address")(text)
-    except ValueError:
-        raise
-    except Exception as error:  # code of others
-        raise ValueError(f"address {text!r}: the protocol {spoken.name} cannot read any: {error!r}") from error
     return address
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.clock import Clock
 from harness.device.address import parse_address
@@ -12,8 +12,8 @@ from harness.device.link import Link, LinkRequest
 from harness.device.points import expand
 from harness.device.protocol import GROUP, protocol
 from harness.device.strict_link import BrokenLink, StrictLink
-from harness.errors import ConfigError, HarnessError
-from harness.plugins import built_in
+from harness.errors import ConfigError, HarnessError, ProtocolViolationError
+from harness.plugins import owner_of
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry
 from harness.transport.network import Network, SocketNetwork
@@ -53,17 +53,11 @@ class DeviceBuilder:
 def _link(request: LinkRequest) -> Link:
     """What the protocol makes of a request. That of others is behind a border: their code may do anything."""
     spoken = protocol(request.profile.protocol)
-    if spoken.name in built_in(GROUP):
+    if spoken.is_ours:
         link: Link = spoken.part("link")(request)
         return link
-    owner = spoken.link.partition(":")[0]
+    owner = owner_of(GROUP, spoken.name)
     try:
-        strict: Any = StrictLink(spoken.part("link")(request), owner)
+        return StrictLink(spoken.part("link")(request), owner)
     except HarnessError as error:
-        strict = BrokenLink(error, owner)
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        strict = BrokenLink(error, owner)
-    made: Link = strict
-    return made
+        return cast("Link", BrokenLink(ProtocolViolationError(error.message, hint=f"tell whoever wrote {owner}")))

@@ -18,7 +18,6 @@ from collections.abc import Collection, Sequence
 from harness.clock import Clock
 from harness.device.confirm import agrees, confirm
 from harness.device.device import Device
-from harness.device.link import BatchLink
 from harness.device.points import ControlPoint, expand, targets
 from harness.device.setting import Setting, resolve_setting
 from harness.errors import DeviceError, RefusedError, SafetyError
@@ -194,7 +193,7 @@ class DeadMan:
 
     async def _send(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
         link, most = self.device.link, self.device.max_batch
-        if most > 1 and isinstance(link, BatchLink):
+        if most > 1:
             for start in range(0, len(wanted), most):
                 part = wanted[start : start + most]
                 await link.write_batch([(point, each.value, each.word) for point, each in part])

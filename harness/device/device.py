@@ -22,7 +22,7 @@ from harness.device.counters import CounterUnroller
 from harness.device.health import Health, kind_of
 from harness.device.heartbeat import Heartbeat
 from harness.device.identity import Proof, shown_texts
-from harness.device.link import BatchLink, Fed, Group, Link, ReadPlan, Reply
+from harness.device.link import Fed, Group, Link, ReadPlan, Reply
 from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Scaling
 from harness.device.setting import Setting
@@ -335,14 +335,10 @@ class Device:
     @property
     def max_batch(self) -> int:
         """How many switches one message may switch off; 1: one after the other."""
-        if self.is_doubted or not isinstance(self.link, BatchLink):
-            return 1
-        return self.link.max_batch
+        return 1 if self.is_doubted else self.link.max_batch
 
     async def write_batch(self, wanted: Sequence[tuple[ControlPoint, Setting]]) -> None:
-        """Send several commands with one message; as `write`, and see `BatchLink.write_batch`."""
-        if not isinstance(self.link, BatchLink):
-            raise RefusedError("the device takes one command at a time", device=self.name, operation="write")
+        """Send several commands with one message; as `write`, and see `Link.write_batch`."""
         async with self._writing(wanted):
             await self.link.write_batch([(control, each.value, each.word) for control, each in wanted])
 

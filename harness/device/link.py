@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from harness.device.points import ControlPoint, Expansion, SignalPoint
 from harness.device.scaling import Floats, Qualities, Scaling
 from harness.device.setting import Setting
 from harness.device.wire import Channel, Command, Read
+from harness.errors import RefusedError
 from harness.schema.fields import FileRef
 from harness.transport.network import Network
 
@@ -138,6 +139,23 @@ class Link(Protocol):
         ...
 
     @property
+    def max_batch(self) -> int:
+        """How many switches one message may switch off; 1: one after the other."""
+        ...
+
+    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+        """Send several commands (control, value, word) with one message, once.
+
+        Errors as `write`, for all of them: whatever it is, read all of them back before deciding anything.
+        """
+        ...
+
+    @property
+    def rows_found(self) -> Mapping[str, int]:
+        """Repetition: rows of the device, also those beyond what profile and station count; {}: it does not say."""
+        ...
+
+    @property
     def patience(self) -> float:
         """Seconds at least between two tries of a dormant device: where silence costs others time on a shared bus."""
         ...
@@ -152,42 +170,29 @@ class Link(Protocol):
 
 
 class PlainLink:
-    """What a link does that has nothing to keep alive, and a connection of its own."""
+    """A link that keeps nothing alive, has a connection of its own, sends one command a message, and counts no rows."""
 
     async def keep_alive(self, wall_ns: int, now: float) -> None:
         """Nothing has to be written again and again."""
 
     @property
-    def patience(self) -> float:
-        """No other device waits for this one."""
-        return 0.0
+    def max_batch(self) -> int:
+        """One after the other."""
+        return 1
 
-
-@runtime_checkable
-class CountingLink(Protocol):
-    """A link that finds out how many rows of a repetition its device has."""
+    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
+        """RefusedError: there is no such message."""
+        raise RefusedError(f"the device takes one command at a time, not {len(wanted)}", operation="write")
 
     @property
     def rows_found(self) -> Mapping[str, int]:
-        """Repetition: rows of the device, also those beyond what profile and station count."""
-        ...
-
-
-@runtime_checkable
-class BatchLink(Protocol):
-    """A link whose protocol can switch several things off with one message."""
+        """It does not say."""
+        return {}
 
     @property
-    def max_batch(self) -> int:
-        """How many at most; 1: the device wants them one after the other."""
-        ...
-
-    async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
-        """Send several commands (control, value, word) with one message, once.
-
-        Errors as `Link.write`, for all of them: whatever it is, read all of them back before deciding anything.
-        """
-        ...
+    def patience(self) -> float:
+        """No other device waits for this one."""
+        return 0.0
 
 
 def raw_value(control: ControlPoint, value: float, word: str) -> int | float:

@@ -16,11 +16,13 @@ from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
+from harness.device.third_party import bordered, third_party
 from harness.errors import ConfigError
-from harness.in_words import shown
 from harness.plugins import built_in, find, names, owner_of, why_not
 
 GROUP = "harness.protocols"
+_MEANT: dict[str, tuple[type[BaseException], ...]] = {"address": (ValueError,), "trust": (OSError,)}
+"""Part -> what it may raise besides errors of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,26 @@ class Protocol:
     is_shared: bool = False
     """Whether one address may stand for several devices, each with a profile of its own."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it came with this package."""
+        return self.name in built_in(GROUP)
+
     def part(self, name: str) -> Any:
-        """One of the parts, imported now. ConfigError when it cannot be."""
+        """One of the parts, imported now. ConfigError when it cannot be; that of others gives one whenever it fails."""
         place = str(getattr(self, name))
-        try:
-            return part(place)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # code of others runs here for the first time
-            who = owner_of(GROUP, self.name)
-            raise ConfigError(
-                f"the protocol {self.name} of the package {who} cannot be used: its {name} {place!r} cannot be loaded: "
-                f"{shown(error)}"
-            ) from error
+        its = f"its {name} {place!r}"
+        with third_party(lambda why: self.failed(f"{its} cannot be loaded: {why}"), KeyboardInterrupt):
+            found = part(place)
+        if self.is_ours or isinstance(found, type) or not callable(found):
+            return found
+        meant: tuple[type[BaseException], ...] = (KeyboardInterrupt, *_MEANT.get(name, ()))
+        return bordered(found, lambda why: self.failed(f"{its} failed: {why}"), *meant)
+
+    def failed(self, why: str) -> ConfigError:
+        """The error that its code does not do what it should."""
+        who = owner_of(GROUP, self.name)
+        return ConfigError(f"the protocol {self.name} of the package {who} cannot be used: {why}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.device.answers import check_answers
 from harness.device.dead_man import dead_man_problems
 from harness.device.idle_keys import idle_keys
 from harness.device.points import expand, profile_problems
 from harness.device.protocol import Protocol, protocol
+from harness.device.third_party import third_party
 from harness.errors import ConfigError
 from harness.plugins import broken, by_name, clash_of, installed, is_ours
 from harness.schema.document import Source
@@ -104,10 +106,22 @@ def _load(path: Path, extended_by: tuple[Path, ...], *, ours_wins: bool) -> tupl
     source = _inherited(read_source(path), (*extended_by, path), ours_wins=ours_wins)
     spoken = _protocol_of(source)
     try:
-        model = spoken.part("profile")
+        with nullcontext() if spoken.is_ours else third_party(spoken.failed, KeyboardInterrupt):
+            profile, problems = _checked(source, spoken)
+    except ProblemsError:
+        raise
     except ConfigError as error:
         raise ProblemsError([source.problem(("protocol",), "HX-1205", error.message)]) from error
-    profile: Profile = validate(source, model)
+    if problems:
+        raise ProblemsError(problems)
+    return profile, source
+
+
+def _checked(source: Source, spoken: Protocol) -> tuple[Profile, list[Problem]]:
+    """The profile, and what its model alone does not find; the model and the checks may be code of others."""
+    profile: Profile = validate(source, spoken.part("profile"))
+    if not spoken.is_ours:
+        check_answers(profile, expand(profile))
     found = profile_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
     if not spoken.fitting:
         found += [
@@ -117,10 +131,7 @@ def _load(path: Path, extended_by: tuple[Path, ...], *, ours_wins: bool) -> tupl
         ]
     if spoken.problems:
         found += spoken.part("problems")(profile, expand(profile))
-    problems = [_at(source, loc, message) for loc, message in found]
-    if problems:
-        raise ProblemsError(problems)
-    return profile, source
+    return profile, [_at(source, loc, message) for loc, message in found]
 
 
 def _protocol_of(source: Source) -> Protocol:

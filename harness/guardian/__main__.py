@@ -24,6 +24,7 @@ from harness.safety import armed as armed_file
 from harness.safety.actions import Sequences
 from harness.safety.lease import GUARDIAN, Lease
 from harness.safety.names import inherited
+from harness.safety.reach import StrictReach
 from harness.safety.sequence import SafeReport, energised, make_safe
 
 PERSIST_S = 600.0
@@ -126,13 +127,14 @@ async def keep_connected(
     sequences: Sequences, connections: Connections, watch: Watch, guardian_log: GuardianLog, problems: dict[str, str]
 ) -> None:
     """Use every connection now and then: what a gateway or firewall has forgotten is found out before it matters."""
+    reach = StrictReach(connections)
     while True:
         await asyncio.sleep(TEND_EVERY_S)
         for device, read in sequences.samples().items():
             try:
                 async with asyncio.timeout(_TEND_S):
-                    await connections.look(device, [read])
-            except Exception as error:  # whatever it is, the next round tries again
+                    await reach.look(device, [read])
+            except (HarnessError, TimeoutError) as error:  # the next round tries again
                 problem = str(error) or "no answer"
             else:
                 problem = ""

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.device.protocol import part
+from harness.device.third_party import third_party
 from harness.device.wire import Channel, Read, carry_out
-from harness.errors import HarnessError, Trouble, UnreachableError
+from harness.errors import HarnessError, ProtocolViolationError, Trouble, UnreachableError
 from harness.safety.actions import Put
 
 OPEN_WITHIN_S = 5.0
@@ -29,9 +30,10 @@ class Connections:
         shared: dict[Any, Any] = {}
         for name, entry in devices.items():
             try:
-                self.channels[name] = part(entry["channel"])(name, entry, shared)
-            except Exception as error:  # code of others: it takes no other device with it
-                self.unusable[name] = f"its protocol {entry['protocol']} cannot be used: {error!r}"
+                with third_party(_failed):
+                    self.channels[name] = part(entry["channel"])(name, entry, shared)
+            except HarnessError as error:
+                self.unusable[name] = f"its protocol {entry['protocol']} cannot be used: {error.message}"
 
     async def open(self) -> dict[str, str]:
         """Connect everything at once; device -> why not. A serial port has one owner: it is opened when it is free."""
@@ -42,11 +44,10 @@ class Connections:
     async def _open(self, name: str) -> str:
         try:
             async with asyncio.timeout(OPEN_WITHIN_S):
-                await self.channels[name].open()
+                with third_party(_failed, TimeoutError):
+                    await self.channels[name].open()
         except (HarnessError, TimeoutError) as error:
             return str(error) or f"no connection within {OPEN_WITHIN_S:g} s"
-        except Exception as error:  # code of others
-            return f"the code of its protocol failed: {error!r}"
         return ""
 
     def max_batch(self, device: str) -> int:
@@ -77,5 +78,9 @@ class Connections:
     async def close(self) -> None:
         """Close all connections."""
         for channel in self.channels.values():
-            with contextlib.suppress(Exception):  # code of others: what is safe stays safe
+            with contextlib.suppress(HarnessError), third_party(_failed):  # what is safe stays safe
                 await channel.close()
+
+
+def _failed(why: str) -> HarnessError:
+    return ProtocolViolationError(f"the code of its protocol failed: {why}")

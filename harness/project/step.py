@@ -31,7 +31,6 @@ from harness.plugins import (
     find,
     installed,
     is_several,
-    keep_with_plugins,
     names,
     package_of,
 )
@@ -225,6 +224,3 @@ def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any])
     seconds = said["planned_seconds"]
     if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
         raise ValueError(f"planned_seconds gives {seconds!r}: seconds, or None where nobody knows")
-
-
-keep_with_plugins(known_steps, _steps_of_functions)

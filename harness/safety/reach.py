@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from harness.device.third_party import third_party
 from harness.device.wire import Read
 from harness.errors import HarnessError, ProtocolViolationError
 from harness.events import EventKind
 from harness.safety.actions import Put
-
-_KNOWN = (HarnessError, TimeoutError)
 
 
 class Reach(Protocol):
@@ -45,42 +44,38 @@ class StrictReach:
 
     def __init__(self, inner: Reach) -> None:
         self._inner = inner
-        self.max_batch, self.doubt = inner.max_batch, inner.doubt
+
+    def max_batch(self, device: str) -> int:
+        """See `Reach.max_batch`; 1 where that cannot be found out."""
+        try:
+            with _border(device, "write"):
+                return self._inner.max_batch(device)
+        except HarnessError:
+            return 1
+
+    def doubt(self, device: str) -> None:
+        """See `Reach.doubt`."""
+        self._inner.doubt(device)
 
     async def send(self, puts: Sequence[Put]) -> None:
         """See `Reach.send`."""
-        try:
+        with _border(puts[0].device, "write"):
             await self._inner.send(puts)
-        except _KNOWN:
-            raise
-        except BaseException as error:
-            if _is_asked_for(error):
-                raise
-            raise _odd(puts[0].device, "write", error) from error
 
     async def look(self, device: str, reads: Sequence[Read]) -> Sequence[float | str]:
         """See `Reach.look`."""
-        try:
+        with _border(device, "read"):
             values = list(await self._inner.look(device, reads))
-        except _KNOWN:
-            raise
-        except BaseException as error:
-            if _is_asked_for(error):
-                raise
-            raise _odd(device, "read", error) from error
         if len(values) != len(reads) or any(not isinstance(value, float | int | str) for value in values):
             raise ProtocolViolationError(f"{values!r} is no answer to {len(reads)} reads", device=device)
         return values
 
 
-def _is_asked_for(error: BaseException) -> bool:
-    """Whether it is a cancellation that somebody has asked this task for."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+def _border(device: str, operation: str) -> AbstractContextManager[None]:
+    def failed(why: str) -> HarnessError:
+        return ProtocolViolationError(f"the code of its protocol failed: {why}", device=device, operation=operation)
 
-
-def _odd(device: str, operation: str, error: BaseException) -> ProtocolViolationError:
-    return ProtocolViolationError(f"the code of its protocol failed: {error!r}", device=device, operation=operation)
+    return third_party(failed, TimeoutError)
 
 
 class Notes(Protocol):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.device.third_party import third_party
+from harness.errors import ConfigError
 from harness.events import EventKind
 from harness.guardian.connections import Connections
 from harness.guardian.log import GuardianLog
@@ -127,7 +129,8 @@ async def connect(devices: Mapping[str, Mapping[str, Any]]) -> Connections:
     unusable: dict[str, str] = {}
     for name, entry in devices.items():
         try:
-            entries[name] = await asyncio.to_thread(with_secrets, entry)
+            with third_party(ConfigError, Exception):  # SystemExit and its like in the code of others
+                entries[name] = await asyncio.to_thread(with_secrets, entry)
         except Exception as error:  # a credentials file that is gone, or open to others
             unusable[name] = str(error)
     return Connections(entries, unusable)

@@ -124,6 +124,27 @@ def test_plans_and_simulators_under_a_name_that_is_taken(tmp_path):
     assert "both add a simulator" in done.stderr
 
 
+def test_a_plan_and_a_station_may_have_one_name(tmp_path):
+    """Two plans of a name are nobody's business who wants the station of that name; two stations of a name are."""
+    ours = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
+    files = {"smoke.yaml": PLAN.replace("STEP", "measure"), "stations/smoke.yaml": ours.read_text()}
+    package(tmp_path / "lib", "harness.plans", ROOT, files=files)
+    done = harness(tmp_path / "lib", "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 2
+    done = harness(tmp_path / "lib", "safe", "smoke", "--simulate", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = harness(tmp_path / "lib", "run", "two_feeds", "--station", "smoke", "--simulate", cwd=tmp_path)
+    assert "unknown device 'pdu_a'" in done.stderr, (
+        "all plans are known by now, and the clash, and the station was found"
+    )
+    files = {"stations/simulated.yaml": ours.read_text()}
+    package(tmp_path / "lib2", "harness.plans", ROOT, files=files)
+    for named in (["--station", "simulated"], []):
+        done = harness(tmp_path / "lib2", "run", "smoke", *named, "--simulate", "--virtual", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "the station 'simulated' is added by" in done.stderr
+
+
 def test_a_folder_of_the_name_of_a_plan_hides_it_not(tmp_path):
     (tmp_path / "smoke").mkdir()
     done = harness(tmp_path, "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.cli_tools import COMMAND, environment
 from tests.integration.installed import end
-from tests.integration.test_odd_protocols import package
+from tests.integration.test_odd_protocols import TOY, package
 
 STATION = """
 schema: 1
@@ -49,6 +49,8 @@ BREAKS = {
     "its profile's model": ("profile.py", "raise RuntimeError('gone')\n"),
     "its link": ("link.py", "raise RuntimeError('gone')\n"),
     "its channel": ("channel.py", "raise RuntimeError('gone')\n"),
+    "its address exits": ("link.py", (TOY / "link.py").read_text() + "def parse(_): raise SystemExit(0)\n"),
+    "its model's words": ("profile.py", (TOY / "profile.py").read_text() + "ToySignal.words = lambda _: {}['gone']\n"),
 }
 
 

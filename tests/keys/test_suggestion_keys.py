@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
-from harness import plugins
 from harness.device import registry
 from harness.device.protocol import known_protocols
 from harness.schema.identity import Identity
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
+from tests.tools.look_again import look_again
 
 PROFILE = """
 schema: 1
@@ -46,24 +45,15 @@ def suggestion_bench(folder: Path, files: Files) -> list[str]:
     (folder / "pdu" / "own").mkdir(parents=True)
     written(folder / "pdu" / "own", files, "profile")
     before = sys.path[:]
-    _forget()
+    known_protocols()  # they stay
     sys.path[:] = [str(folder)]  # the profiles that ship stay away: there are many to load
     try:
-        plugins.forget()
+        look_again()
         return registry.matching_profiles("1.3.6.1.4.1.99.7.3", "The Works Box, release 7")
     finally:
         sys.path[:] = before
         sys.modules.pop(module, None)
-        _forget()
-
-
-def _forget() -> None:
-    """What is installed is looked up once; the protocols stay."""
-    known_protocols()
-    importlib.invalidate_caches()
-    plugins.forget()
-    registry.known_profiles.cache_clear()
-    registry._identities.cache_clear()
+        look_again()
 
 
 TABLES = [

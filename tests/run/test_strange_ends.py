@@ -18,9 +18,9 @@ from harness.device.device import Device
 from harness.errors import HarnessError
 from harness.limits import derived
 from harness.limits.verdict import Verdict
-from harness.plugins import forget
 from harness.record.verification import verify
 from tests.plan_runs import ROOT, run_plan, write_plan
+from tests.tools.look_again import look_again
 
 STEPS = '''
 import asyncio
@@ -163,12 +163,12 @@ def acme(tmp_path, monkeypatch):
     """A step package of somebody else, installed for one test; `how` is what its step does, `where` in which place."""
     install(tmp_path / "lib", STEPS)
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
-    forget()
+    look_again()
     import acme_steps
 
     yield acme_steps
     sys.modules.pop("acme_steps")
-    forget()
+    look_again()
 
 
 def install(folder, source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,7 +42,7 @@ def probe(station: str | None, simulate: bool, faults: tuple[str, ...], seed: in
 async def _row(session: Session, name: str) -> dict[str, Any]:
     from harness.device.evidence import NO_MEASUREMENT, NO_MEASUREMENT_HINT, measures_nothing
     from harness.device.protocol import protocol
-    from harness.errors import IdentityError
+    from harness.errors import ConfigError, IdentityError
 
     device = session.devices[name]
     row: dict[str, Any] = {"device": name, "profile": device.entry.profile, "address": session.addresses[name]}
@@ -49,8 +50,10 @@ async def _row(session: Session, name: str) -> dict[str, Any]:
     if error is not None:
         hint = error.advice
         spoken = protocol(device.profile.protocol)
-        if isinstance(error, IdentityError) and spoken.fitting and (found := await spoken.part("fitting")(device)):
-            hint = f"it may be {' or '.join(found[:3])}; {hint}"
+        if isinstance(error, IdentityError) and spoken.fitting:
+            with suppress(ConfigError):  # code of others: nothing is suggested
+                if found := await spoken.part("fitting")(device):
+                    hint = f"it may be {' or '.join(found[:3])}; {hint}"
         return {**row, "ok": False, "reason": error.message, "hint": hint}
     frame = await device.poll()
     good = int((frame.qualities == 0).sum()) if frame is not None else 0

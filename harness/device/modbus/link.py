@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from harness.device.link import Reply, raw_value
+from harness.device.link import PlainLink, Reply, raw_value
 from harness.device.modbus import types as modbus_types
 from harness.device.modbus.channel import ModbusChannel
 from harness.device.modbus.place import modbus_address
@@ -137,7 +137,7 @@ class ModbusReadPlan:
         return Reply(reply.raw[asked], reply.qualities[asked], kept, gain, shift, reply.notes, reply.refusals)
 
 
-class ModbusLink:
+class ModbusLink(PlainLink):
     """One unit behind a Modbus connection (which other units may share)."""
 
     def __init__(

@@ -139,10 +139,15 @@ class RedfishLink(PlainLink):
             (spec.sum_of or spec.max_of).partition(".")[0] for spec in profile.signals.values() if not spec.pointer
         }
         self._absent: set[tuple[str, int]] = set()
-        self.rows_found: dict[str, int] = {}
+        self._rows_found: dict[str, int] = {}
         """Repetition: members that the service has."""
         self.notes: list[str] = []
         """What was learnt at open and is to be reported with the next reply."""
+
+    @property
+    def rows_found(self) -> Mapping[str, int]:
+        """Members of each collection."""
+        return self._rows_found
 
     async def open(self) -> Sequence[SignalPoint]:
         """Connect, find the members that the profile names, and return the points that exist."""
@@ -158,7 +163,7 @@ class RedfishLink(PlainLink):
             if repeat.where is not None:
                 members = await self._chosen(members, repeat.where)
             self._rows[group] = members[: repeat.count]
-            self.rows_found[group] = len(members)
+            self._rows_found[group] = len(members)
             if (more := len(members) - repeat.count) > 0:
                 self.notes.append(f"{group}: the device has {more} more than profile {self.profile.profile} counts")
         await self._leave_absent_out()

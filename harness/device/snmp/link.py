@@ -301,7 +301,7 @@ class SnmpLink(PlainLink):
         return self.profile.snmp.max_sets
 
     async def write_batch(self, wanted: Sequence[tuple[ControlPoint, float, str]]) -> None:
-        """SET several objects with one message; see `BatchLink.write_batch`."""
+        """SET several objects with one message; see `Link.write_batch`."""
         commands = [each for one in wanted for each in await self.commands(*one)]
         await self.channel.send_batch(commands)
 

@@ -79,6 +79,11 @@ class Odd(Bench):
         super().__init__()
         self.how = how
 
+    def max_batch(self, device: str) -> int:
+        if device == "a" and isinstance(self.how, BaseException):
+            raise self.how
+        return super().max_batch(device)
+
     async def send(self, puts: Sequence[Put]) -> None:
         if puts[0].device == "a" and isinstance(self.how, BaseException):
             raise self.how
