@@ -203,6 +203,7 @@ def _entries(group: str) -> tuple[EntryPoint, ...]:
         return tuple(found.values())
 
 
+@cache
 def _named(package: Distribution) -> str:
     try:
         return f"{package.name} {package.version}"
@@ -212,7 +213,7 @@ def _named(package: Distribution) -> str:
 
 def package_of(entry: EntryPoint) -> str:
     """The package that adds an entry point, `name version`."""
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
+    return _named(entry.dist) if entry.dist is not None else entry.value
 
 
 def _why(error: BaseException) -> str:

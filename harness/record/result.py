@@ -29,7 +29,7 @@ Number = Annotated[float | None, BeforeValidator(_finite)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 class Header(_Part):

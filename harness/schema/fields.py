@@ -52,6 +52,7 @@ class Model(BaseModel):
         arbitrary_types_allowed=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        defer_build=True,  # a command uses a few of the models: only those are built
     )
 
     @classmethod

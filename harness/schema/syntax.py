@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -38,15 +37,20 @@ _KNOWN = (
 _TOO_FAR = ("but found '<block mapping start>'", "but found '<block sequence start>'")
 
 
-def place_of(error: MarkedYAMLError) -> Any:
-    """The mark that shows the mistake: where a quotation mark was opened, else where the scanner gave up."""
+def explained(error: Exception, text: str) -> tuple[tuple[int, int], str, str, str]:
+    """(line and column from 1, code, what is wrong, what to do) of a text over which the parser has stumbled."""
+    if not isinstance(error, MarkedYAMLError):
+        return (1, 1), "HX-1101", f"this is not YAML ({type(error).__name__})", ""
+    mark = error.problem_mark or error.context_mark
     if "quoted scalar" in (error.context or "") and "unexpected" in (error.problem or ""):
-        return error.context_mark
-    return error.problem_mark or error.context_mark
+        mark = error.context_mark  # where the quotation mark was opened, not where the scanner gave up
+    message, hint, better = _words(error, text)
+    at = better or ((mark.line + 1, mark.column + 1) if mark is not None else (1, 1))
+    return at, "HX-1101", message, hint
 
 
-def explain(error: MarkedYAMLError, text: str) -> tuple[str, str, tuple[int, int] | None]:
-    """(what is wrong, what to do, line and column from 1 where that is known better than by `place_of`)."""
+def _words(error: MarkedYAMLError, text: str) -> tuple[str, str, tuple[int, int] | None]:
+    """(what is wrong, what to do, line and column from 1 where that is known better than by the parser's mark)."""
     said = f"{error.context or ''} {error.problem or ''}"
     mark = error.problem_mark or error.context_mark
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -1,8 +1,8 @@
 """From the events of the YAML parser to plain data with positions, refusing what input files may not contain.
 
-The scanner and parser are ruamel.yaml's, which keep exact marks; building the data is done here, without recursion
-and without a constructor that a tag could reach. Mistakes after which the rest still makes sense are collected;
-only a syntax error, a bound or a second document ends the loading.
+The events have exact marks (`harness.schema.yaml_events`); building the data is done here, without recursion and
+without a constructor that a tag could reach. Mistakes after which the rest still makes sense are collected; only a
+syntax error, a bound or a second document ends the loading.
 """
 
 from __future__ import annotations
@@ -13,28 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
-
 from harness.schema.document import Loc, Place
 from harness.schema.problems import MAX_PROBLEMS, Problem, shown
 from harness.schema.scalars import resolve
-from harness.schema.syntax import explain, place_of
+from harness.schema.yaml_events import events
 
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 MAX_SCALAR_BYTES = 8 * 1024
 
+_NODES = ("Scalar", "MappingStart", "SequenceStart", "Alias")
 # Terminal escapes and text that reads in another order than it is stored have no place in a file that is shown.
 HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
@@ -81,50 +69,43 @@ class _Composer:
         self.documents = 0
 
     def run(self) -> Composed:
-        try:
-            for event in self._events():
-                self._take(event)
-        except _StopError:
-            raise
-        except MarkedYAMLError as error:
-            mark = place_of(error)
-            message, hint, better = explain(error, self.text)
-            at = better or ((mark.line + 1, mark.column + 1) if mark is not None else (1, 1))
-            self._stop(at, "HX-1101", message, hint)
-        except (YAMLError, ValueError, IndexError, AttributeError, TypeError, KeyError, AssertionError) as error:
-            # The scanner is foreign code fed with hostile text: whatever it stumbles over is a mistake of the file.
-            self._stop((1, 1), "HX-1101", f"this is not YAML ({type(error).__name__})")
+        for event in self._events():
+            self._take(event)
         if self.documents == 0:
             self._note((1, 1), "HX-1101", "the file is empty")
         return self.out
 
     def _events(self) -> Iterator[Any]:
-        yaml = YAML(typ="safe", pure=True)
-        yield from yaml.parse(self.text)
+        try:
+            yield from events(self.text)
+        except Exception as error:  # foreign code fed with hostile text: what it stumbles over is a mistake of the file
+            from harness.schema.syntax import explained
+
+            self._stop(*explained(error, self.text))
 
     def _take(self, event: Any) -> None:
         mark = event.start_mark
         at = (mark.line + 1, mark.column + 1)
-        if isinstance(event, NodeEvent):
+        kind = type(event).__name__.removesuffix("Event")
+        if kind in _NODES:
             self.nodes += 1
             if self.nodes > MAX_NODES:
                 self._stop(at, "HX-1003", f"more than {MAX_NODES} values", "split the file")
-            self._properties(event, at)
-        if isinstance(event, ScalarEvent):
-            self._scalar(event, at)
-        elif isinstance(event, MappingStartEvent):
-            self._open({}, at)
-        elif isinstance(event, SequenceStartEvent):
-            self._open([], at)
-        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-            self.stack.pop()
-        elif isinstance(event, AliasEvent):
+        if kind == "Alias":
             self._note(at, "HX-1103", f"aliases (*{event.anchor}) are not allowed", "write the value again")
             self._place(None, at, is_refused=True)
-        elif isinstance(event, DocumentStartEvent):
+        elif kind in _NODES:
+            self._properties(event, at)
+            if kind == "Scalar":
+                self._scalar(event, at)
+            else:
+                self._open({} if kind == "MappingStart" else [], at)
+        elif kind in ("MappingEnd", "SequenceEnd"):
+            self.stack.pop()
+        elif kind == "DocumentStart":
             self._document(event, at)
 
-    def _document(self, event: DocumentStartEvent, at: tuple[int, int]) -> None:
+    def _document(self, event: Any, at: tuple[int, int]) -> None:
         self.documents += 1
         if self.documents > 1:
             self._stop(at, "HX-1107", "a second document begins here", "write one document to a file")
@@ -136,14 +117,11 @@ class _Composer:
         if event.tags:
             self._note((1, 1), "HX-1104", "%TAG is not allowed", "remove the line")
 
-    def _properties(self, event: NodeEvent, at: tuple[int, int]) -> None:
-        if isinstance(event, AliasEvent):
-            return
+    def _properties(self, event: Any, at: tuple[int, int]) -> None:
         if event.anchor is not None:
             self._note(at, "HX-1103", f"anchors (&{event.anchor}) are not allowed", "remove it")
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            written = str(tag).replace("tag:yaml.org,2002:", "!!", 1)
+        if event.tag is not None:
+            written = str(event.tag).replace("tag:yaml.org,2002:", "!!", 1)
             self._note(at, "HX-1104", f"tags ({shown(written)[1:-1]}) are not allowed", "remove it, and quote text")
 
     def _open(self, container: dict[str, Any] | list[Any], at: tuple[int, int]) -> None:
@@ -152,7 +130,7 @@ class _Composer:
         loc, is_dropped = self._place(container, at)
         self.stack.append(_Frame(loc, container, is_dropped=is_dropped))
 
-    def _scalar(self, event: ScalarEvent, at: tuple[int, int]) -> None:
+    def _scalar(self, event: Any, at: tuple[int, int]) -> None:
         text: str = event.value
         is_refused = False
         value: Any = text
@@ -163,17 +141,17 @@ class _Composer:
             code = f"U+{ord(found[0]):04X}"
             self._note(at, "HX-1002", f"the hidden character {code} is not allowed in a text")
             value, is_refused = None, True
-        elif event.tag is None and event.style is None:
+        elif event.tag is None and not event.style:
             try:
                 value = resolve(text)
             except ValueError as error:
                 self._note(at, "HX-1105", str(error), "quote it if it is meant as text")
                 value, is_refused = None, True
         if self._wants_key():
-            self._key(text, value, event.style is None, at, is_refused=is_refused)
+            self._key(text, value, not event.style, at, is_refused=is_refused)
         else:
             frame = self.stack[-1] if self.stack else None
-            if not text and event.style is None and frame is not None and frame.key and frame.key_at != (0, 0):
+            if not text and not event.style and frame is not None and frame.key and frame.key_at != (0, 0):
                 at = frame.key_at  # the scanner marks a missing value at the next word, lines below
             self._place(value, at, is_refused=is_refused)
 

@@ -9,8 +9,8 @@ import click
 from harness.cli.inputs import data_option
 
 PACKAGES = (
-    "click", "numpy", "pydantic", "ruamel.yaml", "rich", "pymodbus", "pysnmp", "pyvisa", "pyvisa-py", "pyserial",
-    "cryptography", "influxdb-client",
+    "click", "numpy", "pydantic", "ruamel.yaml", "pyyaml", "rich", "pymodbus", "pysnmp", "pyvisa", "pyvisa-py",
+    "pyserial", "cryptography", "influxdb-client",
 )  # fmt: skip
 NEEDED = ("harness.drivers", "harness.protocols", "harness.steps", "harness.plans")
 """Groups without which nothing can be run."""

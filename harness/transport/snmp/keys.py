@@ -1,13 +1,10 @@
-"""Passwords to keys, and what the keys do (RFC 3414 A.2, RFC 3826, RFC 7860, the AES-192/256 drafts)."""
+"""Passwords to keys, and messages signed with them (RFC 3414 A.2, RFC 7860, the AES-192/256 drafts)."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from functools import lru_cache
-
-from cryptography.hazmat.decrepit.ciphers.modes import CFB
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from harness.transport.snmp.types import SnmpCredentials
 
@@ -78,22 +75,3 @@ def sign(protocol: str, key: bytes, message: bytes) -> bytes:
     """The authentication code of a message whose code field is all zeros."""
     name, size = AUTH[protocol]
     return hmac.digest(key, message, name)[:size]
-
-
-class AesCfb:
-    """AES in CFB128, the initial vector made of the engine's clock and the salt (RFC 3826 section 3.1.2.1)."""
-
-    def __init__(self, key: bytes) -> None:
-        self._algorithm = algorithms.AES(key)
-
-    def encrypt(self, plain: bytes, boots: int, time: int, salt: bytes) -> bytes:
-        """Cipher text, as long as the plain text."""
-        return Cipher(self._algorithm, CFB(_vector(boots, time, salt))).encryptor().update(plain)
-
-    def decrypt(self, secret: bytes, boots: int, time: int, salt: bytes) -> bytes:
-        """Plain text, as long as the cipher text; garbage when the key is wrong."""
-        return Cipher(self._algorithm, CFB(_vector(boots, time, salt))).decryptor().update(secret)
-
-
-def _vector(boots: int, time: int, salt: bytes) -> bytes:
-    return boots.to_bytes(4, "big") + time.to_bytes(4, "big") + salt

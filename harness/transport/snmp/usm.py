@@ -19,7 +19,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.transport.snmp.ber import (
     OCTET_STRING,
@@ -34,9 +34,12 @@ from harness.transport.snmp.ber import (
     read_octets,
     tlv,
 )
-from harness.transport.snmp.keys import AUTH, AesCfb, keys_for, sign
+from harness.transport.snmp.keys import AUTH, keys_for, sign
 from harness.transport.snmp.message import MismatchError, Pdu, PduType, Reply, WrongIdError, open_message, read_reply
 from harness.transport.snmp.types import SnmpCredentials
+
+if TYPE_CHECKING:
+    from harness.transport.snmp.aes import AesCfb
 
 AUTH_FLAG, PRIV_FLAG, REPORTABLE = 1, 2, 4
 TIME_WINDOW_S = 150
@@ -117,7 +120,12 @@ class UserSecurity:
         self._code_size = AUTH[self._auth][1] if self._auth else 0
         self._engine: Engine | None = None
         self._auth_key = b""
+        self._privacy: type[AesCfb] | None = None
         self._cipher: AesCfb | None = None
+        if credentials.priv_protocol is not None:
+            from harness.transport.snmp.aes import AesCfb
+
+            self._privacy = AesCfb
         self._salt = secrets.randbits(64)
 
     @property
@@ -251,7 +259,7 @@ class UserSecurity:
     def _adopt(self, head: _Header, now: float) -> None:
         self._engine = Engine(head.engine_id, head.boots, head.time, now)
         self._auth_key, priv_key = keys_for(self._credentials, head.engine_id)
-        self._cipher = AesCfb(priv_key) if priv_key else None
+        self._cipher = self._privacy(priv_key) if self._privacy is not None else None
 
 
 def _hold_clock(engine: Engine, head: _Header, now: float) -> None:

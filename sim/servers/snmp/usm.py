@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-try:
+if TYPE_CHECKING:
     from cryptography.hazmat.decrepit.ciphers.modes import CFB
-except ImportError:  # before cryptography 47 CFB lived with the other modes
-    from cryptography.hazmat.primitives.ciphers.modes import CFB
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
 
 class Auth(StrEnum):
@@ -141,6 +138,11 @@ class LocalUser:
         return self._cipher(boots, time, parameters).decryptor().update(secret)
 
     def _cipher(self, boots: int, time: int, parameters: bytes) -> Cipher[CFB] | Cipher[modes.CBC]:
+        # loaded here: most agents have no privacy, and the library takes its time
+        from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+        from cryptography.hazmat.decrepit.ciphers.modes import CFB
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
         if self.priv is Priv.DES:
             # Single DES is triple DES with one key thrice (the only form the library still offers).
             vector = bytes(a ^ b for a, b in zip(self.priv_key[8:16], parameters, strict=True))

@@ -12,6 +12,7 @@ from harness.clock import run
 from harness.errors import ProtocolViolationError, UnreachableError
 from harness.secret import Secret
 from harness.transport.snmp import Kind, SnmpClient, SnmpCredentials
+from harness.transport.snmp.aes import AesCfb
 from harness.transport.snmp.ber import (
     decode_varbinds,
     encode_integer,
@@ -24,7 +25,7 @@ from harness.transport.snmp.ber import (
     read_octets,
     tlv,
 )
-from harness.transport.snmp.keys import AesCfb, keys_for, sign
+from harness.transport.snmp.keys import keys_for, sign
 
 USER = SnmpCredentials(
     "3",
