@@ -18,7 +18,7 @@ from collections.abc import Collection, Sequence
 from harness.clock import Clock
 from harness.device.confirm import agrees, confirm
 from harness.device.device import Device
-from harness.device.points import ControlPoint, expand, targets
+from harness.device.points import ControlPoint, Expansion, targets
 from harness.device.setting import Setting, resolve_setting
 from harness.errors import DeviceError, RefusedError, SafetyError
 from harness.schema.dead_man import DeadMan as Spec
@@ -34,9 +34,9 @@ _DOUBTS = 2
 """Feeds in a row that may not show on the device before the run is told that its dead-man does not work."""
 
 
-def dead_man_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
-    """What the dead-man of a profile says that its controls do not bear out: (location, message)."""
-    dead_man, plan = profile.dead_man, expand(profile)
+def dead_man_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str | int, ...], str]]:
+    """What the dead-man of a profile says that the controls of `plan` do not bear out: (location, message)."""
+    dead_man = profile.dead_man
     if dead_man is None:
         return []
     problems: list[tuple[tuple[str | int, ...], str]] = []

@@ -5,6 +5,7 @@ No I/O happens here, so that a plan can be checked against it before anything is
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -82,27 +83,23 @@ def expand(profile: Profile, counts: Mapping[str, int] | None = None) -> Expansi
             name,
             spec,
             confirm_by=spec.confirm.signal if spec.confirm else "",
-            shown_by=_shown(spec, "", 0, (), profile),
+            shown_by=tuple(signal for name in spec.shown for signal in _column(name, (), profile) or (name,)),
         )
         for name, spec in profile.controls.items()
     }
     for group, repeat in profile.repeat.items():
+        own = {"": repeat.control} if repeat.control is not None else {}
+        own |= {f".{column}": spec for column, spec in repeat.controls.items()}
+        elsewhere = {name: _column(name, repeat.signals, profile) for spec in own.values() for name in spec.shown}
         for row in range(1, min(repeat.count, counts.get(group, repeat.count)) + 1):
             for column, spec in repeat.signals.items():
                 name = f"{group}[{row}].{column}"
                 signals[name] = SignalPoint(name, spec, group, row)
-            own: dict[str, Control] = {f"{group}[{row}]": repeat.control} if repeat.control is not None else {}
-            own.update({f"{group}[{row}].{column}": spec for column, spec in repeat.controls.items()})
-            for name, control in own.items():
-                confirm_by = control.confirm.signal if control.confirm is not None else ""
-                controls[name] = ControlPoint(
-                    name,
-                    control,
-                    group,
-                    row,
-                    _in_row(confirm_by, group, row, repeat.signals),
-                    _shown(control, group, row, repeat.signals, profile),
-                )
+            for tail, control in own.items():
+                confirm_by = _in_row(control.confirm.signal, group, row, repeat.signals) if control.confirm else ""
+                shown = [elsewhere[name] or (_in_row(name, group, row, repeat.signals),) for name in control.shown]
+                name = f"{group}[{row}]{tail}"
+                controls[name] = ControlPoint(name, control, group, row, confirm_by, tuple(itertools.chain(*shown)))
     return Expansion(signals, controls)
 
 
@@ -120,16 +117,13 @@ def _in_row(signal: str, group: str, row: int, columns: Collection[str]) -> str:
     return f"{group}[{row}].{signal}" if signal in columns else signal
 
 
-def _shown(control: Control, group: str, row: int, columns: Collection[str], profile: Profile) -> tuple[str, ...]:
-    """The signals that `shown_by` means: of the row, of the device, or all of a column of another repetition."""
-    names: list[str] = []
-    for name in control.shown:
-        other, _, column = name.partition(".")
-        if name not in columns and other in profile.repeat and column in profile.repeat[other].signals:
-            names += [f"{other}[{k}].{column}" for k in range(1, profile.repeat[other].count + 1)]
-        else:
-            names.append(_in_row(name, group, row, columns))
-    return tuple(names)
+def _column(name: str, columns: Collection[str], profile: Profile) -> tuple[str, ...]:
+    """The signals of all rows of another repetition, where `name` means its column; () where it means one signal."""
+    group, _, column = name.partition(".")
+    repeat = profile.repeat.get(group) if name not in columns else None
+    if repeat is None or column not in repeat.signals:
+        return ()
+    return tuple(f"{group}[{row}].{column}" for row in range(1, repeat.count + 1))
 
 
 def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
@@ -148,10 +142,9 @@ def fill(template: str, row: object, parameters: Mapping[str, int]) -> str:
     return text
 
 
-def profile_problems(profile: Profile) -> list[tuple[tuple[str | int, ...], str]]:
-    """What a profile's parts say of each other that cannot be: (location, message)."""
+def profile_problems(profile: Profile, plan: Expansion) -> list[tuple[tuple[str | int, ...], str]]:
+    """What a profile's parts say of each other that cannot be: (location, message). `plan` is all of its points."""
     problems: list[tuple[tuple[str | int, ...], str]] = []
-    plan = expand(profile)
     problems += _match_problems(profile, plan)
     for field in ("model", "serial", "firmware"):
         name = getattr(profile.identity, field)

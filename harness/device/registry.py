@@ -120,9 +120,10 @@ def _load(path: Path, extended_by: tuple[Path, ...], *, ours_wins: bool) -> tupl
 def _checked(source: Source, spoken: Protocol) -> tuple[Profile, list[Problem]]:
     """The profile, and what its model alone does not find; the model and the checks may be code of others."""
     profile: Profile = validate(source, spoken.part("profile"))
+    points = expand(profile)
     if not spoken.is_ours:
-        check_answers(profile, expand(profile))
-    found = profile_problems(profile) + dead_man_problems(profile) + idle_keys(profile)
+        check_answers(profile, points)
+    found = profile_problems(profile, points) + dead_man_problems(profile, points) + idle_keys(profile)
     if not spoken.fitting:
         found += [
             (("identity", key), f"{key} is what an SNMP agent says of itself; this profile speaks {profile.protocol}")
@@ -130,7 +131,7 @@ def _checked(source: Source, spoken: Protocol) -> tuple[Profile, list[Problem]]:
             if getattr(profile.identity, key)
         ]
     if spoken.problems:
-        found += spoken.part("problems")(profile, expand(profile))
+        found += spoken.part("problems")(profile, points)
     return profile, [_at(source, loc, message) for loc, message in found]
 
 
