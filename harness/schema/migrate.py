@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node
@@ -40,7 +41,7 @@ def migrate(source: Source, text: str) -> Migrated:
         message = f"this file is of schema {found}, this harness reads {newest}"
         raise ProblemsError([source.problem(("schema",), "HX-1209", message, "a newer harness reads it")])
     if found == 1:
-        text = without_retired(kind, text)
+        text = _without_retired(source, kind, text)
     for number, step in enumerate(MIGRATIONS[kind][found - 1 :], found + 1):
         text = _with_version(step(text), number)
     parse_source(text.encode("utf-8"), f"{source.name}, migrated").check()
@@ -66,12 +67,28 @@ def _version(source: Source) -> int:
     return found
 
 
-def without_retired(kind: str, text: str) -> str:
-    """The text without the keys that went without a new version."""
-    gone = [entry for entry in entries(text) if is_retired(kind, entry[0])]
-    for entry in reversed(gone):  # from the end, so that the places before it stay right
-        text = without(text, entry)
+def _without_retired(source: Source, kind: str, text: str) -> str:
+    """The text without the keys that went without a new version. ProblemsError where they cannot be cut out alone."""
+    while (entry := next((each for each in entries(text) if is_retired(kind, each[0])), None)) is not None:
+        rest = _without(text, entry)
+        if _data(rest) != _less(_data(text), entry[0]):
+            message = f"{'.'.join(entry[0])} did nothing and is gone, and cannot be cut out here alone"
+            raise ProblemsError([source.problem(entry[0], "HX-1209", message, "take it out by hand", key=True)])
+        text = rest
     return text
+
+
+def _data(text: str) -> Any:
+    parsed = parse_source(text.encode("utf-8"), "")
+    return None if parsed.problems else parsed.data
+
+
+def _less(data: Any, loc: tuple[str, ...]) -> Any:
+    """The data without the key at a place."""
+    first, *rest = loc
+    if not rest:
+        return {key: value for key, value in data.items() if key != first}
+    return {**data, first: _less(data[first], tuple(rest))}
 
 
 def entries(text: str) -> Iterator[Entry]:
@@ -86,16 +103,36 @@ def _below(node: Node, around: tuple[str, ...]) -> Iterator[Entry]:
             yield from _below(value, (*around, str(key.value)))
 
 
-def without(text: str, entry: Entry) -> str:
-    """The text without one key and its scalar: in `{ }` with its comma, else with its line."""
+def _without(text: str, entry: Entry) -> str:
+    """The text without one key and its value: in `{ }` with its comma, else with its lines."""
     _, key, value, holder = entry
-    before, after = text[: key.start_mark.index], text[value.end_mark.index :]
+    start, end = key.start_mark.index, value.end_mark.index
     if holder.flow_style:
+        before, after = text[:start], text[end:]
         comma = re.match(r"\s*,[ \t]*", after)
         return before + after[comma.end() :] if comma else re.sub(r",\s*$", "", before) + after
+    lines = list(_LINE.finditer(text))
+    number = next(k for k, line in enumerate(lines) if start < line.end())
+    last = next((k for k, line in enumerate(lines) if end < line.end()), len(lines) - 1)
+    while last > number and not _is_of(lines[last], end, key.start_mark.column):
+        last -= 1
     if len(holder.value) == 1:  # an empty place would be read as no mapping
-        return f"{before}{{}}{after}"
-    return before[: before.rfind("\n") + 1] + after.partition("\n")[2]
+        closed = end if end <= lines[last].end(1) else lines[last].end(1)
+        return f"{text[:start]}{{}}{text[closed:]}"
+    return text[: lines[number].start()] + text[lines[last].end() :]
+
+
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
+
+
+def _is_of(line: re.Match[str], end: int, column: int) -> bool:
+    """Whether a line is the last of a value that ends at `end`, of a key in a column.
+
+    It begins before the end, is not blank, and is no comment to what follows.
+    """
+    content = line[1].lstrip(" ")
+    indent = len(line[1]) - len(content)
+    return line.start() + indent < end and bool(content.strip()) and not (content[0] == "#" and indent <= column)
 
 
 def _with_version(text: str, version: int) -> str:

@@ -129,6 +129,64 @@ def test_keys_that_are_gone_are_taken_out_and_nothing_else(tmp_path):
     assert (tmp_path / "file.yaml.orig").read_text() == OLD
 
 
+HEAD = "schema: 1\nprofile: load/acme\nprotocol: scpi\n"
+SHAPES = {
+    "nothing": "scpi:\n  terminator:\n  greeting: ''\n",
+    "nothing, last": "scpi:\n  greeting: ''\n  terminator:\nsource: x\n",
+    "nothing, alone": "scpi:\n  terminator:\nsource: x\n",
+    "all keys": "controls:\n  a:\n    wear: x\n    # more\n    wear_: y\nsource: x\n",
+    "literal": "scpi:\n  terminator: |\n    x\n\n    # y\n  greeting: ''\n",
+    "folded, last": "scpi:\n  greeting: ''\n  terminator: >-\n    x\n    y\n# of signals\nsignals: {}\n",
+    "folded, alone": "scpi:\n  terminator: >-\n    x\n    y\nsignals: {}\n",
+    "list": "scpi:\n  terminator:\n  - 1\n  # two\n  - 2\n\n  # hello\n  greeting: ''\n",
+    "mapping": "scpi:\n  terminator:\n    a: 1\n    b:\n      - 2\n  greeting: ''\n",
+    "in brackets": "scpi: {terminator: , greeting: ''}\n",
+    "in brackets, over lines": "scpi:\n  greeting: ''\n  terminator: [1,\n    2]   # two\nsource: x\n",
+    "text over lines": "scpi:\n  terminator: one\n    two\n  greeting: ''\n",
+    "end of file": "scpi:\n  greeting: ''\n  terminator: >-\n    x",
+    "two of them": "signals:\n  a:\n    sticky: true\n  b:\n    sticky:\n    query: x\n",
+}
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_whatever_form_a_key_has_it_goes_alone(shape, ends, tmp_path):
+    """The judge is the data: what is left is what was there without the keys; and every comment that is not theirs."""
+    text = (HEAD + SHAPES[shape]).replace("\n", ends)
+    path = write(tmp_path, text)
+    done = migrate("--write", path)
+    assert done.exit_code == 0, done.output
+    assert data_of(path) == less(parse_source(text.encode(), "old").data, ())
+    kept = [line for line in text.splitlines() if line.lstrip() in ("# of signals", "# hello", "# more")]
+    assert [line for line in path.read_text().splitlines() if line.lstrip().startswith("#")] == kept
+
+
+def data_of(path: Path) -> Any:
+    source = parse_source(path.read_bytes(), path.name)
+    source.check()
+    return source.data
+
+
+def less(data: Any, loc: tuple[str, ...]) -> Any:
+    if not isinstance(data, dict):
+        return data
+    kept = {key: value for key, value in data.items() if not versions.is_retired("profile", (*loc, key))}
+    return {key: less(value, (*loc, key)) for key, value in kept.items()}
+
+
+def test_what_cannot_be_cut_out_alone_is_left_to_a_hand(tmp_path, monkeypatch):
+    monkeypatch.setitem(versions.RETIRED, "profile", (("scpi", "a"),))
+    text = HEAD + "scpi: {? a\n  : 1, b: 2}\n"
+    path = write(tmp_path, text)
+    done = migrate("--write", path)
+    if done.exit_code == 0:
+        assert data_of(path)["scpi"] == {"b": 2}
+    else:
+        assert done.exit_code == 2
+        assert "file.yaml:4:10: HX-1209 scpi.a did nothing and is gone, and cannot be cut out here alone" in done.stderr
+        assert path.read_text() == text
+
+
 def test_line_ends_and_a_missing_last_one_stay(tmp_path):
     for number, (old, new) in enumerate(
         [(OLD.replace("\n", "\r\n"), NEW.replace("\n", "\r\n")), (OLD.rstrip("\n"), NEW.rstrip("\n"))]
