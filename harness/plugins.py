@@ -8,7 +8,9 @@ switching off.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -30,7 +32,7 @@ GROUPS = {
     "harness.exporters": "exporter",
 }
 """Every group of entry points, and what one thing of it is called."""
-ONE_EACH = ("harness.protocols", "harness.steps", "harness.exporters")
+ONE_EACH = ("harness.protocols", "harness.steps", "harness.exporters", "harness.simulators")
 """Groups whose entry points have the names of what they add; an entry point of the others names a folder of things."""
 
 
@@ -89,7 +91,8 @@ def installed(group: str, take: Callable[[Any], T], *, among: Iterable[EntryPoin
     for entry in sorted(entries(group) if among is None else among, key=lambda each: each.name):
         package = package_of(entry)
         try:
-            loaded.append(Installed(entry.name, package, take(entry.load())))
+            with nullcontext() if is_ours(package) else redirect_stdout(sys.stderr):  # what is printed is no answer
+                loaded.append(Installed(entry.name, package, take(entry.load())))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -130,7 +133,7 @@ def owner_of(group: str, name: str) -> str:
 @cache
 def built_in(group: str) -> tuple[str, ...]:
     """Those of this package."""
-    return tuple(sorted(entry.name for entry in entries(group) if is_ours(package_of(entry))))
+    return tuple(sorted({entry.name for entry in entries(group) if is_ours(package_of(entry))}))
 
 
 @cache
@@ -187,28 +190,48 @@ def entries(group: str) -> list[EntryPoint]:
 
 @cache
 def _entries(group: str) -> tuple[EntryPoint, ...]:
+    found = []
+    for entry in _listed(group):
+        if entry.pattern.match(entry.value) is not None:
+            found.append(entry)
+        else:
+            name = package_of(entry)
+            why = f"{entry.value!r} is no module:attribute"
+            _broken[group, entry.name, name] = Broken(group, entry.name, name, why)
+    return tuple(found)
+
+
+def _listed(group: str) -> list[EntryPoint]:
+    """The entry points of a group, without what an interrupted pip has left behind (`~ame-1.0.dist-info`)."""
     from importlib.metadata import distributions, entry_points
 
     try:
-        return tuple(entry_points(group=group))
+        listed = list(entry_points(group=group))
     except Exception:  # one of them is no list of entry points: which one is found by asking one by one
         found: dict[tuple[str, str], EntryPoint] = {}
         for package in distributions():
             try:
                 for entry in package.entry_points.select(group=group):
-                    found.setdefault((str(package.name), entry.name), entry)
+                    found.setdefault((_named(package), entry.name), entry)
             except Exception as error:
                 name = _named(package)
                 _broken[group, "", name] = Broken(group, "entry_points.txt", name, _why(error))
-        return tuple(found.values())
+        listed = list(found.values())
+    return [entry for entry in listed if not _folder(entry.dist).startswith("~")]
+
+
+def _folder(package: Distribution | None) -> str:
+    """The name of the folder that says what a package is."""
+    return str(getattr(getattr(package, "_path", None), "name", ""))
 
 
 @cache
 def _named(package: Distribution) -> str:
     try:
-        return f"{package.name} {package.version}"
-    except Exception:
-        return str(getattr(package, "_path", "of an unknown name"))
+        name, version = package.name, package.version
+    except Exception:  # it does not say, or not in UTF-8
+        name = version = ""
+    return f"{name} {version}" if name and version else utf8(_folder(package)) or "of an unknown name"
 
 
 def package_of(entry: EntryPoint) -> str:

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 
 from harness.device.protocol import protocol
 from harness.device.registry import find_profile, load_profile
+from harness.device.third_party import third_party
 from harness.errors import ConfigError
-from harness.plugins import broken, installed
+from harness.plugins import find, names, why_not
 from harness.project.model import StationProject
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.profile import Profile
+from harness.schema.station import BUILT_IN_SIMULATOR
 from harness.transport.network import Network
 
 GROUP = "harness.simulators"
@@ -57,20 +59,15 @@ async def start_simulation(
     ports: Mapping[str, int] | None = None,
     lot: str = "",
 ) -> Simulation:
-    """Start the simulated devices of a station in the running loop. ConfigError when there is no simulator.
+    """Start the simulated devices of a station in the running loop. ConfigError when there is no such simulator.
 
     `lot` goes into their serial numbers: what other processes reach is told apart from other simulations.
     """
-    found = installed(GROUP, lambda start: start)
-    if not found:
-        why = "; ".join(map(str, broken(GROUP))) or "install the whole package, or leave --simulate out"
-        raise ConfigError("no simulator is installed", hint=why)
-    if len(found) > 1:
-        raise ConfigError(f"{' and '.join(one.package for one in found)} both add a simulator", hint="uninstall one")
+    start = _simulator(on.station.simulation.simulator)
     refuse(station_problems(on))
     profiles = {entry.profile: on.catalog.profiles[name] for name, entry in on.station.devices.items()}
     spoken = {profile.protocol: protocol(profile.protocol) for profile in profiles.values()}
-    simulation: Simulation = await found[0].value(
+    simulation: Simulation = await start(
         on.station,
         profiles,
         virtual=virtual,
@@ -83,27 +80,40 @@ async def start_simulation(
     return simulation
 
 
-def binding_problems(profile: Profile, source: Source | None) -> list[Problem]:
-    """What the profile's `sim:` keys name that no simulated device could show or be told; [] without a simulator.
+def _simulator(name: str) -> Any:
+    """The simulator of a name. ConfigError when there is none that can be used."""
+    start = find(GROUP, name, lambda start: start)
+    if start is None:
+        known = ", ".join(names(GROUP)) or "none, install the whole package"
+        why = why_not(GROUP, name) or f"there is no simulator {name!r}, installed: {known}"
+        raise ConfigError(why, hint="leave --simulate out, or name another in the station's `simulation:`")
+    return start
+
+
+def binding_problems(profile: Profile, source: Source | None, simulator: str = BUILT_IN_SIMULATOR) -> list[Problem]:
+    """What the profile's `sim:` keys name that no simulated device could show or be told; [] without that simulator.
 
     A simulator that cannot tell (it has no `problems`) finds nothing. `source` gives places; None: no line is known.
     """
-    simulator = next(iter(installed(GROUP, lambda start: start)), None)
-    find = getattr(simulator.value, "problems", None) if simulator is not None else None
-    found = find(profile) if find is not None else []
+    tell = getattr(find(GROUP, simulator, lambda start: start), "problems", None)
+    if tell is None:
+        return []
+    with third_party(lambda why: ConfigError(f"the simulator {simulator!r} failed: {why}"), KeyboardInterrupt):
+        found = [(place, str(message), str(hint)) for place, message, hint in tell(profile)]
     if source is None:
         return [Problem(profile.profile, 0, 0, CODE, message, hint) for _, message, hint in found]
     return [source.problem(place, CODE, message, hint) for place, message, hint in found]
 
 
 def station_problems(on: StationProject) -> list[Problem]:
-    """The same for every profile of a station."""
+    """The same for every profile of a station, by the simulator that it names."""
     found: list[Problem] = []
+    simulator = on.station.simulation.simulator
     for name, entry in on.station.devices.items():
         profile = on.catalog.profiles.get(name)
-        if profile is not None and binding_problems(profile, None):
+        if profile is not None and binding_problems(profile, None, simulator):
             path = find_profile(entry.profile, on.base)
-            found += binding_problems(profile, load_profile(path)[1] if path else None)
+            found += binding_problems(profile, load_profile(path)[1] if path else None, simulator)
     return list(dict.fromkeys(found))
 
 

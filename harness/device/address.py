@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-from harness.device.protocol import known_protocols, protocol_of_scheme
+from harness.device.protocol import GROUP, known_protocols, protocol_of_scheme
 from harness.errors import ConfigError
+from harness.plugins import unusable
 from harness.transport.hosts import check_host
 
 Wire = Literal["tcp", "udp", "line", "visa"]
@@ -54,7 +55,8 @@ def parse_address(text: str) -> Address:
         spoken = protocol_of_scheme(found[1].lower() if found[1] else found[2].upper()) if found is not None else None
         if spoken is None:
             known = ", ".join(each.example for each in known_protocols())
-            raise ValueError(f"address {text!r} is not known; write {known}")
+            why = "".join(f"; {each}" for each in unusable(GROUP))
+            raise ValueError(f"address {text!r} is not known{why}; write {known}")
         address = spoken.part("address")(text)
         if not isinstance(address, Address) or address.protocol != spoken.name:
             raise spoken.failed(f"it makes {address!r} of the address {text!r}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cache, partial
 from importlib import import_module
 from typing import Any
@@ -127,7 +127,7 @@ def protocol_of_scheme(scheme: str) -> Protocol | None:
     for part_of_them in (ours, [name for name in names(GROUP) if name not in ours]):
         found = [each for each in _usable(part_of_them) if scheme in each.schemes]
         if len(found) > 1:
-            both = " and ".join(each.name for each in found)
+            both = " and ".join(f"{each.name} ({owner_of(GROUP, each.name)})" for each in found)
             raise ConfigError(f"addresses {scheme}:// belong to the protocols {both}", hint="uninstall one")
         if found:
             return found[0]
@@ -150,4 +150,15 @@ def _record(name: str, given: Any) -> Protocol:
         raise TypeError(f"{type(given).__name__} is no Protocol")
     if given.name != name:
         raise ValueError(f"it gives the protocol {given.name!r}: the entry point must have its name")
+    for each in fields(given):
+        value, needed = getattr(given, each.name), each.default is MISSING
+        parts = value if each.name == "schemes" and isinstance(value, tuple) else (value,)
+        kind = bool if isinstance(each.default, bool) else str
+        if (each.name == "schemes") != isinstance(value, tuple) or not all(isinstance(one, kind) for one in parts):
+            raise TypeError(f"{each.name} is {value!r}, not {_KINDS.get(each.name, kind.__name__)}")
+        if needed and not (parts and all(parts)):
+            raise ValueError(f"{each.name} is left out")
     return given
+
+
+_KINDS = {"schemes": "a tuple of texts, as in ('toy+tcp',)"}

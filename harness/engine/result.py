@@ -92,6 +92,7 @@ def _skipped(project: Project, found: RunSummary) -> list[StepResult]:
             name=step.title,
             step=step.definition.name,
             version=step.definition.version,
+            package=step.package,
             verdict=Verdict.SKIPPED,
             reason="not carried out",
         )

@@ -26,6 +26,8 @@ class PlannedStep:
     entry: StepEntry
     definition: StepDefinition
     params: Params
+    package: str = ""
+    """Whose step it is, `name version`; '' for this package's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from harness.project.gates import check_gates
 from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
-from harness.project.step import StepDefinition, find_step, says_what_it_is
+from harness.project.step import StepDefinition, find_step, package_of_step, refuse_installed, says_what_it_is
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
@@ -27,6 +27,8 @@ from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
 from harness.schema.station import Derived, Interlock
 
+NOT_INSTALLED = "not installed, given by the program that ran the plan"
+"""Stands for the package of a step that is none's."""
 _COMMON = ("step", "name", "attempts", "on_fail")
 
 
@@ -38,8 +40,9 @@ def load_project(
 ) -> Project:
     """Load a plan and its limit sets, and check them against a station; ProblemsError with everything wrong.
 
-    `own_steps` are known beside the installed ones, and before them.
+    `own_steps` are known beside the installed ones; ConfigError for one under the name of another.
     """
+    refuse_installed(own_steps)
     found = Problems()
     raw = read_source(path)
     values = _parameter_values(raw, settings or {}, found)
@@ -166,5 +169,6 @@ def _load_steps(
                 entry = StepEntry.model_validate(raw)
             except ValueError:
                 continue  # said by the plan's own model
-            steps.append(PlannedStep(section, index, entry.title, entry, definition, params))
+            package = NOT_INSTALLED if name in own else package_of_step(name)
+            steps.append(PlannedStep(section, index, entry.title, entry, definition, params, package))
     return steps

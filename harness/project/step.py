@@ -14,15 +14,15 @@ station's. Measurements decide for themselves.
 from __future__ import annotations
 
 import inspect
-import math
+import re
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from harness.errors import HarnessError
+from harness.errors import ConfigError, HarnessError
 from harness.in_words import shown
 from harness.plugins import (
     by_name,
@@ -30,8 +30,10 @@ from harness.plugins import (
     entries,
     find,
     installed,
+    is_ours,
     is_several,
     names,
+    owner_of,
     package_of,
 )
 from harness.schema.conditions import Watch
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from harness.project.catalog import Catalog
 
 GROUP = "harness.steps"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+MAX_SECONDS = 366 * 86400.0
+"""The longest that a step may plan to take."""
 P = TypeVar("P", bound="Params")
 
 
@@ -147,25 +152,58 @@ class StepDefinition:
     run: Callable[[Any, Any], Awaitable[None]]
     summary: str
 
+    def __post_init__(self) -> None:
+        """TypeError or ValueError for what no plan or record could hold."""
+        if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
+            raise ValueError(f"{self.name!r} is no name of a step: letters, digits, '_', '.' and '-'")
+        if type(self.version) is not int or self.version < 1:
+            raise TypeError(f"step {self.name}: version is {self.version!r}, not a whole number from 1 on")
+        if not isinstance(self.params, type) or not issubclass(self.params, Params):
+            raise TypeError(f"step {self.name}: its second parameter is annotated with {self.params!r}, no Params")
+
 
 def step(name: str, *, version: int) -> Callable[[Callable[[Any, P], Awaitable[None]]], StepDefinition]:
     """Declare a coroutine function as a step; its second parameter's annotation is the parameter model."""
 
     def declare(function: Callable[[Any, P], Awaitable[None]]) -> StepDefinition:
         hints = typing.get_type_hints(function)
-        second = list(inspect.signature(function).parameters)[1]
+        taken = list(inspect.signature(function).parameters)
+        if len(taken) != 2 or taken[1] not in hints:
+            raise TypeError(
+                f"step {name}: a step takes its context and its parameters: (ctx: StepContext, p: MyParams)"
+            )
         summary = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
-        return StepDefinition(name, version, hints[second], function, summary)
+        return StepDefinition(name, version, hints[taken[1]], function, summary)
 
     return declare
 
 
 def find_step(name: str) -> StepDefinition | None:
     """The installed step of a name, imported now; None: see `harness.plugins.why_not`."""
-    of_functions = _steps_of_functions()
+    several = _steps_of_functions().get(name)
     if clash_of(GROUP, name) is not None:
         return None
-    return of_functions.get(name) or find(GROUP, name, partial(_definition, name))
+    return several[0] if several is not None else find(GROUP, name, partial(_definition, name))
+
+
+def package_of_step(name: str) -> str:
+    """The package that adds an installed step, `name version`; '' for this one."""
+    several = _steps_of_functions().get(name)
+    package = several[1] if several is not None else owner_of(GROUP, name)
+    return "" if is_ours(package) else package
+
+
+def refuse_installed(own: Iterable[StepDefinition]) -> None:
+    """ConfigError for a step that is given by hand under the name of another one that is installed."""
+    for each in own:
+        there = find_step(each.name)
+        if there is not None and _origin(there) != _origin(each):
+            whose = package_of_step(each.name) or "built in"
+            raise ConfigError(f"there is a step {each.name!r} already: {whose}", hint="give yours another name")
+
+
+def _origin(definition: StepDefinition) -> tuple[str, str]:
+    return str(getattr(definition.run, "__module__", "")), str(getattr(definition.run, "__qualname__", ""))
 
 
 @cache
@@ -176,13 +214,20 @@ def known_steps() -> Mapping[str, StepDefinition]:
 
 
 @cache
-def _steps_of_functions() -> Mapping[str, StepDefinition]:
-    """The steps of entry points that name a function which returns several: it has to be called to know their names."""
+def _steps_of_functions() -> Mapping[str, tuple[StepDefinition, str]]:
+    """The steps, with their packages, of entry points that name a function which returns several.
+
+    The function has to be called to know their names.
+    """
     several = [entry for entry in entries(GROUP) if is_several(entry)]
+    if not several:
+        return {}
     found = installed(GROUP, _definitions, among=several)
-    given: list[tuple[str, StepDefinition | None, str]] = [(s.name, s, one.package) for one in found for s in one.value]
+    given: list[tuple[str, tuple[StepDefinition, str] | None, str]] = [
+        (each.name, (each, one.package), one.package) for one in found for each in one.value
+    ]
     alone = [(each.name, None, package_of(each)) for each in entries(GROUP) if not is_several(each)]
-    usable = by_name(GROUP, "step", [*given, *alone] if given else [])
+    usable = by_name(GROUP, "step", [*given, *alone])
     return {name: each for name, each in usable.items() if each is not None}
 
 
@@ -211,16 +256,55 @@ def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any])
 
     Asked here, while nothing is contacted: what a run, its time left and its record ask later has been answered before.
     """
-    said: dict[str, Any] = {}
     try:
         params.check_against(catalog, limits)
-        for name in ("sets_load", "switches_off", "judges", "measures", "watches", "least_coverage", "restart_within"):
-            said[name] = getattr(params, name)
+        said = {name: getattr(params, name) for name in _SAID if name != "planned_seconds"}
         said["planned_seconds"] = params.planned_seconds(catalog)
+        wrong = [name for name, is_right in _SAID.items() if not is_right(said[name])]
     except (ValueError, KeyboardInterrupt):
         raise
     except BaseException as error:  # code of others
         raise ValueError(f"the step's own code fails when it is asked: {shown(error)}") from error
-    seconds = said["planned_seconds"]
-    if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
-        raise ValueError(f"planned_seconds gives {seconds!r}: seconds, or None where nobody knows")
+    for name in wrong:
+        raise ValueError(f"{name} gives {_short(said[name])}: {_WANTED.get(name, 'True or False')}")
+
+
+def _short(value: Any) -> str:
+    try:
+        return repr(value)[:60]
+    except Exception:  # a number too long to be written, or code of others
+        return f"a {type(value).__name__}"
+
+
+def _is_number(value: Any, most: float = MAX_SECONDS) -> bool:
+    return type(value) in (int, float) and 0 <= value <= most
+
+
+def _all(kind: type, values: Any) -> bool:
+    return isinstance(values, tuple) and all(isinstance(each, kind) for each in values)
+
+
+_SAID: dict[str, Callable[[Any], bool]] = {
+    "after_resume": lambda value: isinstance(value, Resume),
+    "accuses": lambda value: isinstance(value, Accused),
+    "sets_load": lambda value: isinstance(value, bool),
+    "switches_off": lambda value: isinstance(value, bool),
+    "judges": lambda value: isinstance(value, bool),
+    "measures": lambda value: value is None or _all(str, value),
+    "watches": lambda value: _all(Watch, value),
+    "least_coverage": lambda value: value is None or _is_number(value, 100.0),
+    "restart_within": lambda value: (
+        isinstance(value, Mapping) and _all(str, tuple(value)) and all(map(_is_number, value.values()))
+    ),
+    "planned_seconds": lambda value: value is None or _is_number(value),
+}
+"""What a step says of itself -> whether that is of the kind that it must be."""
+_WANTED = {
+    "after_resume": "one of harness.api.Resume",
+    "accuses": "one of harness.api.Accused",
+    "measures": "a tuple of names, or None where it is not known",
+    "watches": "a tuple of Watch",
+    "least_coverage": "a share in %, or None for that of the plan",
+    "restart_within": "signals with the seconds that each may take",
+    "planned_seconds": "seconds, or None where nobody knows",
+}

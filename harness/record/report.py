@@ -145,7 +145,8 @@ def _section(title: str) -> Sequence[str]:
 def _step(step: StepResult) -> Iterator[str]:
     asked = f", asked for by {step.asked_by}" if step.asked_by else ""
     again = f" (attempt {step.attempt}{asked})" if step.attempt > 1 else ""
-    yield f"  {step.verdict:<14}{step.name}{again}" + (f"  {step.reason}" if step.reason else "")
+    whose = f" [{step.step}: {step.package}]" if step.package else ""
+    yield f"  {step.verdict:<14}{step.name}{whose}{again}" + (f"  {step.reason}" if step.reason else "")
     yield from (f"    {_measurement(one)}" for one in step.measurements)
 
 

@@ -117,12 +117,13 @@ class StepResult(_Part):
 
     `attempt` counts from 1. `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the
     plan allows before a FAIL counts; None in records from before that was said: the last attempt counts. `hint` is what
-    to do.
+    to do. `package` is whose step it is, `name version`; '' for this package's.
     """
 
     name: str
     step: str
     version: int = 0
+    package: str = ""
     attempt: int = 1
     allowed: int | None = None
     asked_by: str = ""

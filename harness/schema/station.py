@@ -301,9 +301,14 @@ class Derived(Model):
     description: str = ""
 
 
+BUILT_IN_SIMULATOR = "builtin"
+
+
 class Simulation(Model):
     """Which simulated rack stands behind the devices under `--simulate`."""
 
+    simulator: StrictText = BUILT_IN_SIMULATOR
+    """Which simulator plays it, by its name among the installed ones (`harness doctor` lists them)."""
     rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW"] = "132kW"
     seed: int = 1
     feeds: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)

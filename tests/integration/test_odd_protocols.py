@@ -114,3 +114,42 @@ def test_whatever_its_code_does_the_rack_is_as_safe_as_it_can_be(kind, tmp_path)
         assert "this run commanded nothing" in told
     else:
         assert not list((tmp_path / "data").glob("runs/*"))
+
+
+SECOND = """
+from dataclasses import replace
+from toy_strip import PROTOCOL
+P = replace(PROTOCOL, name="beta", schemes=SCHEMES)
+"""
+RECORDS = {
+    "None": "package beta 2.0 (entry point 'beta' of harness.protocols) cannot be loaded: TypeError: schemes is None",
+    "('toy+tcp')": "TypeError: schemes is 'toy+tcp', not a tuple of texts",
+    "()": "ValueError: schemes is left out",
+    "('toy+tcp',)": "addresses toy+tcp:// belong to the protocols beta (beta 2.0) and toy (toy-strip 1.0)",
+}
+
+
+@pytest.mark.parametrize("schemes", RECORDS)
+def test_the_record_of_a_third_package_is_named_and_stops_nobody_else(schemes, tmp_path):
+    package(tmp_path / "lib", *OPEN, OPEN[1])
+    info = tmp_path / "lib" / "beta-2.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: beta\nVersion: 2.0\n")
+    (info / "entry_points.txt").write_text("[harness.protocols]\nbeta = beta:P\n")
+    (tmp_path / "lib" / "beta.py").write_text(SECOND.replace("SCHEMES", schemes))
+    (tmp_path / "station.yaml").write_text(
+        "schema: 1\nstation: s\ndevices:\n  strip: {profile: pdu/toy_strip, address: 'toy+tcp://10.0.0.1'}\n"
+        "unguarded: {emergency_stop: x, door: x, temperature: x, coolant: x, leak: x}\n"
+        "safe_state: {default: [{set: strip.outlet, to: 'off'}]}\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "lib"), os.environ.get("PYTHONPATH", "")])
+    said = {}
+    for command in ("doctor", "check station.yaml"):
+        done = subprocess.run(
+            [*COMMAND, *command.split()], env={**environment(tmp_path / "data"), "PYTHONPATH": path}, cwd=tmp_path,
+            timeout=60, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        said[command] = (done.returncode, done.stdout + done.stderr)
+    assert said["doctor"][0] == 3
+    assert RECORDS[schemes] in said["doctor"][1]
+    assert said["check station.yaml"][0] == (2 if schemes == "('toy+tcp',)" else 0), said

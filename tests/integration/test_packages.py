@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -117,11 +120,30 @@ def test_plans_and_simulators_under_a_name_that_is_taken(tmp_path):
     done = harness(tmp_path / "lib", "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
     assert done.returncode == 2
     assert "the plan 'smoke' is added by" in done.stderr
-    package(tmp_path / "lib2", "harness.simulators", "async def start(*_, **__): raise AssertionError\n")
+    package(tmp_path / "lib2", "harness.simulators", "async def start(*_, **__): raise AssertionError\n", "builtin")
     done = harness(tmp_path / "lib2", "run", plan(tmp_path), "--simulate", "--virtual", cwd=tmp_path)
     assert done.returncode == 2
-    assert "acme 1.0 and rack-harness" in done.stderr
-    assert "both add a simulator" in done.stderr
+    assert "the simulator 'builtin' is added by" in done.stderr
+    assert "acme 1.0" in done.stderr
+
+
+@pytest.mark.parametrize("problems", ["lambda profile: [(('sim',), 'odd', '')]", "lambda profile: {}['odd']"])
+def test_a_simulator_of_others_is_asked_by_who_names_it(problems, tmp_path):
+    source = f"async def start(*_, **__): raise RuntimeError('theirs')\nstart.problems = {problems}\n"
+    package(tmp_path / "lib", "harness.simulators", source)
+    for command in (("run", plan(tmp_path), "--simulate", "--virtual"), ("check", "smoke"), ("doctor",)):
+        done = harness(tmp_path / "lib", *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    station = Path(__file__).parents[2] / "testplans" / "stations" / "simulated.yaml"
+    (tmp_path / "bay.yaml").write_text(station.read_text().replace("{rack: 132kW", "{simulator: acme, rack: 132kW"))
+    done = harness(tmp_path / "lib", "check", "bay.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "odd" in done.stderr
+    done = harness(tmp_path, "check", plan(tmp_path), "--station", "bay.yaml", cwd=tmp_path)
+    assert done.returncode == 0, "no simulator is needed for that"
+    done = harness(tmp_path, "run", plan(tmp_path), "--station", "bay.yaml", "--simulate", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no simulator 'acme', installed: builtin" in done.stderr
 
 
 def test_a_plan_and_a_station_may_have_one_name(tmp_path):
@@ -149,6 +171,100 @@ def test_a_folder_of_the_name_of_a_plan_hides_it_not(tmp_path):
     (tmp_path / "smoke").mkdir()
     done = harness(tmp_path, "run", "smoke", "--simulate", "--virtual", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+DAMAGED = {
+    "no UTF-8": b"Metadata-Version: 2.1\nName: acme\nVersion: 1.0\nAuthor: J\xfcrgen\n",
+    "no name": b"Metadata-Version: 2.1\n",
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("group", ["harness.steps", "harness.protocols", "harness.drivers", "harness.simulators"])
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_package_that_does_not_say_who_it_is_is_named_by_its_folder(damage, group, tmp_path):
+    package(tmp_path / "lib", group, "raise RuntimeError('odd')\n")
+    metadata = tmp_path / "lib" / "acme.dist-info" / "METADATA"
+    metadata.unlink()
+    if DAMAGED[damage] is not None:
+        metadata.write_bytes(DAMAGED[damage])
+    for command in (("safe", "simulated", "--simulate"), ("check", "smoke")):
+        done = harness(tmp_path / "lib", *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    done = harness(tmp_path / "lib", "doctor", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "the package acme" in done.stdout
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.1.0"])
+def test_what_an_interrupted_installation_of_ours_left_is_no_second_owner(version, tmp_path):
+    """pip renames a folder before it takes it away: `~ack_harness-...`."""
+    ours = next(each for each in distributions() if each.name == "rack-harness")
+    info = tmp_path / "lib" / f"~ack_harness-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: rack-harness\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(ours.read_text("entry_points.txt"))
+    for command in (("safe", "simulated", "--simulate"), ("check", "smoke"), ("plan", "list")):
+        done = harness(tmp_path / "lib", *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "added by" not in done.stderr
+
+
+MISTAKES = {
+    "a hyphen in the module": ("acme = acme-added:theirs", "", "is no module:attribute"),
+    "a name that is none": (
+        "acme = acme_added:several",
+        "theirs.__class__({}, 1, P, print, '')",
+        "is no name of a step",
+    ),
+    "no version": ("x = acme_added:x", 'step("x", version="1.2")(theirs.run)', "not a whole number"),
+    "no parameters": ("x = acme_added:x", 'step("x", version=1)(print)', "takes its context and its parameters"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_a_package_of_steps_is_named_and_nobody_elses(mistake, tmp_path):
+    entry, code, why = MISTAKES[mistake]
+    source = (
+        STEPS.replace("NAME", "acme") + f"def several(): return [{code}]\n" + (f"x = {code}\n" if "x" in entry else "")
+    )
+    package(tmp_path / "lib", "harness.steps", source)
+    (tmp_path / "lib" / "acme.dist-info" / "entry_points.txt").write_text(f"[harness.steps]\n{entry}\n")
+    for command in (("check", "smoke"), ("plan", "list"), ("schema", "plan")):
+        done = harness(tmp_path / "lib", *command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    done = harness(tmp_path / "lib", "doctor", cwd=tmp_path)
+    assert done.returncode == 3
+    assert why in done.stdout
+    assert "acme 1.0" in done.stdout
+
+
+def test_what_a_package_prints_as_it_is_imported_is_no_answer(tmp_path):
+    package(tmp_path / "lib", "harness.steps", "print('hello')\n" + STEPS.replace("NAME", "acme"))
+    (tmp_path / "lib" / "acme.dist-info" / "entry_points.txt").write_text("[harness.steps]\nacme = acme_added:theirs\n")
+    done = harness(tmp_path / "lib", "schema", "plan", cwd=tmp_path)
+    assert json.loads(done.stdout)
+    assert "hello" in done.stderr
+
+
+def test_a_plan_of_a_package_that_cannot_be_read_takes_no_other_with_it(tmp_path):
+    package(tmp_path / "lib", "harness.plans", ROOT, files={"odd.yaml": "schema: [\n"})
+    done = harness(tmp_path / "lib", "plan", "list", cwd=tmp_path)
+    assert done.returncode == 0
+    assert re.search(r"^odd +cannot be used: ", done.stdout, re.MULTILINE)
+    assert "smoke" in done.stdout
+
+
+def test_the_record_says_whose_step_it_was(tmp_path):
+    package(tmp_path / "lib", "harness.steps", STEPS.replace("NAME", "acme"))
+    (tmp_path / "lib" / "acme.dist-info" / "entry_points.txt").write_text("[harness.steps]\nacme = acme_added:theirs\n")
+    (tmp_path / "own.yaml").write_text("schema: 1\nplan: x\nsteps:\n  - {step: acme}\n")
+    done = harness(tmp_path / "lib", "run", "own.yaml", "--simulate", "--virtual", cwd=tmp_path)
+    assert done.returncode == 7, "it measures nothing"
+    (result,) = (tmp_path / "data").glob("runs/*/result.json")
+    assert [step["package"] for step in json.loads(result.read_text())["steps"]] == ["acme 1.0"]
+    report = harness(tmp_path / "lib", "report", "last", cwd=tmp_path)
+    assert "[acme: acme 1.0]" in report.stdout
 
 
 @pytest.mark.parametrize(

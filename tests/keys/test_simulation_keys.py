@@ -8,8 +8,10 @@ from pathlib import Path
 
 import sim
 from harness.clock import run
+from harness.errors import ConfigError
 from harness.project.station import load_station
 from harness.schema.station import Simulation, Station
+from harness.simulator import start_simulation
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
 
 FILES = {
@@ -63,6 +65,22 @@ def is_big(plant: Plant) -> bool:
     return plant.truth["loop.flow"] > 100
 
 
+def start_bench(folder: Path, files: Files) -> str:
+    """Why the devices of the station are not simulated; '': they are."""
+    (path,) = written(folder, files, "station")
+
+    async def start() -> str:
+        try:
+            simulation = await start_simulation(load_station(path), virtual=True)
+        except ConfigError as error:
+            return error.message
+        await simulation.close()
+        return ""
+
+    return run(start, rate=float("inf"))
+
+
+NOBODY = "there is no simulator 'nobody', installed: builtin"
 PLACE = "station/simulation"
 TABLES = [
     Table(
@@ -76,6 +94,13 @@ TABLES = [
             Row("feeds", {"pdu": [2, 1]}, lambda plant: (plant.fed(1), plant.fed(2)), (True, False), (False, True)),
             Row("batteries", 2, lambda plant: plant.truth["battery[1].charge"], 0, 100),
         ],
+    ),
+    Table(
+        Simulation,
+        PLACE,
+        FILES,
+        start_bench,
+        [Row("simulator", "nobody", lambda said: said, "", NOBODY)],
     ),
     Table(Station, "station", FILES, plant_bench, [Row("simulation", {"rack": "132kW"}, is_big, False, True)]),
 ]

@@ -99,13 +99,18 @@ def _entries() -> list[tuple[str, str]]:
 
 
 def _parts() -> list[tuple[str, str]]:
-    """The parts of every protocol that cannot be loaded."""
+    """The beginnings of addresses that two protocols share, and the parts of protocols that cannot be loaded."""
     from dataclasses import fields
 
-    from harness.device.protocol import known_protocols
+    from harness.device.protocol import known_protocols, protocol_of_scheme
     from harness.errors import ConfigError
 
     found = []
+    for scheme in sorted({scheme for each in known_protocols() for scheme in each.schemes}):
+        try:
+            protocol_of_scheme(scheme)
+        except ConfigError as error:
+            found.append(("WRONG", error.message))
     for each in known_protocols():
         for name in (one.name for one in fields(each) if ":" in str(getattr(each, one.name)) and one.name != "example"):
             try:

@@ -91,9 +91,13 @@ def _limit_files(path: Path) -> tuple[str, ...]:
 
 
 def _title(path: Path) -> str:
+    from harness.schema.problems import ProblemsError
     from harness.schema.source import read_source
 
-    data = read_source(path).data
+    try:
+        data = read_source(path).data
+    except ProblemsError as error:
+        return f"cannot be used: {str(error).splitlines()[0]}"
     title = data.get("title") if isinstance(data, dict) else None
     return str(title or path.stem)
 

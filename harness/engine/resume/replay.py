@@ -196,6 +196,7 @@ class _Story:
             name=str(self._begun["step"]),
             step=str(self._begun["kind"]),
             version=int(self._begun.get("version", 0)),
+            package=str(self._begun.get("package", "")),
             attempt=int(self._begun["attempt"]),
             allowed=self._begun.get("allowed"),
             asked_by=str(self._begun.get("asked_by", "")),
