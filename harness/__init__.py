@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING, Any
 from harness.version import __version__
 
 if TYPE_CHECKING:
-    from harness.rack import AsyncRack, Rack, open_station, simulated_rack
+    from harness.rack import AsyncRack, Rack, open_station, simulated_rack, virtual_time
     from harness.record.opened import Record, open_record
 
-__all__ = ["AsyncRack", "Rack", "Record", "__version__", "open_record", "open_station", "simulated_rack"]
+__all__ = [
+    "AsyncRack",
+    "Rack",
+    "Record",
+    "__version__",
+    "open_record",
+    "open_station",
+    "simulated_rack",
+    "virtual_time",
+]
 _OF_RECORDS = ("Record", "open_record")
 
 

@@ -1,4 +1,4 @@
-"""The stable facade: all that drivers and third-party steps may import.
+"""The stable facade: all that drivers, steps and programs of others may import.
 
 What stands in `__all__` keeps its name and meaning within a major version; everything else of `harness` may change
 with any release. See docs/how-to/add-a-step.md and docs/how-to/add-a-pdu.md.
@@ -6,11 +6,16 @@ with any release. See docs/how-to/add-a-step.md and docs/how-to/add-a-pdu.md.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import harness
 from harness.clock import Clock
+from harness.device.confirm import Outcome
 from harness.device.points import ControlPoint
 from harness.device.setting import resolve_setting
 from harness.engine.context import StepContext
 from harness.engine.judging import Excused, ResolvedLimit
+from harness.engine.options import RunOutcome
 from harness.engine.view import DeviceView
 from harness.errors import (
     BadValueError,
@@ -27,6 +32,7 @@ from harness.errors import (
     Trouble,
     UnreachableError,
 )
+from harness.events import EventKind
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
 from harness.limits.span import check_binds
@@ -48,7 +54,7 @@ from harness.quantity import (
     parse_quantity,
     unit,
 )
-from harness.record.result import Measurement
+from harness.record.result import Measurement, Result, StepResult
 from harness.schema.conditions import Bounds, Condition, Watch
 from harness.schema.fields import (
     ControlRef,
@@ -65,10 +71,16 @@ from harness.schema.fields import (
     StrictText,
     Title,
 )
+from harness.schema.problems import Problem, ProblemsError
+
+if TYPE_CHECKING:
+    from harness.rack import AsyncRack, Rack, open_station, simulated_rack, virtual_time
+    from harness.record.opened import Record, open_record
 
 __all__ = [
     "Accused",
     "Acting",
+    "AsyncRack",
     "BadValueError",
     "Bounds",
     "Catalog",
@@ -84,6 +96,7 @@ __all__ = [
     "DeviceView",
     "Duration",
     "DurationOrZero",
+    "EventKind",
     "Excused",
     "Frame",
     "HarnessError",
@@ -94,18 +107,25 @@ __all__ = [
     "Model",
     "Name",
     "NotConfirmedError",
+    "Outcome",
     "Params",
     "Percent",
+    "Problem",
+    "ProblemsError",
     "ProtocolViolationError",
     "Quality",
     "Quantity",
     "QuantityField",
+    "Rack",
     "Rate",
     "Reading",
+    "Record",
     "RefusedError",
     "ResolvedLimit",
+    "Result",
     "Resume",
     "RunError",
+    "RunOutcome",
     "SafetyError",
     "SignalInfo",
     "SignalRef",
@@ -113,6 +133,7 @@ __all__ = [
     "StepContext",
     "StepDefinition",
     "StepFailedError",
+    "StepResult",
     "StrictText",
     "TelemetryError",
     "Title",
@@ -126,11 +147,22 @@ __all__ = [
     "compile_check",
     "convert",
     "difference_unit",
+    "open_record",
+    "open_station",
     "parse_duration",
     "parse_quantity",
     "resolve_setting",
     "samples_needed",
+    "simulated_rack",
     "statistic_info",
     "step",
     "unit",
+    "virtual_time",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A station from Python, imported when it is asked for: steps do without."""
+    if name in harness.__all__:
+        return getattr(harness, name)
+    raise AttributeError(f"module 'harness.api' has no attribute {name!r}")

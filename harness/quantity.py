@@ -283,6 +283,27 @@ class Reading:
     def __ge__(self, other: Quantity | str | float) -> bool:
         return self.is_good and self.value >= self._in_its_unit(other)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it shows this word, number or quantity. Not GOOD: neither this nor another (see `!=`)."""
+        if isinstance(other, Reading):
+            return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return self.is_good and self._shows(other)
+
+    def __ne__(self, other: object) -> bool:
+        if isinstance(other, Reading):
+            return not self == other
+        return self.is_good and not self._shows(other)
+
+    def __hash__(self) -> int:
+        return hash((self.signal, self.wall_ns))
+
+    def _shows(self, other: object) -> bool:
+        if self.text:
+            return self.text == other
+        if not isinstance(other, str | float | int | Quantity):
+            return False
+        return math.isclose(self.value, self._in_its_unit(other), rel_tol=1e-9)  # converted: 1.8 m3/h is 30 L/min
+
     def _in_its_unit(self, other: Quantity | str | float) -> float:
         if isinstance(other, str):
             other = parse_quantity(other)

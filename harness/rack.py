@@ -6,28 +6,32 @@
     assert outcome.verdict != "PASS"
 
 `open_station` is the same for real devices. Both have an async form (`AsyncRack`) for who has a loop of its own; in
-virtual time the loop is a `harness.clock.HarnessLoop`.
+virtual time that is one of `virtual_time`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from harness.clock import Clock, HarnessLoop
+from harness.clock import Clock
+from harness.clock import run as run_loop
 from harness.device.confirm import Outcome
-from harness.engine.options import RunOutcome
+from harness.engine.options import RunOptions, RunOutcome
 from harness.engine.run import execute
-from harness.errors import ConfigError
+from harness.engine.state import RunState
+from harness.errors import ConfigError, HarnessError, RunError
 from harness.events import EventKind
+from harness.limits.verdict import Verdict
+from harness.own_loop import OwnLoop
 from harness.project.installed import find_plan, known_stations
-from harness.project.model import StationProject
+from harness.project.model import Project, StationProject
 from harness.project.plan import load_project
 from harness.project.station import load_station
 from harness.project.step import StepDefinition
@@ -35,10 +39,9 @@ from harness.quantity import Reading
 from harness.record.folder import data_dir, run_id
 from harness.safety.bay import serial_keys, station_keys
 from harness.safety.lock import RackLock
-from harness.session import Session, answering, run_options, settings_of
+from harness.session import Session, answering, check_operator, run_options, settings_of
 from harness.simulator import Simulation, start_simulation
 
-R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -71,35 +74,56 @@ class AsyncRack:
         self._on: StationProject | None = None
         self._session: Session | None = None
         self._opening = asyncio.Lock()
+        self._is_closed = False
+        self._runs = ""
         self.simulation: Simulation | None = None
-        """The simulated devices, with `truth()`; None: real ones."""
+        """The simulated devices; None: real ones."""
 
     async def __aenter__(self) -> Self:
-        self._on = load_station(self._path)
+        if self._is_closed or self._on is not None:
+            state = "was closed" if self._is_closed else "is open already"
+            raise ConfigError(f"the rack {state}", hint="make another one, each is opened once")
+        if self._is_virtual and not Clock().is_virtual:
+            raise ConfigError("this loop keeps real time", hint="run it by harness.virtual_time, or leave virtual out")
+        on = load_station(self._path)
         if self._is_simulated:
-            self.simulation = await start_simulation(
-                self._on, virtual=self._is_virtual, seed=self._seed, faults=self._faults
-            )
+            self.simulation = await start_simulation(on, virtual=self._is_virtual, seed=self._seed, faults=self._faults)
             self._stack.push_async_callback(self.simulation.close)
+        self._on = on
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
+        self._on, self._is_closed = None, True
         await self._close_devices()
         await self._stack.aclose()
 
     @property
     def on(self) -> StationProject:
-        """The station as it is checked."""
+        """The station as it is checked. ConfigError when the rack is not open."""
         if self._on is None:
             raise ConfigError("the rack is not open", hint="use it in a `with` block")
         return self._on
 
+    def free(self) -> StationProject:
+        """The station, for who wants its devices. ConfigError when it is not open, RunError while a run has them."""
+        if self._runs:
+            raise RunError(f"the run of {self._runs} has the rack", hint="wait for its outcome")
+        return self.on
+
+    def truth(self) -> Mapping[str, float]:
+        """What is true of the simulated rack, by variable. ConfigError for a real one, and for one that is not open."""
+        self.on  # noqa: B018 (whether it is open)
+        if self.simulation is None:
+            raise ConfigError("only a simulated rack tells the truth")
+        return self.simulation.truth()
+
     async def read(self, signal: str) -> Reading:
         """A signal, now. ConfigError for one that the station does not have, DeviceError when nobody answers."""
-        if signal in self.on.catalog.derived or signal not in self.on.catalog.signals:
-            raise ConfigError(self.on.catalog.signal_problem(signal))
+        on = self.free()
+        if signal in on.catalog.derived or signal not in on.catalog.signals:
+            raise ConfigError(on.catalog.signal_problem(signal))
         name, _, of_device = signal.partition(".")
         (reading,) = await (await self._with(name)).need(name).read([of_device])
         return reading
@@ -109,7 +133,7 @@ class AsyncRack:
 
         RunError while a run has the rack.
         """
-        name, wanted = settings_of(self.on, control, value)
+        name, wanted = settings_of(self.free(), control, value)
         lock = None if self._is_simulated else self._locked(name, f"{control} to {value}")
         async with answering(lock):
             session = await self._with(name)
@@ -128,21 +152,30 @@ class AsyncRack:
         operator: str = "",
         data: Path | str | None = None,
         steps: Sequence[StepDefinition] = (),
+        at_most: float = math.inf,
     ) -> RunOutcome:
         """Run a plan (a file, or the name of an installed one) to its sealed record; what it came to.
 
         Connections of `read` and `set` are closed before: the run has the devices for itself. `steps` are known beside
-        the installed ones.
+        the installed ones. A run that takes longer than `at_most` seconds ends with ERROR. One that is cancelled (in
+        scripts: by Ctrl-C) ends with ABORTED, the rack safe and the record sealed, before it is cancelled. ConfigError:
+        a mistake, nothing was contacted; RunError: the rack is in use.
         """
+        self.free()
         try:
             run_id(serial, 0, "")
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        await self._close_devices()
-        project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {}, steps)
-        folder = Path(data) if data is not None else data_dir()
-        options = run_options(project.on, self.simulation, serial, folder, seed=self._seed, operator=operator)
-        return await execute(project, options, Clock())
+        check_operator(operator)
+        self._runs = str(plan)
+        try:
+            await self._close_devices()
+            project = load_project(find_plan(str(plan)), load_station(self._path), parameters or {}, steps)
+            folder = Path(data) if data is not None else data_dir()
+            options = run_options(project.on, self.simulation, serial, folder, seed=self._seed, operator=operator)
+            return await _to_its_end(project, options, at_most)
+        finally:
+            self._runs = ""
 
     def _locked(self, device: str, text: str) -> RackLock:
         keys = [key for key in station_keys(self.on, {}, {device}) if key.alone]
@@ -150,7 +183,7 @@ class AsyncRack:
 
     async def _with(self, name: str) -> Session:
         """The session, with a device open in it unless that fails."""
-        on = self.on
+        on = self.free()
         async with self._opening:  # two who want one device open it once
             if self._session is None:
                 self._session = Session(on, Clock(), self.simulation)
@@ -164,15 +197,41 @@ class AsyncRack:
             await session.close()
 
 
+async def _to_its_end(project: Project, options: RunOptions, at_most: float) -> RunOutcome:
+    """Carry a run out. Who is cancelled meanwhile stops it, and is that when the rack is safe and the record sealed."""
+    states: list[RunState] = []
+    work = asyncio.ensure_future(execute(project, options, Clock(), states.append))
+    cancelled: asyncio.CancelledError | None = None
+    until = asyncio.get_running_loop().time() + at_most
+    while not work.done():
+        left = until - asyncio.get_running_loop().time() if until < math.inf else None
+        try:
+            done, _ = await asyncio.wait({work}, timeout=left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            if states:
+                states[0].request_stop(Verdict.ABORTED, "cancelled by the program that ran it")
+            else:
+                work.cancel()
+        else:
+            if not done:
+                until = math.inf
+                states[0].request_stop(Verdict.ERROR, f"the run did not end within {at_most:g} s, as it was to")
+    if cancelled is not None:
+        work.exception() if not work.cancelled() else None
+        raise cancelled
+    return work.result()
+
+
 @dataclass(frozen=True, slots=True)
-class Item(Generic[R]):
+class Item:
     """A signal or a control of a rack by its name."""
 
     rack: Rack
     name: str
 
     def read(self) -> Reading:
-        """The signal, now; compares with numbers and quantities (`> "150 L/min"`), never when it is not GOOD."""
+        """The signal, now; compares with words, numbers and quantities (`> "150 L/min"`), never when it is not GOOD."""
         return self.rack.read(self.name)
 
     def set(self, value: str) -> Mapping[str, Outcome]:
@@ -181,41 +240,61 @@ class Item(Generic[R]):
 
 
 class Rack:
-    """`AsyncRack` for who has no loop: scripts, notebooks, tests. Use as a context manager."""
+    """`AsyncRack` for scripts, notebooks and tests. Use it as a context manager, or `open` and `close` it."""
 
-    def __init__(self, station: Path | str, *, simulate: bool = False, virtual: bool = False, **more: Any) -> None:
-        """As `AsyncRack`. In virtual time the clock jumps over what nobody waits for."""
-        rate = float("inf") if virtual else 1.0
-        self._runner = asyncio.Runner(loop_factory=lambda: HarnessLoop(rate))
-        self._rack = AsyncRack(station, simulate=simulate, virtual=virtual, **more)
-        self._is_open = False
+    def __init__(
+        self,
+        station: Path | str,
+        *,
+        simulate: bool = False,
+        virtual: bool = False,
+        seed: int | None = None,
+        faults: Sequence[str] = (),
+    ) -> None:
+        """As `AsyncRack`. In virtual time the clock jumps over what nobody waits for, and stands between two calls."""
+        self._rack = AsyncRack(station, simulate=simulate, virtual=virtual, seed=seed, faults=faults)
+        self._rate = math.inf if virtual else 1.0
+        self._loop: OwnLoop | None = None
 
-    def __enter__(self) -> Self:
-        self._runner.__enter__()
+    def open(self) -> Self:
+        """Open it; it has to be closed."""
+        loop = self._loop or OwnLoop(self._rate)
         try:
-            self._runner.run(self._rack.__aenter__())
+            loop.do(self._rack.__aenter__())
         except BaseException:
-            self._runner.close()
+            if self._loop is None:
+                loop.close()
             raise
-        self._is_open = True
+        self._loop = loop
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._is_open = False
-        try:
-            self._runner.run(self._rack.__aexit__(kind, error, tb))
-        finally:
-            self._runner.close()
+    def close(self) -> None:
+        """Close the connections, and end the simulation. Nothing happens when it is not open."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                loop.do(self._rack.__aexit__(None, None, None))
+            finally:
+                loop.close()
 
-    def __getitem__(self, name: str) -> Item[Any]:
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __getitem__(self, name: str) -> Item:
         return Item(self, name)
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carry it out; ConfigError outside of the `with` block."""
-        if not self._is_open:
+        """Carry it out; ConfigError when the rack is not open, RunError while another thread runs a plan on it."""
+        try:
+            self._rack.free()
+        except HarnessError:
             work.close()
-            raise ConfigError("the rack is not open", hint="use it in a `with` block")
-        return self._runner.run(work)
+            raise
+        assert self._loop is not None
+        return self._loop.do(work)
 
     def read(self, signal: str) -> Reading:
         """See `AsyncRack.read`."""
@@ -225,9 +304,22 @@ class Rack:
         """See `AsyncRack.set`."""
         return self._do(self._rack.set(control, value))
 
-    def run(self, plan: Path | str, *, serial: str, **more: Any) -> RunOutcome:
-        """See `AsyncRack.run`."""
-        return self._do(self._rack.run(plan, serial=serial, **more))
+    def run(
+        self,
+        plan: Path | str,
+        *,
+        serial: str,
+        parameters: Mapping[str, Any] | None = None,
+        operator: str = "",
+        data: Path | str | None = None,
+        steps: Sequence[StepDefinition] = (),
+        at_most: float = math.inf,
+    ) -> RunOutcome:
+        """See `AsyncRack.run`. Ctrl-C ends the run with ABORTED and the rack safe, then is a KeyboardInterrupt."""
+        work = self._rack.run(
+            plan, serial=serial, parameters=parameters, operator=operator, data=data, steps=steps, at_most=at_most
+        )
+        return self._do(work)
 
     def wait(self, seconds: float) -> None:
         """Let time pass; in virtual time at once. ConfigError for what is no time."""
@@ -236,10 +328,13 @@ class Rack:
         self._do(asyncio.sleep(seconds))
 
     def truth(self) -> Mapping[str, float]:
-        """What is true of the simulated rack. ConfigError for a real one."""
-        if self._rack.simulation is None:
-            raise ConfigError("only a simulated rack tells the truth")
-        return self._rack.simulation.truth()
+        """See `AsyncRack.truth`."""
+        return self._rack.truth()
+
+
+def virtual_time(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine function in a loop whose clock jumps, as `asyncio.run` does in one whose clock does not."""
+    return run_loop(main, math.inf)
 
 
 def simulated_rack(

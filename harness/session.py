@@ -6,6 +6,7 @@ What a hand may set, and who is kept out meanwhile, stands here once: for `harne
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from harness.telemetry.influx import InfluxSettings
 from harness.telemetry.station import influx_settings as settings_of_influx
 
 CLOSE_WITHIN_S = 3.0
-RunRequest = Sequence[tuple[ControlPoint, Setting]]
+Settings = Sequence[tuple[ControlPoint, Setting]]
+_OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ class Session:
             self.failures[device.name] = error
         self.opened_in[device.name] = self.clock.monotonic() - started
 
-    async def set(self, device: str, control: str, wanted: RunRequest, notes: Notes) -> Mapping[str, Outcome]:
+    async def set(self, device: str, control: str, wanted: Settings, notes: Notes) -> Mapping[str, Outcome]:
         """Set a control, or of a bank the rows that the open device has, confirmed by read-back; by name."""
         found = {point.name for _, point in self.on.catalog.find_controls(control)}
         meant = [pair for pair in wanted if pair[0].name in found]
@@ -121,6 +123,14 @@ async def opened(
             await session.close()
 
 
+def check_operator(text: str) -> str:
+    """An operator's name or badge on one line of at most 64 characters; ConfigError otherwise."""
+    is_fit = isinstance(text, str) and _OPERATOR.fullmatch(text) is not None and text.isprintable()
+    if not is_fit:  # bytes that are no UTF-8 come as lone surrogates
+        raise ConfigError("the operator's name is refused", hint="at most 64 characters without control characters")
+    return text
+
+
 def influx_settings(on: StationProject) -> InfluxSettings | None:
     """Settings of the station's InfluxDB; None when it has none. ConfigError when a secret is missing."""
     entry = on.station.telemetry.influxdb
@@ -143,7 +153,7 @@ def run_options(
     )
 
 
-def settings_of(on: StationProject, control: str, value: str) -> tuple[str, RunRequest]:
+def settings_of(on: StationProject, control: str, value: str) -> tuple[str, Settings]:
     """(device, what to set there) for a control or a bank; ConfigError where that cannot be."""
     pairs = on.catalog.find_controls(control)
     if not pairs:

@@ -20,7 +20,6 @@ from harness.utf8 import utf8
 SYSTEM_STATION = Path("/etc/harness/station.yaml")
 BUILT_IN_STATION = "simulated"
 SERIAL = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_OPERATOR = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 
 
 def tell_broken() -> None:
@@ -67,13 +66,6 @@ def check_serial(text: str) -> str:
         from harness.schema.problems import shown
 
         raise ConfigError(f"serial {shown(text)} is refused", hint="1 to 64 letters, digits, '.', '_' or '-'")
-    return text
-
-
-def check_operator(text: str) -> str:
-    """An operator's name or badge on one line of at most 64 characters; ConfigError otherwise."""
-    if _OPERATOR.fullmatch(text) is None or not text.isprintable():  # bytes that are no UTF-8 come as lone surrogates
-        raise ConfigError("the operator's name is refused", hint="at most 64 characters without control characters")
     return text
 
 

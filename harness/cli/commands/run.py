@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.inputs import (
-    check_operator,
     check_serial,
     data_folder,
     data_option,
@@ -78,11 +77,13 @@ def run(
     if again is not None and serial is None:
         serial = check_serial(again.serial)
     unit = serial if serial is not None else _ask_serial(simulate=simulate, as_json=as_json)
-    check_operator(operator)
 
     from harness.cli.run_screens import RunRequest, conduct
     from harness.project.plan import load_project
     from harness.project.station import load_station
+    from harness.session import check_operator
+
+    check_operator(operator)
 
     on = load_station(station_path)
     project = load_project(plan_path, on, values)
