@@ -1,12 +1,16 @@
 """The kinds of events: one table for journal, record, `--json`, guardian's log, screens and a resumed run.
 
-A kind is a word of the record: it is never given another meaning. One that is new is added here, with what it says.
+A kind is a word of the record: it is never given another meaning. One that is new is added here, with what it says, and
+makes a new `VERSION`. A record says by which it was written: `events` in the journal's meta and in the result of `--json`.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Self
+
+VERSION = 1
+"""Of this table; goes up by one when a kind is added."""
 
 
 class EventKind(StrEnum):
@@ -86,3 +90,4 @@ class EventKind(StrEnum):
     # the screens only
     DATABASE = "database", "how the push to the database after a run in virtual time went"
     SIGNAL = "signal", "a signal of the operating system came in"
+    RESULT = "result", "what the run came to, whole: the last line of `--json`, with keys of its own"

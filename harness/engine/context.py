@@ -19,7 +19,7 @@ from harness.engine.border import ours
 from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
 from harness.engine.pausing import PauseGate
 from harness.engine.view import DeviceView
-from harness.errors import HarnessError, NotConfirmedError, RefusedError, SafetyError
+from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.events import EventKind
 from harness.limits.check import Check
 from harness.limits.verdict import Verdict
@@ -315,6 +315,8 @@ class StepContext:
         INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
         """
         name = utf8(name)
+        if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
+            raise ConfigError(f"{name}: {self._context.project.catalog.signal_problem(signal)}")
         check, data = limit.check, Data(samples, coverage, needed, needed_samples)
         verdict = verdict_of(value, limit, data)
         reason = ""

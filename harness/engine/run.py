@@ -22,6 +22,7 @@ from harness.engine.runner import Runner
 from harness.engine.seal import Conducted, seal
 from harness.engine.state import RunState
 from harness.engine.traps import serve_traps
+from harness.events import VERSION as EVENTS
 from harness.events import EventKind
 from harness.faultpoint import fault_point
 from harness.project.model import Project
@@ -124,7 +125,7 @@ async def _prepare(
 ) -> Conducted:
     """Open the record, and make the run that it is of. Nothing is contacted yet."""
     header = Header(run=folder.run, host=utf8(socket.gethostname()), recorded_at=iso(past.started_ns if past else wall))
-    meta = {"run": folder.run, "operator": options.operator, **run_meta(project, options.serial)}
+    meta = {"run": folder.run, "events": EVENTS, "operator": options.operator, **run_meta(project, options.serial)}
     was_behind = past is not None and clock.go_on_behind(past.last_wall_ns)
     if past is None:
         journal = await Journal.create(folder.journal, clock, meta)

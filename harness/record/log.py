@@ -49,7 +49,7 @@ class RunLog:
         """Journal an event, keep it for the record, and tell the screens. One that fails is told nothing more."""
         text = utf8(text)
         event = Event(self._clock.wall_ns(), self._clock.monotonic(), kind, text, data)
-        self.journal.add_event(str(kind), text=text, **data)
+        self.journal.add_event(kind, text=text, **data)
         if len(self.entries) < _KEPT:
             self.entries.append(EventEntry(at=iso(event.wall_ns), kind=str(kind), text=text))
         else:

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from harness.clock import Clock
 from harness.errors import TelemetryError
+from harness.events import EventKind
 from harness.quantity import Frame
 from harness.telemetry import rows
 from harness.telemetry.batch import Refused
@@ -132,7 +133,7 @@ class Journal:
         self._batch.frames.append((seq, device, wall_ns, mono, blob, rows.frame_crc(seq, device, wall_ns, mono, blob)))
         return seq
 
-    def add_event(self, kind: str, /, **data: Any) -> int:
+    def add_event(self, kind: EventKind, /, **data: Any) -> int:
         """Buffer an event (JSON values; NaN becomes null), stamped now; returns its sequence number."""
         wall_ns = max(self._clock.wall_ns(), self._last_wall.get(0, -1) + 1)
         self._last_wall[0] = wall_ns
@@ -143,7 +144,8 @@ class Journal:
         if self.is_failed:
             self.dropped += 1
             return seq
-        self._batch.events.append((seq, wall_ns, mono, kind, text, rows.event_crc(seq, wall_ns, mono, kind, text)))
+        word = str(kind)
+        self._batch.events.append((seq, wall_ns, mono, word, text, rows.event_crc(seq, wall_ns, mono, word, text)))
         return seq
 
     def _touch(self) -> None:

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import harness
-from harness.api import ConfigError, Params, Quality, Quantity, Reading, RunError, step
+from harness.api import Bounds, ConfigError, Params, Quality, Quantity, Reading, RunError, step
 from harness.testing import run_plan, run_step
 from tests.integration.cli_tools import environment, simulation
 from tests.integration.test_packages import PLAN as MEASURES
@@ -52,6 +52,12 @@ class Nothing(Params):
 async def forever(ctx, p: Nothing) -> None:
     """Wait for what never comes."""
     await asyncio.Event().wait()
+
+
+@step("misspelt", version=1)
+async def misspelt(ctx, p: Nothing) -> None:
+    """Measure what there is not, as good as it may be."""
+    ctx.measure("a", "cdu.flwo", 5.0, ctx.resolve(Bounds(max="10 L/min"), "cdu.flow"))
 
 
 @step("measure", version=1)
@@ -211,6 +217,12 @@ def test_a_step_that_never_ends_is_found_out(tmp_path):
     assert (tmp_path / "plan.yaml").read_text() == "mine"
     with pytest.raises(TypeError, match="is no step; a function becomes one"):
         run_step(forever.run, tmp_path)
+
+
+def test_a_value_of_a_signal_that_there_is_not_is_no_pass(tmp_path):
+    outcome = run_step(misspelt, tmp_path)
+    assert outcome.verdict == "ERROR"
+    assert "a: unknown signal 'cdu.flwo', did you mean 'cdu.flow'" in outcome.result.steps[-1].reason
 
 
 def test_a_mistake_is_refused_before_the_run(tmp_path):

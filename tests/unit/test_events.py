@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 from pathlib import Path
 
 from harness.clock import Clock, run
 from harness.engine.resume import replay
-from harness.events import EventKind
+from harness.events import VERSION, EventKind
 from harness.record.log import RunLog
+from harness.record.manifest import JOURNAL
 from harness.telemetry.journal import Journal
 from harness.telemetry.reading import open_for_reading
+from tests.integration.cli_tools import harness as command
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "harness").rglob("*.py"))}
@@ -29,9 +33,23 @@ def test_every_kind_is_used():
     assert used == set(EventKind.__members__)
 
 
-def test_a_resumed_run_reads_kinds_that_are_written():
-    handlers = {name.removeprefix("_on_") for name in vars(replay._Story) if name.startswith("_on_")}
-    assert handlers <= {kind.replace(" ", "_") for kind in EventKind}
+def test_a_resumed_run_reads_every_kind_that_it_has_a_method_for():
+    methods = {name.removeprefix("_on_").upper() for name in vars(replay._Story) if name.startswith("_on_")}
+    asked = set(re.findall(r"EventKind\.([A-Z_]+): self\._on_", inspect.getsource(replay._Story.read)))
+    assert methods == asked
+
+
+def test_a_new_kind_makes_a_new_version():
+    """Kinds are only added: who adds one writes the new number and count here."""
+    assert (VERSION, len(EventKind)) == (1, 59)
+
+
+def test_a_run_says_by_which_version_it_was_written(tmp_path):
+    done = command("run", "smoke", "--simulate", "--virtual", "--json", data=tmp_path)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert (result["kind"], result["events"]) == (EventKind.RESULT, VERSION)
+    with open_for_reading(Path(result["record"]) / JOURNAL) as reader:
+        assert reader.meta["events"] == VERSION
 
 
 def test_words_and_meanings_are_one_each():

@@ -13,6 +13,8 @@ from harness.cli.ui.banner import LOOK, NOT_SAFE_STYLE, NOT_SAFE_SYMBOL, band, b
 from harness.cli.ui.colours import BLUE, MEANING, NOT_SAFE, OF_VERDICT, SYMBOL, TO_DO
 from harness.cli.ui.live_view import number
 from harness.engine.options import RunOutcome
+from harness.events import VERSION as EVENTS
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.record.attempts import latest, notes_of, told_of
 from harness.record.result import excused_text
@@ -153,7 +155,8 @@ def _fact(console: Console, label: str, text: str, width: int) -> None:
 def result_json(outcome: RunOutcome) -> dict[str, Any]:
     """The last line of `--json`."""
     return {
-        "kind": "result",
+        "kind": EventKind.RESULT,
+        "events": EVENTS,
         "verdict": str(outcome.verdict),
         "word": outcome.result.word,
         "reason": outcome.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from harness.clock import Clock, iso
 from harness.engine.resume.gap import Gap, measure_gap
 from harness.errors import RunError
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 from harness.project.model import PlannedStep
 from harness.record.aftermath import aftermath
@@ -121,11 +122,24 @@ class _Story:
     def read(self, reader: JournalReader) -> None:
         """All of it."""
         past = self._past
+        handlers: dict[str, Callable[[StoredEvent], None]] = {
+            EventKind.RESUME: self._on_resume,
+            EventKind.BOOT: self._on_boot,
+            EventKind.STOP: self._on_stop,
+            EventKind.DEVICE: self._on_device,
+            EventKind.PERSON: self._on_person,
+            EventKind.COVERAGE: self._on_coverage,
+            EventKind.STEP: self._on_step,
+            EventKind.MEASUREMENT: self._on_measurement,
+            EventKind.INTENT: self._on_intent,
+            EventKind.CHECKPOINT: self._on_checkpoint,
+            EventKind.STEP_END: self._on_step_end,
+        }
         for event in reader.events():
             if not past.started_ns:
                 past.started_ns = event.wall_ns
             past.last_wall_ns = max(past.last_wall_ns, event.wall_ns)
-            handler = getattr(self, "_on_" + event.kind.replace(" ", "_"), None)
+            handler = handlers.get(event.kind)
             if handler is not None:
                 handler(event)
         self._die()
