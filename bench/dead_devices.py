@@ -22,9 +22,10 @@ from harness.device.poller import Poller
 from harness.device.registry import load_profile
 from harness.quantity import Frame, Quality
 from harness.schema.station import DeviceEntry
+from tests.tools.array_bank import ArrayBank
 from sim.servers.host import SocketHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import INPUT, ArrayBank
+from sim.servers.modbus_bank import INPUT
 
 COUNT = 30
 PROFILE = "environment/modbus_temperature_humidity"

@@ -20,8 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from harness.clock import run
+from tests.tools.array_bank import ArrayBank
 from sim.servers.host import SocketHost
-from sim.servers.modbus import ArrayBank, ModbusServer
+from sim.servers.modbus import ModbusServer
 
 REQUEST = struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 100, 20)
 REPLY_SIZE = 9 + 40

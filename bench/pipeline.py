@@ -47,8 +47,9 @@ from harness.schema.station import Derived, DeviceEntry, Interlock
 from harness.telemetry.journal import Journal
 from harness.telemetry.lines import LineWriter
 from harness.telemetry.rows import SignalInfo
+from tests.tools.array_bank import ArrayBank
 from sim.servers.host import SocketHost
-from sim.servers.modbus import ArrayBank, ModbusServer
+from sim.servers.modbus import ModbusServer
 from sim.servers.snmp import SnmpResponder, TableView
 
 DEVICES = 100

@@ -147,7 +147,7 @@ def plan() -> Iterator[str]:
     yield ""
     yield "Beside their own keys all of them take `step`, `name`, `attempts` and `on_fail` (see StepEntry above)."
     yield ""
-    told = set(Plan.model_json_schema()["$defs"])
+    reported = set(Plan.model_json_schema()["$defs"])
     for step in (known_steps()[name] for name in built_in(GROUP)):
         schema = step.params.model_json_schema()
         yield f"### `{step.name}`"
@@ -156,8 +156,8 @@ def plan() -> Iterator[str]:
         yield ""
         yield from fields(schema)
         for name, part in schema.get("$defs", {}).items():
-            if part.get("type") == "object" and name not in told:
-                told.add(name)
+            if part.get("type") == "object" and name not in reported:
+                reported.add(name)
                 yield from section(name, part, "####")
 
 

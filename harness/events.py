@@ -1,7 +1,7 @@
 """The kinds of events: one table for journal, record, `--json`, guardian's log, screens and a resumed run.
 
 A kind is a word of the record: it is never given another meaning. One that is new is added here, with what it says, and
-makes a new `VERSION`. A record says by which it was written: `events` in the journal's meta and in the result of `--json`.
+makes a new `VERSION`. A record says by which it was written: `events` in the journal's meta and in `--json`'s result.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ NAMES = (
     "safe-begun",
     "safe-between",
     "safe-done",
-    "verdict-told",
+    "verdict-shown",
     "journal-closed",
     "result-written",
     "sealed",

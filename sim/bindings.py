@@ -96,7 +96,7 @@ def _controls(twin: Twin) -> Iterator[tuple[Place, str, str]]:
             continue
         if name not in twin.sources.commands and not twin.sources.is_beyond(name):
             near = twin.sources.nearest(name, twin.sources.commands)
-            yield (*place, "sim"), f"nothing of a simulated rack can be told {name!r}", near or f"see {PAGE}"
+            yield (*place, "sim"), f"nothing of a simulated rack can be set by {name!r}", near or f"see {PAGE}"
             continue
         target = twin.sources.commands.get(name, "")
         try:

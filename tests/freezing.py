@@ -38,13 +38,13 @@ START: tuple[Act, ...] = tuple((10.0 + 0.5 * k, f"outlet[{k}]", 1.0) for k in ra
 class Seen:
     """What came of it: (time, text) of what was told, and how many samples of watched signals were STALE."""
 
-    told: list[tuple[float, str]] = field(default_factory=list)
+    reported: list[tuple[float, str]] = field(default_factory=list)
     stale: dict[str, int] = field(default_factory=dict)
     frames: int = 0
 
     def found(self, signal: str) -> float:
         """When a signal was called frozen first; NaN when never."""
-        return next((at for at, text in self.told if text.startswith(f"{signal} is frozen")), float("nan"))
+        return next((at for at, text in self.reported if text.startswith(f"{signal} is frozen")), float("nan"))
 
 
 def watch_rack(
@@ -82,7 +82,7 @@ def watch_rack(
             chosen = {info.name for device in devices for info in device.signals} if watched is None else watched
 
             def tell(_signal: str, text: str) -> None:
-                seen.told.append((simulation.now(), text))
+                seen.reported.append((simulation.now(), text))
 
             freeze = Freeze(devices, chosen, on.station.moves_with, tell)
             store = SignalStore(devices, {}, clock, freeze)
@@ -174,7 +174,7 @@ def watch_hours(hours: float, *, seed: int, rack: str = "132kW", refresh: int = 
     readers = [_reader(name, on, plant, refresh) for name in MEASURING]
     devices = [reader.device for reader in readers]
     watched = {info.name for device in devices for info in device.signals}
-    told: list[str] = []
+    reported: list[str] = []
     scale = float(rack.removesuffix("kW")) / 132
     movers = {
         name: [
@@ -184,7 +184,7 @@ def watch_hours(hours: float, *, seed: int, rack: str = "132kW", refresh: int = 
         ]
         for name, entries in on.station.moves_with.items()
     }  # fmt: skip
-    freeze = Freeze(devices, watched, movers, lambda _signal, text: told.append(f"{second} s: {text}"))
+    freeze = Freeze(devices, watched, movers, lambda _signal, text: reported.append(f"{second} s: {text}"))
     chance = Random(f"{seed} {rack}")
     frames: dict[str, Frame] = {}
     due, second = 5, 0
@@ -197,7 +197,7 @@ def watch_hours(hours: float, *, seed: int, rack: str = "132kW", refresh: int = 
         for reader in readers:
             frame = frames[reader.device.name] = reader.look(second)
             freeze.judge(frame, frames)
-    return told
+    return reported
 
 
 def _stir(plant: Plant, chance: Random) -> None:

@@ -24,7 +24,7 @@ class Hold:
         self._sequence = sequence
         self._lock = RackLock("safe", {"station": on.station.station, "text": sequence})
         self._doors = Doors(self._lock.answer)
-        self._told: set[tuple[int, str | None]] = set()
+        self._reported: set[tuple[int, str | None]] = set()
         self._one_by_one = asyncio.Lock()
         self._tasks: list[asyncio.Future[None]] = []
 
@@ -59,9 +59,9 @@ class Hold:
     def _add(self, keys: list[Key]) -> Sequence[socket.socket]:
         new = self._lock.add(keys)
         for holder in tell_users(keys, "safe", self._sequence):
-            if (holder.pid, holder.said.get("run")) in self._told:
+            if (holder.pid, holder.said.get("run")) in self._reported:
                 continue
-            self._told.add((holder.pid, holder.said.get("run")))
+            self._reported.add((holder.pid, holder.said.get("run")))
             ends = "a run goes on and ends as ABORTED: it is " if holder.doing == "run" else ""
             aside(f"{ends}{holder}")
             if not holder.said:

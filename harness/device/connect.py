@@ -17,7 +17,7 @@ SILENT_S = 4.5
 """A device that has answered nothing for so long while it is opened is given up."""
 SLOW_S = 30.0
 """A device that answers must be open after this."""
-_TOLD = 3
+_MOST_REPORTED = 3
 """Devices whose failures a single line names."""
 
 
@@ -59,9 +59,9 @@ def tree_report(title: str, failures: Mapping[str, tuple[str, HarnessError]]) ->
 
 def reasons(failures: Mapping[str, tuple[str, HarnessError]]) -> str:
     """Why each of the first devices failed, on one line."""
-    told = [f"{name} at {address}: {error.message}" for name, (address, error) in failures.items()]
-    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
-    return "; ".join(told[:_TOLD]) + more
+    reported = [f"{name} at {address}: {error.message}" for name, (address, error) in failures.items()]
+    more = f"; and {len(reported) - _MOST_REPORTED} more" if len(reported) > _MOST_REPORTED else ""
+    return "; ".join(reported[:_MOST_REPORTED]) + more
 
 
 def to_do(failures: Mapping[str, tuple[str, HarnessError]]) -> str:

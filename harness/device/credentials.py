@@ -17,7 +17,7 @@ from harness.secret import Secret
 
 T = TypeVar("T", bound=Model)
 _MAX_BYTES = 64 * 1024
-_TOLD = 3
+_MOST_REPORTED = 3
 
 
 def read_secret(ref: FileRef, base: Path) -> Secret:
@@ -49,8 +49,10 @@ def given(ref: FileRef, base: Path, model: type[T]) -> T:
     try:
         return validate(parse_source(text.encode(), where), model)
     except ProblemsError as error:
-        told = "; ".join(f"{p.line}:{p.column} {_without_content(p, model)}" for p in error.problems[:_TOLD])
-        raise ConfigError(f"{where} is not a valid credentials file: {told}") from None
+        reported = "; ".join(
+            f"{p.line}:{p.column} {_without_content(p, model)}" for p in error.problems[:_MOST_REPORTED]
+        )
+        raise ConfigError(f"{where} is not a valid credentials file: {reported}") from None
 
 
 def _without_content(problem: Problem, model: type[Model]) -> str:

@@ -52,7 +52,7 @@ class RunContext:
     energising_allowed: bool = True
     unproved: str = ""
     """A step that the run went past without its PASS: nothing is energised after it."""
-    gate: PauseGate | None = None
+    pause_gate: PauseGate | None = None
     step_clock: Clock | None = None
     undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
     """(device, control) -> how it was before this run first touched it; energised things go off."""
@@ -162,7 +162,7 @@ class StepContext:
     @property
     def is_paused(self) -> bool:
         """Whether the operator holds the run."""
-        return self._context.gate is not None and not self._context.gate.is_open
+        return self._context.pause_gate is not None and not self._context.pause_gate.is_open
 
     @contextmanager
     def listening(
@@ -247,8 +247,8 @@ class StepContext:
 
     async def act_on(self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None) -> None:
         """Set resolved controls; see `act`. Controls that nothing confirms count as done when acknowledged."""
-        if self._context.gate is not None:
-            await self._context.gate.passed()
+        if self._context.pause_gate is not None:
+            await self._context.pause_gate.passed()
         with ours():
             outcomes = await self._context.act(pairs, within)
         for device, control, setting in pairs:
@@ -325,7 +325,7 @@ class StepContext:
             reason = f"{name}: {too_little(value, signal, check, data, excused)}{f' ({signal}: {why})' if why else ''}"
         elif verdict is Verdict.FAIL:
             reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
-        margin = check.margin(value) - limit.guard if value == value else math.nan
+        margin = check.margin(value) - limit.guard_band if value == value else math.nan
         if verdict is not Verdict.PASS and limit.on_fail == "stop":
             self.stopping.add(verdict)
         measurement = Measurement(

@@ -103,7 +103,7 @@ def status(state: RunState) -> dict[str, Any]:
         "verdict": str(verdict),
         "reason": found.stop.reason if found.stop is not None else "",
         "is_paused": state.operator.is_paused,
-        "held_s": round(state.operator.gate.held_s(), 3),
+        "held_s": round(state.operator.pause_gate.held_s(), 3),
         "step": running.title if running is not None else "",
         "held_after": state.held_after.title if state.held_after is not None else "",
         "step_s": round(state.clock.monotonic() - state.step_started, 3) if running is not None else 0.0,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from harness.engine.summary import RunSummary
 from harness.limits.verdict import Verdict, worst
 from harness.project.model import Project
-from harness.record.attempts import latest, told
+from harness.record.attempts import latest, reported
 from harness.record.result import StepResult
 from harness.telemetry.journal import Journal
 
-_MOST_TOLD = 3
+_MOST_REPORTED = 3
 
 
 def decide(project: Project, found: RunSummary, journal: Journal) -> tuple[Verdict, str]:
@@ -20,7 +20,7 @@ def decide(project: Project, found: RunSummary, journal: Journal) -> tuple[Verdi
     PASS needs every step, every measurement, the data, the record and a safe rack.
     """
     verdict, reason = _judged(project, found, journal)
-    return verdict, "; ".join([reason, *told(found.steps)[:_MOST_TOLD]])
+    return verdict, "; ".join([reason, *reported(found.steps)[:_MOST_REPORTED]])
 
 
 def _judged(project: Project, found: RunSummary, journal: Journal) -> tuple[Verdict, str]:

@@ -19,7 +19,7 @@ class ResolvedLimit:
     check: Check
     name: str = ""
     provenance: str = ""
-    guard: float = 0.0
+    guard_band: float = 0.0
     on_fail: str = "stop"
 
 
@@ -47,9 +47,9 @@ def resolved(limit: str | Bounds | None, info: SignalInfo, limits: Mapping[str, 
         return ResolvedLimit(Check(unit=info.unit, shown="recorded only"))
     if isinstance(limit, str):
         named = limits[limit]
-        guard = named.limit.uncertainty.to(difference_unit(info.unit)) if named.limit.uncertainty else 0.0
+        guard_band = named.limit.uncertainty.to(difference_unit(info.unit)) if named.limit.uncertainty else 0.0
         provenance = f"{named.source}: {named.limit.provenance}"
-        return ResolvedLimit(compile_check(named.limit, info), limit, provenance, guard, named.limit.on_fail)
+        return ResolvedLimit(compile_check(named.limit, info), limit, provenance, guard_band, named.limit.on_fail)
     on_fail = limit.on_fail if isinstance(limit, Watch) else "stop"
     return ResolvedLimit(compile_check(limit, info), provenance="plan", on_fail=on_fail)
 
@@ -61,7 +61,7 @@ def verdict_of(value: float, limit: ResolvedLimit, data: Data) -> Verdict:
         return Verdict.INCONCLUSIVE
     if check.codes is not None or check.mask is not None:
         return Verdict.PASS if check.holds(value) else Verdict.FAIL
-    return judge(value, check.low, check.high, limit.guard)
+    return judge(value, check.low, check.high, limit.guard_band)
 
 
 def too_little(value: float, signal: str, check: Check, data: Data, excused: Excused | None) -> str:
@@ -79,5 +79,5 @@ def outside(value: float, word: str, limit: ResolvedLimit) -> str:
     """What a value is and what it should have been, in words; `word`: what the signal calls it."""
     check = limit.check
     shown = word or f"{value:.6g} {check.unit}".rstrip()
-    guard = f" (guard band {limit.guard:g} {difference_unit(check.unit)})" if limit.guard else ""
-    return f"{shown}, limit {check}{guard}"
+    band = f" (guard band {limit.guard_band:g} {difference_unit(check.unit)})" if limit.guard_band else ""
+    return f"{shown}, limit {check}{band}"

@@ -43,8 +43,8 @@ class OperatorRequests:
         self._held_before = 0.0
         self.people: list[Intervention] = []
         """Pauses that are over, and notes."""
-        self.gate = PauseGate(clock)
-        self.step_clock = StepClock(clock, self.gate)
+        self.pause_gate = PauseGate(clock)
+        self.step_clock = StepClock(clock, self.pause_gate)
         self.asked = asyncio.Event()
         """Set while a request waits to be heard; the running step is cancelled for it."""
         self.who = ""
@@ -53,7 +53,7 @@ class OperatorRequests:
     @property
     def is_paused(self) -> bool:
         """Whether the steps are held."""
-        return not self.gate.is_open
+        return not self.pause_gate.is_open
 
     def ask(self, request: Request, who: str) -> None:
         """Leave a request; the latest counts."""
@@ -63,17 +63,17 @@ class OperatorRequests:
 
     def hold(self, who: str, step: str) -> None:
         """Hold the steps. The first who asks for it is the one who is told of; '' is the run itself."""
-        if self.gate.is_open:
+        if self.pause_gate.is_open:
             self._held = Intervention(at=iso(self._clock.wall_ns()), who=who, did="pause", step=step)
-            self._held_before = self.gate.held_s()
-        self.gate.close()
+            self._held_before = self.pause_gate.held_s()
+        self.pause_gate.close()
 
     def release(self) -> None:
         """Let the steps go on; what held them, and for how long, stands in the record."""
-        self.gate.open()
+        self.pause_gate.open()
         held, self._held = self._held, None
         if held is not None and held.who:
-            seconds = round(self.gate.held_s() - self._held_before, 3)
+            seconds = round(self.pause_gate.held_s() - self._held_before, 3)
             self._keep(held.model_copy(update={"held_s": seconds}), f"held for {seconds:.1f} s by {held.who}")
 
     def note(self, words: str, who: str, step: str) -> None:
@@ -105,11 +105,11 @@ class OperatorRequests:
         self.asked.clear()
         return request
 
-    async def pass_gate(self, halted: asyncio.Event) -> None:
+    async def wait_for_pause(self, stopping: asyncio.Event) -> None:
         """Wait while the run is held; a run that stops does not wait."""
-        if self.gate.is_open:
+        if self.pause_gate.is_open:
             return
-        waits = [asyncio.ensure_future(self.gate.passed()), asyncio.ensure_future(halted.wait())]
+        waits = [asyncio.ensure_future(self.pause_gate.passed()), asyncio.ensure_future(stopping.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

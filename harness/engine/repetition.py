@@ -74,7 +74,7 @@ class Repetition:
             run.operator.hold("", step.title)
             run.log.event(EventKind.OPERATOR, f"held: {step.title} {self._asked()}", step=step.title)
         run.held_after = step
-        await run.operator.pass_gate(run.stop_requested)
+        await run.operator.wait_for_pause(run.stop_requested)
         run.held_after = None
 
     def _asked(self) -> str:

@@ -53,7 +53,7 @@ async def _saved(run: Conducted, verdict: Verdict, reason: str) -> RunOutcome:
     word = shown_as(verdict, engineering)
     about = {"verdict": str(verdict), "word": word, "engineering": list(engineering), "reason": reason}
     state.log.event(EventKind.VERDICT, f"{word}: {reason}", **about)
-    fault_point("verdict-told")
+    fault_point("verdict-shown")
     try:
         await state.journal.commit()
     except TelemetryError as error:

@@ -162,18 +162,18 @@ class Start:
             rows = [JournalSignal(i.name, i.unit, {int(k): word for k, word in i.labels.items()}) for i in signals]
             run.journal.declare(name, rows, profile.class_ if profile else "derived")
         run.context = RunContext(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
-        run.context.gate = run.operator.gate
+        run.context.pause_gate = run.operator.pause_gate
         run.context.step_clock = run.operator.step_clock
         refuse_missing(run.project, store)
         ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]
         run.interlocks = Interlocks(run.project.interlocks, store, run.clock, ages, run.tripped, leaks, run.warned)
         if run.past is not None:
-            await self._take_up(run.past)
+            await self._restore_steps(run.past)
         excused, proof = run.restart_within, run.project.on.station.de_energised
         buses = dict.fromkeys(proof.bus, proof.under_voltage) if proof is not None else {}
         run.external = ExternalChanges(
-            run.devices, store, run.clock, run.log, run.foreign_hand, run.undone, excused, buses
+            run.devices, store, run.clock, run.log, run.changed_by_others, run.undone, excused, buses
         )
         run.context.external = run.external
         run.watch_bus(store)
@@ -204,9 +204,9 @@ class Start:
     def _say_size(self, store: SignalStore) -> bool:
         """Say how much will be written before it is; False when there is no room for it."""
         run = self._run
-        told, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
-        if told:
-            run.log.event(EventKind.NOTE, told)
+        reported, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
+        if reported:
+            run.log.event(EventKind.NOTE, reported)
         if why_not:
             run.stop_with(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
         return not why_not
@@ -239,7 +239,7 @@ class Start:
                     break
                 await run.clock.sleep(0.05)
 
-    async def _take_up(self, past: InterruptedRun) -> None:
+    async def _restore_steps(self, past: InterruptedRun) -> None:
         """Show what the hardware is like after the interruption, and decide what is done again."""
         run = self._run
         run.summary.steps.extend(past.order)

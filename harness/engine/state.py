@@ -37,7 +37,7 @@ from harness.safety.external_changes import ExternalChanges
 from harness.safety.guardian_client import GuardianClient, GuardianConfig
 from harness.safety.interlocks import Interlocks
 from harness.safety.lock import RackLock
-from harness.safety.precedence import DEFAULT, FOREIGN, Stop, Trip, decide
+from harness.safety.precedence import CHANGED_BY_OTHERS, DEFAULT, Stop, Trip, decide
 from harness.telemetry.journal import COMMIT_EVERY_S, VIRTUAL_COMMIT_EVERY_S, Journal
 from harness.telemetry.outbox import Outbox
 
@@ -216,12 +216,12 @@ class RunState:
         """Where a device is reached in this run."""
         return self.options.addresses.get(name) or self.project.on.station.devices[name].address
 
-    def foreign_hand(self, control: str, reason: str, mono: float) -> None:
+    def changed_by_others(self, control: str, reason: str, mono: float) -> None:
         """Somebody else energised the rack: it is made safe. What stays on anyway is only reported."""
         if control in self.project.on.stays_on:
             return
         self.answer_for(control)
-        trip = Trip(FOREIGN, DEFAULT, reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
+        trip = Trip(CHANGED_BY_OTHERS, DEFAULT, reason, self.clock.monotonic(), self.clock.wall_ns(), mono)
         assert self.interlocks is not None
         self.interlocks.trips.append(trip)
         self.tripped(trip)

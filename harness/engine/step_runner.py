@@ -196,16 +196,16 @@ class StepRunner:
         run = partial(step.definition.run, context, step.params)
         work = asyncio.ensure_future(contained(run, children))
         is_cleanup = step.section == "cleanup"
-        halted = asyncio.ensure_future(
+        cut_off = asyncio.ensure_future(
             self._run.cleanup_cancelled.wait() if is_cleanup else self._run.stop_requested.wait()
         )
         asked = asyncio.ensure_future(self._run.operator.asked.wait())
         limit = _CLEANUP_S if is_cleanup and self._run.stop_requested.is_set() else None
         try:
-            waits: set[asyncio.Future[Any]] = {work, halted} if is_cleanup else {work, halted, asked}
+            waits: set[asyncio.Future[Any]] = {work, cut_off} if is_cleanup else {work, cut_off, asked}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
         finally:
-            halted.cancel()
+            cut_off.cancel()
             asked.cancel()
         is_cut = not work.done()
         if is_cut and await end_tasks([work]):

@@ -54,8 +54,8 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def judge(value: float, low: float, high: float, guard: float = 0.0) -> Verdict:
-    """PASS when the value is inside the band by at least the guard; INCONCLUSIVE for NaN."""
+def judge(value: float, low: float, high: float, guard_band: float = 0.0) -> Verdict:
+    """PASS when the value is inside the band by at least the guard_band; INCONCLUSIVE for NaN."""
     if value != value:
         return Verdict.INCONCLUSIVE
-    return Verdict.PASS if low + guard <= value <= high - guard else Verdict.FAIL
+    return Verdict.PASS if low + guard_band <= value <= high - guard_band else Verdict.FAIL

@@ -36,7 +36,7 @@ class Tried:
         return _as_fail(failed[min(len(failed), last.allowed) - 1])
 
     @property
-    def told(self) -> str:
+    def reported(self) -> str:
         """What a reader of the verdict must know of a step that was done more than once; '' of any other."""
         last, counted = self.attempts[-1], self.counted
         if len(self.attempts) == 1:
@@ -95,17 +95,17 @@ def latest(steps: Sequence[StepResult]) -> list[StepResult]:
     return [each.counted for each in tried(steps)]
 
 
-def told(steps: Sequence[StepResult]) -> list[str]:
+def reported(steps: Sequence[StepResult]) -> list[str]:
     """A line for each step that was done more than once."""
-    return [each.told for each in tried(steps) if each.told]
+    return [each.reported for each in tried(steps) if each.reported]
 
 
-def told_of(result: Result) -> list[str]:
+def reported_of(result: Result) -> list[str]:
     """What people changed of a run, a line each: another run of its serial, parameters, attempts, skips, pauses."""
     skipped = [
         f"{step.name} {step.reason}" for step in result.steps if step.verdict is Verdict.SKIPPED and step.started
     ]
-    return [*result.twins, *result.changes, *told(result.steps), *skipped, *_pauses(result.people)]
+    return [*result.twins, *result.changes, *reported(result.steps), *skipped, *_pauses(result.people)]
 
 
 def _pauses(people: Sequence[Intervention]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import ConfigError, TelemetryError
 from harness.record import manifest
 from harness.record.aftermath import aftermath
-from harness.record.attempts import told_of
+from harness.record.attempts import reported_of
 from harness.record.claim import in_order, is_running
 from harness.record.folder import RUN_ID
 from harness.record.result import Result
@@ -34,7 +34,7 @@ class RunSummary:
     word: str = ""
     """The verdict as it is shown; '' when it is shown as it is."""
     engineering: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
     """What people changed of the run."""
 
 
@@ -79,7 +79,7 @@ def summarise(folder: Path) -> RunSummary:
     return RunSummary(
         folder.name, folder, result.serial, started, result.plan, result.station, result.verdict, result.reason,
         result.duration_s, is_sealed=True, word=result.word, engineering=result.engineering,
-        told=tuple(told_of(result)),
+        reported=tuple(reported_of(result)),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.clock import iso
 from harness.errors import TelemetryError
 from harness.record import manifest
-from harness.record.attempts import told_of
+from harness.record.attempts import reported_of
 from harness.record.index import summarise
 from harness.record.result import Intervention, Measurement, Result, StepResult, excused_text
 from harness.telemetry.reading import open_for_reading
@@ -51,7 +51,7 @@ def _finished(folder: Path, result: Result) -> Iterator[str]:
         ("harness", result.harness_version),
     ]
     yield from (f"{name:<10}{text}" for name, text in facts if text)
-    yield from (f"{'changed':<10}{line}" for line in told_of(result))
+    yield from (f"{'changed':<10}{line}" for line in reported_of(result))
     yield from _outcome(result)
     if result.people:
         yield from _section("People")
@@ -92,8 +92,8 @@ def _outcome(result: Result) -> Iterator[str]:
     if result.interlocks:
         yield from _section("Interlocks")
         for lock in result.interlocks:
-            told = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else lock.bypassed or "quiet"
-            yield f"  {lock.name:<24}{told}"
+            reported = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else lock.bypassed or "quiet"
+            yield f"  {lock.name:<24}{reported}"
     if result.coverage:
         needed = f" (needed: {result.coverage_required:.2%})" if result.coverage_required is not None else ""
         yield from _section(f"Data{needed}")

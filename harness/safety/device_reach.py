@@ -1,4 +1,4 @@
-"""The runner's way to its own devices, for a safe state: through their gates, beside their polls."""
+"""The runner's way to its own devices, for a safe state: one after the other on a shared line, beside their polls."""
 
 from __future__ import annotations
 

@@ -149,21 +149,21 @@ class Interlocks:
         def age(signal: str) -> float:
             return max_age.get(signal) or max_age.get(store.device_of(signal), max(max_age.values(), default=3.0))
 
-        self._guards = [_ArmedInterlock(spec, store, age) for spec in specs]
+        self._interlocks = [_ArmedInterlock(spec, store, age) for spec in specs]
         self._by_device: dict[str, list[_ArmedInterlock]] = {}
-        for guard in self._guards:
-            watched = [channel.signal for channel in guard.channels]
-            if guard.armed_when is not None:
-                watched.append(guard.armed_when[0])
+        for armed in self._interlocks:
+            watched = [channel.signal for channel in armed.channels]
+            if armed.armed_when is not None:
+                watched.append(armed.armed_when[0])
             for device in {store.device_of(signal) for signal in watched}:
-                self._by_device.setdefault(device, []).append(guard)
-            for channel in guard.channels:
+                self._by_device.setdefault(device, []).append(armed)
+            for channel in armed.channels:
                 self._ends.append(store.listen(channel.signal, channel.sample))
 
     @property
     def names(self) -> list[str]:
         """The interlocks, in the order of the files."""
-        return [guard.spec.name for guard in self._guards]
+        return [armed.spec.name for armed in self._interlocks]
 
     def arm(self) -> None:
         """Begin to act. Levels that are bad already trip at once: an interlock is not an edge."""
@@ -172,16 +172,16 @@ class Interlocks:
 
     def reset(self, name: str) -> None:
         """Let a trip go, by its name, once its cause is gone; the trip stays in `trips`. RunError otherwise."""
-        guard = next((each for each in self._guards if each.spec.name == name), None)
-        if guard is None or guard.trip is None:
-            tripped = ", ".join(repr(each.spec.name) for each in self._guards if each.trip is not None)
+        armed = next((each for each in self._interlocks if each.spec.name == name), None)
+        if armed is None or armed.trip is None:
+            tripped = ", ".join(repr(each.spec.name) for each in self._interlocks if each.trip is not None)
             raise RunError(f"no trip of an interlock {name!r}", hint=f"tripped: {tripped or 'none'}")
         now = self._clock.monotonic()
-        bad = guard.bad_channels(now)
-        if len(bad) >= NEEDED[guard.spec.vote]:
+        bad = armed.bad_channels(now)
+        if len(bad) >= NEEDED[armed.spec.vote]:
             reasons = "; ".join(channel.why(now, self._store) for channel in bad)
             raise RunError(f"the cause of {name!r} is not gone: {reasons}")
-        guard.trip = None
+        armed.trip = None
 
     def commanded(self, control: str, *, is_on: bool) -> None:
         """Something that puts power on the rack is about to be commanded on or off."""
@@ -202,45 +202,45 @@ class Interlocks:
 
     def enter_step(self, title: str) -> None:
         """Tell which step runs, for windows armed by step."""
-        for guard in self._guards:
-            guard.is_in_step = not guard.spec.armed_in or title in guard.spec.armed_in
+        for armed in self._interlocks:
+            armed.is_in_step = not armed.spec.armed_in or title in armed.spec.armed_in
 
     def after_frame(self, device: str) -> None:
         """Evaluate what a frame of this device may have changed."""
         if self._armed:
-            for guard in self._by_device.get(device, ()):
-                self._evaluate(guard)
+            for armed in self._by_device.get(device, ()):
+                self._evaluate(armed)
 
     def silent_at(self) -> float:
         """When, at the earliest, a missing reading may change what holds; in the past when one is missing already."""
-        times = [channel.last_good + channel.max_age for guard in self._guards for channel in guard.channels]
-        times += [self._store.fresh_until(guard.armed_when[0]) for guard in self._guards if guard.armed_when]
+        times = [channel.last_good + channel.max_age for armed in self._interlocks for channel in armed.channels]
+        times += [self._store.fresh_until(armed.armed_when[0]) for armed in self._interlocks if armed.armed_when]
         return min(times, default=math.inf)
 
     def evaluate(self) -> None:
         """Evaluate everything (at arming, and on the silence tick)."""
         if self._armed:
-            for guard in self._guards:
-                self._evaluate(guard)
+            for armed in self._interlocks:
+                self._evaluate(armed)
 
-    def _evaluate(self, guard: _ArmedInterlock) -> None:
-        if guard.trip is not None:
+    def _evaluate(self, armed: _ArmedInterlock) -> None:
+        if armed.trip is not None:
             return
         now = self._clock.monotonic()
-        bad = guard.bad_channels(now)
-        if len(bad) < NEEDED[guard.spec.vote] or not guard.is_armed(self._store, is_energised=bool(self._on)):
-            guard.is_warning = False
+        bad = armed.bad_channels(now)
+        if len(bad) < NEEDED[armed.spec.vote] or not armed.is_armed(self._store, is_energised=bool(self._on)):
+            armed.is_warning = False
             return
         reason = "; ".join(channel.why(now, self._store) for channel in bad)
-        if guard.spec.action == "warn":
-            if not guard.is_warning:
-                guard.is_warning = True
-                self._on_warning(guard.spec.name, reason)
+        if armed.spec.action == "warn":
+            if not armed.is_warning:
+                armed.is_warning = True
+                self._on_warning(armed.spec.name, reason)
             return
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
         is_silence = not any(channel.violates for channel in bad)
-        sequence = DEFAULT if is_silence and guard.spec.on_trip in self._leaks else guard.spec.on_trip
-        trip = Trip(guard.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
-        guard.trip = trip
+        sequence = DEFAULT if is_silence and armed.spec.on_trip in self._leaks else armed.spec.on_trip
+        trip = Trip(armed.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
+        armed.trip = trip
         self.trips.append(trip)
         self._on_trip(trip)

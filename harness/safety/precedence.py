@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from harness.events import EventKind
 from harness.limits.verdict import Verdict
 
-FOREIGN = "foreign control"
+CHANGED_BY_OTHERS = str(EventKind.FOREIGN_CONTROL)
 """The name of the trip by somebody else's hand."""
 DEFAULT = "default"
 
@@ -85,4 +86,4 @@ def _restarts(stands: Stop, new: Stop, under_way: str, kind_of: Callable[[str], 
     if new.trip is None or stands.trip is None:
         return False
     # somebody else's hand: what was off already is on again
-    return stands.sequence != under_way or new.trip.interlock == FOREIGN
+    return stands.sequence != under_way or new.trip.interlock == CHANGED_BY_OTHERS

@@ -42,7 +42,7 @@ class ProblemsError(ConfigError):
     """Everything that is wrong with the files that were read, one line for each problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems: list[Problem] = _told(problems)
+        self.problems: list[Problem] = _reported(problems)
         text = "\n".join(str(problem) for problem in self.problems)
         super().__init__(text, code=self.problems[0].code if self.problems else "")
 
@@ -80,7 +80,7 @@ class Problems:
     @property
     def found(self) -> list[Problem]:
         """The problems so far, sorted by file, line and column, without repetitions."""
-        return _told(self._found)
+        return _reported(self._found)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -97,7 +97,7 @@ class Problems:
 _UNKNOWN = "unknown device "
 
 
-def _told(problems: Iterable[Problem]) -> list[Problem]:
+def _reported(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted, without repetitions, and one for each value of `--set`: every place that uses it would tell its own."""
     whole = sorted(set(problems), key=lambda problem: problem.order)
     given: dict[tuple[str, str], Problem] = {}
@@ -114,13 +114,13 @@ def _once(problems: list[Problem]) -> list[Problem]:
     for each in problems:
         if each.message.startswith(_UNKNOWN):
             places.setdefault((each.file, each.message), []).append(each)
-    told = []
+    reported = []
     for each in problems:
         same = places.get((each.file, each.message), [each])
         if each is same[0]:
             more = len({(other.line, other.column) for other in same}) - 1
-            told.append(replace(each, message=f"{each.message} (and in {more} more places)") if more else each)
-    return told
+            reported.append(replace(each, message=f"{each.message} (and in {more} more places)") if more else each)
+    return reported
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

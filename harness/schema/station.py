@@ -175,7 +175,7 @@ class SafeAction(Model):
     at_least: DurationOrZero = 0.0
     """How long a `keep` lasts at least, also when its condition holds at once."""
     at_most: Duration = 600.0
-    """After this time a `keep` ends without its condition; it is then told as not reached."""
+    """After this time a `keep` ends without its condition; it is then reported as not reached."""
     only_if_confirmed: bool | None = None
     """Skip this action while something that energises the rack is not confirmed off, or the rack is not known to be
     without heat (cooling stays on). Default: yes, except in a sequence `on_live_parts`. With `false` it waits for none

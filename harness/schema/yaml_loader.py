@@ -79,7 +79,7 @@ class _Composer:
         try:
             yield from events(self.text)
         except Exception as error:  # foreign code fed with hostile text: what it stumbles over is a mistake of the file
-            from harness.schema.syntax import explained
+            from harness.schema.yaml_messages import explained
 
             self._stop(*explained(error, self.text))
 

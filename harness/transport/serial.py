@@ -28,13 +28,10 @@ class SerialNetwork:
     A port is locked while open, so that two masters on one bus are noticed (EBUSY).
     """
 
-    def __init__(
-        self, *, baud: int = 19200, parity: Parity = "E", stop: Literal[1, 2] = 1, data_bits: Literal[7, 8] = 8
-    ) -> None:
+    def __init__(self, *, baud: int = 19200, parity: Parity = "E", stop: Literal[1, 2] = 1) -> None:
         self.baud = baud
         self.parity = parity
         self.stop = stop
-        self.data_bits = data_bits
 
     async def open_stream(
         self,
@@ -49,7 +46,7 @@ class SerialNetwork:
             tty = serial.Serial(
                 host,
                 self.baud,
-                bytesize=self.data_bits,
+                bytesize=serial.EIGHTBITS,
                 parity=self.parity,
                 stopbits=self.stop,
                 timeout=0,

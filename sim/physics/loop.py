@@ -78,7 +78,7 @@ class Loop:
         self.rack = self.back = self.exchanger = self.supply = start
         self.valve_integral = p.valve_minimum
         # balances, J
-        self.heat_in = self.heat_out = self.friction_in = self.stored = 0.0
+        self.heat_out = self.friction_in = self.stored = 0.0
 
     def _settle(self) -> None:
         """Find the speed at which two pumps give the setpoint, and start there."""
@@ -229,7 +229,6 @@ class Loop:
         rate = h * (out - self.supply) * flow / v_supply
         moved_supply = rate * end
         self.supply += moved_supply
-        self.heat_in += heat * h
         self.friction_in += friction * h
         self.heat_out += duty * h
         moved = moved_rack * v_rack + moved_back * v_back + moved_exchanger * v_exchanger + moved_supply * v_supply

@@ -6,7 +6,8 @@
  reply  function, data   or   function + 0x80, exception code
 ```
 
-Written from the specification, apart from the client that it is there to prove. Serial framing is in `modbus_rtu`.
+Written from the specification, apart from the client that it is there to prove.
+Framing of serial lines is in the tests, which alone need it.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ from sim.servers.modbus_bank import (
     ILLEGAL_ADDRESS,
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
-    ArrayBank,
     IdentifiedBank,
     ModbusFault,
     RegisterBank,
 )
 
-__all__ = ["ArrayBank", "ModbusFault", "ModbusServer", "RegisterBank", "Tamper", "answer"]
+__all__ = ["ModbusFault", "ModbusServer", "RegisterBank", "Tamper", "answer"]
 
 Tamper = Callable[[bytes, bytes], bytes]
 """(request frame, honest reply frame) -> the bytes sent instead; empty: nothing. How a device lies is written here."""

@@ -71,12 +71,11 @@ class RedfishService:
         *,
         user: str = "",
         password: str = "",
-        max_sessions: int = 4,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self.look = look
         self.user, self.password = user, password
-        self.max_sessions = max_sessions
+        self.max_sessions = 4
         self.is_busy = is_busy
         self.sessions: dict[str, str] = {}
         """Path of a session: its token."""

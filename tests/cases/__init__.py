@@ -39,3 +39,15 @@ def find_cases() -> list[Case]:
         for folder in sorted((path.parent / "cases").glob("*"))
         if folder.is_dir()
     ]
+
+
+def strays() -> list[Path]:
+    """What lies beside a profile and is part of no case: nobody would run it. A profile's folder has `profile.yaml`,
+    files that it names, and `cases/` with a folder for each case."""
+    found: list[Path] = []
+    for path in known_profiles().values():
+        cases = path.parent / "cases"
+        found += [each for each in cases.glob("*") if not each.is_dir()]
+        expected = (each for each in path.parent.rglob("expected.yaml") if each.parent.parent != cases)
+        found += [each for each in expected if each.parent != cases]
+    return sorted(found)

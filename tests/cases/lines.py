@@ -27,7 +27,7 @@ class Lines:
             self.number = number
             yield line.removesuffix("\r")
 
-    def told(self) -> Iterator[str]:
+    def reported(self) -> Iterator[str]:
         """Every line but blank ones and comments, which begin with #."""
         return (line for line in self if not is_remark(line))
 

@@ -54,7 +54,7 @@ class SparseBank:
 def read_registers(path: Path) -> SparseBank:
     """The registers of a file; ProblemsError names every line that is none."""
     lines, reader = Lines(path), _Reader()
-    for line in lines.told():
+    for line in lines.reported():
         try:
             reader.take(line.strip())
         except ValueError as error:

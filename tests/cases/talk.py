@@ -28,7 +28,7 @@ class Talk:
 def read_talk(path: Path) -> Talk:
     """The queries and answers of a file; ProblemsError names every line that is none."""
     lines, talk = Lines(path), Talk()
-    for line in lines.told():
+    for line in lines.reported():
         query, arrow, answer = line.partition(ARROW)
         if not arrow or not query.strip():
             lines.wrong("this is no query with its answer", "expected like: MEAS:VOLT? -> 49.53")

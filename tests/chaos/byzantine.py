@@ -140,7 +140,7 @@ def _wrong(frame: Frame, truth: Frame, device: Device) -> list[str]:
     return wrong
 
 
-async def _told(name: str, lie: Any) -> tuple[list[str], list[str], str]:
+async def _reported(name: str, lie: Any) -> tuple[list[str], list[str], str]:
     """(wrong GOOD values, confirmed commands that did not happen, what it was classified as)."""
     place = await bench(name)
     device, clock = place.device, place.clock
@@ -211,7 +211,7 @@ async def matrix() -> list[Row]:
         *(("SCPI", "rack", text, lie) for text, lie in scpi_lies().items()),
     ]
     for transport, name, text, lie in lies:
-        wrong, false, classified = await _told(name, lie)
+        wrong, false, classified = await _reported(name, lie)
         found = f"{len(wrong)} wrong GOOD, {len(false)} false confirmations, seen as: {classified}"
         found += f"; {(wrong + false)[0]}" if wrong or false else ""
         rows.append(Row(f"{transport}: {text}", found, "0, 0", not wrong and not false))

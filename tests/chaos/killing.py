@@ -270,6 +270,6 @@ def announces(place: Yard) -> Row:
     ended = said(process)
     _reap(process)
     with open_for_reading(after / "journal.db") as reader:
-        told = [str(event.data["text"]) for event in reader.events("interrupted")]
-    ok = any(folder.name in text and "--resume" in text for text in told) and ended["verdict"] == "PASS"
-    return Row("the next start after a death", f"{told[-1:]}, {ended['verdict']}", "says INTERRUPTED, and runs", ok)
+        reported = [str(event.data["text"]) for event in reader.events("interrupted")]
+    ok = any(folder.name in text and "--resume" in text for text in reported) and ended["verdict"] == "PASS"
+    return Row("the next start after a death", f"{reported[-1:]}, {ended['verdict']}", "says INTERRUPTED, and runs", ok)

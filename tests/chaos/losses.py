@@ -127,8 +127,8 @@ def mute_feed(data: Path, seed: int) -> Row:
     faults = ["device_silent:pdu_a", "leak:50"]
     ran = run_plan(plan, data, station=FEEDS, seed=seed, during=accident(course, 60.0, faults))
     tripped = next(event.mono for event in ran.events if event.kind == "stop")
-    told = [event.mono for event in ran.events if event.kind == "intent" and event.text.startswith("pdu_b:")]
-    late = next((t for t in told if t >= tripped), float("inf")) - tripped
+    reported = [event.mono for event in ran.events if event.kind == "intent" and event.text.startswith("pdu_b:")]
+    late = next((t for t in reported if t >= tripped), float("inf")) - tripped
     is_open = not any(value for name, value in ran.truth.items() if name.startswith("pdu_b") and "].state" in name)
     found = f"told after {1000 * late:.0f} ms, {ran.outcome.verdict}, exit {ran.exit_code}, feed B open: {is_open}"
     ok = late <= 0.3 and is_open and ran.exit_code == 5

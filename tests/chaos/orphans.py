@@ -108,9 +108,13 @@ def _made_safe(place: ServiceBay, begun: Begun, way: Way, on: int) -> str:
     hands = [line.get("by") for line in guardian_log(begun.folder) if line["kind"] == "takeover"]
     if on and (hands != ["supervisor"] or kinds(begun.folder)[-1] != "safe"):
         return f"taken over by {hands}, {kinds(begun.folder)[-1]}"
-    told = aftermath(begun.folder)
-    if on and way == "killed" and not ("the supervisor took over" in told and "made the rack safe: confirmed" in told):
-        return told
+    reported = aftermath(begun.folder)
+    if (
+        on
+        and way == "killed"
+        and not ("the supervisor took over" in reported and "made the rack safe: confirmed" in reported)
+    ):
+        return reported
     return _woken(place, begun, "ERROR" if on else "") if way == "frozen" else ""
 
 
@@ -151,9 +155,9 @@ def without_supervisor(place: ServiceBay, rounds: Sequence[tuple[str, str]], wat
 def _unheard(begun: Begun) -> str:
     """'' when the start had said that nobody stands behind the two."""
     with open_for_reading(begun.folder / "journal.db") as reader:
-        told = [str(event.data["text"]) for event in reader.events("layers")]
+        reported = [str(event.data["text"]) for event in reader.events("layers")]
     wanted = ("but NO supervisor runs", "no third layer")
-    return "" if any(text in line for text in wanted for line in told) else f"the start said {told}"
+    return "" if any(text in line for text in wanted for line in reported) else f"the start said {reported}"
 
 
 def _moved(place: ServiceBay, watched: float) -> str:

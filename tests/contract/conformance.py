@@ -389,7 +389,7 @@ async def absent_values_are_bad(_name: str, profile: Profile) -> str:
 
 
 async def silence_is_bad_and_ends(_name: str, profile: Profile) -> str:
-    """A silent device gives BAD within its timeouts, is told once, and is back within three seconds."""
+    """A silent device gives BAD within its timeouts, is reported once, and is back within three seconds."""
     async with bench(profile) as b:
         assert await b.device.poll() is not None
         b.device.events.clear()
@@ -408,8 +408,8 @@ async def silence_is_bad_and_ends(_name: str, profile: Profile) -> str:
                 break
             assert b.clock.monotonic() - healed < 3 + 4 * profile.timeout
             await asyncio.sleep(0.2)
-        told = [event.partition(":")[0] for event in b.device.events if event.startswith(("lost", "answers"))]
-        assert len(told) == 2, b.device.events
+        reported = [event.partition(":")[0] for event in b.device.events if event.startswith(("lost", "answers"))]
+        assert len(reported) == 2, b.device.events
     return ""
 
 
@@ -420,10 +420,10 @@ async def cancelled_at_once(_name: str, profile: Profile) -> str:
         poll = asyncio.create_task(b.device.poll())
         await asyncio.sleep(0.05)
         assert not poll.done()
-        told = b.clock.monotonic()
+        reported = b.clock.monotonic()
         poll.cancel()
         await asyncio.gather(poll, return_exceptions=True)
-        assert b.clock.monotonic() - told < 0.1
+        assert b.clock.monotonic() - reported < 0.1
         assert poll.cancelled()
         b.simulation.devices["dut"].heal()
         frame = await b.device.poll()

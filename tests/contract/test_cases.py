@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cases import find_cases
+from tests.cases import find_cases, strays
 from tests.cases.check import check_case
 
 
@@ -12,3 +12,7 @@ from tests.cases.check import check_case
 def test_case(case):
     if wrong := check_case(case):
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def test_no_case_lies_where_it_is_not_run():
+    assert [f"{path}: a case is a folder in cases/, this is none" for path in strays()] == []

@@ -70,10 +70,10 @@ def test_the_readme_works_from_top_to_bottom_in_a_fresh_shell(tmp_path):
         ["bash", "--noprofile", "--norc", "-s"],
         input=text, cwd=tmp_path, env=home, text=True, capture_output=True, timeout=230, check=False,
     )  # fmt: skip
-    told = [line.split(" ", 5)[2:] for line in done.stdout.splitlines() if line.startswith(_DONE)]
-    wrong = [" ".join(each) for each in told if each[1] != each[2]]
+    reported = [line.split(" ", 5)[2:] for line in done.stdout.splitlines() if line.startswith(_DONE)]
+    wrong = [" ".join(each) for each in reported if each[1] != each[2]]
     assert not wrong, f"{wrong}\n{done.stdout[-3000:]}{done.stderr[-2000:]}"
-    assert len(told) == sum(len(commands(block)) for block in page if not is_file(block))
+    assert len(reported) == sum(len(commands(block)) for block in page if not is_file(block))
     assert "harness: command not found" not in done.stderr
     assert "the station is station.yaml in this folder" not in done.stderr  # the README names it wherever it matters
     assert done.stdout.count("PASS  RACK-0001") >= 3

@@ -138,8 +138,8 @@ def watchers_of(folder: Path) -> list[int]:
     A supervisor is a process that the test started itself. The number of a guardian that is gone may be another's now.
     """
     records = [path.parent for path in folder.rglob("guardian.jsonl")]
-    told = [line["pid"] for record in records for line in guardian_log(record) if line["kind"] == "start"]
-    return [int(pid) for pid in told if b"harness.guardian" in _command(int(pid))]
+    reported = [line["pid"] for record in records for line in guardian_log(record) if line["kind"] == "start"]
+    return [int(pid) for pid in reported if b"harness.guardian" in _command(int(pid))]
 
 
 def _command(pid: int) -> bytes:

@@ -23,8 +23,9 @@ from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost, SocketHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import HOLDING, INPUT, TARGET_SILENT, ArrayBank, ModbusFault
+from sim.servers.modbus_bank import HOLDING, INPUT, TARGET_SILENT, ModbusFault
 from tests.integration.test_transport_modbus_foreign import pty_pair, server, server_program  # noqa: F401 (a fixture)
+from tests.tools.array_bank import ArrayBank
 from tests.tools.modbus_rtu import RtuProtocol
 from tests.tools.serial_port import serve_terminal
 
@@ -223,7 +224,7 @@ class Refusing(ArrayBank):
         return super().read(unit, table, address, count)
 
 
-def test_a_refused_register_is_left_out_told_once_and_tried_again_after_a_loss():
+def test_a_refused_register_is_left_out_reported_once_and_tried_again_after_a_loss():
     async def main():
         clock = Clock()
         network = MemoryNetwork()
@@ -239,8 +240,8 @@ def test_a_refused_register_is_left_out_told_once_and_tried_again_after_a_loss()
             frame = await device.poll()
         assert frame.qualities.tolist() == [Quality.GOOD, Quality.BAD_REFUSED]
         assert frame.values[0] == pytest.approx(20.5)
-        (told,) = device.events
-        assert told.startswith("humidity is left out: ")
+        (reported,) = device.events
+        assert reported.startswith("humidity is left out: ")
         assert device.health.by_kind == {"refused": 2}
         before = device.link.client.counters.requests
         await device.poll()

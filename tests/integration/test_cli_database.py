@@ -56,10 +56,10 @@ def test_a_copy_that_does_not_arrive_is_told_and_counted_with_the_command_that_s
         done = harness(*options, data=tmp_path / "one")
         port = refusing.port
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    told = [event for event in events if event["kind"] == "telemetry"]
-    assert len(told) == 1
-    assert "a person must act" in told[0]["text"]
-    assert told[0]["data"]["alarm"] is True
+    reported = [event for event in events if event["kind"] == "telemetry"]
+    assert len(reported) == 1
+    assert "a person must act" in reported[0]["text"]
+    assert reported[0]["data"]["alarm"] is True
     result = events[-1]
     assert result["verdict"] == "PASS", done.stderr
     telemetry = result["telemetry"]

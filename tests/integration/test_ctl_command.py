@@ -48,8 +48,8 @@ def test_ctl_from_a_second_terminal(tmp_path):
         (last,) = list_runs(place.folder / "data")
         assert last.verdict == "ABORTED"
         with open_for_reading(last.path / "journal.db") as reader:
-            told = [(each.data["command"], each.data["done"]) for each in reader.events("operator")]
-        assert told == [("pause", True), ("reset-trip", False), ("continue", True), ("abort", True)]
+            reported = [(each.data["command"], each.data["done"]) for each in reader.events("operator")]
+        assert reported == [("pause", True), ("reset-trip", False), ("continue", True), ("abort", True)]
 
 
 @pytest.mark.parametrize("action", ["explode", ""])

@@ -216,7 +216,7 @@ def test_a_parameter_without_bounds_is_told_and_costs_nothing(tmp_path):
     assert "soak_time 5 s, plan 30 s" in plain_block(ran.outcome)
     assert "soak_time 5 s, plan 30 s" in render_text(ran.outcome.folder)
     (one,) = list_runs(tmp_path)
-    assert (one.word, one.told) == ("PASS", ("soak_time 5 s, plan 30 s",))
+    assert (one.word, one.reported) == ("PASS", ("soak_time 5 s, plan 30 s",))
 
 
 def test_a_failed_engineering_run_is_a_fail_and_an_engineering_run(tmp_path):

@@ -29,19 +29,19 @@ def test_what_is_found_and_how_soon(fault):
     signal, cases = FOUND[fault]
     for at, within in cases.items():
         seen = watch_rack(at + within + 20, LOADED, [f"{fault}@{at}s"])
-        assert at < seen.found(signal) <= at + within, (at, seen.told)
+        assert at < seen.found(signal) <= at + within, (at, seen.reported)
 
 
 def test_a_thermometer_is_found_by_a_load_step_and_not_before():
     """At steady load it stands still within its resolution, which is GOOD; 20 % less load must move it within 45 s."""
     seen = watch_rack(250, STEP, ["sensor_stuck:loop.return_temperature@175s"])
-    assert 200 < seen.found("cdu.return_temperature") <= 245, seen.told
+    assert 200 < seen.found("cdu.return_temperature") <= 245, seen.reported
 
 
 def test_the_supply_thermometer_is_found_by_the_thermocouple_beside_it():
     """It is regulated to stand still: only what moves the supply itself gives it away, here the whole load."""
     seen = watch_rack(200, LOADED, ["sensor_stuck:loop.supply_temperature@95s"])
-    assert 100 < seen.found("cdu.supply_temperature") <= 160, seen.told
+    assert 100 < seen.found("cdu.supply_temperature") <= 160, seen.reported
 
 
 STEPS = """

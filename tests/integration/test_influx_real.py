@@ -229,6 +229,6 @@ def test_influxdb_1_gives_back_every_point(tmp_path):
                 found |= {(device, name, stamp): float(value) for name, value in one.items() if value is not None}
         assert found == expected(None)
         (event,) = query("SELECT * FROM event")
-        told = dict(zip(event["columns"], event["values"][0], strict=True))
-        assert json.loads(told["data"]) == {"verdict": "PASS", "reason": 'says "ok", with = and\nnewline'}
-        assert (told["kind"], told["seq"]) == ("verdict", 2 * FRAMES + 1)
+        reported = dict(zip(event["columns"], event["values"][0], strict=True))
+        assert json.loads(reported["data"]) == {"verdict": "PASS", "reason": 'says "ok", with = and\nnewline'}
+        assert (reported["kind"], reported["seq"]) == ("verdict", 2 * FRAMES + 1)

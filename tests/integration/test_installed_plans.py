@@ -128,10 +128,10 @@ def held(folder: Path, hours: str):
 
 def test_a_large_record_is_announced_and_one_without_room_is_not_begun(tmp_path, monkeypatch):
     ran = held(tmp_path, "48 h")
-    (told,) = [text for text in ran.texts("note") if text.startswith("the record will take about")]
-    assert "GB (" in told
-    assert "/s for 48 h)" in told
-    assert "are free" in told
+    (reported,) = [text for text in ran.texts("note") if text.startswith("the record will take about")]
+    assert "GB (" in reported
+    assert "/s for 48 h)" in reported
+    assert "are free" in reported
     assert not [text for text in held(tmp_path, "1 min").texts("note") if "will take about" in text]
 
     class Full:
@@ -150,8 +150,8 @@ def test_the_announced_size_is_about_what_is_written(tmp_path, monkeypatch):
     path = tmp_path / "plan.yaml"
     path.write_text(LONG.replace("HOURS", "10 min"))
     ran = run_plan(path, tmp_path / "data")
-    (told,) = [text for text in ran.texts("note") if text.startswith("the record will take about")]
-    number, unit = told.removeprefix("the record will take about ").split(" (")[0].split()
+    (reported,) = [text for text in ran.texts("note") if text.startswith("the record will take about")]
+    number, unit = reported.removeprefix("the record will take about ").split(" (")[0].split()
     written = (ran.outcome.folder / "journal.db").stat().st_size
     assert float(number) * {"MB": 1e6, "GB": 1e9}[unit] == pytest.approx(written, rel=0.25)
 

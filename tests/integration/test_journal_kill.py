@@ -68,9 +68,9 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seed):
         assert child.stdout.readline() == "ready\n"
         time.sleep(random.Random(seed).uniform(0.0, 0.25))
         child.send_signal(signal.SIGKILL)
-        told = child.stdout.read().splitlines()
+        reported = child.stdout.read().splitlines()
     # The last line may have been cut in the pipe: only whole ones count.
-    acknowledged = int(told[-1]) if told and told[-1].isdigit() and int(told[-1]) % 6 == 0 else 0
+    acknowledged = int(reported[-1]) if reported and reported[-1].isdigit() and int(reported[-1]) % 6 == 0 else 0
     assert check(path, acknowledged) >= acknowledged
     assert (tmp_path / "journal.db-wal").exists(), "killed in the middle, not after closing"
 
@@ -92,12 +92,12 @@ def test_a_full_file_system_is_not_acknowledged_and_what_was_stays_readable(tmp_
     )  # fmt: skip
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"user namespaces with mounts are not permitted here: {done.stderr.strip()}")
-    told = done.stdout.splitlines()
-    failed = next(line for line in told if line.startswith("failed"))
+    reported = done.stdout.splitlines()
+    failed = next(line for line in reported if line.startswith("failed"))
     acknowledged = int(failed.split()[1])
     assert acknowledged > 0
     assert "full" in failed or "I/O" in failed
-    assert "closed" in told
-    assert "reserve 0" in told
-    assert "room" in told, "the final record still fits"
+    assert "closed" in reported
+    assert "reserve 0" in reported
+    assert "room" in reported, "the final record still fits"
     check(tmp_path / "journal.db", acknowledged)

@@ -97,9 +97,9 @@ def test_keys_act_like_ctl_and_what_cannot_be_undone_asks_twice(plan: str, tmp_p
     assert terminal.end() == 130, terminal.text[-3000:]
     assert after[:4] == before[:4]
     who = f"{getpass.getuser()} at the keyboard"
-    told = operator_events(tmp_path)
-    assert [each[:2] for each in told] == [(do, True) for do in ("pause", "continue", "skip", "retry", "abort")]
-    assert {each[2] for each in told} == {who}
+    reported = operator_events(tmp_path)
+    assert [each[:2] for each in reported] == [(do, True) for do in ("pause", "continue", "skip", "retry", "abort")]
+    assert {each[2] for each in reported} == {who}
     (last,) = list_runs(tmp_path)
     result = json.loads((last.path / "result.json").read_text())
     assert result["verdict"] == "ABORTED"

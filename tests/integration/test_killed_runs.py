@@ -64,7 +64,7 @@ def start(place, **more):
     return process, folder
 
 
-def told(place):
+def reported(place):
     """What `runs`, `report` and `verify` say of the one run."""
     return [harness(place, "runs"), harness(place, "report", "last"), harness(place, "verify", "last")]
 
@@ -72,12 +72,12 @@ def told(place):
 def test_a_run_is_running_and_then_made_safe_by_its_guardian(tmp_path):
     with yard(tmp_path) as place:
         process, folder = start(place)
-        assert all("RUNNING" in text and "INTERRUPTED" not in text for text in told(place)), told(place)
+        assert all("RUNNING" in text and "INTERRUPTED" not in text for text in reported(place)), reported(place)
         process.kill()
         process.wait()
         until(lambda: place.outlets_on() == 0, 20)
         place.await_guardian(folder)
-        for text in told(place):
+        for text in reported(place):
             assert "INTERRUPTED" in text, text
             assert "its guardian took over at 20" in text, text
             assert "made the rack safe: confirmed at 20" in text, text
@@ -94,7 +94,7 @@ def test_a_run_whose_guardian_died_too_says_that_nobody_made_it_safe(tmp_path):
         process.wait()
         time.sleep(1.0)
         is_live = place.outlets_on() > 0
-        for text in told(place):
+        for text in reported(place):
             assert "INTERRUPTED" in text, text
             assert ("look at the rack" in text) == is_live, text
         assert is_live, "both were killed at once: nobody was left"
@@ -108,7 +108,7 @@ def test_an_outlet_that_cannot_be_switched_off_is_told(tmp_path):
         process.wait()
         until(lambda: place.outlets_on() == 1, 20)
         until(lambda: "NOT CONFIRMED" in harness(place, "runs"), 30)
-        for text in told(place):
+        for text in reported(place):
             assert "NOT CONFIRMED" in text, text
             assert "outlet[2]" in text, text
             assert "look at the rack" in text, text

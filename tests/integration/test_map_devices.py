@@ -126,11 +126,11 @@ def who_lets_in(fake, refusal):
     return run(main, rate=math.inf)
 
 
-@pytest.mark.parametrize("model", ["told", "unknown"])
+@pytest.mark.parametrize("model", ["reported", "unknown"])
 @pytest.mark.parametrize("name", JUDGED)
 def test_a_device_is_let_in_by_profiles_of_its_own_kind_only(name, model):
     """Even where the text of the model is another than expected: other kinds differ in what they have."""
-    is_told = model == "told" and bool(JUDGED[name].extends)  # a family has no model of its own
+    is_told = model == "reported" and bool(JUDGED[name].extends)  # a family has no model of its own
     fake = made(name, re.sub(r".*/[a-z]+_", "", name).upper() if is_told else "X 1")
     let_in = who_lets_in(fake, IdentityError)
     assert name in let_in

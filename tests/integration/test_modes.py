@@ -99,7 +99,7 @@ def test_nothing_is_opened_through_a_link(tmp_path: Path) -> None:
     assert stat.S_IMODE(victim.stat().st_mode) != FILE_MODE
 
 
-def test_a_diary_that_is_there_gets_the_mode_of_a_record(tmp_path: Path) -> None:
+def test_a_guardians_log_that_is_there_gets_the_mode_of_a_record(tmp_path: Path) -> None:
     path = tmp_path / "guardian.jsonl"
     path.touch(0o666)
     path.chmod(0o666)

@@ -101,17 +101,17 @@ def test_whatever_its_code_does_the_rack_is_as_safe_as_it_can_be(kind, tmp_path)
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
-    told = done.stdout + done.stderr
-    assert "Traceback" not in told
-    assert "bug in the harness" not in told
+    reported = done.stdout + done.stderr
+    assert "Traceback" not in reported
+    assert "bug in the harness" not in reported
     if code == 0:
-        assert "SAFE CONFIRMED" in told
+        assert "SAFE CONFIRMED" in reported
     elif code == 5:
-        assert "the code of its protocol failed" in told or "no answer to" in told
+        assert "the code of its protocol failed" in reported or "no answer to" in reported
     elif "poll" in kind:
-        assert "SAFE CONFIRMED" in told
+        assert "SAFE CONFIRMED" in reported
     elif code == 3:
-        assert "this run commanded nothing" in told
+        assert "this run commanded nothing" in reported
     else:
         assert not list((tmp_path / "data").glob("runs/*"))
 

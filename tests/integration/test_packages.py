@@ -304,6 +304,20 @@ def test_cases_beside_the_profile_of_a_package_are_run_with_ours(tmp_path):
     assert "1 failed, 1 passed" in ran.stdout
 
 
+def test_a_case_beside_a_profile_of_a_package_that_lies_wrong_is_found(tmp_path):
+    wrong = ("cases/expected.yaml", "case/theirs/expected.yaml", "cases/expected/deep/expected.yaml")
+    files = {"pdu/acme_one/profile.yaml": PROFILE.replace("profile: pdu/apc_rpdu2", "profile: pdu/acme_one")}
+    package(tmp_path / "lib", "harness.drivers", ROOT, files=files | {f"pdu/acme_one/{name}": "x\n" for name in wrong})
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-c", "from tests.cases import strays\nprint(*strays(), sep='\\n')"],
+        env={**environment(tmp_path / "data"), "PYTHONPATH": str(tmp_path / "lib")},
+        cwd=root, timeout=100, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    found = [line.partition("acme_one/")[2] for line in ran.stdout.splitlines()]
+    assert sorted(found) == sorted(wrong)
+
+
 def test_a_function_may_return_several_steps(tmp_path):
     """Its entry point has another name than its attribute; a name of its that is taken is nobody's, as any other."""
     source = STEPS.replace("NAME", "measure") + "def several(): return [theirs]\n"

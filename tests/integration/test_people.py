@@ -57,7 +57,7 @@ def shown_everywhere(outcome, words: str) -> None:
     assert words in stored.reason
     assert words in plain_block(outcome)
     assert words in render_text(outcome.folder)
-    assert any(words in line for line in (one.reason, *one.told))
+    assert any(words in line for line in (one.reason, *one.reported))
     assert verify(outcome.folder) == []
 
 
@@ -224,7 +224,7 @@ def test_pauses_are_told_with_who_and_how_long(tmp_path):
             ("kim", "soak", 10),
             ("kim", "soak", 20),
         ]
-        for shown in (plain_block(outcome), render_text(outcome.folder), "\n".join(summarise(outcome.folder).told)):
+        for shown in (plain_block(outcome), render_text(outcome.folder), "\n".join(summarise(outcome.folder).reported)):
             assert "held for 30 s by kim in soak" in shown
 
     virtual(main)

@@ -89,11 +89,11 @@ def test_who_answers_is_not_told_to_be_unplugged(case: str, tmp_path: Path) -> N
         (tmp_path / "st.yaml").write_text(
             f'schema: 1\nstation: s\ndevices:\n  d: {{profile: {profile}, address: "{address.format(port)}"}}\n'
         )
-        told = harness("probe", str(tmp_path / "st.yaml"), data=tmp_path)
-    assert told.returncode == 3
+        reported = harness("probe", str(tmp_path / "st.yaml"), data=tmp_path)
+    assert reported.returncode == 3
     for words in expected:
-        assert words in told.stdout
-    assert "check power" not in told.stdout
+        assert words in reported.stdout
+    assert "check power" not in reported.stdout
 
 
 def test_who_does_not_even_connect_may_be_unplugged(tmp_path: Path) -> None:
@@ -103,6 +103,6 @@ def test_who_does_not_even_connect_may_be_unplugged(tmp_path: Path) -> None:
         "schema: 1\nstation: s\ndevices:\n"
         f'  d: {{profile: daq/keysight_34461a, address: "TCPIP::127.0.0.1::{port}::SOCKET"}}\n'
     )
-    told = harness("probe", str(tmp_path / "st.yaml"), data=tmp_path)
-    assert told.returncode == 3
-    assert "takes connections" not in told.stdout
+    reported = harness("probe", str(tmp_path / "st.yaml"), data=tmp_path)
+    assert reported.returncode == 3
+    assert "takes connections" not in reported.stdout

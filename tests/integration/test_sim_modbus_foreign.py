@@ -10,8 +10,9 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from harness.clock import run
 from sim.servers.host import Behaviour, SocketHost
-from sim.servers.modbus import ArrayBank, ModbusServer
+from sim.servers.modbus import ModbusServer
 from tests.foreign_tools import foreign
+from tests.tools.array_bank import ArrayBank
 from tests.tools.modbus_rtu import RtuProtocol
 from tests.tools.serial_port import serve_terminal
 

@@ -97,7 +97,7 @@ def test_cleanup_does_not_stop_the_coolant_under_an_outlet_that_sticks(tmp_path)
     run(main, rate=INF)
 
 
-def test_a_run_that_cannot_begin_puts_off_what_a_dead_one_left_on(tmp_path):
+def test_a_run_that_cannot_begin_switches_off_what_a_dead_one_left_on(tmp_path):
     async def left_on(scene: Scene) -> None:
         for k in range(1, 4):
             scene.simulation.plant.command(f"outlet[{k}]", 1.0)

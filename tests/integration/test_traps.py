@@ -169,8 +169,8 @@ def test_what_is_kept_of_one_trap_is_bounded():
     kept = []
     receiver._loop = SimpleNamespace(call_soon_threadsafe=lambda _, trap: kept.append(trap))
     long = SimpleNamespace(asOctets=lambda: b"x" * 60_000)
-    receiver._told("10.0.0.1", [(f"1.3.6.1.4.1.9.{k}", long) for k in range(500)])
-    receiver._told("10.0.0.1", [("1.3." + "1." * 4000 + "1", long)] * 500)
+    receiver._reported("10.0.0.1", [(f"1.3.6.1.4.1.9.{k}", long) for k in range(500)])
+    receiver._reported("10.0.0.1", [("1.3." + "1." * 4000 + "1", long)] * 500)
     for trap in kept:
         assert len(trap.values) <= MOST_VALUES
         assert sum(len(oid) + len(text) for oid, text in trap.values) <= MOST_TEXT + 256
@@ -234,12 +234,12 @@ traps:
 """
 
 
-def runner_of(station, folder, told, **options):
+def runner_of(station, folder, reported, **options):
     return SimpleNamespace(
         project=SimpleNamespace(on=SimpleNamespace(station=station, base=folder)),
         options=SimpleNamespace(is_simulated=False, **options),
         clock=SimpleNamespace(is_virtual=False, monotonic=time.monotonic),
-        log=SimpleNamespace(event=lambda kind, text, **data: told.append((kind, text, data))),
+        log=SimpleNamespace(event=lambda kind, text, **data: reported.append((kind, text, data))),
     )
 
 
@@ -250,21 +250,21 @@ def test_a_station_that_listens_tells_traps_as_events_of_the_device(tmp_path):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     station = validate(parse_source(STATION.format(port=port).encode(), "station.yaml"), Station)
-    told = []
+    reported = []
 
     async def main():
-        receiver = await serve_traps(runner_of(station, tmp_path, told))
+        receiver = await serve_traps(runner_of(station, tmp_path, reported))
         try:
             await send(port, "-v2c", "-c", "to-harness")
             for _ in range(60):
-                if told:
+                if reported:
                     break
                 await asyncio.sleep(0.05)
         finally:
             await receiver.close()
 
     run(main)
-    ((kind, text, data),) = told
+    ((kind, text, data),) = reported
     assert kind == "trap"
     assert text.startswith(f"pdu: trap {LINK_DOWN}")
     assert data["device"] == "pdu"
@@ -273,9 +273,9 @@ def test_a_station_that_listens_tells_traps_as_events_of_the_device(tmp_path):
 
 def test_a_run_goes_on_without_traps_and_says_so(tmp_path):
     station = validate(parse_source(STATION.format(port=10162).encode(), "station.yaml"), Station)
-    told = []
-    assert run(lambda: serve_traps(runner_of(station, tmp_path, told))) is None
-    ((kind, text, _),) = told
+    reported = []
+    assert run(lambda: serve_traps(runner_of(station, tmp_path, reported))) is None
+    ((kind, text, _),) = reported
     assert kind == "note"
     assert "traps are not received" in text
     assert "trap.cred" in text

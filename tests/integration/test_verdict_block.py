@@ -112,8 +112,8 @@ def test_the_button_for_everybody_looks_the_same(tmp_path: Path) -> None:
 
 def test_without_a_terminal_the_button_says_it_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
     say_not_safe("bay-1", ["pdu.outlet[3] is on"])
-    told = capsys.readouterr().out.splitlines()
-    assert told == [
+    reported = capsys.readouterr().out.splitlines()
+    assert reported == [
         "SAFE NOT CONFIRMED - LOOK AT THE RACK  bay-1",
         "  pdu.outlet[3] is on",
         f"do      {LOOK}",

@@ -11,8 +11,9 @@ from harness.device.build import DeviceBuilder
 from harness.device.registry import load_profile
 from harness.schema.profiles.modbus import ModbusOptions
 from harness.schema.station import DeviceEntry
-from sim.servers.modbus import ArrayBank, ModbusServer
+from sim.servers.modbus import ModbusServer
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
+from tests.tools.array_bank import ArrayBank
 from tests.tools.modbus_rtu import RtuProtocol
 from tests.tools.serial_port import serve_terminal
 

@@ -59,12 +59,12 @@ def test_a_bypassed_interlock_does_not_trip_and_the_run_is_an_engineering_run(tm
         for name in ("no flow", "too little flow for the power")
     ]
     assert len(ran.texts("engineering")) == 2, "told at the start"
-    told = f"bypassed by A. Keller until {TODAY}: meter is away"
+    reported = f"bypassed by A. Keller until {TODAY}: meter is away"
     rows = {row.name: row for row in ran.outcome.result.interlocks}
-    assert (rows["no flow"].bypassed, rows["no flow"].is_proved, rows["no flow"].armed_s) == (told, False, None)
+    assert (rows["no flow"].bypassed, rows["no flow"].is_proved, rows["no flow"].armed_s) == (reported, False, None)
     assert rows["leak"].bypassed == ""
     report = render_text(ran.outcome.folder)
-    assert f"  {'no flow':<24}{told}\n" in report
+    assert f"  {'no flow':<24}{reported}\n" in report
     assert verify(ran.outcome.folder) == []
     plain = run_plan(write_plan(tmp_path, STEPS), tmp_path / "data", faults=fault)
     assert plain.exit_code == 4
@@ -111,8 +111,8 @@ def test_what_is_bypassed_switches_nothing_off(tmp_path):
 def test_a_slow_pump_is_told_and_stops_nothing(tmp_path):
     ran = run_plan(write_plan(tmp_path, STEPS), tmp_path / "data", faults=["pump_stop:1@8s"])
     assert ran.texts("stop") == []
-    (told,) = ran.texts("warning")
-    assert told.startswith("pump 1 is slow: cdu.pump[1].rpm is ")
+    (reported,) = ran.texts("warning")
+    assert reported.startswith("pump 1 is slow: cdu.pump[1].rpm is ")
     assert [note for note in ran.outcome.result.notes if note.startswith("warning of 'pump 1 is slow': ")]
     assert run_plan(write_plan(tmp_path, STEPS), tmp_path / "data").texts("warning") == []
 

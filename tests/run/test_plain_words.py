@@ -38,9 +38,9 @@ def hints(path: Path) -> list[str]:
 
 def test_no_step_tells_the_floor_to_change_the_plan():
     keys = {key for step in known_steps().values() for key in step.params.model_fields}
-    told = {path.name: hints(path) for path in (ROOT / "harness" / "steps").glob("*.py")}
-    assert sum(map(len, told.values())) >= 4
-    for name, texts in told.items():
+    reported = {path.name: hints(path) for path in (ROOT / "harness" / "steps").glob("*.py")}
+    assert sum(map(len, reported.values())) >= 4
+    for name, texts in reported.items():
         for text in texts:
             assert "`" not in text, f"{name}: {text}"
             assert not {f"{key}:" for key in keys} & set(text.split()), f"{name}: {text}"

@@ -210,8 +210,8 @@ def test_power_on_is_staggered_and_confirmed_one_by_one(tmp_path):
 
 def test_a_ramp_goes_in_equal_steps_and_is_undone_at_the_end(tmp_path):
     done = ran(tmp_path, POWER + "- {step: ramp, control: rack.level, from: 0 %, to: 80 %, over: 8 s, steps: 4}")
-    told = [event.text for event in done.events if event.kind == "intent" and event.text.startswith("rack")]
-    assert told == [f"rack: level {level} %" for level in (20, 40, 60, 80, 0)]
+    reported = [event.text for event in done.events if event.kind == "intent" and event.text.startswith("rack")]
+    assert reported == [f"rack: level {level} %" for level in (20, 40, 60, 80, 0)]
     assert done.later["rack.power"] == 0
 
 
@@ -322,8 +322,8 @@ def test_how_many_are_wrong_is_a_number_with_a_name_of_its_own(tmp_path):
         found = ran(tmp_path / str(count), check, faults)
         (one,) = found.step("health").measurements
         assert (one.name, one.signal, one.value, one.unit, one.samples) == ("health: number wrong", "", count, "", 2)
-        told = " ".join([found.reason, one.reason, render_text(found.outcome.folder), plain_block(found.outcome)])
-        assert "wet" not in told
+        reported = " ".join([found.reason, one.reason, render_text(found.outcome.folder), plain_block(found.outcome)])
+        assert "wet" not in reported
         assert verify(found.outcome.folder) == []
     (tmp_path / "again").mkdir()
     assert "cdu.level is low" in ran(tmp_path / "again", check, ["low_level"]).reason

@@ -1,4 +1,4 @@
-"""Steps say what they are: what a resumed run, the gates and the forecast know of a step of others comes from it."""
+"""Steps say what they are: what a resumed run, the gates and the time left know of a step of others comes from it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def project(tmp_path, monkeypatch):
     return load_project(path, load_station(STATION))
 
 
-def test_the_forecast_asks_the_step(project):
+def test_the_time_left_asks_the_step(project):
     _, work, _, off, _ = steps = project.steps
     assert planned_total(project) == 1 + 3600 + 0 + 1 + 1
     assert remaining(project, 1, work, 600, steps) == (3002, False)

@@ -31,17 +31,17 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 
     found = Problems()
     fine: list[str] = []
-    told: list[Problem] = []
+    reported: list[Problem] = []
     values = settings(pairs)
     for name in dict.fromkeys(files):
         try:
-            fine.append(f"{name}: ok, {_check_one(name, station, values, told)}")
+            fine.append(f"{name}: ok, {_check_one(name, station, values, reported)}")
         except ProblemsError as error:
             found.extend(error)
         except HarnessError as error:
             found.add(Problem(name, 0, 0, error.code, error.message, error.hint))
     tell_broken()
-    for problem in [*found.found, *told]:
+    for problem in [*found.found, *reported]:
         aside(str(problem))
     for line in fine:
         for each in line.split("\n"):
@@ -55,8 +55,8 @@ def _unused(project: Project) -> list[str]:
     return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in used]
 
 
-def _check_one(name: str, station: str | None, values: dict[str, Any], told: list[Any]) -> str:
-    """Check one file; returns what it is, and adds to `told` what is worth a word. ProblemsError: everything wrong."""
+def _check_one(name: str, station: str | None, values: dict[str, Any], reported: list[Any]) -> str:
+    """Check one file; returns what it is, and adds to `reported` what is worth a word. ProblemsError: all mistakes."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
     from harness.schema.migrate import kind_of
     from harness.schema.problems import Problems
@@ -80,7 +80,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
         project = load_project(path, on, values)
-        told += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
+        reported += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
         said = [*no_evidence(project), *open_gates(project), *little_evidence(project), *_unused(project)]
@@ -98,7 +98,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], told: lis
         late.extend(station_problems(on))
         check_expired(on.source, on.station.bypass, on.station.longest_bypass, late)
         late.raise_if_any()
-        told += [*worth_a_word(on, on.station.interlocks), *secret_problems(on)]
+        reported += [*worth_a_word(on, on.station.interlocks), *secret_problems(on)]
         head = f"station {on.station.station}, {len(on.station.devices)} devices, {len(on.catalog.signals)} signals"
         return "\n  ".join([head, *of_station(on)])
     if kind == "profile":

@@ -40,7 +40,7 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
                         "duration_s": one.duration_s,
                         "sealed": one.is_sealed,
                         "engineering": list(one.engineering),
-                        "told": list(one.told),
+                        "reported": list(one.reported),
                         "path": str(one.path),
                     }
                 )
@@ -49,8 +49,8 @@ def runs(data: str | None, serial: str | None, most: int | None, as_json: bool) 
         took = "" if one.duration_s is None else f"{one.duration_s:.0f} s"
         reasons = [] if one.verdict == "PASS" else [one.reason] if one.reason else []
         reasons += [f"ENGINEERING RUN: {'; '.join(one.engineering)}"] if one.engineering else []
-        told = [*reasons, *(line for line in one.told if not any(line in reason for reason in reasons))]
-        reason = f"  {'; '.join(told)}" if told else ""
+        reported = [*reasons, *(line for line in one.reported if not any(line in reason for reason in reasons))]
+        reason = f"  {'; '.join(reported)}" if reported else ""
         say(f"{one.word or one.verdict:<13}{one.run:<44}{one.plan:<24}{took:>9}{reason}")
     if not found and not as_json:
         say(f"no runs {f'of serial {utf8(serial)} ' if serial is not None else ''}in {_folder(data)}")
@@ -120,7 +120,7 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
         at_most,
         from_start=again,
         again=later,
-        told=lambda text: aside(f"database: {text}"),
+        reported=lambda text: aside(f"database: {text}"),
     )
     say(f"database: {pushed.text}")
     return pushed.stopped or (0 if pushed.is_complete else 3)

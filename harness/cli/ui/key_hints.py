@@ -28,5 +28,5 @@ def key_line(state: RunState, *, is_live: bool, pending: str) -> Text:
         hints = "   ".join(f"{key} {do}" for key, do in KEYS.items() if do != useless)
     if not paused:
         return Text(f" {hints}" if hints else " Ctrl-C: stop and make the rack safe", style="dim")
-    held = clock_text(state.operator.gate.held_s())
+    held = clock_text(state.operator.pause_gate.held_s())
     return Text.assemble((f" ▌▌ PAUSED {held}, interlocks stay live ", _PAUSED), f"  {hints or 'harness ctl continue'}")

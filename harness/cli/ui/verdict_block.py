@@ -16,7 +16,7 @@ from harness.engine.options import RunOutcome
 from harness.events import VERSION as EVENTS
 from harness.events import EventKind
 from harness.limits.verdict import Verdict
-from harness.record.attempts import latest, notes_of, told_of
+from harness.record.attempts import latest, notes_of, reported_of
 from harness.record.result import excused_text
 from harness.schema.problems import one_line
 
@@ -52,7 +52,7 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     if result.clock.mode == "fast" and result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         yield "note", f"--speed {result.clock.speed:g} may be more than this machine can do; try less, or --virtual"
     yield "plan", f"{result.plan} on {result.station}"
-    lines = [line for line in told_of(result) if line not in outcome.reason]
+    lines = [line for line in reported_of(result) if line not in outcome.reason]
     for index, line in enumerate(lines):
         yield "changed" if index == 0 else "", line
     for index, line in enumerate(notes_of(result)[:MOST_NOTES]):
@@ -170,7 +170,7 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
         "sealed": outcome.is_sealed,
         "engineering": list(outcome.result.engineering),
         "replaced": outcome.result.replaced,
-        "told": told_of(outcome.result),
+        "reported": reported_of(outcome.result),
         "telemetry": outcome.result.telemetry.model_dump() if outcome.result.telemetry is not None else None,
         "record": str(outcome.folder),
         "simulated": outcome.result.clock.is_simulated,

@@ -95,16 +95,16 @@ class RedfishReadPlan:
             self._why[path] = quality
 
     def _tell(self, path: str, error: DeviceError, reply: Reply) -> None:
-        if path not in self._link.told:
-            self._link.told.add(path)
+        if path not in self._link.reported:
+            self._link.reported.add(path)
             reply.notes.append(f"{path}: {error.message}")
         reply.refusals += isinstance(error, RefusedError)
 
     def _answered(self, path: str, reply: Reply) -> None:
         if self._mute or not self._mute.was_read(path):
             self._mute.read([path])
-        if path in self._link.told:
-            self._link.told.discard(path)
+        if path in self._link.reported:
+            self._link.reported.discard(path)
             reply.notes.append(f"{path} is read again")
 
     def _fill(self, resources: Mapping[str, JsonObject | Quality], reply: Reply) -> None:
@@ -129,7 +129,7 @@ class RedfishLink(PlainLink):
     ) -> None:
         self.profile = profile
         self.client = client
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         """Resources whose refusal has been reported."""
         self._expansion = expansion
         self._parameters = {**profile.parameters, **parameters}
@@ -281,7 +281,7 @@ class RedfishLink(PlainLink):
 
     def renew(self) -> None:
         """What was refused before the loss is worth telling again."""
-        self.told.clear()
+        self.reported.clear()
 
     async def close(self) -> None:
         """End the session and close the connection."""

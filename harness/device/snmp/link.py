@@ -102,20 +102,20 @@ class SnmpReadPlan:
 
     def _tell(self, answers: Sequence[VarBind], reply: Reply) -> None:
         """Note what cannot be read although the agent answers, and what can be again: once each."""
-        told = self._link.told
+        reported = self._link.reported
         bad = [(k, at) for k, _, bound, at in (*self._numbers, *self._others) if bound and reply.qualities[k]]
         problems = {
             self._points[k].name: problem
             for k, at in bad
             if (problem := next((each.problem for each in answers[at : at + _places(self._bounds[k])]), ""))
         }
-        reply.notes += [f"{name} cannot be read: {why}" for name, why in problems.items() if name not in told]
+        reply.notes += [f"{name} cannot be read: {why}" for name, why in problems.items() if name not in reported]
         reply.reasons = {k: problems[self._points[k].name] for k, _ in bad if self._points[k].name in problems}
-        if told:
-            own = {point.name for point in self._points} & told
+        if reported:
+            own = {point.name for point in self._points} & reported
             reply.notes += [f"{name} is read again" for name in sorted(own - problems.keys())]
-            told -= own
-        told.update(problems)
+            reported -= own
+        reported.update(problems)
 
     def _take_known(self, known: Answers, reply: Reply) -> None:
         """Put answers that came as arrays into the reply: the plain numbers at once, the rest one by one."""
@@ -144,10 +144,10 @@ class SnmpReadPlan:
                 continue
             first = answers[at]
             asked = 1 + len(bound.join)
-            told = answers[at + asked : at + asked + len(bound.status)]
+            reported = answers[at + asked : at + asked + len(bound.status)]
             if spec.is_text:
                 reply.texts[k], reply.qualities[k] = snmp_values.text(answers[at : at + asked], spec)
-            elif not is_valid(told, bound.accepted):
+            elif not is_valid(reported, bound.accepted):
                 reply.qualities[k] = Quality.BAD_MISSING
             elif quality := snmp_values.quality_of(first):
                 reply.qualities[k] = quality
@@ -184,7 +184,7 @@ class SnmpLink(PlainLink):
         self._points: dict[str, SignalPoint] = {}
         self._scales_at = -math.inf
         self._is_scaled = True
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         """Signals that have been reported as ones that cannot be read."""
         self.notes: list[str] = []
         """What was learnt at open and is to be reported with the next reply."""

@@ -1,7 +1,7 @@
 """SNMP traps and informs (v2c, v3) of the station's devices, received with pysnmp in a thread of its own.
 
 Decoding one takes pysnmp most of a millisecond, so it happens outside the loop that polls and watches. What floods in
-is thinned before it is decoded (`trap_gate`), what is kept of one is bounded, and what was left out, or could not be
+is thinned before it is decoded (`trap_limiter`), what is kept of one is bounded, and what was left out, or could not be
 decoded, is counted and reported with the next one.
 """
 
@@ -185,7 +185,7 @@ class TrapReceiver:
             source[0] = str(variables["transportAddress"][0])
 
         def received(_engine: object, _ref: object, _id: object, _name: object, binds: Any, _context: object) -> None:
-            self._told(source[0], binds)
+            self._reported(source[0], binds)
 
         agent.observer.register_observer(noted, "rfc3412.receiveMessage:request")
         ntfrcv.NotificationReceiver(agent, received)
@@ -196,7 +196,7 @@ class TrapReceiver:
         del context
         self._limiter.unreadable()
 
-    def _told(self, source: str, binds: Any) -> None:
+    def _reported(self, source: str, binds: Any) -> None:
         assert self._loop is not None
         kind, room = "", MOST_TEXT
         others: list[tuple[str, str]] = []

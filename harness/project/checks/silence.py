@@ -19,15 +19,15 @@ def check_silence(
 
     `source`: the station's file.
     """
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for interlock in interlocks:
         names = [*interlock.all_signals, *((interlock.armed_when.signal,) if interlock.armed_when else ())]
         for signal in measured(catalog, names) if interlock.action == "trip" else ():
             name = catalog.owner[signal]
             entry = station.devices[name]
             for key, seconds in _times(entry, is_slow=_is_slow(catalog, signal)):
-                if seconds > station.longest_for and (name, key) not in told:
-                    told.add((name, key))
+                if seconds > station.longest_for and (name, key) not in reported:
+                    reported.add((name, key))
                     message = (
                         f"{name}.{key} lets interlock {interlock.name!r} believe {signal} for {seconds:g} s: longer "
                         f"than the {station.longest_for:g} s that this station allows"

@@ -33,6 +33,7 @@ from harness.transport.network import Network
 from harness.transport.pacing import Pacing
 
 _BUSY = (5, 6)
+_BUSY_RETRIES = 3
 _OF_GATEWAY = (10, 11)
 """Refusals that a gateway says for a unit behind it."""
 _RTU_SILENCE_S = 0.5
@@ -62,7 +63,6 @@ class ModbusClient:
         connect_timeout: float = 3.0,
         min_gap: float = 0.0,
         pause_after_connect: float = 0.0,
-        max_busy_retries: int = 3,
     ) -> None:
         self.name = name or f"{host}:{port}"
         self.timeout = timeout
@@ -77,7 +77,6 @@ class ModbusClient:
         self._framing: Framing = TcpFraming() if framing == "tcp" else RtuFraming()
         self._connect_timeout = connect_timeout
         self.pause_after_connect = pause_after_connect
-        self._max_busy_retries = max_busy_retries
         self._turn = asyncio.Lock()
         self._link: Link | None = None
         self._transaction = random.randrange(1, 0x10000)
@@ -185,7 +184,7 @@ class ModbusClient:
         loop = asyncio.get_running_loop()
         deadline = self._sent_at + limit
         delay = 0.1
-        for _ in range(self._max_busy_retries):
+        for _ in range(_BUSY_RETRIES):
             if loop.time() + delay >= deadline:
                 break
             await asyncio.sleep(delay)

@@ -46,7 +46,7 @@ absent: ["outlet[1].state"]
 
 
 @pytest.fixture
-def told(tmp_path):
+def reported(tmp_path):
     """What is told of a case after a change in one of its files."""
 
     def check(file, old="", new="", *, more="", within=None):
@@ -66,8 +66,8 @@ def told(tmp_path):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_right_case_tells_nothing(file, told):
-    assert told(file) == []
+def test_a_right_case_tells_nothing(file, reported):
+    assert reported(file) == []
 
 
 UNREADABLE = [
@@ -99,9 +99,9 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "says"), UNREADABLE)
-def test_a_line_that_cannot_be_read_is_named(file, old, new, says, told):
+def test_a_line_that_cannot_be_read_is_named(file, old, new, says, reported):
     place, _, message = says.partition(": ") if says[0].isdigit() else ("", "", says)
-    line = told(file, old, new)[0]
+    line = reported(file, old, new)[0]
     assert line.startswith(f"{file}:{place}" if place else f"{file}: HX-1206")
     assert message in line
 
@@ -137,19 +137,19 @@ EXPECTATIONS = [
 
 
 @pytest.mark.parametrize(("file", "old", "new", "says"), EXPECTATIONS)
-def test_what_does_not_come_out_is_told_where_it_is_expected(file, old, new, says, told):
-    lines = [re.sub(r" HX-1\d+", "", line) for line in told(file, old, new, within="expected.yaml")]
+def test_what_does_not_come_out_is_told_where_it_is_expected(file, old, new, says, reported):
+    lines = [re.sub(r" HX-1\d+", "", line) for line in reported(file, old, new, within="expected.yaml")]
     assert any(says in line for line in lines), lines
     assert all(line.startswith("expected.yaml:") for line in lines)
 
 
-def test_a_query_that_nothing_answers_is_named(told):
-    lines = told("talk.txt", "READ? ->", "READ2? ->")
+def test_a_query_that_nothing_answers_is_named(reported):
+    lines = reported("talk.txt", "READ? ->", "READ2? ->")
     assert "talk.txt: HX-1206 the device is asked 'READ?', and no line answers it" in lines
 
 
-def test_files_that_do_not_belong_to_a_case_are_named(told):
-    (line,) = told("talk.txt", more="walk.txt")
+def test_files_that_do_not_belong_to_a_case_are_named(reported):
+    (line,) = reported("talk.txt", more="walk.txt")
     assert line.endswith("walk.txt: a case over scpi holds talk.txt and expected.yaml only")
 
 

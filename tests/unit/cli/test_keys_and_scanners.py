@@ -19,7 +19,7 @@ SCANS = ("rack-aa01", "RACK-AA01", "SN-PASS100", "SS", "RR", "aa", "ppccssrraa",
 GAPS_MS = (1, 5, 10, 15, 25, 50)
 
 
-class Desk:
+class OperatorRequests:
     """Stands for the run: writes down what it is told."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Line:
     """A keyboard at one end of a pseudo terminal; the test types at the other."""
 
     def __init__(self, monkeypatch) -> None:
-        self.operator = Desk()
+        self.operator = OperatorRequests()
         monkeypatch.setattr(keyboard, "obey", self.operator.obey)
         self.master, slave = os.openpty()
         tty.setraw(slave)

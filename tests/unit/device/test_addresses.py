@@ -128,14 +128,14 @@ def test_two_settings_of_one_line_are_told_by_check(tmp_path):
 def test_addresses_of_no_device_are_checked_where_they_stand(tmp_path, line, message):
     path = tmp_path / "station.yaml"
     path.write_text(f"{(PLANS / 'stations/simulated.yaml').read_text()}\n{line}\n")
-    told = ()
+    reported = ()
     try:
         load_station(path)
     except ProblemsError as error:
-        told = error.problems
-    assert [each.code for each in told] == (["HX-1301"] if message else [])
-    assert message in "".join(each.message for each in told)
-    assert "hidden" not in str(told)
+        reported = error.problems
+    assert [each.code for each in reported] == (["HX-1301"] if message else [])
+    assert message in "".join(each.message for each in reported)
+    assert "hidden" not in str(reported)
 
 
 @pytest.mark.parametrize(("text", "version"), [("3", "3"), ('"3"', "3"), ("v3", "3"), ("v2c", "2c"), ("2", "2c")])

@@ -24,7 +24,7 @@ from harness.secret import Secret
 from harness.transport.foreign import hexed, unreachable
 from harness.transport.modbus import ModbusClient
 from harness.transport.redfish import RedfishClient
-from tests.unit.transport.lying_servers import MemoryNetwork
+from tests.unit.transport.misbehaving_servers import MemoryNetwork
 
 CABLE = ("check power", "cable and address", "check cable")
 

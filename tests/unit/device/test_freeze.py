@@ -16,8 +16,8 @@ FROZEN_AT = 90.0
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_flow_and_power_that_freeze_under_load_are_found_in_15_s(fault: str, signal: str, seed: int) -> None:
     seen = watch_rack(120.0, LOADED, [f"{fault}@{FROZEN_AT:g}s"], seed=seed)
-    assert seen.found(signal) - FROZEN_AT <= 15.0, seen.told
-    assert {text.split(" ")[0] for at, text in seen.told if at < FROZEN_AT} == set()
+    assert seen.found(signal) - FROZEN_AT <= 15.0, seen.reported
+    assert {text.split(" ")[0] for at, text in seen.reported if at < FROZEN_AT} == set()
 
 
 MOVES = {
@@ -30,16 +30,16 @@ MOVES = {
 def test_a_thermometer_is_found_by_what_must_move_it(signal: str) -> None:
     faults, load = MOVES[signal]
     seen = watch_rack(260.0, (*LOADED, (200.0, "load", load)), [f"sensor_stuck:{signal}@150s", *faults], seed=5)
-    assert 200.0 < seen.found(signal) <= 245.0, seen.told
+    assert 200.0 < seen.found(signal) <= 245.0, seen.reported
     quiet = watch_rack(195.0, LOADED, [f"sensor_stuck:{signal}@185s"], seed=5)
-    assert quiet.told == [], "standing still within its resolution at steady load is no fault"
+    assert quiet.reported == [], "standing still within its resolution at steady load is no fault"
 
 
 @pytest.mark.parametrize("faults", [(), ("meter_refresh:pdu=3s",), ("meter_refresh:cdu=3s",)], ids=str)
 def test_a_good_rack_is_not_called_frozen(faults: tuple[str, ...]) -> None:
     idle_and_off = (*LOADED, (160.0, "load", 0.0), *((220.0 + k, f"outlet[{k}]", 0.0) for k in range(1, 9)))
     seen = watch_rack(320.0, idle_and_off, faults, seed=21)
-    assert seen.told == []
+    assert seen.reported == []
     assert seen.stale == {}
     assert seen.frames > 1000
 

@@ -56,9 +56,9 @@ class Bench:
         entry = SimpleNamespace(poll=1.0, slow=10.0)
         infos = [point.info("it") for point in points]
         self.device = SimpleNamespace(name="it", entry=entry, points=points, signals=infos, standstill="")
-        self.told: list[str] = []
+        self.reported: list[str] = []
         names = {info.name for info in infos}
-        self.freeze = Freeze([self.device], names, movers or {}, lambda _signal, text: self.told.append(text))
+        self.freeze = Freeze([self.device], names, movers or {}, lambda _signal, text: self.reported.append(text))
         self.now = 0.0
 
     def show(self, *values: float, texts: dict[int, str] | None = None, bad: tuple[int, ...] = ()) -> list[Quality]:
@@ -86,10 +86,10 @@ def test_noise_above_the_resolution_is_judged_once_the_value_was_seen_to_move(tm
     moving(bench, 0.1)
     qualities = held(bench)
     assert qualities.index(Quality.STALE) <= 10
-    assert "it.flow is frozen: it has stood still at 100 L/min" in bench.told[0]
+    assert "it.flow is frozen: it has stood still at 100 L/min" in bench.reported[0]
     assert bench.freeze.reason("it.flow")
     assert bench.show(100.1) == [Quality.GOOD]
-    assert bench.told[-1] == "it.flow moves again"
+    assert bench.reported[-1] == "it.flow moves again"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_profile_of_ones_own_takes_the_noise_of_a_signal_away(tmp_path, change
     bench = Bench(tmp_path, NOISY, changed=f"  flow: {{{change}}}\n")
     moving(bench, 0.1)
     assert (Quality.STALE in held(bench, 300)) is is_found
-    assert bool(bench.told) is is_found
+    assert bool(bench.reported) is is_found
 
 
 def test_noise_taken_away_by_a_station_s_own_profile_leaves_the_rest_of_the_table(tmp_path):
@@ -183,7 +183,7 @@ def test_what_moves_it_gives_a_value_away_that_does_not_change_at_all(tmp_path):
     assert [bench.show(100, 3400)[0] for _ in range(30)].count(Quality.STALE) == 0, "not far enough"
     assert [bench.show(100, 2000)[0] for _ in range(5)].count(Quality.STALE) == 0, "not long enough"
     assert Quality.STALE in [bench.show(100, 2000)[0] for _ in range(5)]
-    assert "it.rpm has moved by more than 500 RPM" in bench.told[0]
+    assert "it.rpm has moved by more than 500 RPM" in bench.reported[0]
     assert bench.show(101, 2000)[0] is Quality.GOOD
 
 
@@ -220,7 +220,7 @@ def test_a_stamp_that_stands_still_makes_its_value_stale(tmp_path, stamp):
     assert set(moved) == {Quality.GOOD}
     still = [bench.show(100 + k, 19, 0, texts={2: "2026-03-14T09:26:19"})[0] for k in range(10)]
     assert still.index(Quality.STALE) == 5
-    assert f"it.{stamp}, which stamps its measurements, has stood still" in bench.told[0]
+    assert f"it.{stamp}, which stamps its measurements, has stood still" in bench.reported[0]
     assert bench.show(100, 20, 0, texts={2: "2026-03-14T09:26:20"})[0] is Quality.GOOD
 
 

@@ -40,7 +40,7 @@ controls:
 """
 
 
-def told(tmp_path, text):
+def reported(tmp_path, text):
     """The problems of a profile, each as its line and message."""
     path = tmp_path / "x.yaml"
     path.write_text(text)
@@ -57,32 +57,32 @@ def snmp(oid="1.3.6.{module}.0", scale="0.1", walk='"1.3.9.1.*.1"'):
 
 
 def test_what_is_right_is_accepted(tmp_path):
-    assert told(tmp_path, snmp()) == []
-    assert told(tmp_path, SCPI.replace("QUERY", "1").replace("SET", "{i}")) == []
+    assert reported(tmp_path, snmp()) == []
+    assert reported(tmp_path, SCPI.replace("QUERY", "1").replace("SET", "{i}")) == []
     for path in known_profiles().values():
         load_profile(path)
 
 
 @pytest.mark.parametrize("oid", [".1.3.6.1", "1.3.6.1.", "1.3.x.1", "1..3", "sysUpTime.0", "1.3.6 .1", "1.3.{i"])
 def test_what_is_no_oid_is_told(oid, tmp_path):
-    ((line, message),) = told(tmp_path, snmp(oid=oid))
+    ((line, message),) = reported(tmp_path, snmp(oid=oid))
     assert line == 10
     assert "is no OID" in message
 
 
 def test_names_that_stand_for_nothing_are_told(tmp_path):
-    ((line, message),) = told(tmp_path, snmp(oid="1.3.{modul}.0"))
+    ((line, message),) = reported(tmp_path, snmp(oid="1.3.{modul}.0"))
     assert (line, message) == (10, "{modul} stands for nothing here; known are {i}, {module}")
-    ((line, message),) = told(tmp_path, snmp(walk="1.3.{n}"))
+    ((line, message),) = reported(tmp_path, snmp(walk="1.3.{n}"))
     assert line == 14
     assert "{n}" in message
-    ((line, message),) = told(tmp_path, SCPI.replace("QUERY", "{value}").replace("SET", "{i}"))
+    ((line, message),) = reported(tmp_path, SCPI.replace("QUERY", "{value}").replace("SET", "{i}"))
     assert (line, message) == (9, "{value} stands for nothing here; known are {i}")
-    ((line, message),) = told(tmp_path, SCPI.replace("QUERY", "1").replace("SET", "{channel}"))
+    ((line, message),) = reported(tmp_path, SCPI.replace("QUERY", "1").replace("SET", "{channel}"))
     assert (line, message) == (11, "{channel} stands for nothing here; known are {i}, {value}")
 
 
 def test_a_scale_of_nothing_is_told(tmp_path):
-    ((line, message),) = told(tmp_path, snmp(scale="0"))
+    ((line, message),) = reported(tmp_path, snmp(scale="0"))
     assert line == 10
     assert "scale: 0" in message

@@ -13,8 +13,8 @@ WELL = OutboxStatus(0, "", 0, 100, 0)
 
 def watched(statuses):
     """What is reported when these statuses are looked at, a second apart: (second, text)."""
-    told = []
-    log = SimpleNamespace(event=lambda kind, text, **data: told.append((kind, text, data)))
+    reported = []
+    log = SimpleNamespace(event=lambda kind, text, **data: reported.append((kind, text, data)))
     on = SimpleNamespace(source=SimpleNamespace(path=Path("/lab/bay 7.yaml")))
     runner = SimpleNamespace(
         log=log, journal=SimpleNamespace(path=Path("/data/run-1/journal.db")), project=SimpleNamespace(on=on)
@@ -23,8 +23,8 @@ def watched(statuses):
     found = []
     for second, status in enumerate(statuses):
         watch.look(status, float(second), second * 10**9)
-        found += [(second, text) for _, text, _ in told]
-        told.clear()
+        found += [(second, text) for _, text, _ in reported]
+        reported.clear()
     return found
 
 

@@ -107,7 +107,7 @@ def test_an_end_of_the_pipe_is_a_cause_and_a_good_bye_is_not() -> None:
     run(main, VIRTUAL)
 
 
-class DeadHands:
+class DeadConnections:
     """Devices that do not answer, but for those named."""
 
     def __init__(self, *alive: str) -> None:
@@ -131,16 +131,16 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
     said: list[tuple[str, str]] = []
 
     async def main() -> None:
-        hands = DeadHands("pdu1")
+        connections = DeadConnections("pdu1")
         watch = Watch()
         watch.say = lambda what, **data: said.append((what, data["device"]))  # type: ignore[method-assign]
         problems: dict[str, str] = {}
         guardian_log = GuardianLog(None)
-        work = asyncio.ensure_future(keep_connected(Sequences({}, off), hands, watch, guardian_log, problems))  # type: ignore[arg-type]
+        work = asyncio.ensure_future(keep_connected(Sequences({}, off), connections, watch, guardian_log, problems))  # type: ignore[arg-type]
         await asyncio.sleep(2.5 * TEND_EVERY_S + 5)
         assert list(problems) == ["pdu2"]
         assert said == [("connection", "pdu2")], "told once"
-        hands.alive = ("pdu1", "pdu2")
+        connections.alive = ("pdu1", "pdu2")
         await asyncio.sleep(TEND_EVERY_S + 5)
         assert problems == {}
         assert said == [("connection", "pdu2")] * 2
@@ -151,7 +151,7 @@ def test_connections_are_used_so_that_a_lost_one_is_noticed() -> None:
     run(main, VIRTUAL)
 
 
-def test_the_diary_survives_a_disk_that_refuses(tmp_path: Path) -> None:
+def test_the_log_survives_a_disk_that_refuses(tmp_path: Path) -> None:
     async def main() -> None:
         kept = GuardianLog(tmp_path / "guardian.jsonl")
         kept.note("command", device="pdu", control="outlet[2]", read=float(3))
@@ -219,18 +219,18 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.errors import SafetyError
-    from harness.safety import guardian_client as guarding
+    from harness.safety import guardian_client
 
     plan = {"devices": {}, "off": {}, "sequences": {"default": {"kind": "heat", "actions": []}}, "proof": None}
-    charge = guarding.GuardianConfig("bay", "run-1", "SN-1", 3, None)
+    config = guardian_client.GuardianConfig("bay", "run-1", "SN-1", 3, None)
     lost: list[str] = []
 
     async def broken_plan() -> None:
         with pytest.raises(SafetyError, match="KeyError"):
-            await guarding.GuardianClient.start(charge, {**plan, "sequences": {"default": {}}}, lost.append)
+            await guardian_client.GuardianClient.start(config, {**plan, "sequences": {"default": {}}}, lost.append)
 
     async def whole() -> None:
-        guard = await guarding.GuardianClient.start(charge, plan, lost.append)
+        guard = await guardian_client.GuardianClient.start(config, plan, lost.append)
         assert guard.may_energise()
         guard.arm("pdu.outlet[1]", "pdu.outlet[2]")
         guard.check()
@@ -248,10 +248,10 @@ def test_without_a_guardian_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> N
     async def no_program() -> None:
         monkeypatch.setattr(sys, "executable", "/bin/false")
         with pytest.raises(SafetyError, match="died"):
-            await guarding.GuardianClient.start(charge, plan, lost.append)
+            await guardian_client.GuardianClient.start(config, plan, lost.append)
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
         with pytest.raises(SafetyError, match="cannot be started"):
-            await guarding.GuardianClient.start(charge, plan, lost.append)
+            await guardian_client.GuardianClient.start(config, plan, lost.append)
         assert len(lost) == 1, "a guardian that never was is not lost, it is refused"
 
     for case in (broken_plan, whole, no_program):

@@ -60,8 +60,8 @@ def test_all_mistakes_are_told_and_guesses_end_where_they_would_cost_minutes(tmp
     path.write_text(text)
     with pytest.raises(ProblemsError) as caught:
         load_project(path, load_station(STATION), {})
-    told = [problem for problem in caught.value.problems if problem.code == code]
-    assert len(told) == COUNT
+    reported = [problem for problem in caught.value.problems if problem.code == code]
+    assert len(reported) == COUNT
     assert sum(compared) <= MAX_COMPARED + max(compared)
     assert len(compared) > 10, "the first mistakes have their guess"
 

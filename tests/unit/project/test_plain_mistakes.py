@@ -56,7 +56,7 @@ def station():
     return load_station(STATION)
 
 
-def told(folder: Path, station, plan: str = PLAN, limits: str = LIMITS, **settings) -> list[str]:
+def reported(folder: Path, station, plan: str = PLAN, limits: str = LIMITS, **settings) -> list[str]:
     """The lines of mistakes, without the folder."""
     (folder / "plan.yaml").write_text(plan)
     (folder / "limits.yaml").write_text(limits)
@@ -173,7 +173,7 @@ MISTAKES = {
 def test_a_mistake_is_one_line_with_its_place_and_its_cure(name, station, tmp_path):
     old, new, wanted = MISTAKES[name]
     assert old in PLAN
-    lines = told(tmp_path, station, PLAN.replace(old, new, 1))
+    lines = reported(tmp_path, station, PLAN.replace(old, new, 1))
     assert len(lines) == 1, lines
     assert wanted in lines[0]
 
@@ -191,13 +191,13 @@ def test_a_mistake_is_one_line_with_its_place_and_its_cure(name, station, tmp_pa
     ],
 )
 def test_a_mistake_in_a_limit_set_is_not_told_again_where_its_limits_are_used(old, new, wanted, station, tmp_path):
-    lines = told(tmp_path, station, limits=LIMITS.replace(old, new, 1))
+    lines = reported(tmp_path, station, limits=LIMITS.replace(old, new, 1))
     assert len(lines) == 1, lines
     assert lines[0].startswith(wanted)
 
 
 def test_a_misspelt_limit_is_still_told(station, tmp_path):
-    (line,) = told(tmp_path, station, PLAN.replace("limit: flow2", "limit: flow3"))
+    (line,) = reported(tmp_path, station, PLAN.replace("limit: flow2", "limit: flow3"))
     assert "HX-1308 unknown limit 'flow3', did you mean 'flow'" in line
 
 
@@ -210,7 +210,7 @@ def test_a_misspelt_limit_is_still_told(station, tmp_path):
 )
 def test_a_bad_value_of_set_is_told_as_one_once(value, wanted, station, tmp_path):
     twice = PLAN + "  - {step: hold, for: '${soak_time}'}\n"
-    (line,) = told(tmp_path, station, twice, soak_time=value)
+    (line,) = reported(tmp_path, station, twice, soak_time=value)
     assert line.startswith(wanted)
 
 
@@ -291,10 +291,10 @@ def test_a_device_in_other_capitals_is_one_mistake_with_its_cure(tmp_path):
     (tmp_path / "station.yaml").write_text(text)
     with pytest.raises(ProblemsError) as caught:
         load_station(tmp_path / "station.yaml")
-    told = [str(each) for each in caught.value.problems]
-    (line,) = [each for each in told if "unknown device" in each]
+    reported = [str(each) for each in caught.value.problems]
+    (line,) = [each for each in reported if "unknown device" in each]
     assert "unknown device 'cdu', did you mean 'CDU'? (and in " in line
-    assert not any("'pdu'" in each for each in told)
+    assert not any("'pdu'" in each for each in reported)
 
 
 def test_a_number_in_quotes_is_told_to_be_without_them(tmp_path):

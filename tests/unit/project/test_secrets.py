@@ -95,12 +95,12 @@ def test_certificates_and_devices_without_a_log_in(tmp_path):
     path = station(tmp_path)
     text = path.read_text().replace("?insecure=true", "?ca=box.pem")
     path.write_text(text.replace(':1/12"}', ':1/12", credentials: {file: snmp.cred}}'))
-    told = problems(path)
-    assert len(told) == 2
-    assert "station.yaml:5:" in told[0]
-    assert "modbus has no log-in: nobody uses these credentials" in told[0]
-    assert "station.yaml:6:" in told[1]
-    assert "no such file" in told[1]
+    reported = problems(path)
+    assert len(reported) == 2
+    assert "station.yaml:5:" in reported[0]
+    assert "modbus has no log-in: nobody uses these credentials" in reported[0]
+    assert "station.yaml:6:" in reported[1]
+    assert "no such file" in reported[1]
     (tmp_path / "box.pem").write_text("no certificate")
     assert "the certificates cannot be read" in problems(path)[1]
 

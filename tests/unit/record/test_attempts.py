@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from harness.limits.verdict import Verdict
-from harness.record.attempts import last_tried, latest, told, tried
+from harness.record.attempts import last_tried, latest, reported, tried
 from harness.record.result import Measurement, StepResult
 
 P, F, E, N, A, S = (
@@ -52,7 +52,7 @@ def attempts(*verdicts, allowed=1, name="up"):
 )
 def test_the_attempt_that_counts(allowed, verdicts, verdict, attempt, words):
     (one,) = tried(attempts(*verdicts, allowed=allowed))
-    assert (one.counted.verdict, one.counted.attempt, one.told) == (verdict, attempt, words)
+    assert (one.counted.verdict, one.counted.attempt, one.reported) == (verdict, attempt, words)
 
 
 def test_no_order_of_attempts_makes_more_fails_than_allowed_a_pass():
@@ -77,7 +77,7 @@ def test_what_was_measured_to_be_bad_stays_bad_however_the_attempt_ended(ended):
 def test_attempts_of_different_steps_are_kept_apart():
     steps = [*attempts(F, P, allowed=2), *attempts(P, name="volt"), *attempts(E, P, name="amps")]
     assert [(one.name, one.attempt) for one in latest(steps)] == [("up", 2), ("volt", 1), ("amps", 2)]
-    assert told(steps) == ["up at attempt 2 of 2, asked for by kim", "amps at attempt 2 of 2, asked for by kim"]
+    assert reported(steps) == ["up at attempt 2 of 2, asked for by kim", "amps at attempt 2 of 2, asked for by kim"]
 
 
 def test_the_step_that_ended_last_is_the_same_however_it_is_looked_for():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from harness.limits.verdict import Verdict
-from harness.safety.precedence import FOREIGN, Stop, Trip, decide
+from harness.safety.precedence import CHANGED_BY_OTHERS, Stop, Trip, decide
 
 KINDS = {"default": "heat", "leak": "leak", "leak_cdu": "leak", "calm": "end", "cold": "heat"}
 
@@ -21,7 +21,7 @@ def trip(sequence: str, *, is_silence: bool = False, name: str = "hot") -> Stop:
 
 ABORT = Stop(Verdict.ABORTED, "aborted")
 STOPS = [ABORT, Stop(Verdict.ERROR, "lost"), *(trip(name) for name in ("default", "leak", "leak_cdu", "cold"))]
-STOPS += [trip("default", is_silence=True), trip("default", name=FOREIGN)]
+STOPS += [trip("default", is_silence=True), trip("default", name=CHANGED_BY_OTHERS)]
 
 
 def test_the_first_stop_stands_unless_the_rack_gets_worse() -> None:
@@ -53,5 +53,5 @@ def test_a_calm_end_gives_way_to_every_stop() -> None:
 
 
 def test_a_hand_that_switches_on_again_is_answered_again() -> None:
-    assert decide(trip("default"), trip("default", name=FOREIGN), "default", kind_of).restarts
+    assert decide(trip("default"), trip("default", name=CHANGED_BY_OTHERS), "default", kind_of).restarts
     assert not decide(trip("default"), trip("default"), "default", kind_of).restarts

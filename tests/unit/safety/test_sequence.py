@@ -26,7 +26,7 @@ class Bench:
         self.values: dict[str, list[tuple[float, float]]] = {}
         self.off: set[str] = set()
         self.sent: list[tuple[float, str]] = []
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.reported: list[tuple[str, dict[str, Any]]] = []
 
     @property
     def now(self) -> float:
@@ -66,10 +66,10 @@ class Bench:
         return [value for at, value in course if at <= self.now][-1]
 
     async def intent(self, device: str, commands: Mapping[str, str]) -> None:
-        self.told.append(("intent", dict(commands)))
+        self.reported.append(("intent", dict(commands)))
 
     def note(self, kind: str, /, **data: Any) -> None:
-        self.told.append((kind, data))
+        self.reported.append((kind, data))
 
 
 class Odd(Bench):

@@ -51,7 +51,7 @@ def write(folder, signals, rest=""):
     return path
 
 
-def told(path):
+def reported(path):
     result = CliRunner().invoke(check, [str(path)], standalone_mode=False)
     return result.return_value, [line for line in result.stderr.splitlines() if line]
 
@@ -71,7 +71,7 @@ def told(path):
 )
 def test_check_tells_a_wrong_signal_with_its_place(tmp_path, signal, column, words):
     path = write(tmp_path, f"  {signal}\n")
-    code, lines = told(path)
+    code, lines = reported(path)
     (line,) = lines
     assert code == 2
     assert line.startswith(f"{path}:9:{column}: HX-1402 "), line
@@ -83,8 +83,8 @@ def test_check_tells_a_wrong_signal_with_its_place(tmp_path, signal, column, wor
 @pytest.mark.parametrize(
     ("right", "wrong", "line", "words"),
     [
-        ('sim: "outlet[{i}]"\n', 'sim: "outlot[{i}]"\n', 19, "nothing of a simulated rack can be told 'outlot[1]'"),
-        ('sim: "outlet[{i}]"\n', 'sim: "outlet[{i}].state"\n', 19, "can be told 'outlet[1].state'"),
+        ('sim: "outlet[{i}]"\n', 'sim: "outlot[{i}]"\n', 19, "nothing of a simulated rack can be set by 'outlot[1]'"),
+        ('sim: "outlet[{i}]"\n', 'sim: "outlet[{i}].state"\n', 19, "can be set by 'outlet[1].state'"),
         ('sim_words: {"on": 1', 'sim_words: {"up": 1', 20, "'up' is no command of this control, it has off, on"),
         ('of: "outlet[{i}].state"', 'of: "outlet[{i}].stat"', 22, "'outlet[1].stat', did you mean 'outlet[1].state'?"),
     ],
@@ -92,7 +92,7 @@ def test_check_tells_a_wrong_signal_with_its_place(tmp_path, signal, column, wor
 def test_check_tells_a_wrong_control_or_row_with_its_place(tmp_path, right, wrong, line, words):
     assert OUTLET.count(right) == 1
     path = write(tmp_path, "  a: {address: 1}\n", OUTLET.replace(right, wrong))
-    code, lines = told(path)
+    code, lines = reported(path)
     assert code == 2
     assert lines[0].startswith(f"{path}:{line}:")
     assert words in lines[0]
@@ -101,7 +101,7 @@ def test_check_tells_a_wrong_control_or_row_with_its_place(tmp_path, right, wron
 
 def test_a_setting_in_another_kind_of_unit_is_told(tmp_path):
     control = "controls:\n  flow: {address: 5, unit: kPa, confirm: {signal: a}, sim: flow.setpoint}\n"
-    code, (line,) = told(write(tmp_path, "  a: {address: 5, unit: kPa}\n", control))
+    code, (line,) = reported(write(tmp_path, "  a: {address: 5, unit: kPa}\n", control))
     assert code == 2
     assert "unit.yaml:11:" in line
     assert "flow.setpoint does not fit: 'kPa' is a pressure" in line
@@ -112,15 +112,15 @@ def test_what_is_right_or_only_beyond_the_rack_is_no_mistake(tmp_path):
         "  a: {address: 1, unit: RPM, sim: 'pump[7].rpm'}\n  b: {address: 2, sim: {of: own.anything, value: 5}}\n"
         "  c: {address: 3, unit: '%RH', sim: ambient.humidity}\n  d: {address: 4, unit: s, sim: twin.uptime}\n"
     )
-    assert told(write(tmp_path, signals, OUTLET)) == (0, [])
+    assert reported(write(tmp_path, signals, OUTLET)) == (0, [])
 
 
 def test_several_mistakes_are_told_at_once_and_those_of_a_station_too(tmp_path):
     path = write(tmp_path, "  a: {address: 1, sim: x.y}\n  b: {address: 2, unit: V, sim: loop.flow}\n", OUTLET)
-    _, lines = told(path)
+    _, lines = reported(path)
     assert [line.split(": HX-1402")[0].rpartition("unit.yaml:")[2] for line in lines] == ["9:24", "10:33"]
     (tmp_path / "station.yaml").write_text(STATION)
-    code, again = told(tmp_path / "station.yaml")
+    code, again = reported(tmp_path / "station.yaml")
     assert code == 2
     assert [line for line in again if "HX-1402" in line] == lines
 

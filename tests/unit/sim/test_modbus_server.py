@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.servers.modbus import ArrayBank, ModbusFault, ModbusServer, answer
+from sim.servers.modbus import ModbusFault, ModbusServer, answer
+from tests.tools.array_bank import ArrayBank
 
 
 class Wire(asyncio.Transport):

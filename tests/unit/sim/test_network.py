@@ -299,13 +299,13 @@ def test_what_fails_at_the_receiver_is_not_the_senders_problem():
             raise RuntimeError("a bug of the server")
 
     async def main():
-        told = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        reported = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context["exception"]))
         network = MemoryNetwork()
         network.listen_stream(502, Broken)
         transport, _ = await network.open_stream("pdu", 502, Recorder)
         transport.write(b"x")
-        assert [str(error) for error in told] == ["a bug of the server"]
+        assert [str(error) for error in reported] == ["a bug of the server"]
 
     run(main, rate=INF)
 

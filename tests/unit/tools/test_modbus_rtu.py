@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from harness.clock import run
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
-from sim.servers.modbus import ArrayBank, ModbusServer, answer
+from sim.servers.modbus import ModbusServer, answer
+from tests.tools.array_bank import ArrayBank
 from tests.tools.modbus_rtu import RtuProtocol, crc16, silence
 
 

@@ -15,7 +15,8 @@ from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import HOLDING, ArrayBank, ModbusFault
+from sim.servers.modbus_bank import HOLDING, ModbusFault
+from tests.tools.array_bank import ArrayBank
 
 PROFILE = ModbusProfile.model_validate(
     {

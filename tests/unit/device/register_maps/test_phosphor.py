@@ -23,7 +23,8 @@ from harness.schema.station import DeviceEntry
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import HOLDING, ArrayBank
+from sim.servers.modbus_bank import HOLDING
+from tests.tools.array_bank import ArrayBank
 
 MAP = {
     "DeviceType": "ReservoirPumpUnit", "DeviceModel": "AcmeX900", "Parity": "Odd", "BaudRate": 38400,

@@ -22,8 +22,9 @@ from harness.schema.station import DeviceEntry, Station
 from sim.network import MemoryNetwork
 from sim.servers.host import MemoryHost
 from sim.servers.modbus import ModbusServer
-from sim.servers.modbus_bank import HOLDING, ArrayBank
+from sim.servers.modbus_bank import HOLDING
 from sim.twins.points import points
+from tests.tools.array_bank import ArrayBank
 
 MAP = {
     "name": "ORV9_TEST_UNIT",

@@ -14,7 +14,7 @@ from harness.clock import run
 from harness.errors import ConfigError, DeviceError, ProtocolViolationError, RefusedError, UnreachableError
 from harness.transport.modbus import ModbusClient, ModbusPool, requests
 from harness.transport.modbus.frames import KINDS
-from tests.unit.transport.lying_servers import MemoryNetwork
+from tests.unit.transport.misbehaving_servers import MemoryNetwork
 
 A, B = 0x1234, 0xBEEF
 

@@ -24,8 +24,8 @@ def framed(body, chunks):
     for size in chunks:
         parts, rest = [*parts, rest[:size]], rest[size:]
     parts.append(rest)
-    told = b"".join(b"%X;name=value\r\n%s\r\n" % (len(part), part) for part in parts if part)
-    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + told + b"0\r\nExpires: never\r\n\r\n"
+    reported = b"".join(b"%X;name=value\r\n%s\r\n" % (len(part), part) for part in parts if part)
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + reported + b"0\r\nExpires: never\r\n\r\n"
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=5), st.lists(st.integers(0, 600), max_size=8))

@@ -24,7 +24,7 @@ from harness.transport.visa.manners import Manners, Turn, Unasked
 from sim.servers.host import SocketHost
 from sim.servers.scpi import ScpiServer
 from sim.twins.scpi import talk
-from tests.unit.transport.lying_servers import MemoryNetwork
+from tests.unit.transport.misbehaving_servers import MemoryNetwork
 
 ANSWERS = {b"*IDN?": b"ACME,M1,SN1,1.0", b"VOLT?": b"49.5", b"CURR?": b"7.25", b"SYST:ERR?": b'0,"No error"'}
 MODES = {

@@ -21,7 +21,7 @@ from harness.transport.visa.instrument import Instrument
 from harness.transport.visa.manners import MAX_REPLY, Unasked
 from harness.transport.visa.pyvisa_session import PyvisaSession, Worker, mapped
 from harness.transport.visa.session import Abandoned
-from tests.unit.transport.lying_servers import MemoryNetwork
+from tests.unit.transport.misbehaving_servers import MemoryNetwork
 
 ANSWERS = {b"*IDN?": b"Acme,L63,SN7,1.02", b"VOLT?": b"48.125", b"CURR?": b"12.5", b"SYST:ERR?": b'0,"No error"'}
 

@@ -14,10 +14,10 @@ from harness.transport.visa.pyvisa_session import Worker
 
 def test_a_failure_after_the_caller_has_been_cancelled_is_nobodys():
     """It was told on stderr as `Future exception was never retrieved`, in the middle of a run."""
-    told = []
+    reported = []
 
     async def main():
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context["message"]))
         worker, release = Worker("test"), threading.Event()
 
         def work():
@@ -37,7 +37,7 @@ def test_a_failure_after_the_caller_has_been_cancelled_is_nobodys():
 
     run(main)
     gc.collect()
-    assert told == []
+    assert reported == []
 
 
 def test_a_failure_in_time_reaches_the_caller():
