@@ -39,6 +39,10 @@ COMMANDS = {
     "ctl": ("harness.cli.commands.ctl:ctl", "Control a run that goes on: pause, continue, skip, retry, abort."),
     "runs": ("harness.cli.commands.records:runs", "List the runs in the data folder."),
     "report": ("harness.cli.commands.records:report", "Show the record of a run."),
+    "export": (
+        "harness.cli.commands.records:export",
+        "Write a record in another format: CSV, JSON, or somebody's own.",
+    ),
     "verify": ("harness.cli.commands.records:verify", "Is a record what was sealed, and does its verdict follow?"),
     "push": ("harness.cli.commands.records:push", "Send the database what it missed of a run."),
     "schema": ("harness.cli.commands.schema:schema", "Print the JSON Schema of a kind of file."),

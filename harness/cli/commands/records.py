@@ -72,6 +72,32 @@ def report(run: str, data: str | None) -> int:
 
 @click.command()
 @click.argument("run")
+@click.option("--to", "form", required=True, metavar="FORMAT", help="csv, json, or what a package adds.")
+@click.option("--output", type=click.Path(dir_okay=False), help="A file to make; the default is stdout.")
+@data_option
+def export(run: str, form: str, output: str | None, data: str | None) -> int:
+    """Write the record of RUN in another FORMAT; a file that is there already is left as it is (exit 2)."""
+    import sys
+
+    from harness.errors import ConfigError
+    from harness.export import export as export_record
+    from harness.record.index import find_run
+    from harness.record.opened import Record
+
+    made = export_record(Record(find_run(_folder(data), run)), form)
+    if output is None:
+        sys.stdout.buffer.write(made)
+        return 0
+    try:
+        with open(output, "xb") as file:
+            file.write(made)
+    except OSError as error:
+        raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+    return 0
+
+
+@click.command()
+@click.argument("run")
 @data_option
 def verify(run: str, data: str | None) -> int:
     """Check that RUN is what was sealed and that its verdict follows from its measurements; exit 1 when not."""
