@@ -58,7 +58,7 @@ def test_a_step_that_is_not_installed(tmp_path):
 def test_what_a_plan_would_be_refused_for_is_an_error_here(given, words, tmp_path):
     with pytest.raises(HarnessError, match=words):
         run_step(dip, tmp_path, given)
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.yaml"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".yaml"], "the plan, and no record"
 
 
 def test_a_plan_by_its_name(tmp_path):
