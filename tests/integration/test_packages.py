@@ -180,8 +180,15 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("group", ["harness.steps", "harness.protocols", "harness.drivers", "harness.simulators"])
-@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize(
+    ("damage", "group"),
+    [
+        ("no UTF-8", "harness.protocols"),
+        ("no UTF-8", "harness.drivers"),
+        ("no name", "harness.steps"),
+        ("nothing", "harness.simulators"),
+    ],
+)
 def test_a_package_that_does_not_say_who_it_is_is_named_by_its_folder(damage, group, tmp_path):
     package(tmp_path / "lib", group, "raise RuntimeError('odd')\n")
     metadata = tmp_path / "lib" / "acme.dist-info" / "METADATA"
@@ -230,9 +237,8 @@ def test_a_mistake_in_a_package_of_steps_is_named_and_nobody_elses(mistake, tmp_
     )
     package(tmp_path / "lib", "harness.steps", source)
     (tmp_path / "lib" / "acme.dist-info" / "entry_points.txt").write_text(f"[harness.steps]\n{entry}\n")
-    for command in (("check", "smoke"), ("plan", "list"), ("schema", "plan")):
-        done = harness(tmp_path / "lib", *command, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+    done = harness(tmp_path / "lib", "schema", "plan", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     done = harness(tmp_path / "lib", "doctor", cwd=tmp_path)
     assert done.returncode == 3
     assert why in done.stdout
