@@ -200,7 +200,7 @@ async def _started(
     """
     parameters = rack_of(station, profiles)
     feeds = feeds_of(station, profiles, parameters.shelves)
-    plant = Plant(parameters, station.simulation.seed if seed is None else seed, feeds)
+    plant = Plant(parameters, station.simulation.seed if seed is None else seed, feeds, station.simulation.spread)
     sources = make_sources(plant)
     network = MemoryNetwork(direct=direct) if virtual else None
     host: Host = SocketHost() if network is None else MemoryHost(network)

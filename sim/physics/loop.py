@@ -18,6 +18,7 @@ from sim.physics.rack import Rack
 MANUAL, AUTO_FLOW, AUTO_PRESSURE = 0, 1, 2
 PUMP_EFFICIENCY = 0.5
 PUMP_STANDBY = 30.0  # W of a running pump's controller and bearings
+LEAST_SHARE = 0.02  # of the design flow, below which the resistance of the rack grows no more
 AIR_SLOT = 0.5  # s, how often air in a pump changes its head
 
 
@@ -38,6 +39,8 @@ class Loop:
         self.inventory = Inventory(p)
         design = p.design_flow * LITRES_PER_MINUTE
         self._design = design
+        self._laminar = p.rack_exponent - 2.0
+        self._shape = 1.0  # what the rack's exponent makes of its resistance at the present flow
         self._rack_k = p.rack_drop * 1e3 / design**2
         self._filter_k = p.filter_drop * 1e3 / design**2
         self._unit_k = (p.unit_drop - p.filter_drop) * 1e3 / design**2
@@ -142,15 +145,18 @@ class Loop:
             self.flow = 0.0
             self.drop = max(h1, h2)
         else:
-            resistance = self.rack_k + self.unit_k + self.filter_k
-            self.flow = hydraulics.parallel_flow(h1, h2, self._curve, resistance)
+            for _ in range(3 if self._laminar else 1):  # each turn leaves a tenth of the error
+                if self._laminar:
+                    self._shape = max(self.flow / self._design, LEAST_SHARE) ** self._laminar
+                resistance = self.rack_k + self.unit_k + self.filter_k
+                self.flow = hydraulics.parallel_flow(h1, h2, self._curve, resistance)
             self.drop = resistance * self.flow * self.flow
         self.friction_heat = self.drop * self.flow
 
     @property
     def rack_k(self) -> float:
         """Resistance of the rack, Pa/(m3/s)^2."""
-        return self._rack_k * self.resistance_factor
+        return self._rack_k * self.resistance_factor * self._shape
 
     @property
     def unit_k(self) -> float:

@@ -35,6 +35,7 @@ class RackParameters:
     initial_level: float = 80.0  # %
     low_level: float = 20.0  # %, below this air is drawn in
     rack_drop: float = 60.0  # kPa at the design flow and 35 degC
+    rack_exponent: float = 2.0  # the drop of the rack goes with flow to this power
     unit_drop: float = 40.0  # kPa, without rack: exchanger, piping and filter
     filter_drop: float = 8.0  # kPa of the above that is the filter when clean
     filter_growth: float = 0.05  # %/h

@@ -34,6 +34,7 @@ from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_
 from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
 from sim.physics.slow_sensors import SlowSensors
+from sim.physics.spread import rack_of_seed
 from sim.physics.variables import Input, Variable, nearest
 
 TICK = 0.05  # s, the finest step
@@ -45,7 +46,8 @@ class Plant:
     """A liquid-cooled rack, its coolant unit, PDUs, shelves, switch and instruments, from a parameter set and a seed.
 
     At plant time 0 all outlets are off, there is no load, and the coolant unit circulates at its design flow. Without
-    `feeds` there is one PDU with an outlet for each shelf.
+    `feeds` there is one PDU with an outlet for each shelf. With `spread` (0 to 1) the rack and the sensors of each seed
+    differ from the parameters, see `sim.physics.spread`.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Plant:
         parameters: RackParameters = RackParameters(),  # noqa: B008 frozen
         seed: int = 1,
         feeds: Sequence[Feed] = (),
+        spread: float = 0.0,
     ) -> None:
+        parameters = rack_of_seed(parameters, seed, spread)
         self.parameters = parameters
         self.seed = seed
         self.time: float = 0.0
@@ -95,7 +99,8 @@ class Plant:
         self._inputs = {item.name: item for item in self._all_inputs()}
         self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
         self._input_units = MappingProxyType({name: item.unit for name, item in self._inputs.items()})
-        self.sensors = Sensors(seed, self._units)
+        instruments = {name: f"meter of {pdu.name}" for pdu in self.pdus for name in pdu.metered()}
+        self.sensors = Sensors(seed, self._units, spread, instruments)
         self._sensors: dict[str, Callable[[], float]] = {}
 
     def _now(self) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
+from sim.physics.spread import CLASSES, HOUR, Accuracy, Bias
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 
@@ -46,9 +47,18 @@ AIR_NOISE = 0.08  # relative deviation added to a flow meter that sees nothing b
 class Sensors:
     """All sensors of the plant. Noise is a pure function of (seed, name, time slot)."""
 
-    def __init__(self, seed: int, units: Mapping[str, str]) -> None:
+    def __init__(
+        self, seed: int, units: Mapping[str, str], spread: float = 0.0, instruments: Mapping[str, str] | None = None
+    ) -> None:
+        """`instruments`: variable -> the instrument that measures it, where that measures several."""
         self._seed = seed
         self._units = units
+        self._spread = spread
+        self._instruments = instruments or {}
+        self._time = 0.0
+        self._hour = 0
+        self._biases: dict[str, Bias] = {}
+        self._out: dict[str, Accuracy] = {}
         self._specs: dict[str, tuple[Spec, int]] = {}
         self.faults: dict[str, list[tuple[str, float]]] = {}
         self.frozen: dict[str, float] = {}  # what meters that stand still show
@@ -68,9 +78,22 @@ class Sensors:
 
     def turn(self, time: float) -> None:
         """Plant time [s] has come this far: a new time slot has new noise."""
+        if self._spread and int(time / HOUR) != self._hour:
+            self._time, self._hour = time, int(time / HOUR)
+            self._out = {name: bias.at(time) for name, bias in self._biases.items()}
         slot = int(time / SLOT + 1e-6)
         if slot != self._slot:
             self._slot, self._drawn, self._drawn_array = slot, None, None
+
+    def bias(self, name: str) -> Accuracy:
+        """By how much the sensor of a variable is out now, absolute and relative."""
+        found = self._out.get(name)
+        if found is None:
+            unit = self._units[name]
+            instrument = self._instruments.get(name, name)
+            bias = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
+            found = self._out[name] = bias.at(self._time)
+        return found
 
     def _draw(self) -> list[float]:
         drawn: list[float] = self._draw_array().tolist()
@@ -100,9 +123,13 @@ class Sensors:
             self._keys = np.append(self._keys, np.uint64(key))
             self._drawn = self._drawn_array = None
         is_flow = name == "loop.flow"
+        is_out = bool(self._spread) and self._units[name] in CLASSES
 
         def shown() -> float:
             value = read()
+            if is_out:
+                out = self.bias(name)
+                value += out.absolute + out.relative * value
             if value:
                 share = relative + AIR_NOISE * air() if is_flow else relative
                 value += (absolute + share * abs(value)) * (self._drawn or self._draw())[row]
@@ -131,12 +158,17 @@ class Sensors:
         specs = [self._spec(name)[0] for name in names]
         absolute, relative, resolution = (np.array([spec[k] for spec in specs]) for k in range(3))
         rows = np.array([self._rows[name] for name in names], np.intp)
+        biases: list[Any] = [-1, 0.0, 0.0]  # the hour that they are of, absolute, relative
 
         def shown() -> NDArray[np.float64]:
             if self._faulty or self.frozen:
                 return np.array([each() for each in single])
             drawn = self._draw_array()
             value = np.array([read() for read in reads])
+            if self._spread:
+                if biases[0] != self._hour:
+                    biases[:] = [self._hour, *np.array([self.bias(name) for name in names]).T]
+                value += biases[1] + biases[2] * value
             spread = np.abs(value)
             spread *= relative
             spread += absolute
