@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.schema.conditions import Bounds, Condition
 from harness.steps.checking import CheckParams
+from harness.steps.flow_curve import FlowCurve
 from harness.steps.measuring import Measure
 from harness.steps.power import PowerOff, PowerOn
 from harness.steps.prompting import Prompt
@@ -14,7 +15,7 @@ from harness.steps.waiting import Settle, WaitUntil
 from tests.keys.plans import FIRST, SECOND, bounds_rows, flow, leak, only, steps
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, lasts, of_step, reported, run_bench, told_at, verdict
+from tests.keys.run_bench import Ran, error, lasts, of_step, reported, run_bench, told_at, verdict
 
 PASS, FAIL = Has("PASS"), Has("FAIL")
 it = of_step("it")
@@ -56,6 +57,19 @@ MOVING = only(
     over="5 s",
     within="20 s",
     wire=[flow(100 + k, "it", k) for k in range(10)],
+)
+
+
+LOWER = ["100 L/min", "150 L/min", "180 L/min"]
+CURVE = only(
+    "flow_curve",
+    control="cdu.setpoint",
+    points=["100 L/min", "150 L/min", "200 L/min"],
+    flow="cdu.setpoint",
+    pressure_drop="cdu.setpoint",
+    at="150 L/min",
+    limit={"min": "149 L/min", "max": "160 L/min"},
+    exponent={"min": 0.9, "max": 1.1},
 )
 
 
@@ -105,6 +119,31 @@ TABLES = [
             Row("over", "30 s", lasts("it"), 10, 30, MEASURE),
             Row("statistic", "max", verdict, "PASS", "FAIL", RISING),
             Row("limit", {"max": "90 L/min"}, verdict, "PASS", "FAIL", MEASURE),
+        ],
+    ),
+    Table(
+        FlowCurve,
+        FIRST,
+        FILES,
+        run_bench,
+        [
+            Row("control", "load.fan", error, "", Has("HX-1352", "'L/min' is a flow"), CURVE),
+            Row(
+                "points",
+                LOWER,
+                reported("cdu"),
+                Has("(6, 5, [200])"),
+                Has("(6, 5, [180])"),
+                CURVE,
+            ),
+            Row("flow", "cdu.flow", it, PASS, Has("FAIL", "all points are at one place"), CURVE),
+            Row("pressure_drop", "cdu.flow", it, PASS, Has("FAIL"), CURVE),
+            Row("temperature", "cdu.temperature", it, PASS, Has("FAIL", "35 degC"), CURVE),
+            Row("over", "16 s", lasts("it"), 36, 66, CURVE),
+            Row("within", "5 s", error, "", Has("a flow is known to have settled after 5 s"), CURVE),
+            Row("at", "200 L/min", it, PASS, Has("at 200 L/min"), CURVE),
+            Row("limit", {"max": "140 L/min"}, it, PASS, Has("at 150 L/min"), CURVE),
+            Row("exponent", {"min": 1.5}, it, PASS, Has("exponent"), CURVE),
         ],
     ),
     Table(Bounds, f"{FIRST}/limit", FILES, run_bench, bounds_rows(judged)),
