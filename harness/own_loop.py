@@ -22,6 +22,7 @@ class OwnLoop:
         self._rate = rate
         self._jobs: SimpleQueue[tuple[Coroutine[Any, Any, Any], Future[Any]] | None] = SimpleQueue()
         self._task: asyncio.Task[Any] | None = None
+        self._is_interrupted = False
         self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="harness rack", daemon=True)
         self._thread.start()
@@ -30,6 +31,7 @@ class OwnLoop:
         """What the coroutine gives. Who waits and is interrupted (Ctrl-C) cancels it, and waits until it has ended."""
         with self._turn:
             result: Future[T] = Future()
+            self._is_interrupted = False
             self._jobs.put((work, result))
             interrupt: BaseException | None = None
             while True:
@@ -53,6 +55,7 @@ class OwnLoop:
         self._thread.join(10.0)
 
     def _cancel(self) -> None:
+        self._is_interrupted = True  # before the task is looked for: it looks whether this came before it was known
         task = self._task
         if task is not None:
             task.get_loop().call_soon_threadsafe(task.cancel)
@@ -71,6 +74,9 @@ class OwnLoop:
     async def _known(self, work: Coroutine[Any, Any, T]) -> T:
         self._task = asyncio.current_task()
         try:
+            if self._is_interrupted:
+                work.close()
+                raise asyncio.CancelledError
             return await work
         finally:
             self._task = None

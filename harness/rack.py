@@ -200,13 +200,14 @@ class AsyncRack:
 async def _to_its_end(project: Project, options: RunOptions, at_most: float) -> RunOutcome:
     """Carry a run out. Who is cancelled meanwhile stops it, and is that when the rack is safe and the record sealed."""
     states: list[RunState] = []
-    work = asyncio.ensure_future(execute(project, options, Clock(), states.append))
+    clock = Clock()
+    until = clock.monotonic() + at_most
     cancelled: asyncio.CancelledError | None = None
-    until = asyncio.get_running_loop().time() + at_most
+    work = asyncio.ensure_future(execute(project, options, clock, states.append))
     while not work.done():
-        left = until - asyncio.get_running_loop().time() if until < math.inf else None
+        left = max(until - clock.monotonic(), 0.0 if states else 0.1) if until < math.inf else None
         try:
-            done, _ = await asyncio.wait({work}, timeout=left)
+            await asyncio.wait({work}, timeout=left)
         except asyncio.CancelledError as error:
             cancelled = error
             if states:
@@ -214,11 +215,12 @@ async def _to_its_end(project: Project, options: RunOptions, at_most: float) -> 
             else:
                 work.cancel()
         else:
-            if not done:
+            if not work.done() and states and clock.monotonic() >= until:
                 until = math.inf
                 states[0].request_stop(Verdict.ERROR, f"the run did not end within {at_most:g} s, as it was to")
     if cancelled is not None:
-        work.exception() if not work.cancelled() else None
+        if not work.cancelled():
+            work.exception()  # looked at, so that nobody complains of it: the cancellation is what is raised
         raise cancelled
     return work.result()
 

@@ -114,7 +114,7 @@ def main() -> None:
     version, day = version_of(ROOT)
     if changed := call("git", "status", "--porcelain", cwd=ROOT):
         raise SystemExit(f"{changed}the tree has changes: commit them or take them away")
-    reported = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version, day)
+    said = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version, day)
     with tempfile.TemporaryDirectory(prefix="harness-release-") as name:
         folder = Path(name)
         archive, wheel = sorted(build(folder / "build"), key=lambda path: path.suffix)
@@ -126,9 +126,7 @@ def main() -> None:
         for path in (archive, wheel):
             shutil.copy2(path, ROOT / "dist" / path.name)
             print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  dist/{path.name}")
-    print(
-        f"\nThe notes for: git tag --annotate --cleanup=whitespace v{version}\n\nrack-harness {version}\n\n{reported}"
-    )
+    print(f"\nThe notes for: git tag --annotate --cleanup=whitespace v{version}\n\nrack-harness {version}\n\n{said}")
 
 
 if __name__ == "__main__":

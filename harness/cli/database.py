@@ -32,23 +32,23 @@ def push_now(
     *,
     from_start: bool = False,
     again: str = "",
-    reported: Callable[[str], None] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Pushed:
     """Send what a database has not got of a run, in real time, until all is there or a signal ends it.
 
-    `again` is the command that sends the rest; `reported` hears how far it is.
+    `again` is the command that sends the rest; `report` hears how far it is.
     """
     from harness.cli.session import run_session
     from harness.telemetry.push import resume_outbox
 
     def progress(status: OutboxStatus) -> None:
-        if reported is not None:
-            reported(_so_far(status))
+        if report is not None:
+            report(_so_far(status))
 
     reached: list[OutboxStatus] = []
 
     async def work() -> int:
-        reached.append(await resume_outbox(folder, settings, at_most, from_start=from_start, reported=progress))
+        reached.append(await resume_outbox(folder, settings, at_most, from_start=from_start, report=progress))
         return 0
 
     later = f"; later: {again}" if again else ""

@@ -19,7 +19,7 @@ _end = os._exit
 _NAMES = ("_exit", "execv", "execve")
 
 
-def keep_open(is_run: Callable[[], bool]) -> None:
+def forbid_exit(is_run: Callable[[], bool]) -> None:
     """From now on nothing but `leave` ends this process at once while `is_run()`."""
     process = os.getpid()
     for name in _NAMES:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from harness.cli.leaving import keep_open, leave
+from harness.cli.leaving import forbid_exit, leave
 from harness.transport.openfiles import raise_limit
 
 COMMANDS = {
@@ -260,7 +260,7 @@ def main() -> NoReturn:
     has left running, nor what is registered for the end of the process comes after it.
     """
     _prepare()
-    keep_open(lambda: cli.asked_for == "run")
+    forbid_exit(lambda: cli.asked_for == "run")
     try:
         cli.main()
     except SystemExit as end:

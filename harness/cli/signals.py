@@ -52,7 +52,7 @@ class Stopper:
             if is_first:
                 for act in self.on_stop:
                     act()
-            loop.call_soon_threadsafe(self._reported, name, is_first)
+            loop.call_soon_threadsafe(self._on_signal, name, is_first)
 
         before: dict[signal.Signals, Any] = {}
         for name in (*REASONS, *_IGNORED):
@@ -65,7 +65,7 @@ class Stopper:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _reported(self, name: str, is_first: bool) -> None:
+    def _on_signal(self, name: str, is_first: bool) -> None:
         if is_first:
             self._tell(f"{REASONS[name]}: making the rack safe")
             self._pass_on(name)

@@ -150,15 +150,14 @@ def _record(name: str, given: Any) -> Protocol:
         raise TypeError(f"{type(given).__name__} is no Protocol")
     if given.name != name:
         raise ValueError(f"it gives the protocol {given.name!r}: the entry point must have its name")
+    schemes: Any = given.schemes
+    if not isinstance(schemes, tuple) or not all(isinstance(one, str) and one for one in schemes):
+        raise TypeError(f"schemes is {schemes!r}, not a tuple of texts, as in ('toy+tcp',)")
     for each in fields(given):
-        value, needed = getattr(given, each.name), each.default is MISSING
-        parts = value if each.name == "schemes" and isinstance(value, tuple) else (value,)
+        value = getattr(given, each.name)
         kind = bool if isinstance(each.default, bool) else str
-        if (each.name == "schemes") != isinstance(value, tuple) or not all(isinstance(one, kind) for one in parts):
-            raise TypeError(f"{each.name} is {value!r}, not {_KINDS.get(each.name, kind.__name__)}")
-        if needed and not (parts and all(parts)):
+        if each.name != "schemes" and not isinstance(value, kind):
+            raise TypeError(f"{each.name} is {value!r}, not {kind.__name__}")
+        if each.default is MISSING and not value:
             raise ValueError(f"{each.name} is left out")
     return given
-
-
-_KINDS = {"schemes": "a tuple of texts, as in ('toy+tcp',)"}

@@ -288,8 +288,8 @@ class SignalStore:
         """Why a signal is not believed although its device answers; '' when nothing is known."""
         device, index = self._places[signal]
         frame = self._frames.get(device)
-        if frame is not None and (reported := frame.reasons.get(index)):
-            return reported
+        if frame is not None and (why := frame.reasons.get(index)):
+            return why
         if device != DERIVED:
             return self._freeze.reason(signal) if self._freeze is not None else ""
         derived = self._derived.get(signal)  # None on the bench of a proof test, which is given their values

@@ -158,11 +158,11 @@ def _value(returned: object) -> str:
 class Border:
     """Stands around a run: nothing that runs in its loop ends the process, or is lost without a word.
 
-    `told(what, error)` hears of what came to it.
+    `report(what, error)` hears of what came to it.
     """
 
-    def __init__(self, reported: Callable[[str, BaseException], None]) -> None:
-        self._reported = reported
+    def __init__(self, report: Callable[[str, BaseException], None]) -> None:
+        self._report = report
         self._made: WeakSet[asyncio.Future[Any]] = WeakSet()
         """The tasks of the run, and the futures that code of others made: one that somebody keeps tells nobody."""
 
@@ -171,7 +171,7 @@ class Border:
         for made in [each for each in self._made if each.done() and not each.cancelled() and _is_unseen(each)]:
             error = made.exception()
             if error is not None:
-                self._reported("something in the background failed, and nobody looked", error)
+                self._report("something in the background failed, and nobody looked", error)
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -193,19 +193,19 @@ class Border:
             loop.set_exception_handler(before[0])
 
     def _exit(self, error: BaseException) -> None:
-        self._reported("something in the background wanted to end the process", error)
+        self._report("something in the background wanted to end the process", error)
 
     def _lost(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if error is None:
             loop.default_exception_handler(context)
             return
-        self._reported("something in the background failed, and nobody looked", error)
+        self._report("something in the background failed, and nobody looked", error)
 
     def _lost_in_thread(self, loop: asyncio.AbstractEventLoop, ended: threading.ExceptHookArgs) -> None:
         if ended.exc_value is not None and ended.exc_type is not SystemExit:  # which ends a thread, and nothing else
             loop.call_soon_threadsafe(
-                self._reported, "a thread in the background failed, and nobody looked", ended.exc_value
+                self._report, "a thread in the background failed, and nobody looked", ended.exc_value
             )
 
     def _new_task(self, loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:

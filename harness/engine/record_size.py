@@ -38,11 +38,11 @@ def record_size(project: Project, devices: Iterable[Device], store: SignalStore,
     size, free = seconds * rate, shutil.disk_usage(folder).free
     if size < WORTH_TELLING:
         return "", ""
-    reported = (
+    text = (
         f"the record will take about {in_bytes(size)} ({in_bytes(rate)}/s for {seconds / 3600:.3g} h) in {folder}, "
         f"{in_bytes(free)} are free"
     )
-    return reported, f"{reported}: not enough" if size > free else ""
+    return text, f"{text}: not enough" if size > free else ""
 
 
 def in_bytes(count: float) -> str:

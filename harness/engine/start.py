@@ -204,9 +204,9 @@ class Start:
     def _say_size(self, store: SignalStore) -> bool:
         """Say how much will be written before it is; False when there is no room for it."""
         run = self._run
-        reported, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
-        if reported:
-            run.log.event(EventKind.NOTE, reported)
+        size, why_not = record_size(run.project, run.devices.values(), store, run.options.data_dir)
+        if size:
+            run.log.event(EventKind.NOTE, size)
         if why_not:
             run.stop_with(Stop(Verdict.ERROR, why_not, "make room, or name another folder with --data"))
         return not why_not

@@ -61,12 +61,12 @@ async def serve_traps(state: RunState) -> TrapReceiver | None:
     from harness.device.snmp.traps import TrapReceiver, TrapUser  # pysnmp takes its time to import
 
     names = await _by_address(on.station)
-    reported = Teller(state, names).tell
+    tell = Teller(state, names).tell
 
     host, _, port = wanted.listen.rpartition(":")
     try:
         users = [TrapUser(snmp_credentials(user.credentials, on.base), user.engine_id) for user in wanted.users]
-        receiver = TrapReceiver(host, int(port), users, reported, names)
+        receiver = TrapReceiver(host, int(port), users, tell, names)
         await receiver.open()
     except ConfigError as error:
         state.log.event(EventKind.NOTE, f"traps are not received: {error}")

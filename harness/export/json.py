@@ -1,10 +1,10 @@
-"""The sealed result as JSON, indented: every field of docs/reference, as it stands in `result.json`."""
+"""The result as JSON: what stands in `result.json`, to the byte."""
 
 from __future__ import annotations
 
 from harness.record.opened import Record
 
 
-def export(record: Record) -> str:
+def export(record: Record) -> bytes:
     """Numbers that JSON has no form for are null."""
-    return record.result.model_dump_json(indent=2) + "\n"
+    return record.result.to_bytes()

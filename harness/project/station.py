@@ -94,23 +94,23 @@ def _broken(station: Station, base: Path) -> dict[str, str]:
 
 def _right_parts(source: Source) -> Station:
     """What is right of a station that is not, so that its other mistakes are found too; it is never used further."""
-    reported = Problems()  # the mistakes of the parts have been reported with the whole
+    ignored = Problems()  # the mistakes of the parts have been reported with the whole
     return Station.model_construct(
         schema_version=1,
         station="",
-        devices=right(source, ("devices",), DeviceEntry, reported),
-        derived=right(source, ("derived",), Derived, reported),
-        interlocks=tuple(right(source, ("interlocks",), Interlock, reported).values()),
+        devices=right(source, ("devices",), DeviceEntry, ignored),
+        derived=right(source, ("derived",), Derived, ignored),
+        interlocks=tuple(right(source, ("interlocks",), Interlock, ignored).values()),
         safe_state={name: _right_sequence(source, name) for name in keys_of(source, "safe_state")},
     )
 
 
 def _right_sequence(source: Source, name: str) -> SafeSequence:
-    reported = Problems()
-    whole: SafeSequence | None = validated(reported, source, SafeSequence, ("safe_state", name))
+    ignored = Problems()
+    whole: SafeSequence | None = validated(ignored, source, SafeSequence, ("safe_state", name))
     if whole is not None:
         return whole
-    actions = tuple(right(source, actions_at(source, name), SafeAction, reported).values())
+    actions = tuple(right(source, actions_at(source, name), SafeAction, ignored).values())
     return SafeSequence.model_construct(kind="heat", on_live_parts=False, actions=actions)
 
 

@@ -260,13 +260,14 @@ def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any])
         params.check_against(catalog, limits)
         said = {name: getattr(params, name) for name in _SAID if name != "planned_seconds"}
         said["planned_seconds"] = params.planned_seconds(catalog)
-        wrong = [name for name, is_right in _SAID.items() if not is_right(said[name])]
+        wrong = [(name, wanted) for name, (is_right, wanted) in _SAID.items() if not is_right(said[name])]
     except (ValueError, KeyboardInterrupt):
         raise
     except BaseException as error:  # code of others
         raise ValueError(f"the step's own code fails when it is asked: {shown(error)}") from error
-    for name in wrong:
-        raise ValueError(f"{name} gives {_short(said[name])}: {_WANTED.get(name, 'True or False')}")
+    if wrong:
+        name, wanted = wrong[0]
+        raise ValueError(f"{name} gives {_short(said[name])}: {wanted}")
 
 
 def _short(value: Any) -> str:
@@ -284,27 +285,25 @@ def _all(kind: type, values: Any) -> bool:
     return isinstance(values, tuple) and all(isinstance(each, kind) for each in values)
 
 
-_SAID: dict[str, Callable[[Any], bool]] = {
-    "after_resume": lambda value: isinstance(value, Resume),
-    "accuses": lambda value: isinstance(value, Accused),
-    "sets_load": lambda value: isinstance(value, bool),
-    "switches_off": lambda value: isinstance(value, bool),
-    "judges": lambda value: isinstance(value, bool),
-    "measures": lambda value: value is None or _all(str, value),
-    "watches": lambda value: _all(Watch, value),
-    "least_coverage": lambda value: value is None or _is_number(value, 100.0),
-    "restart_within": lambda value: (
-        isinstance(value, Mapping) and _all(str, tuple(value)) and all(map(_is_number, value.values()))
+_SAID: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "after_resume": (lambda value: isinstance(value, Resume), "one of harness.api.Resume"),
+    "accuses": (lambda value: isinstance(value, Accused), "one of harness.api.Accused"),
+    "sets_load": (lambda value: isinstance(value, bool), "True or False"),
+    "switches_off": (lambda value: isinstance(value, bool), "True or False"),
+    "judges": (lambda value: isinstance(value, bool), "True or False"),
+    "measures": (lambda value: value is None or _all(str, value), "a tuple of names, or None where it is not known"),
+    "watches": (lambda value: _all(Watch, value), "a tuple of Watch"),
+    "least_coverage": (
+        lambda value: value is None or _is_number(value, 100.0),
+        "a share in %, or None for that of the plan",
     ),
-    "planned_seconds": lambda value: value is None or _is_number(value),
+    "restart_within": (
+        lambda value: isinstance(value, Mapping) and _all(str, tuple(value)) and all(map(_is_number, value.values())),
+        "signals with the seconds that each may take",
+    ),
+    "planned_seconds": (
+        lambda value: value is None or _is_number(value),
+        "seconds, or None where nobody knows",
+    ),
 }
-"""What a step says of itself -> whether that is of the kind that it must be."""
-_WANTED = {
-    "after_resume": "one of harness.api.Resume",
-    "accuses": "one of harness.api.Accused",
-    "measures": "a tuple of names, or None where it is not known",
-    "watches": "a tuple of Watch",
-    "least_coverage": "a share in %, or None for that of the plan",
-    "restart_within": "signals with the seconds that each may take",
-    "planned_seconds": "seconds, or None where nobody knows",
-}
+"""What a step says of itself -> whether that is of the kind that it must be, and which that is."""

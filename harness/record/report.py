@@ -92,8 +92,8 @@ def _outcome(result: Result) -> Iterator[str]:
     if result.interlocks:
         yield from _section("Interlocks")
         for lock in result.interlocks:
-            reported = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else lock.bypassed or "quiet"
-            yield f"  {lock.name:<24}{reported}"
+            what = f"TRIPPED at {lock.at}: {lock.reason}" if lock.is_tripped else lock.bypassed or "quiet"
+            yield f"  {lock.name:<24}{what}"
     if result.coverage:
         needed = f" (needed: {result.coverage_required:.2%})" if result.coverage_required is not None else ""
         yield from _section(f"Data{needed}")

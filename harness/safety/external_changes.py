@@ -42,7 +42,7 @@ from harness.quantity import Frame, Quantity, Reading
 from harness.record.log import RunLog
 from harness.safety.carrying import Carrying
 from harness.safety.feeds import Feeds
-from harness.safety.losses import Allowed, Loss, Losses, Reported
+from harness.safety.losses import Allowed, Loss, Losses, Report
 from harness.safety.restarts import Restarts
 
 _POLLS = 3
@@ -102,8 +102,8 @@ class ExternalChanges:
         store: SignalStore,
         clock: Clock,
         log: RunLog,
-        energised: Reported,
-        undone: Reported,
+        energised: Report,
+        undone: Report,
         restart_within: Allowed,
         buses: Mapping[str, Quantity] | None = None,
     ) -> None:

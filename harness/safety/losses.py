@@ -28,7 +28,7 @@ _POLLS = 3
 
 Allowed = Callable[[str], float]
 """Called with a device: how long a restart of it may take to show, seconds; 0: the running step allows for none."""
-Reported = Callable[[str, str, float], None]
+Report = Callable[[str, str, float], None]
 """Called with (device.control, what happened, time of the frame)."""
 
 
@@ -48,7 +48,7 @@ class Loss:
 class Losses:
     """Keeps what is lost until it is explained, back, or undone."""
 
-    def __init__(self, devices: Mapping[str, Device], allowed: Allowed, undone: Reported) -> None:
+    def __init__(self, devices: Mapping[str, Device], allowed: Allowed, undone: Report) -> None:
         self._polls = {name: device.entry.poll for name, device in devices.items()}
         self._allowed = allowed
         self._undone = undone

@@ -220,7 +220,7 @@ class _Execution:
     # --- conditions --------------------------------------------------------------------------------------------------
 
     async def _reaches(
-        self, condition: CompiledCondition, within: float, reported: float = 0.0, *, still: bool = False
+        self, condition: CompiledCondition, within: float, shown_within: float = 0.0, *, still: bool = False
     ) -> str:
         """Wait until a condition has held for as long as it needs; '' when it has, else what it shows instead."""
         started = self._time()
@@ -240,7 +240,7 @@ class _Execution:
         shown = f"{value:.4g} {condition.unit}".rstrip() if isinstance(value, float) else value
         if still:
             return f"{condition.name} still {shown}"
-        return f"{condition.name} did not get there within {reported or within:g} s, it is {shown}"
+        return f"{condition.name} did not get there within {shown_within or within:g} s, it is {shown}"
 
     async def _value(self, condition: CompiledCondition) -> float | str | None:
         """What the condition is about, read now; None when it cannot be."""

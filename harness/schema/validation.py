@@ -126,10 +126,10 @@ def _best(loc: Loc, branches: list[list[_Error]], depth: int) -> list[list[_Erro
     if deeper:
         # The right kind of thing with mistakes inside: the branch that fits best.
         return _reduce(min(deeper, key=len), depth + 1)
-    reported = [error for branch in branches for error in branch if error.kind not in KINDS]
+    specific = [error for branch in branches for error in branch if error.kind not in KINDS]
     is_scalar = branches and not isinstance(branches[0][0].value, dict | list)
-    if reported and is_scalar:
-        return [reported]
+    if specific and is_scalar:
+        return [specific]
     return [[error for branch in branches for error in branch]]
 
 
@@ -152,11 +152,11 @@ def _said(groups: list[list[_Error]]) -> list[tuple[_Error, Words]]:
         elif all(error.kind in KINDS for error in group):
             said.append((first, kinds_expected([error.kind for error in group], first.value)))
         else:
-            reported = [error for error in group if error.kind not in KINDS]
-            words = [say(error.details, error.place, error.value) for error in reported]
+            specific = [error for error in group if error.kind not in KINDS]
+            words = [say(error.details, error.place, error.value) for error in specific]
             texts = list(dict.fromkeys(word.message for word in words))
             hint = next((word.hint for word in words if word.hint), "")
-            said.append((reported[0], Words(words[0].code, ", and ".join(texts), hint)))
+            said.append((specific[0], Words(words[0].code, ", and ".join(texts), hint)))
     unknown = {error.place.loc for group in groups for error in group if error.kind == "extra_forbidden"}
     for loc, errors in missing.items():
         said.extend(_missing(loc, errors, unknown))

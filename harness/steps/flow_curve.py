@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -143,14 +144,9 @@ async def flow_curve(ctx: StepContext, p: FlowCurve) -> None:
 async def _point(ctx: StepContext, p: FlowCurve, shown: str) -> tuple[float, float]:
     """The mean flow and the mean pressure drop (for 35 degC where the temperature is known); both are recorded."""
     names = [p.flow, p.pressure_drop, *([p.temperature] if p.temperature else [])]
-    with ctx.collecting(p.flow) as flow, ctx.collecting(p.pressure_drop) as drop:
-        windows = [flow, drop]
-        if p.temperature:
-            with ctx.collecting(p.temperature) as temperature:
-                windows.append(temperature)
-                await ctx.sleep(p.over)
-        else:
-            await ctx.sleep(p.over)
+    with ExitStack() as stack:
+        windows = [stack.enter_context(ctx.collecting(name)) for name in names]
+        await ctx.sleep(p.over)
     values = [window.statistic("mean") for window in windows]
     for name, window, value in zip(names, windows, values, strict=True):
         due = max(1, math.floor(p.over / ctx.period(name) + 1e-6))

@@ -86,12 +86,12 @@ async def resume_outbox(
     at_most: float = 3600.0,
     *,
     from_start: bool = False,
-    reported: Callable[[OutboxStatus], None] | None = None,
+    report: Callable[[OutboxStatus], None] | None = None,
 ) -> OutboxStatus:
     """Send what the database has not acknowledged; returns how far that came. TelemetryError without a journal.
 
     It ends when all is sent, after `at_most` seconds, when a person must act (the token is refused), and when the
-    database has taken nothing for two minutes. `reported` hears every few seconds how far it is. `from_start` sends
+    database has taken nothing for two minutes. `report` hears every few seconds how far it is. `from_start` sends
     everything again, for a database that has lost what it had acknowledged.
     """
     with open_for_reading(run_folder / JOURNAL) as reader:
@@ -100,7 +100,7 @@ async def resume_outbox(
         source = FolderSource(run_folder, reader, from_start=from_start)
         clock = Clock()
         outbox = Outbox.to_influxdb(source, settings, clock, run_tags(reader.meta))
-        telling = asyncio.create_task(_tell(outbox, clock, reported)) if reported is not None else None
+        telling = asyncio.create_task(_tell(outbox, clock, report)) if report is not None else None
         try:
             return await outbox.drain(at_most, patience=PATIENCE_S)
         finally:
@@ -110,7 +110,7 @@ async def resume_outbox(
             await outbox.close()
 
 
-async def _tell(outbox: Outbox, clock: Clock, reported: Callable[[OutboxStatus], None]) -> None:
+async def _tell(outbox: Outbox, clock: Clock, report: Callable[[OutboxStatus], None]) -> None:
     while True:
         await clock.sleep(TOLD_EVERY_S)
-        reported(outbox.status)
+        report(outbox.status)

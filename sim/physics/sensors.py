@@ -56,9 +56,7 @@ class Sensors:
         self._spread = spread
         self._instruments = instruments or {}
         self._time = 0.0
-        self._hour = 0
         self._biases: dict[str, Bias] = {}
-        self._out: dict[str, Accuracy] = {}
         self._specs: dict[str, tuple[Spec, int]] = {}
         self.faults: dict[str, list[tuple[str, float]]] = {}
         self.frozen: dict[str, float] = {}  # what meters that stand still show
@@ -78,22 +76,19 @@ class Sensors:
 
     def turn(self, time: float) -> None:
         """Plant time [s] has come this far: a new time slot has new noise."""
-        if self._spread and int(time / HOUR) != self._hour:
-            self._time, self._hour = time, int(time / HOUR)
-            self._out = {name: bias.at(time) for name, bias in self._biases.items()}
+        self._time = time
         slot = int(time / SLOT + 1e-6)
         if slot != self._slot:
             self._slot, self._drawn, self._drawn_array = slot, None, None
 
     def bias(self, name: str) -> Accuracy:
         """By how much the sensor of a variable is out now, absolute and relative."""
-        found = self._out.get(name)
+        found = self._biases.get(name)
         if found is None:
             unit = self._units[name]
             instrument = self._instruments.get(name, name)
-            bias = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
-            found = self._out[name] = bias.at(self._time)
-        return found
+            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
+        return found.at(self._time)
 
     def _draw(self) -> list[float]:
         drawn: list[float] = self._draw_array().tolist()
@@ -166,8 +161,8 @@ class Sensors:
             drawn = self._draw_array()
             value = np.array([read() for read in reads])
             if self._spread:
-                if biases[0] != self._hour:
-                    biases[:] = [self._hour, *np.array([self.bias(name) for name in names]).T]
+                if biases[0] != (hour := int(self._time / HOUR)):
+                    biases[:] = [hour, *np.array([self.bias(name) for name in names]).T]
                 value += biases[1] + biases[2] * value
             spread = np.abs(value)
             spread *= relative

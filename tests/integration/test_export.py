@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
+import shlex
+import subprocess
 
 import pytest
 
 import harness
+from tests.integration.cli_tools import COMMAND, environment
 from tests.integration.cli_tools import harness as command
 from tests.integration.test_packages import harness as with_package
 from tests.integration.test_packages import package
@@ -24,11 +26,12 @@ def ran(tmp_path_factory):
         return folder, rack.run("smoke", serial="RACK-0001", data=folder).result
 
 
-def test_json_is_the_result(ran):
-    folder, result = ran
+def test_json_is_the_result_that_was_sealed(ran):
+    folder, _ = ran
     done = command("export", "last", "--to", "json", data=folder)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads(result.model_dump_json())
+    (sealed,) = folder.glob("runs/*/result.json")
+    assert done.stdout == sealed.read_text(encoding="utf-8")
 
 
 def test_csv_has_a_row_for_each_measurement(ran):
@@ -39,6 +42,20 @@ def test_csv_has_a_row_for_each_measurement(ran):
     assert [float(row["value"]) for row in rows] == [pytest.approx(one.value) for _, one in measured]
     assert {(row["serial"], row["plan"]) for row in rows} == {("RACK-0001", "smoke")}
     assert len(rows) > 5
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "said"), [("| true", "0", ""), ("> /dev/full", "2", "cannot write to stdout: No space left")]
+)
+def test_a_reader_that_goes_away_is_no_bug_and_a_full_disk_is_said(where, code, said, ran):
+    words = " ".join(map(shlex.quote, COMMAND))
+    line = f"{words} export last --to json {where}; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line], env=environment(ran[0]), text=True, capture_output=True, check=False, timeout=60
+    )
+    assert done.stdout == f"{code}\n", done.stderr
+    assert said in done.stderr
+    assert "bug" not in done.stderr
 
 
 def test_a_file_is_made_and_never_written_over(ran, tmp_path):

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 
 import pytest
 
 import harness
 from harness.api import Bounds, ConfigError, Params, Quality, Quantity, Reading, RunError, step
+from harness.own_loop import OwnLoop
 from harness.testing import run_plan, run_step
 from tests.integration.cli_tools import environment, simulation
 from tests.integration.test_packages import PLAN as MEASURES
@@ -217,6 +219,37 @@ def test_a_step_that_never_ends_is_found_out(tmp_path):
     assert (tmp_path / "plan.yaml").read_text() == "mine"
     with pytest.raises(TypeError, match="is no step; a function becomes one"):
         run_step(forever.run, tmp_path)
+
+
+def test_no_time_at_all_is_an_error_too(tmp_path):
+    outcome = run_step(forever, tmp_path, at_most=0.0)
+    assert outcome.verdict == "ERROR"
+    assert "the run did not end within 0 s" in outcome.reason
+    with pytest.raises(TypeError):
+        run_step(forever, tmp_path, at_most="1 h")
+
+
+def test_an_interrupt_that_comes_before_the_work_has_begun_is_not_lost():
+    """As one between two lines of `do`: the work is cancelled when it begins, and never runs."""
+    ran = []
+
+    async def work() -> None:
+        ran.append(True)
+
+    loop = OwnLoop(1.0)
+    try:
+        pending = work()
+        loop._is_interrupted = False
+        result: Future[None] = Future()
+        loop._cancel()
+        loop._jobs.put((pending, result))
+        with pytest.raises(asyncio.CancelledError):
+            result.result(10.0)
+        assert ran == []
+        loop.do(work())
+        assert ran == [True], "the next one runs"
+    finally:
+        loop.close()
 
 
 def test_a_value_of_a_signal_that_there_is_not_is_no_pass(tmp_path):

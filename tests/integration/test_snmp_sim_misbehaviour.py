@@ -88,15 +88,15 @@ def test_no_lie_becomes_a_reading(lie, credentials):
             outcome = await client.poll(prepared)
         except DeviceError as error:
             outcome = error
-        reported = liar.reported
+        told = liar.told
         liar.be_honest()
         await asyncio.sleep(3)
-        return outcome, reported, await client.poll(prepared), client.counters
+        return outcome, told, await client.poll(prepared), client.counters
 
-    outcome, reported, after, counters = talk(credentials, use, retries=0 if lie in SILENCE else 1)
+    outcome, told, after, counters = talk(credentials, use, retries=0 if lie in SILENCE else 1)
     assert after == TRUTH, "the client must be usable after every lie"
     if lie not in (Lie.LOOPING_OIDS, Lie.EMPTY_BULK):
-        assert reported >= 1
+        assert told >= 1
     if lie in HARMLESS:
         assert outcome == TRUTH
     elif lie is Lie.UNPADDED_NUMBERS:  # it sends ff..ff, which is the largest number and not -1

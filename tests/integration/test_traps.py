@@ -169,8 +169,8 @@ def test_what_is_kept_of_one_trap_is_bounded():
     kept = []
     receiver._loop = SimpleNamespace(call_soon_threadsafe=lambda _, trap: kept.append(trap))
     long = SimpleNamespace(asOctets=lambda: b"x" * 60_000)
-    receiver._reported("10.0.0.1", [(f"1.3.6.1.4.1.9.{k}", long) for k in range(500)])
-    receiver._reported("10.0.0.1", [("1.3." + "1." * 4000 + "1", long)] * 500)
+    receiver._received("10.0.0.1", [(f"1.3.6.1.4.1.9.{k}", long) for k in range(500)])
+    receiver._received("10.0.0.1", [("1.3." + "1." * 4000 + "1", long)] * 500)
     for trap in kept:
         assert len(trap.values) <= MOST_VALUES
         assert sum(len(oid) + len(text) for oid, text in trap.values) <= MOST_TEXT + 256

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.keys.commands import line, says
-from tests.keys.device_bench import Seen, asked_at, confirmed, error, ever, reported, value
+from tests.keys.device_bench import Seen, asked_at, confirmed, error, ever, told, value
 from tests.keys.models import ABSENT
 from tests.keys.rows import Has, Row
 
@@ -53,15 +53,15 @@ def signal_rows(place: Any, other: Any) -> Iterator[Row]:
 def control_rows(tell: Callable[[float], Any], level: str = "profile/controls/level") -> Iterator[Row]:
     """A control `level`, set to 5 (in the unit that it has none), and what the other side is then told of a number."""
     five, told_five = {"do": [["level", 5]]}, [tell(5)]
-    yield Row("unit", "A", reported, Has("in 'A' (current)"), told_five, {"do": [["level", "5 A"]]})
-    yield Row("range", [0, 4], reported, told_five, Has("5 is outside 0 to 4"), five)
-    yield Row("step", 2, reported, told_five, [tell(4)], five)
+    yield Row("unit", "A", told, Has("in 'A' (current)"), told_five, {"do": [["level", "5 A"]]})
+    yield Row("range", [0, 4], told, told_five, Has("5 is outside 0 to 4"), five)
+    yield Row("step", 2, told, told_five, [tell(4)], five)
     confirm = {f"{level}/confirm": {"signal": "level"}}
-    yield Row("rate", 1, reported, told_five, [tell(n) for n in range(1, 6)], five | confirm)
-    yield Row("scale", 0.5, reported, told_five, [tell(10)], five)
-    yield Row("offset", 1, reported, told_five, [tell(4)], five)
-    yield Row("precision", 2, reported, told_five, [tell(20)], five)
-    yield Row("commands", {"go": 7}, reported, Has("'go'"), [tell(7)], {"do": [["level", "go"]]})
+    yield Row("rate", 1, told, told_five, [tell(n) for n in range(1, 6)], five | confirm)
+    yield Row("scale", 0.5, told, told_five, [tell(10)], five)
+    yield Row("offset", 1, told, told_five, [tell(4)], five)
+    yield Row("precision", 2, told, told_five, [tell(20)], five)
+    yield Row("commands", {"go": 7}, told, Has("'go'"), [tell(7)], {"do": [["level", "go"]]})
     yield Row("confirm", {"signal": "level"}, confirmed("level"), False, True, five)
 
 

@@ -39,11 +39,11 @@ FILES = ("parent", "snmp", "redfish")
 
 
 class Server(Protocol):
-    """The other side. `asked` and `reported` are (second, what) of every read and write."""
+    """The other side. `asked` and `told` are (second, what) of every read and write."""
 
     address: str
     asked: list[tuple[float, Any]]
-    reported: list[tuple[float, Any]]
+    told: list[tuple[float, Any]]
 
     async def start(self, network: MemoryNetwork) -> None:
         """Listen, and count seconds from now."""
@@ -63,7 +63,7 @@ class Seen:
     frames: list[dict[str, Any]] = field(default_factory=list)
     """Value, word or text of every signal; the name of the quality where it is not GOOD."""
     asked: list[tuple[float, Any]] = field(default_factory=list)
-    reported: list[tuple[float, Any]] = field(default_factory=list)
+    told: list[tuple[float, Any]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     identity: dict[str, str] = field(default_factory=dict)
     infos: dict[str, SignalInfo] = field(default_factory=dict)
@@ -107,7 +107,7 @@ async def _session(path: Path, files: Files, server: Server, seen: Seen) -> None
         given["address"] = given["address"].replace("SERVER", server.address)
         entry = DeviceEntry.model_validate(given)
         device = DeviceBuilder(clock, path.parent, network).make("it", entry, profile)
-        seen.asked, seen.reported = server.asked, server.reported
+        seen.asked, seen.told = server.asked, server.told
         try:
             await used(device, files, server, clock, seen)
         finally:
@@ -177,14 +177,14 @@ def asked(seen: Seen) -> list[Any]:
     return [what for _, what in seen.asked]
 
 
-def reported(seen: Seen) -> list[Any]:
+def told(seen: Seen) -> list[Any]:
     """What the other side was told, in order."""
-    return seen.error or [what for _, what in seen.reported]
+    return seen.error or [what for _, what in seen.told]
 
 
 def told_at(seen: Seen) -> list[float]:
     """When the other side was told something."""
-    return [round(second, 3) for second, _ in seen.reported]
+    return [round(second, 3) for second, _ in seen.told]
 
 
 def asked_at(seen: Seen) -> list[float]:

@@ -134,22 +134,22 @@ class Box(Registers):
     def note(self, notes: list[tuple[float, Any]], what: Any) -> None:
         """Note it; what was written may have consequences."""
         super().note(notes, what)
-        if notes is self.reported:
+        if notes is self.told:
             if self._stuck:
                 self.bank.write(1, 3, 0, self._stuck, 20)
             self._rack.written(self._name)
 
 
 class Rack:
-    """The devices, each at an address of its own. `reported` and `asked` are (second, device, what)."""
+    """The devices, each at an address of its own. `told` and `asked` are (second, device, what)."""
 
     def __init__(self) -> None:
         self.servers: dict[str, Any] = {}
 
     @property
-    def reported(self) -> list[tuple[float, str, Any]]:
+    def told(self) -> list[tuple[float, str, Any]]:
         """Every write, in order of time."""
-        return _merged({name: each.reported for name, each in self.servers.items()})
+        return _merged({name: each.told for name, each in self.servers.items()})
 
     @property
     def asked(self) -> list[tuple[float, str, Any]]:

@@ -58,7 +58,7 @@ class Ran:
     error: str = ""
     outcome: RunOutcome | None = None
     events: list[Event] = field(default_factory=list)
-    reported: list[tuple[float, str, Any]] = field(default_factory=list)
+    told: list[tuple[float, str, Any]] = field(default_factory=list)
     """(second of the run, device, write), in order."""
     asked: list[tuple[float, str, Any]] = field(default_factory=list)
     report: str = ""
@@ -165,7 +165,7 @@ async def _live(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await rack.close()
-    ran.reported, ran.asked = rack.reported, rack.asked
+    ran.told, ran.asked = rack.told, rack.asked
     ran.report = render_text(ran.outcome.folder)
     with open_for_reading(ran.outcome.folder / "journal.db") as reader:
         began = ran.events[0].wall_ns
@@ -249,16 +249,16 @@ def measured(ran: Ran, name: str) -> Measurement:
     return next(one for each in ran.result.steps for one in each.measurements if one.name == name)
 
 
-def reported(device: str) -> Callable[[Ran], Any]:
+def told(device: str) -> Callable[[Ran], Any]:
     """What a device was told, in order."""
-    return lambda ran: ran.error or [what for _, name, what in ran.reported if name == device]
+    return lambda ran: ran.error or [what for _, name, what in ran.told if name == device]
 
 
 def told_at(device: str) -> Callable[[Ran], Any]:
     """The seconds between the writes to a device, whole tenths."""
 
     def gaps(ran: Ran) -> Any:
-        seconds = [second for second, name, _ in ran.reported if name == device]
+        seconds = [second for second, name, _ in ran.told if name == device]
         return [round(b - a, 1) for a, b in itertools.pairwise(seconds)]
 
     return gaps

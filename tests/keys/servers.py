@@ -29,7 +29,7 @@ class _Server:
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, Any]] = []
-        self.reported: list[tuple[float, Any]] = []
+        self.told: list[tuple[float, Any]] = []
         self._since = 0.0
 
     def _begin(self, network: MemoryNetwork) -> MemoryHost:
@@ -37,7 +37,7 @@ class _Server:
         return MemoryHost(network, HOST)
 
     def note(self, notes: list[tuple[float, Any]], what: Any) -> None:
-        """Put into `asked` or `reported`, with the second."""
+        """Put into `asked` or `told`, with the second."""
         notes.append((asyncio.get_running_loop().time() - self._since, what))
 
     def misbehave(self, place: str, value: Any) -> bool:
@@ -95,7 +95,7 @@ class Registers(_Server):
         else:
             start = 13 if function in (15, 16) else 10
             words = [int.from_bytes(request[k : k + 2], "big") for k in range(start, len(request) - 1, 2)]
-            self.note(self.reported, (*other, function, address, words or list(request[start:])))
+            self.note(self.told, (*other, function, address, words or list(request[start:])))
         return reply
 
 
@@ -139,7 +139,7 @@ class Objects(_Server):
         names = [_place(wire) for wire in request.oids]
         if request.kind == SET:
             found = [(name, value.tag, value.value) for name, value in zip(names, request.values, strict=True)]
-            self.note(self.reported, found[0] if len(found) == 1 else found)
+            self.note(self.told, found[0] if len(found) == 1 else found)
         elif request.kind == GET_BULK:
             self.note(self.asked, f"bulk {' '.join(names)} x{request.second}")
         else:
@@ -196,7 +196,7 @@ class Instrument(_Server):
             if line in ("SYST:ERR?", "ERR?"):
                 return self._errors.pop(0) if self._errors else '0,"No error"'
             return self.answers[line]
-        self.note(self.reported, line)
+        self.note(self.told, line)
         name, _, value = line.partition(" ")
         if name == "BAD":
             self._errors.append('-113,"Undefined header"')

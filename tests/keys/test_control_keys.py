@@ -14,7 +14,7 @@ from tests.keys.commands import command_bench, says
 from tests.keys.plans import LOOK
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, changed, every_row, parsed
-from tests.keys.run_bench import Ran, ends, reported, run_bench, texts
+from tests.keys.run_bench import Ran, ends, run_bench, texts, told
 from tests.keys.servers import ROOT
 
 HEAD = """
@@ -166,7 +166,7 @@ MODES = {ModbusControl: ("holding/8", 0), SnmpControl: ("51.0", 1), ScpiControl:
 def test_a_word_is_set_back_at_the_end_in_every_protocol(going):
     """By whatever key the words of a control are given: commands, command_oids or texts."""
     assert ends(going).startswith("PASS")
-    assert reported("load")(going)[-1] in ((6, 8, [0]), ("51.0", 2, 1), "MODE STOP")
+    assert told("load")(going)[-1] in ((6, 8, [0]), ("51.0", 2, 1), "MODE STOP")
 
 
 def by_somebody(model: type, value: Any) -> list[Any]:

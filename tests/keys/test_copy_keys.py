@@ -155,12 +155,12 @@ def trap_bench(folder: Path, files: Files) -> list[str]:
     if traps is not None:
         files = changed(files, "station/traps/listen", f"{traps['listen'][:-1]}{port}")
     (station,) = written(folder, files, "station")
-    reported: list[str] = []
+    told: list[str] = []
     runner: Any = SimpleNamespace(
         project=SimpleNamespace(on=load_station(station)),
         options=SimpleNamespace(is_simulated=False),
         clock=None,
-        log=SimpleNamespace(event=lambda kind, text, **_: reported.append(f"{kind} {text}")),
+        log=SimpleNamespace(event=lambda kind, text, **_: told.append(f"{kind} {text}")),
     )
 
     async def main() -> None:
@@ -180,12 +180,12 @@ def trap_bench(folder: Path, files: Files) -> list[str]:
                 await receiver.close()
 
     run(main)
-    return reported
+    return told
 
 
-def number(reported: list[str]) -> int:
+def number(told: list[str]) -> int:
     """How many traps were believed."""
-    return len([each for each in reported if each.startswith("trap")])
+    return len([each for each in told if each.startswith("trap")])
 
 
 TRAPS = [

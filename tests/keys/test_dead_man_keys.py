@@ -13,7 +13,7 @@ from tests.keys.commands import command_bench, line
 from tests.keys.models import ABSENT
 from tests.keys.rack import FILES, PDU
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, ends, error, reported, run_bench, texts
+from tests.keys.run_bench import Ran, ends, error, run_bench, texts, told
 
 CONTROLS = """controls:
   time: {address: 40, unit: s}
@@ -43,7 +43,7 @@ PLACE = "pdu/dead_man"
 
 def written(address: int) -> Any:
     """What was written to a register of the PDU, in order; why the files were refused."""
-    return lambda ran: ran.error or [what[2][0] for what in reported("pdu")(ran) if what[1] == address]
+    return lambda ran: ran.error or [what[2][0] for what in told("pdu")(ran) if what[1] == address]
 
 
 def says(ran: Ran) -> str:

@@ -22,7 +22,7 @@ from tests.keys.common import (
     twin_control_rows,
     twin_signal_rows,
 )
-from tests.keys.device_bench import asked, asked_at, device_bench, reported, told_at, value
+from tests.keys.device_bench import asked, asked_at, device_bench, told, told_at, value
 from tests.keys.models import ABSENT
 from tests.keys.rows import Case, Has, Row, Table, every_row, parsed
 from tests.keys.servers import Registers
@@ -95,16 +95,16 @@ SIGNALS = [
 ]
 CONTROLS = [
     *control_rows(written),
-    Row("address", 51, reported, [written(5)], [(6, 51, [5])], FIVE),
-    Row("stride", 7, reported, [(6, 61, [5])], [(6, 67, [5])], {"do": [["cell[2].limit", 5]]}, LIMIT),
-    Row("table", "coil", reported, [written(5)], [(5, 50, [0xFF00])], FIVE),
-    Row("type", "u32", reported, [written(5)], [(16, 50, [0, 5])], FIVE),
-    Row("order", "CDAB", reported, [(16, 50, [0, 5])], [(16, 50, [5, 0])], {**FIVE, f"{LEVEL}/type": "u32"}),
-    Row("bit", 0, reported, [(6, 70, [1])], [(6, 70, [0xF1])], {"do": [["level", 1]], f"{LEVEL}/address": 70}),
-    Row("mask", 0x0F, reported, [(6, 70, [5])], [(6, 70, [0xF5])], WHOLE),
-    Row("write", "multiple", reported, [written(5)], [(16, 50, [5])], FIVE),
-    Row("unlock", [{"address": 80, "value": 9}], reported, [written(5)], [(6, 80, [9]), written(5)], FIVE),
-    Row("pulse", "2 s", reported, [written(7)], [written(7), written(0)], GO),
+    Row("address", 51, told, [written(5)], [(6, 51, [5])], FIVE),
+    Row("stride", 7, told, [(6, 61, [5])], [(6, 67, [5])], {"do": [["cell[2].limit", 5]]}, LIMIT),
+    Row("table", "coil", told, [written(5)], [(5, 50, [0xFF00])], FIVE),
+    Row("type", "u32", told, [written(5)], [(16, 50, [0, 5])], FIVE),
+    Row("order", "CDAB", told, [(16, 50, [0, 5])], [(16, 50, [5, 0])], {**FIVE, f"{LEVEL}/type": "u32"}),
+    Row("bit", 0, told, [(6, 70, [1])], [(6, 70, [0xF1])], {"do": [["level", 1]], f"{LEVEL}/address": 70}),
+    Row("mask", 0x0F, told, [(6, 70, [5])], [(6, 70, [0xF5])], WHOLE),
+    Row("write", "multiple", told, [written(5)], [(16, 50, [5])], FIVE),
+    Row("unlock", [{"address": 80, "value": 9}], told, [written(5)], [(6, 80, [9]), written(5)], FIVE),
+    Row("pulse", "2 s", told, [written(7)], [written(7), written(0)], GO),
 ]
 OPTIONS = [
     Row("unit", 2, x, 1000.0, 0.0),
@@ -117,8 +117,8 @@ OPTIONS = [
     Row("pause_after_connect", "500 ms", asked_at, [0, 0, 0], [0.5, 0.5, 0.5]),
     Row("forbidden", [[14, 20]], asked, Has("(3, 10, 6)"), Has("(3, 10, 3)", "(3, 15, 1)"), GAP),
     Row("allowed", [[1, 13]], asked, Has("(3, 10, 6)"), Has("(3, 10, 3)", "(3, 15, 1)"), GAP),
-    Row("clock", {"address": 90}, reported, [], [(16, 90, [0x6955, 0xB900])]),
-    Row("watchdog", {"address": 91}, reported, [], [(6, 91, [1])]),
+    Row("clock", {"address": 90}, told, [], [(16, 90, [0x6955, 0xB900])]),
+    Row("watchdog", {"address": 91}, told, [], [(6, 91, [1])]),
 ]
 CLOCK = {f"{MODBUS}/clock": {"address": 90, "every": "60 s"}, "polls": 4}
 WATCHDOG = {f"{MODBUS}/watchdog": {"address": 91, "every": "2 s"}, "polls": 5}
@@ -137,9 +137,9 @@ TABLES = [
         FILES,
         BENCH,
         [
-            Row("address", 81, reported, [(6, 80, [9]), written(5)], [(6, 81, [9]), written(5)], UNLOCK),
-            Row("value", 8, reported, [(6, 80, [9]), written(5)], [(6, 80, [8]), written(5)], UNLOCK),
-            Row("table", "coil", reported, [(6, 80, [9]), written(5)], [(5, 80, [0xFF00]), written(5)], UNLOCK),
+            Row("address", 81, told, [(6, 80, [9]), written(5)], [(6, 81, [9]), written(5)], UNLOCK),
+            Row("value", 8, told, [(6, 80, [9]), written(5)], [(6, 80, [8]), written(5)], UNLOCK),
+            Row("table", "coil", told, [(6, 80, [9]), written(5)], [(5, 80, [0xFF00]), written(5)], UNLOCK),
         ],
     ),
     Table(
@@ -150,10 +150,8 @@ TABLES = [
         [
             Row("count", 1, value("cell[2].v"), 300.0, "no such signal"),
             Row("signals", {"w": {"address": 12}}, value("cell[1].w"), "no such signal", 300.0),
-            Row(
-                "controls", ABSENT, reported, [(6, 61, [5])], "no control cell[2].limit", {"do": [["cell[2].limit", 5]]}
-            ),
-            Row("control", {"address": 65}, reported, "no control cell[2]", [(6, 66, [5])], {"do": [["cell[2]", 5]]}),
+            Row("controls", ABSENT, told, [(6, 61, [5])], "no control cell[2].limit", {"do": [["cell[2].limit", 5]]}),
+            Row("control", {"address": 65}, told, "no control cell[2]", [(6, 66, [5])], {"do": [["cell[2]", 5]]}),
         ],
     ),
     Table(ModbusOptions, MODBUS, FILES, BENCH, OPTIONS),
@@ -163,8 +161,8 @@ TABLES = [
         FILES,
         BENCH,
         [
-            Row("address", 92, reported, [(16, 90, [0x6955, 0xB900])], [(16, 92, [0x6955, 0xB900])], CLOCK),
-            Row("order", "CDAB", reported, [(16, 90, [0x6955, 0xB900])], [(16, 90, [0xB900, 0x6955])], CLOCK),
+            Row("address", 92, told, [(16, 90, [0x6955, 0xB900])], [(16, 92, [0x6955, 0xB900])], CLOCK),
+            Row("order", "CDAB", told, [(16, 90, [0x6955, 0xB900])], [(16, 90, [0xB900, 0x6955])], CLOCK),
             Row("every", "2 s", told_at, [0], [0, 2], CLOCK),
         ],
     ),
@@ -174,10 +172,8 @@ TABLES = [
         FILES,
         BENCH,
         [
-            Row(
-                "address", 92, reported, [(6, 91, [n]) for n in (1, 2, 3)], [(6, 92, [n]) for n in (1, 2, 3)], WATCHDOG
-            ),
-            Row("value", 7, reported, [(6, 91, [n]) for n in (1, 2, 3)], [(6, 91, [7])] * 3, WATCHDOG),
+            Row("address", 92, told, [(6, 91, [n]) for n in (1, 2, 3)], [(6, 92, [n]) for n in (1, 2, 3)], WATCHDOG),
+            Row("value", 7, told, [(6, 91, [n]) for n in (1, 2, 3)], [(6, 91, [7])] * 3, WATCHDOG),
             Row("every", "4 s", told_at, [0, 2, 4], [0, 4], WATCHDOG),
         ],
     ),
@@ -189,7 +185,7 @@ TABLES = [
         [
             *profile_rows(parsed(PROFILE), "modbus", "scpi"),
             Row("modbus", {"unit": 2}, x, 1000.0, 0.0),
-            Row("controls", ABSENT, reported, [written(5)], "no control level", FIVE),
+            Row("controls", ABSENT, told, [written(5)], "no control level", FIVE),
         ],
     ),
     Table(ModbusProfile, "profile", FILES, SHOW, profile_shown_rows()),

@@ -11,7 +11,7 @@ from tests.keys.commands import line
 from tests.keys.plans import FIRST, LOOK, leak, only, steps
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, check_bench, error, lasts, of_step, reported, run_bench, verdict
+from tests.keys.run_bench import Ran, check_bench, error, lasts, of_step, run_bench, told, verdict
 
 LIMITS = """
 schema: 1
@@ -98,7 +98,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("step", "power_off", reported("pdu"), Has("(6, 10, [1])"), [(6, 10, [0]), (6, 11, [0])] * 2, SWITCHED),
+            Row("step", "power_off", told("pdu"), Has("(6, 10, [1])"), [(6, 10, [0]), (6, 11, [0])] * 2, SWITCHED),
             Row("name", "other", order, ["look"], ["other"]),
             Row("attempts", 2, verdict, "FAIL", "PASS", BAD),
             Row(

@@ -73,12 +73,12 @@ WORD = {
 
 def tried_for(seen: Seen) -> float:
     """How long after the command it was read back for the last time, whole seconds."""
-    return round(seen.asked[-1][0] - seen.reported[-1][0])
+    return round(seen.asked[-1][0] - seen.told[-1][0])
 
 
 def waited(seen: Seen) -> float:
     """How long after the command it was read back for the first time, whole seconds."""
-    return round(next(second for second, _ in seen.asked if second >= seen.reported[-1][0]) - seen.reported[-1][0])
+    return round(next(second for second, _ in seen.asked if second >= seen.told[-1][0]) - seen.told[-1][0])
 
 
 CONFIRM = [

@@ -8,7 +8,7 @@ from harness.schema.station import DeEnergised, KeepUntil, SafeAction, SafeSeque
 from tests.keys.plans import DEFAULT, LOOK, OFF, PLACE, PUMP_OFF, bus, code, default
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import error, reported, run_bench, told_at
+from tests.keys.run_bench import error, run_bench, told, told_at
 
 KEEP = {"keep": "cdu.pump", "until": {"signal": "cdu.temperature", "max": "20 degC"}, "at_most": "30 s"}
 
@@ -62,8 +62,8 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("set", "load.fan", reported("load"), [(6, 1, [0])], [(6, 2, [0])], LEVEL),
-            Row("to", "3 %", reported("load"), [(6, 1, [0])], [(6, 1, [3])], LEVEL),
+            Row("set", "load.fan", told("load"), [(6, 1, [0])], [(6, 2, [0])], LEVEL),
+            Row("to", "3 %", told("load"), [(6, 1, [0])], [(6, 1, [3])], LEVEL),
             Row("confirm_within", "2 s", took(1), 5, 2, NEVER),
             Row("confirm_by", {"signal": "pdu.bus", "max": "10 V"}, code, 0, 5, LEVEL),
             Row("keep", "cdu.setpoint", action(1), Has("keep cdu.pump"), Has("keep cdu.setpoint"), default(KEEP)),
@@ -73,7 +73,7 @@ TABLES = [
             Row(
                 "only_if_confirmed",
                 False,
-                reported("cdu"),
+                told("cdu"),
                 RUNS,
                 STOPS,
                 {
@@ -111,8 +111,8 @@ TABLES = [
         run_bench,
         [
             Row("kind", "leak", error, Has("HX-1374"), "", sequence("heat", OFF, PUMP_OFF)),
-            Row("on_live_parts", True, reported("cdu"), RUNS, STOPS, LEAK),
-            Row("actions", [OFF, {**PUMP_OFF, "only_if_confirmed": False}], reported("cdu"), RUNS, STOPS, LEAK),
+            Row("on_live_parts", True, told("cdu"), RUNS, STOPS, LEAK),
+            Row("actions", [OFF, {**PUMP_OFF, "only_if_confirmed": False}], told("cdu"), RUNS, STOPS, LEAK),
         ],
     ),
     Table(
@@ -122,9 +122,9 @@ TABLES = [
         run_bench,
         [
             Row("bus", ["pdu.bus2"], code, 5, 0, bus(50)),
-            Row("under_voltage", "20 V", reported("cdu"), STOPS, RUNS, bus(30)),
-            Row("battery_current", ["pdu.battery"], reported("cdu"), STOPS, RUNS, bus(30, 5)),
-            Row("battery_idle", "10 A", reported("cdu"), RUNS, STOPS, bus(30, 5, **CARRIES)),
+            Row("under_voltage", "20 V", told("cdu"), STOPS, RUNS, bus(30)),
+            Row("battery_current", ["pdu.battery"], told("cdu"), STOPS, RUNS, bus(30, 5)),
+            Row("battery_idle", "10 A", told("cdu"), RUNS, STOPS, bus(30, 5, **CARRIES)),
             Row("below", "35 V", code, 5, 0, bus(30)),
             Row("within", "5 s", code, 0, 5, bus(50, wire=[["", 20, "pdu", "holding/3", 0]])),
         ],

@@ -13,7 +13,7 @@ from tests.keys.common import (
     twin_control_rows,
     twin_signal_rows,
 )
-from tests.keys.device_bench import Seen, asked, device_bench, reported, value
+from tests.keys.device_bench import Seen, asked, device_bench, told, value
 from tests.keys.models import ABSENT
 from tests.keys.rows import Case, Has, Row, Table, every_row, parsed
 from tests.keys.servers import Instrument
@@ -105,8 +105,8 @@ TABLES = [
         BENCH,
         [
             *control_rows(written),
-            Row("set", "CUR {value}", reported, [written(5)], ["CUR 5"], FIVE),
-            Row("texts", {"go": "START"}, reported, ["RUN"], ["START"], {**GO, LEVEL: {"texts": {"go": "RUN"}}}),
+            Row("set", "CUR {value}", told, [written(5)], ["CUR 5"], FIVE),
+            Row("texts", {"go": "START"}, told, ["RUN"], ["START"], {**GO, LEVEL: {"texts": {"go": "RUN"}}}),
         ],
     ),
     Table(ScpiControl, LEVEL, FILES, SHOW, [SHOWN]),
@@ -117,7 +117,7 @@ TABLES = [
         FILES,
         BENCH,
         [
-            Row("at_open", ["*CLS", "REM ON"], reported, [], ["*CLS", "REM ON"]),
+            Row("at_open", ["*CLS", "REM ON"], told, [], ["*CLS", "REM ON"]),
             Row(
                 "error_query",
                 "",
@@ -149,8 +149,8 @@ TABLES = [
             Row("count", 1, value("cell[2].v"), 300.0, "no such signal"),
             Row("first", 2, value("cell[2].v"), 300.0, 400.0),
             Row("signals", {"w": {"query": "Y?"}}, value("cell[1].w"), "no such signal", 50.0),
-            Row("controls", {"set": {"set": "S{i} {value}"}}, reported, "no control cell[2].set", ["S2 5"], TWO),
-            Row("control", {"set": "C{i} {value}"}, reported, "no control cell[2]", ["C2 5"], {"do": [["cell[2]", 5]]}),
+            Row("controls", {"set": {"set": "S{i} {value}"}}, told, "no control cell[2].set", ["S2 5"], TWO),
+            Row("control", {"set": "C{i} {value}"}, told, "no control cell[2]", ["C2 5"], {"do": [["cell[2]", 5]]}),
         ],
     ),
     Table(
@@ -160,8 +160,8 @@ TABLES = [
         BENCH,
         [
             *profile_rows(parsed(PROFILE), "scpi", "modbus"),
-            Row("scpi", {"at_open": ["REM ON"]}, reported, [], ["REM ON"]),
-            Row("controls", ABSENT, reported, [written(5)], "no control level", FIVE),
+            Row("scpi", {"at_open": ["REM ON"]}, told, [], ["REM ON"]),
+            Row("controls", ABSENT, told, [written(5)], "no control level", FIVE),
             Row(
                 "parameters",
                 {"n": 2},

@@ -13,7 +13,7 @@ from tests.keys.common import (
     twin_control_rows,
     twin_signal_rows,
 )
-from tests.keys.device_bench import asked, device_bench, reported, value
+from tests.keys.device_bench import asked, device_bench, told, value
 from tests.keys.models import ABSENT
 from tests.keys.rows import Case, Has, Row, Table, every_row, parsed
 from tests.keys.servers import ROOT, Objects
@@ -131,19 +131,19 @@ VALIDITY = [
 ]
 CONTROLS = [
     *control_rows(written),
-    Row("oid", oid("51.0"), reported, [written(5)], [("51.0", INTEGER, 5)], FIVE),
-    Row("type", "gauge", reported, [written(5)], [("50.0", GAUGE, 5)], FIVE),
-    Row("type", "text", reported, [written(5)], [("50.0", TEXT, b"5")], FIVE),
-    Row("digits", oid("5.0"), reported, [written(5)], [written(500)], FIVE),
+    Row("oid", oid("51.0"), told, [written(5)], [("51.0", INTEGER, 5)], FIVE),
+    Row("type", "gauge", told, [written(5)], [("50.0", GAUGE, 5)], FIVE),
+    Row("type", "text", told, [written(5)], [("50.0", TEXT, b"5")], FIVE),
+    Row("digits", oid("5.0"), told, [written(5)], [written(500)], FIVE),
     Row(
         "command_oids",
         {"go": {"oid": oid("51.0"), "value": 9}},
-        reported,
+        told,
         [written(7)],
         [("51.0", INTEGER, 9)],
         {**GO, f"{LEVEL}/commands": {"go": 7}},
     ),
-    Row("at_signal", "y", reported, [("1.0", INTEGER, 5)], [("2.0", INTEGER, 5)], {**FIVE, LEVEL: {"at_signal": "x"}}),
+    Row("at_signal", "y", told, [("1.0", INTEGER, 5)], [("2.0", INTEGER, 5)], {**FIVE, LEVEL: {"at_signal": "x"}}),
 ]
 OPTIONS = [
     Row("max_oids", 1, asked, Has("get 1.0 2.0"), Has("'get 1.0', 'get 2.0'")),
@@ -151,7 +151,7 @@ OPTIONS = [
     Row(
         "max_sets",
         2,
-        reported,
+        told,
         [("52.1", INTEGER, 3), ("52.2", INTEGER, 3)],
         [[("52.1", INTEGER, 3), ("52.2", INTEGER, 3)]],
         OFF,
@@ -176,7 +176,7 @@ TABLES = [
         [
             *profile_rows(parsed(PROFILE), "snmp", "scpi"),
             Row("snmp", {"max_oids": 1}, asked, Has("get 1.0 2.0"), Has("'get 1.0', 'get 2.0'")),
-            Row("controls", ABSENT, reported, [written(5)], "no control level", FIVE),
+            Row("controls", ABSENT, told, [written(5)], "no control level", FIVE),
             Row("parameters", {"n": 2}, x, 1000.0, 50.0, {**there("{n}.0"), "profile/parameters": {"n": 1}}),
         ],
     ),

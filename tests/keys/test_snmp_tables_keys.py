@@ -13,7 +13,7 @@ from harness.schema.profiles.snmp import (
     SnmpUnits,
     SnmpWhere,
 )
-from tests.keys.device_bench import Seen, device_bench, reported, value
+from tests.keys.device_bench import Seen, device_bench, told, value
 from tests.keys.models import ABSENT
 from tests.keys.rows import Case, Row, Table, every_row
 from tests.keys.servers import ROOT, Objects
@@ -186,8 +186,8 @@ TABLES = [
         FILES,
         BENCH,
         [
-            Row("oid", oid("51.0"), reported, [("50.0", 2, 9)], [("51.0", 2, 9)], COMMAND),
-            Row("value", 8, reported, [("50.0", 2, 9)], [("50.0", 2, 8)], COMMAND),
+            Row("oid", oid("51.0"), told, [("50.0", 2, 9)], [("51.0", 2, 9)], COMMAND),
+            Row("value", 8, told, [("50.0", 2, 9)], [("50.0", 2, 8)], COMMAND),
         ],
     ),
     Table(
@@ -210,11 +210,11 @@ TABLES = [
             ),
             Row("labels", oid("22"), first, 902.0, "BAD_MISSING", NAMED),
             Row("signals", {"w": {"oid": oid("21.{i}"), "scale": 2}}, value("row[1].w"), "no such signal", 22.0),
-            Row("controls", ABSENT, reported, [("60.2", 2, 5)], "no control row[2].set", {"do": [["row[2].set", 5]]}),
+            Row("controls", ABSENT, told, [("60.2", 2, 5)], "no control row[2].set", {"do": [["row[2].set", 5]]}),
             Row(
                 "control",
                 {"oid": oid("60.{i}")},
-                reported,
+                told,
                 "no control row[2]",
                 [("60.2", 2, 5)],
                 {"do": [["row[2]", 5]]},

@@ -10,7 +10,7 @@ from harness.steps.waiting import Hold
 from tests.keys.plans import FIRST, bounds_rows, flow, only
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, lasts, reported, run_bench, texts, told_at, verdict
+from tests.keys.run_bench import Ran, lasts, run_bench, texts, told, told_at, verdict
 
 WATCH = {"signal": "cdu.flow", "min": "50 L/min"}
 HOLD = only("hold", **{"for": "20 s"}, watch=[WATCH])
@@ -31,7 +31,7 @@ def with_load(**keys: Any) -> dict[str, Any]:
 
 def levels(ran: Ran) -> list[int]:
     """What the load was set to."""
-    return [what[2][0] for what in reported("load")(ran)]
+    return [what[2][0] for what in told("load")(ran)]
 
 
 RESTARTS = {**SOAK, f"{FIRST}/restart_on": ["cdu.uptime"], "wire": REBOOT}
@@ -93,7 +93,7 @@ TABLES = [
         [
             Row("for", "30 s", lasts("it"), 20, 30, SOAK),
             Row("load", "60 %", levels, [50, 0], [60, 0], with_load()),
-            Row("load_control", "load.fan", reported("load"), Has("(6, 1, [50])"), Has("(6, 2, [50])"), with_load()),
+            Row("load_control", "load.fan", told("load"), Has("(6, 1, [50])"), Has("(6, 2, [50])"), with_load()),
             Row("watch", [{"signal": "cdu.flow", "min": "120 L/min"}], verdict, "PASS", "FAIL", SOAK),
             Row("restart_on", ["cdu.uptime"], lasts("it"), 20, 31, {**SOAK, "wire": REBOOT}),
             Row("max_restarts", 0, verdict, "PASS", "FAIL", RESTARTS),

@@ -14,7 +14,7 @@ from tests.keys.models import ABSENT
 from tests.keys.plans import LOOK, bus, code
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, check_bench, ends, error, last, of_step, reported, run_bench, texts, verdict
+from tests.keys.run_bench import Ran, check_bench, ends, error, last, of_step, run_bench, texts, told, verdict
 from tests.keys.servers import ROOT, Objects
 
 STILL = {
@@ -93,7 +93,7 @@ TABLES = [
                 {"station/bypass": BYPASS},
             ),
             Row("moves_with", {"cdu.flow": [MOVER]}, texts("frozen"), ALIVE, FROZEN, STILL),
-            Row("safe_state", TWO, reported("load"), [], [(6, 1, [0])]),
+            Row("safe_state", TWO, told("load"), [], [(6, 1, [0])]),
             Row("stays_on", {"pdu.outlet[2]": "feeds it"}, error, Has("leaves pdu.outlet[2] as found"), "", ONE),
             Row("unguarded", {"door": "none"}, error, "", Has("leak: ..."), ENERGISES),
             Row("coverage_floor", "95 %", error, "", Has("HX-1391")),

@@ -15,7 +15,7 @@ from harness.steps.waiting import Settle, WaitUntil
 from tests.keys.plans import FIRST, SECOND, bounds_rows, flow, leak, only, steps
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, error, lasts, of_step, reported, run_bench, told_at, verdict
+from tests.keys.run_bench import Ran, error, lasts, of_step, run_bench, told, told_at, verdict
 
 PASS, FAIL = Has("PASS"), Has("FAIL")
 it = of_step("it")
@@ -131,7 +131,7 @@ TABLES = [
             Row(
                 "points",
                 LOWER,
-                reported("cdu"),
+                told("cdu"),
                 Has("(6, 5, [200])"),
                 Has("(6, 5, [180])"),
                 CURVE,
@@ -153,7 +153,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("outlets", "pdu.outlet[2]", reported("pdu"), Has("(6, 10, [1])"), Has("[(6, 11, [1])"), steps(ON)),
+            Row("outlets", "pdu.outlet[2]", told("pdu"), Has("(6, 10, [1])"), Has("[(6, 11, [1])"), steps(ON)),
             Row("stagger", "3 s", lambda ran: told_at("pdu")(ran)[0], 0, 3, steps(ON)),
             Row("confirm_within", "3 s", lasts("power"), 10, 3, steps(ON, wire=[["", 0, *STUCK[2:]]])),
         ],
@@ -164,7 +164,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("outlets", "pdu.outlet[2]", lambda ran: reported("pdu")(ran)[2], (6, 10, [0]), (6, 11, [0]), POWER_OFF),
+            Row("outlets", "pdu.outlet[2]", lambda ran: told("pdu")(ran)[2], (6, 10, [0]), (6, 11, [0]), POWER_OFF),
             Row("confirm_within", "3 s", lasts("it"), 10, 3, STAYS_ON, "plan/steps/2"),
         ],
     ),
@@ -177,7 +177,7 @@ TABLES = [
             Row(
                 "control",
                 "load.fan",
-                reported("load"),
+                told("load"),
                 Has("(6, 1, [7])"),
                 Has("(6, 2, [7])"),
                 only("set", control="load.level", to="7 %"),
@@ -185,7 +185,7 @@ TABLES = [
             Row(
                 "to",
                 "8 %",
-                reported("load"),
+                told("load"),
                 Has("(6, 1, [7])"),
                 Has("(6, 1, [8])"),
                 only("set", control="load.level", to="7 %"),
@@ -206,11 +206,11 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("control", "load.fan", reported("load"), Has("(6, 1, [10])"), Has("(6, 2, [10])"), RAMP),
-            Row("from", "20 %", reported("load"), Has("(6, 1, [10])"), Has("[(6, 1, [25])"), RAMP),
-            Row("to", "80 %", reported("load"), Has("(6, 1, [10])"), Has("[(6, 1, [20])"), RAMP),
+            Row("control", "load.fan", told("load"), Has("(6, 1, [10])"), Has("(6, 2, [10])"), RAMP),
+            Row("from", "20 %", told("load"), Has("(6, 1, [10])"), Has("[(6, 1, [25])"), RAMP),
+            Row("to", "80 %", told("load"), Has("(6, 1, [10])"), Has("[(6, 1, [20])"), RAMP),
             Row("over", "20 s", lasts("it"), 8, 20, RAMP),
-            Row("steps", 2, reported("load"), Has("(6, 1, [10])"), Has("[(6, 1, [20])"), RAMP),
+            Row("steps", 2, told("load"), Has("(6, 1, [10])"), Has("[(6, 1, [20])"), RAMP),
             Row("dwell", "2 s", lasts("it"), 8, 16, RAMP),
         ],
     ),

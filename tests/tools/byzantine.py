@@ -139,8 +139,8 @@ def _in_rtu(lie: ModbusLie) -> ModbusLie:
     """A lie about the PDU of a TCP frame, told in an RTU frame."""
 
     def tell(request: bytes, reply: bytes) -> bytes:
-        reported = lie(bytes(6) + request[:-2], bytes(4) + struct.pack(">H", len(reply) - 2) + reply[:-2])
-        return _checked(reported[6:]) if reported else b""
+        told = lie(bytes(6) + request[:-2], bytes(4) + struct.pack(">H", len(reply) - 2) + reply[:-2])
+        return _checked(told[6:]) if told else b""
 
     return tell
 

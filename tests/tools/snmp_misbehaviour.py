@@ -76,7 +76,7 @@ class LyingResponder(asyncio.DatagramProtocol):
     """An agent around an honest `SnmpResponder` that tells the lie it was told to tell.
 
     `tell(lie, times, only)` starts one lie: for `times` requests (None: until `be_honest`), of the PDU kinds in `only`
-    (None: all; state lies happen before the kind is known and take every datagram). `reported` counts what was told. A
+    (None: all; state lies happen before the kind is known and take every datagram). `told` counts what was told. A
     lie that makes no sense for a request (LOOPING_OIDS for a GET) leaves its answer honest and is not counted.
     `delay_s` is the time DELAY waits, on the loop's clock. OTHER_PORT needs `open_other_port` first, or the second
     transport of an in-memory network in `other_transport`.
@@ -89,7 +89,7 @@ class LyingResponder(asyncio.DatagramProtocol):
         self.delay_s = delay_s
         self.jump_s = jump_s
         self.other_transport: asyncio.DatagramTransport | None = None
-        self.reported = 0
+        self.told = 0
         self.lie: Lie | None = None
         self._left: int | None = None
         self._only: frozenset[int] | None = None
@@ -159,7 +159,7 @@ class LyingResponder(asyncio.DatagramProtocol):
     def _take(self) -> Lie:
         """The lie to tell now, counted."""
         assert self.lie is not None
-        self.reported += 1
+        self.told += 1
         if self._left is not None:
             self._left -= 1
         return self.lie

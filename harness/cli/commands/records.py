@@ -85,14 +85,17 @@ def export(run: str, form: str, output: str | None, data: str | None) -> int:
     from harness.record.opened import Record
 
     made = export_record(Record(find_run(_folder(data), run)), form)
-    if output is None:
-        sys.stdout.buffer.write(made)
-        return 0
     try:
-        with open(output, "xb") as file:
-            file.write(made)
+        if output is None:
+            sys.stdout.buffer.write(made)
+            sys.stdout.flush()
+        else:
+            with open(output, "xb") as file:
+                file.write(made)
+    except BrokenPipeError:
+        pass  # who reads has seen enough
     except OSError as error:
-        raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+        raise ConfigError(f"cannot write {output or 'to stdout'}: {error.strerror}") from error
     return 0
 
 
@@ -146,7 +149,7 @@ def push(run: str, station: str | None, data: str | None, again: bool, at_most: 
         at_most,
         from_start=again,
         again=later,
-        reported=lambda text: aside(f"database: {text}"),
+        report=lambda text: aside(f"database: {text}"),
     )
     say(f"database: {pushed.text}")
     return pushed.stopped or (0 if pushed.is_complete else 3)

@@ -10,7 +10,7 @@ import click
 
 from harness.events import EventKind
 
-_MOST_REPORTED = (EventKind.REFUSED, EventKind.UNCLEAR, EventKind.SAFE_ACTION, EventKind.NOT_CONFIRMED)
+_SAID = (EventKind.REFUSED, EventKind.UNCLEAR, EventKind.SAFE_ACTION, EventKind.NOT_CONFIRMED)
 
 
 class SpokenNotes:
@@ -23,7 +23,7 @@ class SpokenNotes:
 
     def note(self, kind: EventKind, /, **data: Any) -> None:
         """What came of it, as far as it is out of the ordinary."""
-        if kind in _MOST_REPORTED:
+        if kind in _SAID:
             from harness.record.log import spoken
 
             aside(f"{kind}: {spoken(data)}")

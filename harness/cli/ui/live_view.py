@@ -246,8 +246,10 @@ def _signals(state: RunState, room: int) -> RenderableType:
         elif is_ok and margin is not None and _is_near(check, margin):
             word, style = "near limit", YELLOW
         limit = f"{check} (trip)" if check is not None and whose == "interlock" else str(check or "")
-        reported = "" if margin is None or abs(margin) == float("inf") else number(margin)
-        table.add_row(Text(f"{signal}"), Text(one_line(shown)), Text(limit), Text(reported), Text(word, style=style))
+        shown_margin = "" if margin is None or abs(margin) == float("inf") else number(margin)
+        table.add_row(
+            Text(f"{signal}"), Text(one_line(shown)), Text(limit), Text(shown_margin), Text(word, style=style)
+        )
     if len(wanted) > room - 1:
         table.add_row(Text(f"... and {len(wanted) - room + 1} more"))
     return table

@@ -29,10 +29,10 @@ def unit_in(name: str) -> tuple[str, str]:
     if not found:
         return "", ""
     kinds = [SPEAKS_OF[word] for word in words[:-1] if word in SPEAKS_OF]
-    reported = kinds[-1] if kinds else ""
-    if reported in ("", unit(found).kind) or (reported == "rotation" and found == "%"):
+    spoken_of = kinds[-1] if kinds else ""
+    if spoken_of in ("", unit(found).kind) or (spoken_of == "rotation" and found == "%"):
         return found, ""
-    return found, reported
+    return found, spoken_of
 
 
 def notes_on(names: Iterable[str]) -> list[str]:
@@ -40,9 +40,11 @@ def notes_on(names: Iterable[str]) -> list[str]:
     by_unit: dict[str, list[str]] = {}
     notes: list[str] = []
     for name in names:
-        found, reported = unit_in(name)
-        if reported:
-            notes.append(f"{name}: the name ends with {found} and speaks of a {reported}; no unit is right by its name")
+        found, spoken_of = unit_in(name)
+        if spoken_of:
+            notes.append(
+                f"{name}: the name ends with {found} and speaks of a {spoken_of}; no unit is right by its name"
+            )
         else:
             by_unit.setdefault(found, []).append(name)
     lines = [

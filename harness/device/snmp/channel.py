@@ -69,10 +69,10 @@ def _object(command: Command) -> tuple[str, Kind, int | bytes]:
 
 
 def _of_snmp(read: Read, binds: Sequence[VarBind]) -> float | str:
-    reported = binds[len(binds) - len(read.status) :]
+    status = binds[len(binds) - len(read.status) :]
     binds = binds[: len(binds) - len(read.status)]
     first = binds[0]
-    if any(bind.problem for bind in binds) or not is_valid(reported, read.accepted):
+    if any(bind.problem for bind in binds) or not is_valid(status, read.accepted):
         return "" if read.is_text else math.nan
     if read.is_text:
         return cut(":".join(_snmp_text(bind, read.type) for bind in binds), *read.between)
@@ -110,9 +110,9 @@ def decimal(data: bytes, unit: str, scale: float, offset: float = 0.0) -> float:
     return number_of(number) if is_meant else math.nan
 
 
-def is_valid(reported: Sequence[VarBind], accepted: Sequence[str]) -> bool:
+def is_valid(status: Sequence[VarBind], accepted: Sequence[str]) -> bool:
     """What the objects beside a value say of it; one that the agent does not have says nothing."""
-    said = [each for each in reported if not (each.is_missing or each.kind is Kind.NULL)]
+    said = [each for each in status if not (each.is_missing or each.kind is Kind.NULL)]
     return all(not each.problem and _snmp_text(each, "text") in accepted for each in said)
 
 

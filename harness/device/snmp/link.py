@@ -144,10 +144,10 @@ class SnmpReadPlan:
                 continue
             first = answers[at]
             asked = 1 + len(bound.join)
-            reported = answers[at + asked : at + asked + len(bound.status)]
+            status = answers[at + asked : at + asked + len(bound.status)]
             if spec.is_text:
                 reply.texts[k], reply.qualities[k] = snmp_values.text(answers[at : at + asked], spec)
-            elif not is_valid(reported, bound.accepted):
+            elif not is_valid(status, bound.accepted):
                 reply.qualities[k] = Quality.BAD_MISSING
             elif quality := snmp_values.quality_of(first):
                 reply.qualities[k] = quality

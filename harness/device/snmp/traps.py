@@ -185,7 +185,7 @@ class TrapReceiver:
             source[0] = str(variables["transportAddress"][0])
 
         def received(_engine: object, _ref: object, _id: object, _name: object, binds: Any, _context: object) -> None:
-            self._reported(source[0], binds)
+            self._received(source[0], binds)
 
         agent.observer.register_observer(noted, "rfc3412.receiveMessage:request")
         ntfrcv.NotificationReceiver(agent, received)
@@ -196,7 +196,7 @@ class TrapReceiver:
         del context
         self._limiter.unreadable()
 
-    def _reported(self, source: str, binds: Any) -> None:
+    def _received(self, source: str, binds: Any) -> None:
         assert self._loop is not None
         kind, room = "", MOST_TEXT
         others: list[tuple[str, str]] = []

@@ -258,7 +258,7 @@ def test_a_push_says_how_far_it_is_and_ends_when_the_database_takes_nothing(tmp_
     heard = []
     with ScriptedDatabase([Reply(503)] * 99) as database:
         started = time.monotonic()
-        status = run(lambda: resume_outbox(tmp_path, settings(database.url), reported=heard.append))
+        status = run(lambda: resume_outbox(tmp_path, settings(database.url), report=heard.append))
         assert time.monotonic() - started < 6
     assert status.backlog == 700
     assert heard

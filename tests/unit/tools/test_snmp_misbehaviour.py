@@ -97,65 +97,65 @@ def only(answers):
 def state(change):
     """A lie about the engine: what `change` reads before and after, with the answer still true."""
 
-    def check(station, reported):
+    def check(station, told):
         before = change(station.engine)
-        assert only(reported(GET))[6] == TRUTH
+        assert only(told(GET))[6] == TRUTH
         return before, change(station.engine)
 
     return check
 
 
-def drop_request(station, reported):
-    assert reported(SET) == []
+def drop_request(station, told):
+    assert told(SET) == []
     assert station.view.get(ONE).value == 11
 
 
-def drop_reply(station, reported):
-    assert reported(SET) == []
+def drop_reply(station, told):
+    assert told(SET) == []
     assert station.view.get(ONE).value == 33
 
 
-def reboot(station, reported):
-    assert state(lambda engine: engine.boots)(station, reported) == (1, 2)
+def reboot(station, told):
+    assert state(lambda engine: engine.boots)(station, told) == (1, 2)
 
 
-def forgetful_reboot(station, reported):
+def forgetful_reboot(station, told):
     station.engine.jump(500)
-    assert state(lambda engine: (engine.boots, engine.time()))(station, reported) == ((1, 500), (1, 0))
+    assert state(lambda engine: (engine.boots, engine.time()))(station, told) == ((1, 500), (1, 0))
 
 
-def clock_jump(station, reported):
-    assert state(lambda engine: engine.time())(station, reported) == (0, 100_000)
+def clock_jump(station, told):
+    assert state(lambda engine: engine.time())(station, told) == (0, 100_000)
 
 
-def new_engine_id(station, reported):
-    before, after = state(lambda engine: (engine.engine_id, engine.local[b"u"].auth_key))(station, reported)
+def new_engine_id(station, told):
+    before, after = state(lambda engine: (engine.engine_id, engine.local[b"u"].auth_key))(station, told)
     assert before[0] != after[0]
     assert len(before[0]) == len(after[0])
     assert before[1] != after[1]
 
 
-def gen_err_but_acts(station, reported):
-    assert only(reported(SET))[4:] == (5, 1, [(ONE, b"\x02\x01\x21")])
+def gen_err_but_acts(station, told):
+    assert only(told(SET))[4:] == (5, 1, [(ONE, b"\x02\x01\x21")])
     assert station.view.get(ONE).value == 33
 
 
-def looping(station, reported):
-    assert only(reported(BULK))[6] == [(E, b"\x02\x01\x07")] * 3
-    assert only(reported(ask(pdu.GET_NEXT, (ONE, NULL))))[6] == [(ONE, b"\x02\x01\x07")]
-    assert station.liar.reported == 2
-    assert only(reported(GET))[6] == TRUTH
-    assert station.liar.reported == 2
+def looping(station, told):
+    assert only(told(BULK))[6] == [(E, b"\x02\x01\x07")] * 3
+    assert only(told(ask(pdu.GET_NEXT, (ONE, NULL))))[6] == [(ONE, b"\x02\x01\x07")]
+    assert station.liar.told == 2
+    assert only(told(GET))[6] == TRUTH
+    assert station.liar.told == 2
 
 
-def empty_bulk(station, reported):
-    assert only(reported(BULK))[4:] == (0, 0, [])
-    assert only(reported(GET))[6] == TRUTH
-    assert station.liar.reported == 1
+def empty_bulk(station, told):
+    assert only(told(BULK))[4:] == (0, 0, [])
+    assert only(told(GET))[6] == TRUTH
+    assert station.liar.told == 1
 
 
-def other_port(station, reported):
-    reported(GET)
+def other_port(station, told):
+    told(GET)
     assert [port for _, port, _ in station.wire.log] == [9161]
     assert read(station.wire.log[0][2])[6] == TRUTH
 
@@ -163,45 +163,45 @@ def other_port(station, reported):
 def answer_is(expected, data=GET):
     """The lie changes exactly these fields of the true answer."""
 
-    def check(station, reported):
+    def check(station, told):
         truth = dict(zip(("version", "community", "kind", "number", "status", "index", "rows"),
                          (1, b"w", pdu.RESPONSE, 0x1234, 0, 0, TRUTH), strict=True))  # fmt: skip
-        assert only(reported(data)) == tuple((truth | expected).values())
-        assert station.liar.reported == 1
+        assert only(told(data)) == tuple((truth | expected).values())
+        assert station.liar.told == 1
 
     return check
 
 
-def corrupt(station, reported):
+def corrupt(station, told):
     honest = station.truth(GET)
-    (answer,) = reported(GET)
+    (answer,) = told(GET)
     flipped = int.from_bytes(answer, "big") ^ int.from_bytes(honest, "big")
     assert len(answer) == len(honest)
     assert flipped.bit_count() == 1
 
 
-def oversize(station, reported):
-    (answer,) = reported(GET)
+def oversize(station, told):
+    (answer,) = told(GET)
     assert 60_000 < len(answer) < 65_507
     assert read(answer)[6][0][0] == ONE
 
 
-def trailing(station, reported):
-    (answer,) = reported(GET)
+def trailing(station, told):
+    (answer,) = told(GET)
     end = ber.header(answer, 0, len(answer))[2]
     assert end < len(answer)
     assert read(answer[:end])[6] == TRUTH
 
 
-def garbage(station, reported):
+def garbage(station, told):
     honest = station.truth(GET)
-    (answer,) = reported(GET)
+    (answer,) = told(GET)
     assert answer not in honest
 
 
-def truncated(station, reported):
+def truncated(station, told):
     honest = station.truth(GET)
-    (answer,) = reported(GET)
+    (answer,) = told(GET)
     assert 0 < len(answer) < len(honest)
     assert honest.startswith(answer)
 
@@ -256,12 +256,12 @@ def test_a_lie_is_told_as_named(lie):
         station = Station()
         station.liar.tell(lie)
         CHECKS[lie](station, station.send)
-        assert station.liar.reported >= 1
+        assert station.liar.told >= 1
         station.liar.be_honest()
-        reported = station.liar.reported
+        told = station.liar.told
         station.view.put(ONE, 2, 11)
         assert only(station.send(GET)) == (1, b"w", pdu.RESPONSE, 0x1234, 0, 0, TRUTH)
-        assert station.liar.reported == reported
+        assert station.liar.told == told
         station.liar.close()
 
     run(main, rate=float("inf"))
@@ -296,7 +296,7 @@ def test_a_lie_keeps_to_its_number_and_its_kinds():
         seen = [len(only(station.send(data))[6]) for data in (GET, SET, BULK, GET, GET)]
         station.liar.tell(Lie.DROP_REPLY, only={pdu.SET})
         seen += [len(station.send(data)) for data in (GET, SET, BULK)]
-        return seen, station.liar.reported
+        return seen, station.liar.told
 
     assert run(main, rate=float("inf")) == ([0, 1, 3, 0, 2, 1, 0, 1], 3)
 

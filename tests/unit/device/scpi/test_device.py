@@ -36,7 +36,7 @@ async def instrument(name, **changes):
     heard, lies = [], {}
     write, query = device.link.instrument.write, device.link.instrument.query
 
-    async def reported(line):
+    async def told(line):
         heard.append(line)
         await write(line)
 
@@ -44,7 +44,7 @@ async def instrument(name, **changes):
         answer = await query(line)
         return lies.get(line, answer)
 
-    device.link.instrument.write, device.link.instrument.query = reported, asked
+    device.link.instrument.write, device.link.instrument.query = told, asked
     try:
         yield device, simulation.devices["dut"], heard, lies
     finally:
