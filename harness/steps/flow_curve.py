@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from harness.analysis.power_law import LEAST_POINTS, fit_power_law, viscosity_factor
 from harness.api import (
     Bounds,
     Catalog,
@@ -26,7 +27,6 @@ from harness.api import (
     step,
 )
 from harness.steps.measuring import check_limit
-from harness.steps.power_law import LEAST_POINTS, fit_power_law, viscosity_factor
 from harness.steps.setting import possible
 from harness.steps.waiting import Settle, settle
 

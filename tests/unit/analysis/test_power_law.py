@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from harness.steps.power_law import fit_power_law, viscosity_factor
+from harness.analysis.power_law import fit_power_law, viscosity_factor
 
 FLOWS = [172.0, 140.0, 115.0, 90.0]
 
