@@ -7,29 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.plugins import names, why_not
 from harness.project.catalog import did_you_mean
 from harness.project.checks.coverage import check_coverage
 from harness.project.checks.guarded import check_guarded
 from harness.project.checks.interlocks import check_bypasses, check_expired, check_interlocks, check_names
-from harness.project.checks.parts import attempt, check_conditions, check_reference, parts, validated
+from harness.project.checks.parts import attempt, check_reference, parts, validated
 from harness.project.checks.silence import check_silence
+from harness.project.expand import Layout
 from harness.project.gates import check_gates
-from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
+from harness.project.model import SECTIONS, NamedLimit, Project, StationProject
+from harness.project.planned import planned
 from harness.project.references import references
-from harness.project.step import GROUP as STEPS
-from harness.project.step import StepDefinition, find_step, package_of_step, refuse_installed, says_what_it_is
+from harness.project.step import StepDefinition, refuse_installed
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
-from harness.schema.plan import Parameter, Plan, StepEntry
+from harness.schema.plan import Parameter, Plan
 from harness.schema.problems import Problem, Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
 from harness.schema.station import Derived, Interlock
-
-NOT_INSTALLED = "not installed, given by the program that ran the plan"
-"""Stands for the package of a step that is none's."""
-_COMMON = ("step", "name", "attempts", "on_fail")
 
 
 def load_project(
@@ -46,14 +42,18 @@ def load_project(
     found = Problems()
     raw = read_source(path)
     values = _parameter_values(raw, settings or {}, found)
-    source, _ = substitute(raw, values, settings or {})
+    source, _ = substitute(raw, values, settings or {}, leaving=SECTIONS)
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = validated(found, source, Plan)
     limits, is_whole = _load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     own = {each.name: each for each in own_steps}
-    steps = _load_steps(source, on, limits, own, found, are_limits_known=is_whole)
+    layout = Layout(on, Path(path).parent, settings or {}, found)
+    for section in SECTIONS:
+        layout.section(section, source, values)
+    known = limits if is_whole else None
+    steps = [step for laid in layout.laid if (step := planned(laid, on, limits, known, own, found)) is not None]
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
@@ -65,8 +65,8 @@ def load_project(
     check_interlocks(on.catalog, source, on.station, added, titles, found)
     check_silence(on.catalog, on.source, on.station, added.values(), found)
     check_names(source, on.station, added, found)
-    check_guarded(source, on, steps, written, interlocks, found)
-    check_gates(source, steps, found)
+    check_guarded(on, steps, written, interlocks, found)
+    check_gates(steps, found)
     check_expired(on.source, on.station.bypass, on.station.longest_bypass, found)
     engineering: tuple[str, ...] = ()
     if head is not None:
@@ -79,8 +79,21 @@ def load_project(
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
     given = replaced(head.parameters, values)
-    left_out = bypassed_by(bypassed)
-    return Project(head, source, on, steps, limits, interlocks, dict(values), given, left_out, engineering)
+    used = frozenset(source.parameters.values()) | layout.used
+    return Project(
+        head,
+        source,
+        on,
+        steps,
+        limits,
+        interlocks,
+        dict(values),
+        given,
+        bypassed_by(bypassed),
+        engineering,
+        layout.left_out,
+        used,
+    )
 
 
 def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:
@@ -131,44 +144,3 @@ def _load_limits(source: Source, base: Path, on: StationProject, found: Problems
             limits[key] = NamedLimit(key, limit, f"{limit_set.limit_set} {limit_set.version}")
         read += 1
     return limits, read == len(names)
-
-
-def _load_steps(
-    source: Source,
-    on: StationProject,
-    limits: Mapping[str, NamedLimit],
-    own: Mapping[str, StepDefinition],
-    found: Problems,
-    *,
-    are_limits_known: bool,
-) -> list[PlannedStep]:
-    steps: list[PlannedStep] = []
-    for section in SECTIONS:
-        entries = source.data.get(section) if isinstance(source.data, dict) else None
-        for index, raw in enumerate(entries if isinstance(entries, list) else []):
-            loc = (section, index)
-            name = raw.get("step") if isinstance(raw, dict) else None
-            if not isinstance(name, str):
-                continue  # said by the plan's own model
-            definition = own.get(name) or find_step(name)
-            if definition is None:
-                known = [*own, *names(STEPS)]
-                message = why_not(STEPS, name) or f"unknown step {name!r}{did_you_mean(name, known)}"
-                found.add(source.problem((*loc, "step"), "HX-1351", message))
-                continue
-            for place, kind, text in references(definition.params, raw, loc):
-                if kind == "limit" and not are_limits_known:
-                    continue  # what is wrong with the limit set has been said
-                check_reference(on.catalog, limits, source, place, kind, text, found)
-            params = validated(found, source, definition.params, loc, _COMMON)
-            if params is None:
-                continue
-            check_conditions(on.catalog, source, params, loc, found)
-            attempt(found, source, loc, "HX-1352", lambda p=params: says_what_it_is(p, on.catalog, limits))
-            try:
-                entry = StepEntry.model_validate(raw)
-            except ValueError:
-                continue  # said by the plan's own model
-            package = NOT_INSTALLED if name in own else package_of_step(name)
-            steps.append(PlannedStep(section, index, entry.title, entry, definition, params, package))
-    return steps

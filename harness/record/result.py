@@ -115,12 +115,14 @@ def excused_text(one: Measurement) -> str:
 class StepResult(_Part):
     """A step as it went: `step` is its kind, `version` that of the kind (0: unknown), `name` its title; times in UTC.
 
-    `attempt` counts from 1. `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the
-    plan allows before a FAIL counts; None in records from before that was said: the last attempt counts. `hint` is what
-    to do. `package` is whose step it is, `name version`; '' for this package's.
+    `path` is what it is known by, which stays when the plan grows; '' in older records. `attempt` counts from 1;
+    `asked_by` is who asked for one after the first. `allowed` is how many the plan allows before a FAIL counts;
+    None in records from before that was said: the last attempt counts. `hint` is what to do. `package` is whose step it
+    is, `name version`; '' for this package's.
     """
 
     name: str
+    path: str = ""
     step: str
     version: int = 0
     package: str = ""
@@ -246,6 +248,8 @@ class Result(_Part):
     reason: str = ""
     devices: tuple[DeviceRecord, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    left_out: dict[str, str] = {}
+    """Steps and groups that `when` or `until` left out -> why."""
     interlocks: tuple[InterlockResult, ...] = ()
     safe_state: SafeState
     coverage_required: Number = None

@@ -60,6 +60,11 @@ CODES: dict[str, str] = {
     "HX-1343": "a limit stands in two limit sets",
     "HX-1351": "no step has this name, or two packages add it",
     "HX-1352": "the values of a step do not fit each other, its signals or its controls",
+    "HX-1353": "an entry of a list of steps is none, or a construct (group, repeat, sweep, parallel, include) cannot "
+    "be laid out: too many steps, too deep, a name taken twice, a file that includes itself",
+    "HX-1354": "two steps bear one name",
+    "HX-1355": "a sequence is given a parameter that it does not have, none that it needs, or one of another type",
+    "HX-1356": "`when` or `until` names no parameter, or no step that stands before",
     "HX-1361": "the plan energises what no interlock would switch off",
     "HX-1362": "`on_fail: continue` in set-up: what is not PASS there always stops the run",
     "HX-1371": "an interlock whose bound lies at or beyond what its signal can show, whose words are all there "

@@ -4,6 +4,7 @@ The rack: a PDU with two outlets that carry 500 W each, a cooling unit, a load. 
 `station`, `plan` and `limits`:
 
 ```
+ sequence a file beside the plan, `sequence.yaml`
  set      {parameter: value}, as `--set`
  wire     [[step, second, device, place, value], ...]: what a device shows, from so many seconds after the begin of a
           step on (step '': of the run)
@@ -76,7 +77,7 @@ class Ran:
         return self.outcome.result
 
 
-NAMES = ("pdu", "cdu", "load", "station", "plan", "limits")
+NAMES = ("pdu", "cdu", "load", "station", "plan", "limits", "sequence")
 
 
 def check_bench(name: str) -> Bench:

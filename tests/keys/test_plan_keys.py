@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.schema.conditions import Limit, LimitSet
-from harness.schema.plan import Parameter, Plan, StepEntry
+from harness.schema.plan import Parameter, Plan
+from harness.schema.sequence import StepEntry
 from tests.keys.commands import line
 from tests.keys.plans import FIRST, LOOK, leak, only, steps
 from tests.keys.rack import FILES

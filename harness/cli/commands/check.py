@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @station_option
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plans; repeatable.")
 def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -> int:
-    """Check FILE... (plans, stations, profiles, limit sets); the kind is seen from the first key.
+    """Check FILE... (plans, sequences, stations, profiles, limit sets); the kind is seen from the first key.
 
     A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
     """
@@ -51,8 +51,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 
 def _unused(project: Project) -> list[str]:
     """Parameters that stand nowhere in the plan: what is given for them only goes into the record."""
-    used = set(project.source.parameters.values())
-    return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in used]
+    return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in project.used]
 
 
 def _check_one(name: str, station: str | None, values: dict[str, Any], reported: list[Any]) -> str:
@@ -107,6 +106,14 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
         profile, source = load_profile(path)
         refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
+    if kind == "sequence":
+        from harness.schema.sequence import SequenceFile
+
+        sequence = validate(source, SequenceFile)
+        takes = ", ".join(f"{key} ({each.type or each.default})" for key, each in sequence.parameters.items())
+        return (
+            f"sequence {sequence.sequence}, takes {takes or 'nothing'}; its steps are checked with the plan around it"
+        )
     from harness.schema.conditions import LimitSet
 
     limits = validate(source, LimitSet)

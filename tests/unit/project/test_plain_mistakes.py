@@ -147,7 +147,7 @@ MISTAKES = {
         "default: 10 mn",
         "5:24: HX-1206 '10 mn' is not a duration (the default of soak_time, used in line 16), did you mean '10 min'?",
     ),
-    "two steps of one name": ("name: n,", "name: m,", "21:27: HX-1206 two steps bear the name 'm'"),
+    "two steps of one name": ("name: n,", "name: m,", "21:27: HX-1354 two steps bear the name 'm'"),
     "list as a mapping": (
         "    watch:\n      - {signal: cdu.supply_temperature, max: 45 degC, for: 10 s}\n      - {s",
         "    watch:\n      {s",
