@@ -233,14 +233,16 @@ class StepContext:
         """(device, control) pairs that a reference stands for."""
         return list(self._context.project.catalog.find_controls(reference))
 
-    async def act(self, reference: str, to: str | float, within: float | None = None) -> None:
-        """Set a control, or all of a bank, and see it confirmed.
+    async def act(self, reference: str | Sequence[str], to: str | float, within: float | None = None) -> None:
+        """Set a control, all of a bank, or several of them together, and see it confirmed.
 
         RefusedError when the device said no, NotConfirmedError when the read-back does not agree in time: both are
         the station's fault, and the run ends with ERROR.
         """
         pairs = []
-        for device, control in self.controls(reference):
+        references = [reference] if isinstance(reference, str) else reference
+        found = {f"{device}.{each.name}": (device, each) for one in references for device, each in self.controls(one)}
+        for device, control in found.values():
             try:
                 pairs.append((device, control, resolve_setting(control, to)))
             except ValueError as error:

@@ -231,3 +231,42 @@ def test_a_sequence_that_is_wrong_is_told_with_its_own_file(tmp_path):
 def test_the_files_that_are_included_stand_in_the_record(tmp_path):
     ran = run_bench(tmp_path, files({"include": "sequence.yaml", "with": {"flow": "60 L/min"}}))
     assert "sequence.yaml" in [each.name for each in ran.result.inputs]
+
+
+def switched(*outlets):
+    """A plan that switches these on, and what it told the PDU until the rack was made safe."""
+    return files({"step": "power_on", "name": "it", "outlets": outlets[0] if len(outlets) == 1 else list(outlets)})
+
+
+@pytest.mark.parametrize(
+    ("outlets", "rows"),
+    [
+        (["pdu.outlet[2]"], [2]),
+        (["pdu.outlet[1-2]"], [1, 2]),
+        (["pdu.outlet[2,1]"], [2, 1]),
+        (["pdu.outlet[2]", "pdu.outlet[1]"], [2, 1]),
+        (["pdu.outlet[1-2]", "pdu.outlet[1]"], [1, 2]),
+    ],
+)
+def test_rows_and_lists_of_outlets_are_switched_in_their_order(outlets, rows, tmp_path):
+    ran = run_bench(tmp_path, switched(*outlets))
+    on = [event.text for event in ran.events if event.kind == "intent" and event.text.endswith(" on")]
+    assert on == [f"pdu: outlet[{row}] on" for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("outlets", "said"),
+    [
+        ("pdu.outlet[1-3]", "HX-1307 unknown control 'pdu.outlet[3]'"),
+        ("pdu.outlet[0-1]", "HX-1307 unknown control 'pdu.outlet[0]'"),
+        ("pdu.outlet[2-1]", "HX-1206 'pdu.outlet[2-1]' is not a control, rows are written like"),
+        ("pdu.outlet[1-]", "HX-1206 'pdu.outlet[1-]' is not a control, rows are written like"),
+        ("pdu.outlet[1-9999999]", "HX-1206"),
+        (["pdu.outlet[1]", "pdu.outlt[2]"], "HX-1307 unknown control 'pdu.outlt[2]'"),
+    ],
+)
+def test_rows_that_are_not_there_are_one_line(outlets, said, tmp_path):
+    shown = check_bench("plan.yaml")(tmp_path, files({"step": "power_on", "outlets": outlets}))
+    lines = [line for line in shown.splitlines() if line.startswith("plan.yaml:") and "HX-" in line]
+    assert len(lines) == 1, shown
+    assert said in lines[0]

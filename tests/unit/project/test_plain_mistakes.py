@@ -110,12 +110,17 @@ MISTAKES = {
     "range of outlets": (
         "pdu.outlet, stagger",
         "pdu.outlet[1-8], stagger",
-        'HX-1101 a range has no word here, one of them is "pdu.outlet[1]", all of them are pdu.outlet',
+        'HX-1101 a name with [ ] inside { } or [ ] must be quoted, write "pdu.outlet[1-8]"',
     ),
-    "range of outlets, quoted": (
+    "range of outlets, upside down": (
         "pdu.outlet, stagger",
-        '"pdu.outlet[1-8]", stagger',
-        "HX-1206 'pdu.outlet[1-8]' is not a control: a range has no word here, one of them is pdu.outlet[1], all",
+        '"pdu.outlet[8-1]", stagger',
+        "HX-1206 'pdu.outlet[8-1]' is not a control, rows are written like pdu.outlet[7], pdu.outlet[1-8] or",
+    ),
+    "range of outlets that are not there": (
+        "pdu.outlet, stagger",
+        '"pdu.outlet[7-12]", stagger',
+        "HX-1307 unknown control 'pdu.outlet[9]'",
     ),
     "decimal comma in braces": (
         "max: 45 degC",
