@@ -87,6 +87,7 @@ CODES: dict[str, str] = {
     "HX-1387": "a warning, nothing is refused: the loss of coolant is seen by one instrument only",
     "HX-1388": "warning: a limit hangs on a signal whose standstill nobody would see",
     "HX-1391": "a plan, or a step of it, asks for less data (`coverage`) than the station (`coverage_floor`)",
+    "HX-1392": "a station file of several bays: none is named, there is no such one, or rows differ in their values",
     "HX-1401": "a profile contradicts itself: it names a signal or control that it does not have, a key has no effect "
     "beside the others there, or it extends what cannot be extended",
     "HX-1402": "a `sim:` key names a variable that no simulated rack has, one in a unit that does not fit, or a "

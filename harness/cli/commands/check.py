@@ -15,6 +15,7 @@ from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project
+    from harness.schema.document import Source
 
 
 @click.command()
@@ -54,18 +55,36 @@ def _unused(project: Project) -> list[str]:
     return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in project.used]
 
 
+def _check_bays(path: Path, source: Source, bays: list[str], reported: list[Any]) -> str:
+    """Check every bay of a line; no two may reach one device."""
+    from harness.project.bays import check_apart
+    from harness.project.station import load_station
+    from harness.schema.problems import Problems
+
+    found = Problems()
+    addresses: dict[str, dict[str, str]] = {}
+    for bay in bays:
+        _check_one(f"{path}@{bay}", None, {}, reported)
+        devices = load_station(f"{path}@{bay}").station.devices
+        addresses[bay] = {name: entry.address for name, entry in devices.items()}
+    check_apart(source, addresses, found)
+    found.raise_if_any()
+    return f"a line of {len(bays)} bays: {', '.join(bays)}"
+
+
 def _check_one(name: str, station: str | None, values: dict[str, Any], reported: list[Any]) -> str:
     """Check one file; returns what it is, and adds to `reported` what is worth a word. ProblemsError: all mistakes."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
+    from harness.project.bays import bays_of, split_bay
     from harness.schema.migrate import kind_of
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
     from harness.simulator import binding_problems, refuse, station_problems
 
     path = Path(name)
-    if not path.exists():
+    if not split_bay(path)[0].exists():
         path = known_plans().get(name) or known_stations().get(name) or path
-    source = read_source(path)
+    source = read_source(split_bay(path)[0])
     kind = kind_of(source)
     if kind == "plan":
         from harness.project.checks.coverage import little_evidence, no_evidence
@@ -92,6 +111,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
         from harness.project.checks.secrets import secret_problems
         from harness.project.station import load_station
 
+        if (bays := bays_of(source)) and not split_bay(path)[1]:
+            return _check_bays(path, source, bays, reported)
         on = load_station(path)
         late = Problems()
         late.extend(station_problems(on))
