@@ -52,6 +52,7 @@ def build_result(
         reason=reason,
         devices=tuple(_devices(state)),
         steps=tuple(found.steps) + tuple(_skipped(project, found)),
+        begun_at=project.begin_at,
         left_out={**project.left_out, **dict(found.left_out.values())},
         interlocks=tuple(_interlocks(project, state)),
         safe_state=_safe_state(state),

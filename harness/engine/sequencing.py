@@ -10,6 +10,7 @@ from harness.engine.state import RunState
 from harness.events import EventKind
 from harness.limits.check import compile_check
 from harness.limits.verdict import Verdict, worst
+from harness.project.beginning import skipped_by
 from harness.project.model import Group, PlannedStep, VerdictOf
 from harness.record.attempts import latest
 from harness.schema.conditions import Condition
@@ -26,6 +27,7 @@ class Sequencer:
         self._run = run
         self._one = one
         self._is_behind = is_behind
+        self._before = skipped_by(run.project.begin_at, run.project.steps) if run.project.begin_at else {}
         self._decided: dict[str, str] = {}
         """Path of a group -> why it is left out; '' when it is carried out."""
         self._reached: dict[str, str] = {}
@@ -76,6 +78,8 @@ class Sequencer:
 
     def _why_not(self, step: PlannedStep) -> str:
         """Why a step is left out; '' when it is carried out."""
+        if step.path in self._before:
+            return self._before[step.path]
         past = self._run.past
         if past is not None and step.path in past.left_out:
             return past.left_out[step.path]

@@ -20,7 +20,7 @@ from harness.project.checks.parts import validated
 from harness.project.model import Group, StationProject, VerdictOf
 from harness.project.when import Earliers, split_when
 from harness.schema.conditions import Condition
-from harness.schema.document import Loc, Source, value_at, with_value
+from harness.schema.document import Loc, Origin, Source, value_at, with_value
 from harness.schema.problems import Problems, ProblemsError, shown
 from harness.schema.sequence import (
     CONSTRUCTS,
@@ -89,7 +89,7 @@ class Layout:
     on: StationProject
     base: Path
     """The plan's folder."""
-    given: Mapping[str, Any]
+    given: Mapping[str, Origin]
     found: Problems
     laid: list[Laid] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -295,7 +295,7 @@ class Layout:
             self.found.extend(error)
             return
         name = path.relative_to(self.base.resolve()).as_posix()
-        self.on.hashes[name], self.on.files[name] = part.sha256, path
+        self.on.hashes[name], self.on.files[name], self.on.roles[name] = part.sha256, path, "sequence"
         head = validated(self.found, part, SequenceFile)
         if head is None:
             return

@@ -116,6 +116,8 @@ class StationProject:
     """sha256 of every file that was read, by the name used for it."""
     files: dict[str, Path] = field(default_factory=dict)
     """Where each of them was read, by the same name."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """What those are that are neither plan, station, limits nor profile: sequence, parameters ..."""
 
     @property
     def base(self) -> Path:
@@ -162,6 +164,8 @@ class Project:
     """What `when` of a parameter leaves out -> why."""
     used: frozenset[str] = frozenset()
     """The parameters that stand somewhere in the plan."""
+    begin_at: str = ""
+    """Path of the step that the run begins at, where that is not the first."""
 
     def attempts_of(self, step: PlannedStep) -> int:
         """How often a step may be done before its FAIL counts."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigError
-from harness.project.catalog import did_you_mean
+from harness.project.beginning import first_step
 from harness.project.checks.coverage import check_coverage
 from harness.project.checks.guarded import check_guarded
 from harness.project.checks.interlocks import check_bypasses, check_expired, check_interlocks, check_names
@@ -15,6 +15,7 @@ from harness.project.checks.parts import attempt, check_reference, parts, valida
 from harness.project.checks.silence import check_silence
 from harness.project.expand import Layout
 from harness.project.gates import check_gates
+from harness.project.given import given
 from harness.project.model import SECTIONS, NamedLimit, Project, StationProject
 from harness.project.planned import planned
 from harness.project.references import references
@@ -22,8 +23,8 @@ from harness.project.step import StepDefinition, refuse_installed
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
-from harness.schema.plan import Parameter, Plan
-from harness.schema.problems import Problem, Problems, ProblemsError
+from harness.schema.plan import Plan
+from harness.schema.problems import Problems, ProblemsError
 from harness.schema.source import read_source, substitute, validate
 from harness.schema.station import Derived, Interlock
 
@@ -33,27 +34,33 @@ def load_project(
     on: StationProject,
     settings: Mapping[str, Any] | None = None,
     own_steps: Sequence[StepDefinition] = (),
+    *,
+    sku: Path | None = None,
+    begin_at: str = "",
 ) -> Project:
     """Load a plan and its limit sets, and check them against a station; ProblemsError with everything wrong.
 
-    `own_steps` are known beside the installed ones; ConfigError for one under the name of another.
+    `settings` replace its parameters, and before them those of the file `sku`. `own_steps` are known beside the
+    installed ones; ConfigError for one under the name of another. `begin_at`: path or name of the first step.
     """
     refuse_installed(own_steps)
     found = Problems()
     raw = read_source(path)
-    values = _parameter_values(raw, settings or {}, found)
-    source, _ = substitute(raw, values, settings or {}, leaving=SECTIONS)
+    own_values = given(raw, settings or {}, sku, on, found)
+    values = {**_defaults(raw), **own_values.values}
+    source, _ = substitute(raw, values, own_values.origins, leaving=SECTIONS)
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = validated(found, source, Plan)
     limits, is_whole = _load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     own = {each.name: each for each in own_steps}
-    layout = Layout(on, Path(path).parent, settings or {}, found)
+    layout = Layout(on, Path(path).parent, own_values.origins, found)
     for section in SECTIONS:
         layout.section(section, source, values)
     known = limits if is_whole else None
     steps = [step for laid in layout.laid if (step := planned(laid, on, limits, known, own, found)) is not None]
+    first = first_step(begin_at, steps, found) if begin_at else None
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
@@ -73,12 +80,11 @@ def load_project(
         check_coverage(source, head, steps, on.station.coverage_floor, found)
         check_bypasses(source, head.bypass, [each.name for each in written], found)
         check_expired(source, head.bypass, on.station.longest_bypass, found)
-        check_comparable(head.parameters, values, source, found)
-        engineering = reasons(head.parameters, values, bypassed)
+        check_comparable(head.parameters, values, own_values.origins, found)
+        engineering = reasons(head.parameters, values, bypassed, first.path if first is not None else "")
     found.raise_if_any()
     if head is None:
         raise ConfigError(f"{path} could not be loaded")
-    given = replaced(head.parameters, values)
     used = frozenset(source.parameters.values()) | layout.used
     return Project(
         head,
@@ -88,30 +94,20 @@ def load_project(
         limits,
         interlocks,
         dict(values),
-        given,
+        replaced(head.parameters, values),
         bypassed_by(bypassed),
         engineering,
         layout.left_out,
         used,
+        first.path if first is not None else "",
     )
 
 
-def _parameter_values(source: Source, settings: Mapping[str, Any], found: Problems) -> dict[str, Any]:
+def _defaults(source: Source) -> dict[str, Any]:
+    """The plan's own values of its parameters."""
     declared = source.data.get("parameters") if isinstance(source.data, dict) else None
-    values: dict[str, Any] = {}
-    if isinstance(declared, dict):
-        for name, body in declared.items():
-            if isinstance(body, dict) and "default" in body:
-                values[name] = body["default"]
-                if set(body) - set(Parameter.model_fields):
-                    continue
-    for name, value in settings.items():
-        if name not in values:
-            message = f"--set {name}: the plan has no such parameter{did_you_mean(name, values)}"
-            found.add(Problem(source.name, 0, 0, "HX-1331", message))
-        else:
-            values[name] = value
-    return values
+    found = declared.items() if isinstance(declared, dict) else ()
+    return {name: body["default"] for name, body in found if isinstance(body, dict) and "default" in body}
 
 
 def _load_limits(source: Source, base: Path, on: StationProject, found: Problems) -> tuple[dict[str, NamedLimit], bool]:

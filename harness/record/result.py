@@ -41,9 +41,10 @@ class Header(_Part):
 
 
 class InputFile(_Part):
-    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes.
+    """A file that the run was made from; `role` is plan, limits, sequence, parameters, station or profile.
 
-    `kept_as` is the name of its copy inside the record ('' in records of before it was written down).
+    `sha256` is of its bytes. `kept_as` is the name of its copy inside the record ('' in records from before that was
+    written down).
     """
 
     role: str
@@ -248,6 +249,8 @@ class Result(_Part):
     reason: str = ""
     devices: tuple[DeviceRecord, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    begun_at: str = ""
+    """The step that the run began at, where that is not the first: an engineering run."""
     left_out: dict[str, str] = {}
     """Steps and groups that `when` or `until` left out -> why."""
     interlocks: tuple[InterlockResult, ...] = ()

@@ -53,8 +53,8 @@ CODES: dict[str, str] = {
     "HX-1326": "a condition of the safe state stands for several signals; it looks at one",
     "HX-1327": "the station sees a battery, and `de_energised` is missing or leaves it out: nothing would prove "
     "the rack dead",
-    "HX-1331": "`--set` names no parameter of the plan",
-    "HX-1332": "`--set` gives a parameter a value that its bounds cannot be compared with",
+    "HX-1331": "`--set`, or a file of `--parameters`, names no parameter of the plan",
+    "HX-1332": "`--set`, or a file of `--parameters`, gives a value that bounds cannot be compared with",
     "HX-1341": "a limit set lies outside the plan's folder",
     "HX-1342": "there is no such limit set beside the plan",
     "HX-1343": "a limit stands in two limit sets",
@@ -65,6 +65,7 @@ CODES: dict[str, str] = {
     "HX-1354": "two steps bear one name",
     "HX-1355": "a sequence is given a parameter that it does not have, none that it needs, or one of another type",
     "HX-1356": "`when` or `until` names no parameter, or no step that stands before",
+    "HX-1357": "`--from` names no step of the plan",
     "HX-1361": "the plan energises what no interlock would switch off",
     "HX-1362": "`on_fail: continue` in set-up: what is not PASS there always stops the run",
     "HX-1371": "an interlock whose bound lies at or beyond what its signal can show, whose words are all there "

@@ -17,6 +17,21 @@ Place = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a parameter comes from that is not the plan's own: a place in a file, or a word for it."""
+
+    file: str
+    line: int
+    column: int
+    words: str
+    """`--set soak_time`, or the parameter's name."""
+
+    def problem(self, code: str, message: str, hint: str = "") -> Problem:
+        """What is wrong with the value."""
+        return Problem(self.file, self.line, self.column, code, f"{self.words}: {message}", hint)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One input file. `data` holds only dict, list, str, int, float, bool and None.
 
@@ -33,7 +48,7 @@ class Source:
     refused: frozenset[Loc] = frozenset()
     parameters: Mapping[Loc, str] = field(repr=False, default_factory=dict)
     """Where a value of the file is that of a parameter, and of which."""
-    given: frozenset[str] = frozenset()
+    given: Mapping[str, Origin] = field(default_factory=dict)
     """The parameters whose value is not the file's own."""
     local: Mapping[Loc, str] = field(repr=False, default_factory=dict)
     """Where a value is that of a sweep or of an including file: `flow = 95 L/min`."""
@@ -62,7 +77,7 @@ class Source:
             message = f"{message} ({local})"
         name = _at_or_around(self.parameters, around)
         if name in self.given:
-            return Problem(self.name, 0, 0, code, f"--set {name}: {message}", hint)
+            return self.given[name].problem(code, message, hint)
         if name:
             message = f"{message} (the default of {name}, used in line {line})"
             line, column = self.position(("parameters", name, "default"))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.schema.document import Loc, Source, value_at, with_value
+from harness.schema.document import Loc, Origin, Source, value_at, with_value
 from harness.schema.fields import is_name
 from harness.schema.problems import Problem, did_you_mean, shown
 from harness.spelling import Guesses
@@ -27,7 +27,7 @@ def plain(value: Any, name: str) -> Any:
 def substitute(
     source: Source,
     values: Mapping[str, Any],
-    given: Collection[str] = (),
+    given: Mapping[str, Origin] | None = None,
     *,
     local: Collection[str] = (),
     under: Loc = (),
@@ -86,7 +86,7 @@ def substitute(
         problems=(*source.problems, *problems),
         refused=frozenset(refused),
         parameters=used,
-        given=frozenset(given),
+        given=given or {},
         local=from_outside,
     )
     return changed, problems

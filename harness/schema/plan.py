@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from harness.quantity import canonical
-from harness.schema.fields import Coverage, LocatedError, Model, SignalRef, StrictText
+from harness.schema.fields import Coverage, LocatedError, Model, QuantityField, SignalRef, StrictText
 from harness.schema.sequence import Attempts, Entry
 from harness.schema.station import Bypass, Derived, Interlock
 
@@ -69,6 +69,15 @@ class Parameter(Model):
         return ""
 
 
+class UnitUnderTest(Model):
+    """What the forecast of energy and power knows of the rack."""
+
+    power: QuantityField
+    """What it draws at 100 % workload."""
+    idle_power: QuantityField
+    """What it draws when it is on, without workload."""
+
+
 class Plan(Model):
     """What is done with a rack."""
 
@@ -83,6 +92,8 @@ class Plan(Model):
     attempts: Attempts = 1
     """How often a step may be done before its FAIL counts. An operator asks for each attempt after the first, and an
     attempt that judged nothing (the station was at fault, data were missing) uses none up."""
+    uut: UnitUnderTest | None = None
+    """For `harness plan show`; nothing is judged by it."""
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
     bypass: tuple[Bypass, ...] = ()

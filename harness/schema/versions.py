@@ -10,6 +10,7 @@ Migration = Callable[[str], str]
 MIGRATIONS: dict[str, tuple[Migration, ...]] = {
     "plan": (),
     "sequence": (),
+    "sku": (),
     "station": (),
     "profile": (),
     "limit_set": (),

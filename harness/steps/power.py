@@ -35,6 +35,10 @@ class PowerOn(Acting):
         """The pauses between the outlets."""
         return self.stagger * sum(len(catalog.find_controls(each)) for each in listed(self.outlets))
 
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """On."""
+        return dict.fromkeys(listed(self.outlets), "on")
+
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched on by this step."""
         _switches(catalog, self.outlets)
@@ -63,6 +67,10 @@ class PowerOff(Acting):
     def switches_off(self) -> bool:
         """All that it does."""
         return True
+
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """Off."""
+        return dict.fromkeys(listed(self.outlets), "off")
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched off by this step."""

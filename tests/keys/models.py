@@ -14,6 +14,7 @@ from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan
 from harness.schema.sequence import CONSTRUCTS, SequenceFile, StepEntry
+from harness.schema.sku import SkuFile
 from harness.schema.station import DeviceEntry, Station
 
 ABSENT = object()
@@ -23,6 +24,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "plan": Plan,
     "limits": LimitSet,
     "sequence": SequenceFile,
+    "sku": SkuFile,
     "entry": DeviceEntry,
     "snmp": SnmpFile,
     "redfish": RedfishFile,

@@ -270,3 +270,70 @@ def test_rows_that_are_not_there_are_one_line(outlets, said, tmp_path):
     lines = [line for line in shown.splitlines() if line.startswith("plan.yaml:") and "HX-" in line]
     assert len(lines) == 1, shown
     assert said in lines[0]
+
+
+def begun(at, **more):
+    """A run that begins at a step."""
+    return files({"group": "cold", "steps": [SHORT, LONG]}, {**SHORT, "name": "after"}, begin_at=at, **more)
+
+
+@pytest.mark.parametrize("at", ["cold / long", "steps/cold/long", "cold/long"])
+def test_a_run_that_begins_at_a_step_is_an_engineering_run(at, tmp_path):
+    ran = run_bench(tmp_path, begun(at))
+    assert [each.name for each in ran.result.steps] == ["cold / long", "after", "end"]
+    assert ran.result.left_out == {"cold / short": "the run began at steps/cold/long"}
+    assert ran.result.engineering == ("it began at steps/cold/long",)
+    assert ran.result.word != "PASS"
+    assert verify(ran.outcome.folder) == []
+
+
+def test_a_run_that_hides_where_it_began_is_found_out(tmp_path):
+    ran = run_bench(tmp_path, begun("after"))
+    record = ran.outcome.folder / "result.json"
+    text = record.read_text()
+    for old, new in (('"begun_at": "steps/after"', '"begun_at": ""'), ('"it began at steps/after"', "")):
+        assert old in text
+        text = text.replace(old, new)
+    record.write_text(text)
+    assert any("an ENGINEERING RUN by the journal" in each for each in verify(ran.outcome.folder))
+
+
+def test_the_set_up_is_always_carried_out(tmp_path):
+    ran = run_bench(tmp_path, begun("after", plan__setup=[{**SHORT, "name": "first"}]))
+    assert [each.name for each in ran.result.steps] == ["first", "after", "end"]
+
+
+def test_a_step_that_is_not_there_is_one_line(tmp_path):
+    ran = run_bench(tmp_path, begun("cold / lnog"))
+    assert "HX-1357 the plan has no such step, did you mean 'cold / long'?" in ran.error
+
+
+SKU = {"schema": 1, "sku": "big", "parameters": {"time": "7 s"}}
+TIMED = {"plan__parameters": {"time": {"default": "5 s", "max": "8 s"}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tmie": "7 s"}, "sku.yaml:1:52: HX-1331 tmie: the plan has no such parameter, did you mean 'time'?"),
+        ({"time": "7 kPa"}, "sku.yaml:1:52: HX-1332 time: 7 kPa is a pressure, a time like 8 s is needed"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_parameters_has_its_place_there(values, said, tmp_path):
+    sku = {**SKU, "parameters": values}
+    ran = run_bench(tmp_path, files({**SHORT, "for": "${time}"}, sku=sku, **TIMED))
+    assert said in ran.error, ran.error
+    assert ran.error.count("HX-") == 1
+
+
+BOUNDED = [("7 s", {}, 0), ("9 s", {}, 1), ("9 s", {"time": "6 s"}, 0)]
+
+
+@pytest.mark.parametrize(("values", "settings", "reasons"), BOUNDED)
+def test_values_of_a_kind_of_rack_are_judged_by_the_bounds_of_the_plan(values, settings, reasons, tmp_path):
+    sku = {**SKU, "parameters": {"time": values}}
+    ran = run_bench(tmp_path, files({**SHORT, "for": "${time}"}, sku=sku, set=settings, **TIMED))
+    assert len(ran.result.engineering) == reasons
+    assert ran.result.changes == [f"time {settings.get('time', values)}, plan 5 s"]
+    assert {each.role for each in ran.result.inputs} >= {"parameters"}
+    assert verify(ran.outcome.folder) == []

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True)
 @station_option
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plans; repeatable.")
-def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -> int:
-    """Check FILE... (plans, sequences, stations, profiles, limit sets); the kind is seen from the first key.
+@click.option("--parameters", "sku", metavar="FILE", help="Values of the plans' parameters for one kind of rack.")
+def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...], sku: str | None) -> int:
+    """Check FILE... (plans, sequences, parameter files, stations, profiles, limit sets); the first key says which.
 
     A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
     """
@@ -36,7 +37,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
     values = settings(pairs)
     for name in dict.fromkeys(files):
         try:
-            fine.append(f"{name}: ok, {_check_one(name, station, values, reported)}")
+            fine.append(f"{name}: ok, {_check_one(name, station, values, reported, Path(sku) if sku else None)}")
         except ProblemsError as error:
             found.extend(error)
         except HarnessError as error:
@@ -72,7 +73,9 @@ def _check_bays(path: Path, source: Source, bays: list[str], reported: list[Any]
     return f"a line of {len(bays)} bays: {', '.join(bays)}"
 
 
-def _check_one(name: str, station: str | None, values: dict[str, Any], reported: list[Any]) -> str:
+def _check_one(
+    name: str, station: str | None, values: dict[str, Any], reported: list[Any], sku: Path | None = None
+) -> str:
     """Check one file; returns what it is, and adds to `reported` what is worth a word. ProblemsError: all mistakes."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
     from harness.project.bays import bays_of, split_bay
@@ -97,7 +100,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
 
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
-        project = load_project(path, on, values)
+        project = load_project(path, on, values, sku=sku)
         reported += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
@@ -127,6 +130,13 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
         profile, source = load_profile(path)
         refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
+    if kind == "sku":
+        from harness.schema.sku import SkuFile
+
+        kind_of_rack = validate(source, SkuFile)
+        names = ", ".join(kind_of_rack.parameters)
+        about = f" ({kind_of_rack.title})" if kind_of_rack.title else ""
+        return f"parameters of {kind_of_rack.sku}{about}: {names}; they are checked with a plan (--parameters)"
     if kind == "sequence":
         from harness.schema.sequence import SequenceFile
 
