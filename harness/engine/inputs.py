@@ -69,6 +69,4 @@ def _role(name: str, project: Project) -> str:
         return "plan"
     if name == project.on.source.name:
         return "station"
-    if name in project.plan.limit_files:
-        return "limits"
     return project.on.roles.get(name, "profile")

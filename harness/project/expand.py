@@ -305,7 +305,7 @@ class Layout:
             return
         groups = scope.groups
         if not groups[-1].title:
-            groups = (*groups[:-1], replace(groups[-1], title=head.title or head.sequence))
+            groups = (*groups[:-1], replace(groups[-1], title=head.title))
         inside = replace(
             scope, source=part, values=values, local=frozenset(values), groups=groups, files=(*scope.files, path)
         )

@@ -16,16 +16,16 @@ from harness.project.checks.silence import check_silence
 from harness.project.expand import Layout
 from harness.project.gates import check_gates
 from harness.project.given import given
-from harness.project.model import SECTIONS, NamedLimit, Project, StationProject
+from harness.project.limit_sets import load_limits
+from harness.project.model import SECTIONS, Project, StationProject
 from harness.project.planned import planned
 from harness.project.references import references
 from harness.project.step import StepDefinition, refuse_installed
-from harness.schema.conditions import LimitSet
 from harness.schema.document import Source
 from harness.schema.engineering import bypassed_by, check_comparable, reasons, replaced
 from harness.schema.plan import Plan
-from harness.schema.problems import Problems, ProblemsError
-from harness.schema.source import read_source, substitute, validate
+from harness.schema.problems import Problems
+from harness.schema.source import read_source, substitute
 from harness.schema.station import Derived, Interlock
 
 
@@ -51,7 +51,7 @@ def load_project(
     source, _ = substitute(raw, values, own_values.origins, leaving=SECTIONS)
     on.hashes[raw.name], on.files[raw.name] = raw.sha256, Path(path)
     head = validated(found, source, Plan)
-    limits, is_whole = _load_limits(source, Path(path).parent, on, found)
+    limits, is_whole = load_limits(source, Path(path).parent, on, found)
     for name, derived in parts(source, ("derived",), Derived, head, found).items():
         attempt(found, source, ("derived", name), "HX-1303", lambda n=name, d=derived: on.catalog.add_derived(n, d))
     own = {each.name: each for each in own_steps}
@@ -108,35 +108,3 @@ def _defaults(source: Source) -> dict[str, Any]:
     declared = source.data.get("parameters") if isinstance(source.data, dict) else None
     found = declared.items() if isinstance(declared, dict) else ()
     return {name: body["default"] for name, body in found if isinstance(body, dict) and "default" in body}
-
-
-def _load_limits(source: Source, base: Path, on: StationProject, found: Problems) -> tuple[dict[str, NamedLimit], bool]:
-    """The limits of the plan's limit sets, and whether all of them could be read."""
-    named = source.data.get("limits") if isinstance(source.data, dict) else None
-    names = [named] if isinstance(named, str) else named if isinstance(named, list) else []
-    files = [each for each in names if isinstance(each, str)]  # of anything else the plan's own model tells
-    limits: dict[str, NamedLimit] = {}
-    read = 0
-    for name in files:
-        path = (base / name).resolve()
-        if not path.is_relative_to(base.resolve()):
-            found.add(source.problem(("limits",), "HX-1341", f"{name!r} lies outside the plan's folder"))
-            continue
-        if not path.is_file():
-            found.add(source.problem(("limits",), "HX-1342", f"no such file {name!r} beside the plan"))
-            continue
-        try:
-            # shown relative to the plan, as the plan names it
-            part = read_source(path)
-            limit_set = validate(part, LimitSet)
-        except ProblemsError as error:
-            for problem in error.problems:
-                found.add(problem)
-            continue
-        on.hashes[name], on.files[name] = part.sha256, path
-        for key, limit in limit_set.limits.items():
-            if key in limits:
-                found.add(source.problem(("limits",), "HX-1343", f"limit {key!r} stands in two limit sets"))
-            limits[key] = NamedLimit(key, limit, f"{limit_set.limit_set} {limit_set.version}")
-        read += 1
-    return limits, read == len(names)

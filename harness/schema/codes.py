@@ -55,9 +55,10 @@ CODES: dict[str, str] = {
     "the rack dead",
     "HX-1331": "`--set`, or a file of `--parameters`, names no parameter of the plan",
     "HX-1332": "`--set`, or a file of `--parameters`, gives a value that bounds cannot be compared with",
-    "HX-1341": "a limit set lies outside the plan's folder",
-    "HX-1342": "there is no such limit set beside the plan",
+    "HX-1341": "a limit set, or a sequence, lies outside the plan's folder",
+    "HX-1342": "there is no such limit set, or sequence, beside the plan or the file that names it",
     "HX-1343": "a limit stands in two limit sets",
+    "HX-1344": "a limit set extends itself",
     "HX-1351": "no step has this name, or two packages add it",
     "HX-1352": "the values of a step do not fit each other, its signals or its controls",
     "HX-1353": "an entry of a list of steps is none, or a construct (group, repeat, sweep, parallel, include) cannot "

@@ -188,6 +188,7 @@ class IncludeEntry(Conditional):
     """The file, from the folder of the file that includes it; not outside the plan's folder."""
     with_: Annotated[dict[Name, Any], Field(alias="with")] = Field(default_factory=dict)
     name: str = ""
+    """What stands before the names of its steps; default: the title of the sequence, and without one nothing."""
 
 
 CONSTRUCTS: dict[str, type[Conditional]] = {
@@ -262,5 +263,6 @@ class SequenceFile(Model):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     sequence: StrictText
     title: str = ""
+    """What stands before the names of its steps where the entry that includes it has no name."""
     parameters: dict[Name, SequenceParameter] = Field(default_factory=dict)
     steps: Annotated[tuple[Entry, ...], Field(min_length=1)]

@@ -205,6 +205,7 @@ TABLES = [
             ),
             Row("version", "2", judged("provenance"), "mine 1: the datasheet", "mine 2: the datasheet", MEASURED),
             Row("limits", {}, error, "", Has("unknown limit 'cold'"), MEASURED),
+            Row("extends", "nobody.yaml", error, "", Has("HX-1342 no such file 'nobody.yaml'"), MEASURED),
         ],
     ),
     Table(

@@ -98,6 +98,7 @@ OF_SEVERAL = {**MODE, **steps({**HOLD, "when": {"parameter": "mode", "one_of": [
 NOT_NOW = {"parameter": "mode", "equals": "wet"}
 DRIED = [("FAIL", ""), ("PASS", "the plan")]
 NEEDS = {"sequence/parameters/time": {"type": "time"}, **whole({**INCLUDE, "with": {"time": "5 s"}})}
+STRANGER = whole({"include": "sequence.yaml", "with": {"x": 1}})
 CHECK_SEQUENCE = check_bench("sequence.yaml")
 
 TABLES = [
@@ -253,8 +254,8 @@ TABLES = [
         run_bench,
         [
             Row("schema", 2, error, "", Has("HX-1209 this file is of schema 2, this harness reads 1"), whole(INCLUDE)),
-            Row("sequence", "rest", names, ["wait / it"], ["rest / it"], whole({"include": "sequence.yaml"})),
-            Row("title", "Rest", names, ["wait / it"], ["Rest / it"], whole({"include": "sequence.yaml"})),
+            Row("sequence", "rest", error, Has("wait has no"), Has("rest has no parameter 'x'"), STRANGER),
+            Row("title", "Rest", names, ["it"], ["Rest / it"], whole({"include": "sequence.yaml"})),
             Row("parameters", {"time": {"default": "7 s"}}, seconds, [5], [7], whole(INCLUDE)),
             Row("steps", [OTHER], names, ["short / it"], ["short / other"], whole(INCLUDE)),
         ],

@@ -15,6 +15,7 @@ from tests.keys.run_bench import check_bench, run_bench
 SEQUENCE = {
     "schema": 1,
     "sequence": "point",
+    "title": "point",
     "parameters": {"flow": {"type": "flow"}},
     "steps": [
         {"step": "set", "name": "set", "control": "cdu.setpoint", "to": "${flow}"},

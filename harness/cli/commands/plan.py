@@ -74,7 +74,7 @@ def copy(name: str, folder: str) -> int:
     from harness.cli.ui.terminal import say
 
     source, target = _file(name), Path(folder)
-    parts = [Path(source.name), *(Path(each) for each in _limit_files(source)), *_included(source, source.parent)]
+    parts = [Path(source.name), *_limit_files(source), *_included(source, source.parent)]
     parts = list(dict.fromkeys(parts))
     there = [part for part in parts if (target / part).exists()]
     if there:
@@ -129,12 +129,20 @@ def _includes(data: object) -> Iterator[str]:
             yield from _includes(value)
 
 
-def _limit_files(path: Path) -> tuple[str, ...]:
+def _limit_files(path: Path) -> list[Path]:
+    """The limit sets of a plan, with those that they extend, from its folder."""
     from harness.schema.plan import Plan
     from harness.schema.source import read_source, validate_part
 
     found, _ = validate_part(read_source(path), Plan)
-    return found.limit_files if found is not None else ()
+    files = [Path(each) for each in (found.limit_files if found is not None else ())]
+    for each in files:  # grows while it is gone through
+        if (path.parent / each).is_file():
+            data = read_source(path.parent / each).data
+            extended = data.get("extends") if isinstance(data, dict) else None
+            if isinstance(extended, str) and extended and each.parent / extended not in files:
+                files.append(each.parent / extended)
+    return files
 
 
 def _title(path: Path) -> str:
