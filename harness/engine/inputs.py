@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from harness.errors import ConfigError
+from harness.project.input_files import input_files
 from harness.project.model import Project
 from harness.record.manifest import INPUTS
 from harness.record.result import InputFile
@@ -69,4 +70,6 @@ def _role(name: str, project: Project) -> str:
         return "plan"
     if name == project.on.source.name:
         return "station"
+    if any(name == file.name for step in project.steps for _, file in input_files(step.params)):
+        return "file"
     return "limits" if name in project.plan.limit_files else "profile"

@@ -22,10 +22,13 @@ class DeviceView:
     failed: int
     """Polls that failed."""
     last_error: str
+    restarts: int = 0
+    """How often it was seen to have started again since the run began."""
 
     @classmethod
     def of(cls, device: Device) -> DeviceView:
         """What is known of a device now."""
         health = device.health
         identity = MappingProxyType(dict(device.identity))
-        return cls(device.name, device.entry.role, identity, health.polls, health.failed, health.last_error)
+        role, restarts = device.entry.role, device.restarts
+        return cls(device.name, role, identity, health.polls, health.failed, health.last_error, restarts)

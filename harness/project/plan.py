@@ -15,6 +15,7 @@ from harness.project.checks.interlocks import check_bypasses, check_expired, che
 from harness.project.checks.parts import attempt, check_conditions, check_reference, parts, validated
 from harness.project.checks.silence import check_silence
 from harness.project.gates import check_gates
+from harness.project.input_files import load_input_files
 from harness.project.model import SECTIONS, NamedLimit, PlannedStep, Project, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
@@ -161,7 +162,7 @@ def _load_steps(
                     continue  # what is wrong with the limit set has been said
                 check_reference(on.catalog, limits, source, place, kind, text, found)
             params = validated(found, source, definition.params, loc, _COMMON)
-            if params is None:
+            if params is None or not load_input_files(params, source, loc, on, found):
                 continue
             check_conditions(on.catalog, source, params, loc, found)
             attempt(found, source, loc, "HX-1352", lambda p=params: says_what_it_is(p, on.catalog, limits))

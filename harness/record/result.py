@@ -41,8 +41,9 @@ class Header(_Part):
 
 
 class InputFile(_Part):
-    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes.
+    """A file that the run was made from; `sha256` is of its bytes.
 
+    `role` is plan, limits, station, profile, or file: one that a step names.
     `kept_as` is the name of its copy inside the record ('' in records of before it was written down).
     """
 

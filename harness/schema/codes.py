@@ -58,6 +58,8 @@ CODES: dict[str, str] = {
     "HX-1341": "a limit set lies outside the plan's folder",
     "HX-1342": "there is no such limit set beside the plan",
     "HX-1343": "a limit stands in two limit sets",
+    "HX-1344": "a file that a step names lies outside the plan's folder",
+    "HX-1345": "there is no such file beside the plan",
     "HX-1351": "no step has this name, or two packages add it",
     "HX-1352": "the values of a step do not fit each other, its signals or its controls",
     "HX-1361": "the plan energises what no interlock would switch off",

@@ -14,6 +14,7 @@ from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan, StepEntry
 from harness.schema.station import DeviceEntry, Station
+from harness.steps.ports import WiringPlan
 
 ABSENT = object()
 """A key that is not there."""
@@ -24,6 +25,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "entry": DeviceEntry,
     "snmp": SnmpFile,
     "redfish": RedfishFile,
+    "wiring": WiringPlan,
 }
 
 

@@ -76,7 +76,7 @@ class Ran:
         return self.outcome.result
 
 
-NAMES = ("pdu", "cdu", "load", "station", "plan", "limits")
+NAMES = ("pdu", "cdu", "load", "station", "plan", "limits", "wiring", "bill")
 
 
 def check_bench(name: str) -> Bench:

@@ -49,11 +49,11 @@ def show(name: str) -> int:
 @click.argument("name")
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
 def copy(name: str, folder: str) -> int:
-    """Copy the plan (or station) NAME and its limit sets into FOLDER, to be changed there. Overwrites nothing."""
+    """Copy the plan (or station) NAME and the files it names into FOLDER, to be changed there. Overwrites nothing."""
     from harness.cli.ui.terminal import say
 
     source, target = _file(name), Path(folder)
-    parts = [Path(source.name), *(Path(each) for each in _limit_files(source))]
+    parts = [Path(source.name), *(Path(each) for each in _other_files(source))]
     there = [part for part in parts if (target / part).exists()]
     if there:
         raise ConfigError(f"{target / there[0]} is there already", hint="name another folder, nothing was copied")
@@ -82,12 +82,14 @@ def _read(path: Path) -> bytes:
     return read_regular(path, MAX_BYTES, utf8(str(path)))
 
 
-def _limit_files(path: Path) -> tuple[str, ...]:
+def _other_files(path: Path) -> tuple[str, ...]:
+    from harness.project.input_files import named_files
     from harness.schema.plan import Plan
     from harness.schema.source import read_source, validate_part
 
-    found, _ = validate_part(read_source(path), Plan)
-    return found.limit_files if found is not None else ()
+    source = read_source(path)
+    found, _ = validate_part(source, Plan)
+    return (*found.limit_files, *named_files(source)) if found is not None else ()
 
 
 def _title(path: Path) -> str:
