@@ -24,11 +24,13 @@ class DeviceView:
     last_error: str
     restarts: int = 0
     """How often it was seen to have started again since the run began."""
+    resets: int = 0
+    """How often counters of it were seen to have started again from zero."""
 
     @classmethod
     def of(cls, device: Device) -> DeviceView:
         """What is known of a device now."""
         health = device.health
         identity = MappingProxyType(dict(device.identity))
-        role, restarts = device.entry.role, device.restarts
-        return cls(device.name, role, identity, health.polls, health.failed, health.last_error, restarts)
+        again = (device.restarts, device.resets)
+        return cls(device.name, device.entry.role, identity, health.polls, health.failed, health.last_error, *again)

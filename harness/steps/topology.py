@@ -23,6 +23,9 @@ from harness.steps.ports import SPEED_UNIT, PortParams, WiringPlan
 
 __all__ = ["Topology", "topology"]
 
+LOOK_EVERY_S = 5.0
+"""Neighbours are read slowly by themselves; a switch is asked this often while they are not yet right."""
+
 
 class Topology(Params):
     """Parameters of `topology`."""
@@ -56,7 +59,7 @@ async def topology(ctx: StepContext, p: Topology) -> None:
     """Compare what every port sees by LLDP with the wiring plan; whatever differs is named."""
     wiring = p.wiring.content
     plan = {port: Wired(link.to, wiring.speed_of(port)) for port, link in wiring.links.items()}
-    started = ctx.clock.monotonic()
+    started, pause = ctx.clock.monotonic(), 0.0
     while True:
         unread = _unread(ctx, plan)
         found = compare(plan, _seen(ctx, plan, p), _own(ctx, plan))
@@ -64,7 +67,9 @@ async def topology(ctx: StepContext, p: Topology) -> None:
         if not (found or unread) or left <= 0:
             break
         ctx.progress(1 - left / p.within, f"{len(found)} not yet right")
-        await ctx.sleep(min(1.0, left))
+        await ctx.sleep(min(pause, left))
+        await ctx.refresh(f"{port}.neighbor" for port in plan if ctx.signals(f"{port}.neighbor"))
+        pause = LOOK_EVERY_S
     blind = set(unread)
     found = [each for each in found if not blind & set(each.ports)]  # what cannot be read accuses nobody
     for each in found:

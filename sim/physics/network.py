@@ -140,10 +140,6 @@ class Switch:
         port.octets[:] = [0.0, 0.0]
         port.cleared, port.cleared_at = port.arrivals, self._now()
 
-    def _stamp(self, at: float) -> float:
-        """A plant time as the switch tells it: seconds after its boot, 0 for what was before."""
-        return max(0.0, at - self.boot)
-
     def _drift(self, port: Port) -> float:
         """Expected errors of the drift that is under way: rate grows linearly to its limit."""
         if port.drift_at is None:
@@ -229,8 +225,8 @@ class Switch:
             yield Variable(f"{name}.temperature", "degC", partial(self.temperature, i))
             yield Variable(f"{name}.neighbor", "", partial(self.neighbor, i))
             yield Variable(f"{name}.changes", "", partial(lambda k: float(self.ports[k].changes), i))
-            yield Variable(f"{name}.last_change", "s", partial(lambda k: self._stamp(self.ports[k].changed_at), i))
-            yield Variable(f"{name}.discontinuity", "s", partial(lambda k: self._stamp(self.ports[k].cleared_at), i))
+            yield Variable(f"{name}.last_change", "s", partial(lambda k: max(0.0, self.ports[k].changed_at), i))
+            yield Variable(f"{name}.discontinuity", "s", partial(lambda k: max(0.0, self.ports[k].cleared_at), i))
 
     def inputs(self) -> Iterator[Input]:
         """What can be commanded."""
