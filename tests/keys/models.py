@@ -14,6 +14,7 @@ from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan, StepEntry
 from harness.schema.station import DeviceEntry, Station
+from harness.steps.inventory import BillOfMaterials
 from harness.steps.ports import WiringPlan
 
 ABSENT = object()
@@ -26,6 +27,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "snmp": SnmpFile,
     "redfish": RedfishFile,
     "wiring": WiringPlan,
+    "bill": BillOfMaterials,
 }
 
 

@@ -22,11 +22,11 @@ bill: small
 version: "1.0"
 parts:
   pdu: {device: pdu, serial: "P*", firmware: [F1]}
-  cooler: {device: cdu}
 """
 PORT_FILES = {**FILES, "wiring": WIRING, "bill": BILL}
 COLUMNS: dict[str, dict[str, Any]] = {
     "neighbor": {"address": 40, "type": "string", "length": 2},
+    "name": {"address": 44, "type": "string", "length": 1},
     "speed": {"address": 50, "unit": "Mb/s"},
     "state": {"address": 52, "enum": {"up": 1, "down": 2}},
     "last_change": {"address": 54, "unit": "s"},
@@ -36,7 +36,15 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "rx_power_low_warning": {"address": 62, "unit": "dBm", "type": "i16"},
     "rx_power_high_warning": {"address": 64, "unit": "dBm", "type": "i16"},
 }
-SHOWN = {40: [0x613A, 0x3100, 0x623A, 0x3200], 50: [400, 400], 52: [1, 1], 54: [5, 5], 56: [0, 0], 58: [0, 0]}
+SHOWN = {
+    40: [0x613A, 0x3100, 0x623A, 0x3200],
+    44: [0x5859, 0x585A],
+    50: [400, 400],
+    52: [1, 1],
+    54: [5, 5],
+    56: [0, 0],
+    58: [0, 0],
+}
 SHOWN |= {60: [2, 2], 62: [0, 0], 64: [4, 4]}
 """Both links right, up, without errors, with light."""
 
