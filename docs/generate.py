@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import click
 from pydantic import BaseModel
@@ -170,6 +170,22 @@ def plan() -> Iterator[str]:
             if part.get("type") == "object" and name not in reported:
                 reported.add(name)
                 yield from section(name, part, "####")
+        for model in named_files(step.params):
+            schema = model.model_json_schema()
+            for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
+                if name not in reported:
+                    reported.add(name)
+                    yield from section(name, part, "####")
+
+
+def named_files(params: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The models of the files that the parameters of a step name."""
+    from harness.schema.input_file import InputFile
+
+    for info in params.model_fields.values():
+        for arm in (info.annotation, *get_args(info.annotation)):
+            if get_origin(arm) is InputFile:
+                yield get_args(arm)[0]
 
 
 def station() -> Iterator[str]:

@@ -71,6 +71,7 @@ from harness.schema.fields import (
     StrictText,
     Title,
 )
+from harness.schema.input_file import InputFile
 from harness.schema.problems import Problem, ProblemsError
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ __all__ = [
     "Frame",
     "HarnessError",
     "IdentityError",
+    "InputFile",
     "LimitName",
     "LocatedError",
     "Measurement",

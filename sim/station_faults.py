@@ -54,6 +54,7 @@ DESCRIPTIONS = {
     "link_flap": "N[=10]: link N goes up and down with this period in s",
     "speed_down": "N: port N negotiates a quarter of its speed",
     "lldp_swapped": "A-B: the cables of two ports are swapped",
+    "counters_cleared": "N: somebody clears the counters of port N, which start again from zero",
     "optic_hot": "N: the optic of port N gets hot",
     "ber_drift": "N: the error rate of port N grows",
     "rack_reboot": "[idle]: the trays restart; idle: and have forgotten the workload they were told to run",

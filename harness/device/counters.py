@@ -31,6 +31,8 @@ class CounterUnroller:
         self._wraps_at = next((size for index, size in counters if index == uptime), math.inf)
         self.restarts = 0
         """How often the device's uptime fell and had not come to the end of its counter."""
+        self.resets = 0
+        """How often a counter started again from zero: what it had counted since it was last read is not known."""
 
     def unroll(self, values: npt.NDArray[np.float64]) -> str:
         """Replace the counters' values; returns a note when the device restarted, else ''."""
@@ -57,6 +59,7 @@ class CounterUnroller:
             reset = fell & ~wrapped
             self._added[reset] += self._last[reset]
             if reset.any():
+                self.resets += 1
                 note = f"{int(reset.sum())} counter(s) started again from zero: the device restarted or was cleared"
         known = ~np.isnan(now)
         self._last[known] = now[known]

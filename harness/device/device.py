@@ -178,6 +178,11 @@ class Device:
         """Read with the next poll what is read slowly, too."""
         self._is_slow_due = True
 
+    @property
+    def slow_read_at(self) -> float | None:
+        """When the poll began that last read what is read slowly; None when nothing is."""
+        return self._groups["slow"].read_at if self._groups["slow"].plan is not None else None
+
     async def _refresh(self, now: float) -> None:
         fast, slow = self._groups["fast"], self._groups["slow"]
         if fast.plan is not None:
@@ -282,6 +287,11 @@ class Device:
     def restarts(self) -> int:
         """How often the device was seen to have started again since it was opened: its uptime fell."""
         return self._unroller.restarts
+
+    @property
+    def resets(self) -> int:
+        """How often counters of it were seen to have started again from zero."""
+        return self._unroller.resets
 
     # --- single signals ----------------------------------------------------------------------------------------------
 

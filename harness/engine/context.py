@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ from harness.device.signal_store import SignalStore
 from harness.engine.border import ours
 from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
 from harness.engine.pausing import PauseGate
+from harness.engine.refreshing import refresh
 from harness.engine.view import DeviceView
 from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.events import EventKind
@@ -159,6 +160,10 @@ class StepContext:
     def signals(self, reference: str) -> list[str]:
         """The signals that a reference stands for: of a bank, the rows that the device has."""
         return [name for name in self._context.project.catalog.find_signals(reference) if self._context.store.has(name)]
+
+    async def refresh(self, signals: Iterable[str]) -> None:
+        """Have their devices read now what they read slowly, and wait for it (two frames); silence ends it too."""
+        await refresh(self._context.store, self._context.devices, self.clock, signals)
 
     @property
     def is_paused(self) -> bool:
@@ -316,11 +321,12 @@ class StepContext:
         needed: float = 0.0,
         needed_samples: int = 1,
         excused: Excused | None = None,
+        why: str = "",
     ) -> Verdict:
         """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
-        INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
+        INCONCLUSIVE, never PASS; `why` then says why. `excused` goes into the record beside what is judged.
         """
         name = utf8(name)
         if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
@@ -329,8 +335,9 @@ class StepContext:
         verdict = verdict_of(value, limit, data)
         reason = ""
         if verdict is Verdict.INCONCLUSIVE:
-            why = self._context.store.reason(signal) if signal else ""
-            reason = f"{name}: {too_little(value, signal, check, data, excused)}{f' ({signal}: {why})' if why else ''}"
+            said = self._context.store.reason(signal) if signal else ""
+            short = why or too_little(value, signal, check, data, excused)
+            reason = f"{name}: {short}{f' ({signal}: {said})' if said else ''}"
         elif verdict is Verdict.FAIL:
             reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
         margin = check.margin(value) - limit.guard_band if value == value else math.nan

@@ -22,10 +22,15 @@ class DeviceView:
     failed: int
     """Polls that failed."""
     last_error: str
+    restarts: int = 0
+    """How often it was seen to have started again since the run began."""
+    resets: int = 0
+    """How often counters of it were seen to have started again from zero."""
 
     @classmethod
     def of(cls, device: Device) -> DeviceView:
         """What is known of a device now."""
         health = device.health
         identity = MappingProxyType(dict(device.identity))
-        return cls(device.name, device.entry.role, identity, health.polls, health.failed, health.last_error)
+        again = (device.restarts, device.resets)
+        return cls(device.name, device.entry.role, identity, health.polls, health.failed, health.last_error, *again)

@@ -59,7 +59,8 @@ def load_project(
     for section in SECTIONS:
         layout.section(section, source, values)
     known = limits if is_whole else None
-    steps = [step for laid in layout.laid if (step := planned(laid, on, limits, known, own, found)) is not None]
+    laid = (planned(each, layout.base, on, limits, known, own, found) for each in layout.laid)
+    steps = [step for step in laid if step is not None]
     first = first_step(begin_at, steps, found) if begin_at else None
     titles = [step.title for step in steps]
     for loc, kind, text in references(Plan, source.data):

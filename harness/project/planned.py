@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from harness.plugins import names, why_not
 from harness.project.catalog import did_you_mean
 from harness.project.checks.parts import attempt, check_conditions, check_reference, validated
 from harness.project.expand import Laid
+from harness.project.input_files import load_input_files
 from harness.project.model import NamedLimit, PlannedStep, StationProject
 from harness.project.references import references
 from harness.project.step import GROUP as STEPS
@@ -22,6 +24,7 @@ NOT_INSTALLED = "not installed, given by the program that ran the plan"
 
 def planned(
     laid: Laid,
+    base: Path,
     on: StationProject,
     limits: Mapping[str, NamedLimit],
     known: Mapping[str, NamedLimit] | None,
@@ -30,7 +33,7 @@ def planned(
 ) -> PlannedStep | None:
     """The step that was laid out, None when it is wrong. `known`: the limits, None when a limit set could not be read.
 
-    `own`: steps that are known beside the installed ones.
+    `base`: the plan's folder. `own`: steps that are known beside the installed ones.
     """
     source, loc, name = laid.source, laid.loc, laid.entry.step
     definition = own.get(name) or find_step(name)
@@ -42,7 +45,7 @@ def planned(
         if kind != "limit" or known is not None:  # what is wrong with the limit set has been said
             check_reference(on.catalog, limits, source, place, kind, text, found)
     params = validated(found, source, definition.params, loc, COMMON)
-    if params is None:
+    if params is None or not load_input_files(params, source, loc, base, on, found):
         return None
     check_conditions(on.catalog, source, params, loc, found)
     attempt(found, source, loc, "HX-1352", lambda: says_what_it_is(params, on.catalog, limits))

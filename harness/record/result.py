@@ -41,10 +41,10 @@ class Header(_Part):
 
 
 class InputFile(_Part):
-    """A file that the run was made from; `role` is plan, limits, sequence, parameters, station or profile.
+    """A file that the run was made from.
 
-    `sha256` is of its bytes. `kept_as` is the name of its copy inside the record ('' in records from before that was
-    written down).
+    `role` is plan, limits, sequence, parameters, station, profile, or file: one that a step names. `sha256` is
+    of its bytes. `kept_as` is the name of its copy inside the record ('' in records from before that was written down).
     """
 
     role: str

@@ -108,8 +108,3 @@ class Plan(Model):
         if not self.steps:
             raise LocatedError("a plan needs at least one step", "steps")
         return self
-
-    @property
-    def limit_files(self) -> tuple[str, ...]:
-        """The limit sets, as named."""
-        return (self.limits,) if isinstance(self.limits, str) and self.limits else tuple(self.limits or ())

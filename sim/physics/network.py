@@ -40,6 +40,10 @@ class Port:
     up_time: float = 0.0
     drift_area: float = 0.0  # expected errors of an earlier drift
     mark: tuple[float, float] = (0.0, 0.0)  # plant time and traffic integral of the last change
+    changed_at: float = -math.inf  # plant time at which the link last came up or went down
+    changes: int = 0
+    cleared_at: float = -math.inf  # plant time at which somebody cleared the counters
+    cleared: int = 0  # errors until then
     arrivals: int = 0
     next_arrival: float = 0.0
 
@@ -79,9 +83,8 @@ class Switch:
             self._train(trained=True)
 
     def _train(self, *, trained: bool) -> None:
-        for i, port in enumerate(self.ports):
-            self.settle(i)
-            port.trained = trained
+        for i in range(len(self.ports)):
+            self.change(i, "trained", trained)
 
     def restart(self) -> None:
         """The rack rebooted: uptime starts again and links train again."""
@@ -127,7 +130,15 @@ class Switch:
         while port.next_arrival <= expected:
             port.arrivals += 1
             port.next_arrival += self._random[index].expovariate(1.0)
-        return float(port.arrivals)
+        return float(port.arrivals - port.cleared)
+
+    def clear(self, index: int) -> None:
+        """Somebody clears the counters of a port: they start again from zero, and the switch says when that was."""
+        port = self.ports[index]
+        self.errors(index)
+        self.settle(index)
+        port.octets[:] = [0.0, 0.0]
+        port.cleared, port.cleared_at = port.arrivals, self._now()
 
     def _drift(self, port: Port) -> float:
         """Expected errors of the drift that is under way: rate grows linearly to its limit."""
@@ -147,9 +158,13 @@ class Switch:
             port.drift_at = None
 
     def change(self, index: int, name: str, value: float) -> None:
-        """Set one of `admin`, `broken`, `flap_down`, `speed`, `neighbor` of a port."""
+        """Set one of `admin`, `broken`, `flap_down`, `trained`, `speed`, `neighbor` of a port."""
+        port, was_up = self.ports[index], self.is_up(index)
         self.settle(index)
-        setattr(self.ports[index], name, value)
+        setattr(port, name, value)
+        if self.is_up(index) != was_up:
+            port.changed_at = self._now()
+            port.changes += 1
 
     def set_flapping(self, index: int, period: float, *, flapping: bool) -> None:
         """Start (down first) or stop taking a link down every other half period [s]."""
@@ -209,6 +224,9 @@ class Switch:
             yield Variable(f"{name}.tx_power", "dBm", partial(self.tx_power, i))
             yield Variable(f"{name}.temperature", "degC", partial(self.temperature, i))
             yield Variable(f"{name}.neighbor", "", partial(self.neighbor, i))
+            yield Variable(f"{name}.changes", "", partial(lambda k: float(self.ports[k].changes), i))
+            yield Variable(f"{name}.last_change", "s", partial(lambda k: max(0.0, self.ports[k].changed_at), i))
+            yield Variable(f"{name}.discontinuity", "s", partial(lambda k: max(0.0, self.ports[k].cleared_at), i))
 
     def inputs(self) -> Iterator[Input]:
         """What can be commanded."""

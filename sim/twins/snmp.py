@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.schema.profiles.snmp import SnmpControl, SnmpProfile, SnmpSignal
+from harness.schema.profiles.snmp import SnmpControl, SnmpLookup, SnmpProfile, SnmpSignal
 from sim.servers.snmp.mib import Oid, Rounded, TableView
 from sim.servers.snmp.pdu import Reply, Request
 from sim.servers.snmp.responder import SnmpResponder
@@ -186,7 +186,7 @@ class SnmpObjects:
         number = index
         if lookup.labels:
             wanted = lookup.equals[0].replace("{label}", label)
-            offset = 1000 * list(self._profile.repeat[repeat].signals).index(point.key)
+            offset = 1000 * self._first_of(repeat, lookup)
             number = FIRST_LOOKUP + offset + index
             self.view.put((*oid_of(lookup.labels), number), OCTETS, wanted.encode())
         row = (*(0,) * lookup.part, number, *((1,) if lookup.part else ()))
@@ -206,6 +206,15 @@ class SnmpObjects:
         self.view.put(oid, OCTETS, name)
         for column in lookup.join:
             self.view.put((*oid_of(column), *row), OCTETS, end)
+
+    def _first_of(self, repeat: str, lookup: SnmpLookup) -> int:
+        """Which signal of a repetition is the first with the same text of lookup: one sensor, with its thresholds."""
+        specs = self._profile.repeat[repeat].signals.values()
+        same = (
+            each.lookup is not None and (each.lookup.labels, each.lookup.equals) == (lookup.labels, lookup.equals)
+            for each in specs
+        )
+        return list(same).index(True)
 
     def _put(self, oid: Oid, point: Point, spec: SnmpSignal) -> None:
         if point.text is not None:
@@ -327,4 +336,6 @@ def _tag(oid: Oid, spec: SnmpSignal) -> int:
         return COUNTER64
     if spec.counter:
         return TIMETICKS if oid == SYS_UPTIME or spec.unit == "s" else COUNTER32
+    if spec.unit == "s" and spec.scale == 0.01:
+        return TIMETICKS
     return GAUGE32 if spec.unit == "Mb/s" else INTEGER

@@ -16,6 +16,8 @@ from harness.schema.plan import Plan
 from harness.schema.sequence import CONSTRUCTS, SequenceFile, StepEntry
 from harness.schema.sku import SkuFile
 from harness.schema.station import DeviceEntry, Station
+from harness.steps.inventory import BillOfMaterials
+from harness.steps.ports import WiringPlan
 
 ABSENT = object()
 """A key that is not there."""
@@ -28,6 +30,8 @@ _FILES: dict[str, type[BaseModel]] = {
     "entry": DeviceEntry,
     "snmp": SnmpFile,
     "redfish": RedfishFile,
+    "wiring": WiringPlan,
+    "bill": BillOfMaterials,
 }
 
 

@@ -79,7 +79,7 @@ class Ran:
         return self.outcome.result
 
 
-NAMES = ("pdu", "cdu", "load", "station", "plan", "limits", "sequence", "sku")
+NAMES = ("pdu", "cdu", "load", "station", "plan", "limits", "sequence", "sku", "wiring", "bill")
 
 
 def check_bench(name: str) -> Bench:

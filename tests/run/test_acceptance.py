@@ -41,7 +41,11 @@ FAULTS = [
     ("link_down:5", 1, ["links are up", "switch.port[5].state is down"]),
     ("link_down:7@150s", 1, ["nothing leaks, nothing alarms", "switch.port[7].state is down"]),
     ("speed_down:9", 1, ["links are up", "switch.port[9].speed"]),
-    ("lldp_swapped:3-4", 1, ["wiring", "switch.port[3].neighbor", "swapped with switch.port[4].neighbor"]),
+    (
+        "lldp_swapped:3-4",
+        1,
+        ["wiring: swapped: switch.port[3] sees tray-04:eth0", "switch.port[4] sees tray-03"],
+    ),
     ("phase_loss:2@90s", 3, ["pdu.phase[2].current", "this run had set to on"]),
 ]
 

@@ -70,12 +70,12 @@ def show(name: str, is_file: bool, station: str | None, pairs: tuple[str, ...], 
 @click.argument("name")
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
 def copy(name: str, folder: str) -> int:
-    """Copy the plan (or station) NAME, its limit sets and what it includes into FOLDER. Overwrites nothing."""
+    """Copy the plan (or station) NAME and the files it names into FOLDER, to be changed there. Overwrites nothing."""
     from harness.cli.ui.terminal import say
+    from harness.project.plan_files import files_of
 
     source, target = _file(name), Path(folder)
-    parts = [Path(source.name), *_limit_files(source), *_included(source, source.parent)]
-    parts = list(dict.fromkeys(parts))
+    parts = [Path(source.name), *files_of(source)]
     there = [part for part in parts if (target / part).exists()]
     if there:
         raise ConfigError(f"{target / there[0]} is there already", hint="name another folder, nothing was copied")
@@ -102,47 +102,6 @@ def _read(path: Path) -> bytes:
     from harness.utf8 import utf8
 
     return read_regular(path, MAX_BYTES, utf8(str(path)))
-
-
-def _included(path: Path, base: Path, depth: int = 0) -> list[Path]:
-    """The sequence files that a plan or sequence includes, from the plan's folder."""
-    from harness.schema.sequence import MAX_DEPTH
-    from harness.schema.source import read_source
-
-    found: list[Path] = []
-    for name in _includes(read_source(path).data) if depth <= MAX_DEPTH else ():
-        inner = (path.parent / name).resolve()
-        if inner.is_relative_to(base.resolve()) and inner.is_file():
-            found += [inner.relative_to(base.resolve()), *_included(inner, base, depth + 1)]
-    return found
-
-
-def _includes(data: object) -> Iterator[str]:
-    """Every `include` in plain data."""
-    if isinstance(data, dict):
-        if isinstance(data.get("include"), str):
-            yield data["include"]
-        for value in data.values():
-            yield from _includes(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _includes(value)
-
-
-def _limit_files(path: Path) -> list[Path]:
-    """The limit sets of a plan, with those that they extend, from its folder."""
-    from harness.schema.plan import Plan
-    from harness.schema.source import read_source, validate_part
-
-    found, _ = validate_part(read_source(path), Plan)
-    files = [Path(each) for each in (found.limit_files if found is not None else ())]
-    for each in files:  # grows while it is gone through
-        if (path.parent / each).is_file():
-            data = read_source(path.parent / each).data
-            extended = data.get("extends") if isinstance(data, dict) else None
-            if isinstance(extended, str) and extended and each.parent / extended not in files:
-                files.append(each.parent / extended)
-    return files
 
 
 def _title(path: Path) -> str:

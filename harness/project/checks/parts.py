@@ -10,6 +10,7 @@ from harness.project.catalog import Catalog
 from harness.schema.conditions import Condition
 from harness.schema.document import Source
 from harness.schema.fields import LocatedError, is_reference
+from harness.schema.input_file import InFileError
 from harness.schema.plan import Plan
 from harness.schema.problems import Problems
 from harness.schema.source import validate_part
@@ -50,9 +51,11 @@ def keys_of(source: Source, section: str) -> set[str]:
 
 
 def attempt(found: Problems, source: Source, loc: Place, code: str, work: Any) -> None:
-    """Do `work`; its ValueError is a problem at `loc`, or at the key inside it that is at fault."""
+    """Do `work`; its ValueError is a problem at `loc`, at the key inside it that is at fault, or in a file it names."""
     try:
         work()
+    except InFileError as error:
+        found.add(error.problem)
     except ValueError as error:
         inner = error.loc if isinstance(error, LocatedError) else ()
         found.add(source.problem((*loc, *inner), code, str(error)))

@@ -72,6 +72,16 @@ def _ber_drift(plant: Plant, arg: str) -> Apply:
     return apply
 
 
+def _counters_cleared(plant: Plant, arg: str) -> Apply:
+    index = index_of(arg, plant.parameters.ports, "port")
+
+    def apply() -> Undo:
+        plant.switch.clear(index)
+        return lambda: None
+
+    return apply
+
+
 def _is_booting(active: tuple[str, ...]) -> bool:
     return any(label.partition(":")[0] == "rack_reboot" for label in active)
 
@@ -104,5 +114,6 @@ FAULTS: dict[str, Maker] = {
     "lldp_swapped": _lldp_swapped,
     "optic_hot": _optic_hot,
     "ber_drift": _ber_drift,
+    "counters_cleared": _counters_cleared,
     "rack_reboot": _rack_reboot,
 }

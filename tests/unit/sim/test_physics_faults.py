@@ -67,6 +67,8 @@ TRUTHS = [
     ("lldp_swapped:3-4", 1, "port[4].neighbor", "=", 3.0),
     ("optic_hot:7", 120, "port[7].temperature", ">", 70.0),
     ("ber_drift:7", 120, "port[7].errors_in", ">", 250.0),
+    ("counters_cleared:7", 5, "port[7].octets_in", "<", 1.0e12),
+    ("link_flap:7", 12, "port[7].changes", ">", 2.5),
     ("rack_reboot", 5, "switch.uptime", "=", 5.0),
     ("rack_reboot", 5, "rack.uptime", "<", 5.1),
     ("rack_reboot", 5, "rack.load", "=", 0.0),
@@ -109,6 +111,20 @@ def test_the_table_covers_the_catalogue():
     elsewhere = {"flow_meter_zero", "sensor_offset", "sensor_stuck", "sensor_nan", "meter_frozen", "outlet_stuck",
                  "valve_stuck", "air_in_loop", "battery_low"}  # fmt: skip
     assert listed | elsewhere == FAULTS.keys()
+
+
+def test_cleared_counters_start_again_and_the_switch_says_when():
+    plant = powered()
+    plant.inject("ber_drift:7")
+    plant.advance(plant.time + 60)
+    before = plant.truth("port[7].octets_in"), plant.truth("port[7].errors_in")
+    plant.inject("counters_cleared:7")
+    assert (plant.truth("port[7].octets_in"), plant.truth("port[7].errors_in")) == (0, 0)
+    assert plant.truth("port[7].discontinuity") == pytest.approx(plant.time)
+    plant.advance(plant.time + 60)
+    assert 0 < plant.truth("port[7].octets_in") < 1.01 * before[0]
+    assert plant.truth("port[7].errors_in") > before[1], "the rate grows on"
+    assert plant.truth("port[8].discontinuity") == 0
 
 
 def test_sensor_faults_change_only_what_is_shown():
