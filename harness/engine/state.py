@@ -166,6 +166,8 @@ class RunState:
             if self.unwatched:
                 missing = ", ".join(WORDS[hazard] for hazard in self.unwatched)
                 raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
+            if self.interlocks is not None and (against := self.interlocks.against_power()):
+                raise SafetyError(f"{name}.{control.name} is not energised: {against}")
             self._energised_at = min(self._energised_at, self.clock.monotonic())
             self.energised[f"{name}.{control.name}"] = None
             if self.context is not None and not self.context.energising_allowed:

@@ -190,6 +190,18 @@ class Interlocks:
         else:
             self._on.discard(control)
 
+    def against_power(self) -> str:
+        """Why nothing may be switched on now: what would be armed by it, and trip at once. '' when nothing is."""
+        now = self._clock.monotonic()
+        for armed in self._interlocks:
+            if armed.spec.action != "trip" or not armed.is_armed(self._store, is_energised=True):
+                continue
+            bad = armed.bad_channels(now)
+            if len(bad) >= NEEDED[armed.spec.vote]:
+                why = "; ".join(channel.why(now, self._store) for channel in bad)
+                return f"interlock {armed.spec.name!r} would trip: {why}"
+        return ""
+
     def disarm(self) -> None:
         """Stop acting (the safe state is reached, or the run is over)."""
         self._armed = False
