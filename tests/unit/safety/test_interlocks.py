@@ -404,3 +404,38 @@ def test_what_was_commanded_off_again_arms_nothing():
         assert bay.fired == []
 
     go(main)
+
+
+ARMED_BY_POWER = "{name: gas, signal: a.x, max: 120 kPa, armed_when: {signal: pdu.power, min: 1 kW}}"
+
+
+@pytest.mark.parametrize(
+    ("pressure", "said"), [(101.0, ""), (500.0, "interlock 'gas' would trip: a.x is 500 kPa, must be <= 120 kPa")]
+)
+def test_what_power_would_arm_and_trip_at_once_speaks_against_it(pressure, said):
+    async def main():
+        bay = Bay(ARMED_BY_POWER)
+        bay.put("a.x", pressure)
+        bay.put("pdu.power", 0.0)
+        bay.locks.arm()
+        assert bay.fired == []
+        assert bay.locks.against_power() == said
+
+    go(main)
+
+
+def test_silence_speaks_against_power_and_a_warning_does_not():
+    async def main():
+        bay = Bay(ARMED_BY_POWER)
+        bay.put("pdu.power", 0.0)
+        assert "no good reading of a.x" in bay.locks.against_power()
+        warned = Bay(ARMED_BY_POWER.replace("name: gas", "name: gas, action: warn"))
+        warned.put("a.x", 500.0)
+        assert warned.locks.against_power() == ""
+        in_step = Bay(ARMED_BY_POWER.replace("name: gas", "name: gas, armed_in: [soak]"))
+        in_step.put("a.x", 500.0)
+        assert in_step.locks.against_power() == ""
+        in_step.locks.enter_step("soak")
+        assert in_step.locks.against_power() != ""
+
+    go(main)
