@@ -252,7 +252,8 @@ class Interlocks:
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
         is_silence = not any(channel.violates for channel in bad)
         sequence = DEFAULT if is_silence and armed.spec.on_trip in self._leaks else armed.spec.on_trip
-        trip = Trip(armed.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
+        seen = tuple(channel.signal for channel in bad if channel.violates)
+        trip = Trip(armed.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence, seen)
         armed.trip = trip
         self.trips.append(trip)
         self._on_trip(trip)

@@ -53,6 +53,7 @@ CODES: dict[str, str] = {
     "HX-1326": "a condition of the safe state stands for several signals; it looks at one",
     "HX-1327": "the station sees a battery, and `de_energised` is missing or leaves it out: nothing would prove "
     "the rack dead",
+    "HX-1328": "`only_tripped` in the safe state: what is set has no rows, or an interlock names none of them",
     "HX-1331": "`--set` names no parameter of the plan",
     "HX-1332": "`--set` gives a parameter a value that its bounds cannot be compared with",
     "HX-1341": "a limit set lies outside the plan's folder",
