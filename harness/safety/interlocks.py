@@ -191,15 +191,13 @@ class Interlocks:
             self._on.discard(control)
 
     def against_power(self) -> str:
-        """Why nothing may be switched on now: what would be armed by it, and trip at once. '' when nothing is."""
+        """Why nothing may be switched on now: what locks the power and is bad, armed or not. '' when nothing is."""
         now = self._clock.monotonic()
         for armed in self._interlocks:
-            if armed.spec.action != "trip" or not armed.is_armed(self._store, is_energised=True):
-                continue
-            bad = armed.bad_channels(now)
-            if len(bad) >= NEEDED[armed.spec.vote]:
+            bad = armed.bad_channels(now) if armed.spec.locks_power else []
+            if bad and len(bad) >= NEEDED[armed.spec.vote]:
                 why = "; ".join(channel.why(now, self._store) for channel in bad)
-                return f"interlock {armed.spec.name!r} would trip: {why}"
+                return f"interlock {armed.spec.name!r} locks the power: {why}"
         return ""
 
     def disarm(self) -> None:

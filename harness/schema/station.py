@@ -112,6 +112,8 @@ class Interlock(Bounds):
     on_trip: StrictText = "default"
     action: Literal["trip", "warn"] = "trip"
     """`warn`: tells and records that the condition does not hold, and stops nothing. It guards nothing either."""
+    locks_power: bool = False
+    """Nothing is switched on while it is bad, armed or not: gas in the rack, a cover that is off."""
     guards: Hazard | None = None
     """What it watches, where the names of its signals do not say so (a contact at a digital input)."""
 
@@ -129,6 +131,8 @@ class Interlock(Bounds):
             raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
         if self.action == "warn" and "on_trip" in self.model_fields_set:
             raise LocatedError("a warning leads nowhere: leave on_trip out", "on_trip")
+        if self.action == "warn" and self.locks_power:
+            raise LocatedError("a warning stops nothing, and locks nothing", "locks_power")
         return self
 
     @property

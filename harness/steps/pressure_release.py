@@ -104,11 +104,11 @@ async def pressure_release(ctx: StepContext, p: PressureRelease) -> None:
             return
         ctx.progress((now - began) / p.within, str(reading))
         await ctx.sleep(min(ctx.period(p.pressure), began + p.within - now))
-    if apart is not None:
-        room = ctx.observe(p.room or "")
+    if p.room is not None:
+        room = ctx.observe(p.room)
         raise StepFailedError(
-            f"{p.pressure} is {ctx.observe(p.pressure)} after {p.within:g} s, {p.room} {room}: more than "
-            f"{p.room_within} apart",
+            f"{p.pressure} is {ctx.observe(p.pressure)} after {p.within:g} s, {p.room} {room}: must be "
+            f"{limit.check}, and {p.room_within} apart at most",
             hint="pressure is left, or one of the transducers is out: have them calibrated",
         )
     raise StepFailedError(

@@ -163,7 +163,7 @@ def test_with_gas_in_the_rack_nothing_is_ever_energised(tmp_path):
     plan = write_plan(tmp_path, FILL + full + POWER)
     ran = run_plan(plan, tmp_path / "data", station=STATION, during=outlets.follow)
     assert ran.outcome.verdict == "ERROR"
-    assert "is not energised: interlock 'gas in the rack' would trip" in ran.reason
+    assert "is not energised: interlock 'gas in the rack' locks the power" in ran.reason
     assert not outlets.were_on
     assert is_left_safe(ran)
 

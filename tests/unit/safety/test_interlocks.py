@@ -406,15 +406,15 @@ def test_what_was_commanded_off_again_arms_nothing():
     go(main)
 
 
-ARMED_BY_POWER = "{name: gas, signal: a.x, max: 120 kPa, armed_when: {signal: pdu.power, min: 1 kW}}"
+LOCKS = "{name: gas, signal: a.x, max: 120 kPa, armed_when: {signal: pdu.power, min: 1 kW}, locks_power: true}"
 
 
 @pytest.mark.parametrize(
-    ("pressure", "said"), [(101.0, ""), (500.0, "interlock 'gas' would trip: a.x is 500 kPa, must be <= 120 kPa")]
+    ("pressure", "said"), [(101.0, ""), (500.0, "interlock 'gas' locks the power: a.x is 500 kPa, must be <= 120 kPa")]
 )
-def test_what_power_would_arm_and_trip_at_once_speaks_against_it(pressure, said):
+def test_what_locks_the_power_does_so_while_it_is_bad_armed_or_not(pressure, said):
     async def main():
-        bay = Bay(ARMED_BY_POWER)
+        bay = Bay(LOCKS)
         bay.put("a.x", pressure)
         bay.put("pdu.power", 0.0)
         bay.locks.arm()
@@ -424,18 +424,13 @@ def test_what_power_would_arm_and_trip_at_once_speaks_against_it(pressure, said)
     go(main)
 
 
-def test_silence_speaks_against_power_and_a_warning_does_not():
+def test_silence_locks_too_and_no_other_interlock_does():
     async def main():
-        bay = Bay(ARMED_BY_POWER)
+        bay = Bay(LOCKS)
         bay.put("pdu.power", 0.0)
         assert "no good reading of a.x" in bay.locks.against_power()
-        warned = Bay(ARMED_BY_POWER.replace("name: gas", "name: gas, action: warn"))
-        warned.put("a.x", 500.0)
-        assert warned.locks.against_power() == ""
-        in_step = Bay(ARMED_BY_POWER.replace("name: gas", "name: gas, armed_in: [soak]"))
-        in_step.put("a.x", 500.0)
-        assert in_step.locks.against_power() == ""
-        in_step.locks.enter_step("soak")
-        assert in_step.locks.against_power() != ""
+        other = Bay(LOCKS.replace(", locks_power: true", ""))
+        other.put("a.x", 500.0)
+        assert other.locks.against_power() == ""
 
     go(main)
