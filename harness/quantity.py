@@ -39,6 +39,7 @@ _TABLE: dict[str, dict[str, float | tuple[float, float]]] = {
     "temperature difference": {"K": 1.0, "mK": 1e-3},
     "pressure": {"kPa": 1.0, "Pa": 1e-3, "hPa": 0.1, "mbar": 0.1, "bar": 100.0, "MPa": 1000.0, "psi": 6.894757293168},
     "flow": {"L/min": 1.0, "L/s": 60.0, "L/h": 1 / 60, "m3/h": 1000 / 60, "gpm": 3.785411784},
+    "leak rate": {"sccm": 1.0, "Pa m3/s": 6e7 / 101325, "mbar L/s": 6e6 / 101325},
     "volume": {"L": 1.0, "mL": 1e-3, "m3": 1000.0},
     "power": {"W": 1.0, "mW": 1e-3, "kW": 1e3, "MW": 1e6},
     "apparent power": {"VA": 1.0, "kVA": 1e3},

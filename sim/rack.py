@@ -11,6 +11,7 @@ from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry, Station
 from sim.physics import Plant, RackParameters
 from sim.physics.feeds import ALL, Feed, wired
+from sim.physics.gas import ROOM_PRESSURE
 from sim.twins.sources import Sources
 
 _OUTLET, _BATTERY = "outlet[", "battery["
@@ -97,6 +98,8 @@ def make_sources(plant: Plant) -> Sources:
         "pump.run": 1.0,
         "pump.mode": 1.0,
         "trays": 1.0,
+        "gas.vent": 1.0,
+        "gas.setpoint": ROOM_PRESSURE,
         "flow.setpoint": p.design_flow,
         "supply_temperature.setpoint": p.supply_setpoint,
     }

@@ -57,6 +57,11 @@ DESCRIPTIONS = {
     "counters_cleared": "N: somebody clears the counters of port N, which start again from zero",
     "optic_hot": "N: the optic of port N gets hot",
     "ber_drift": "N: the error rate of port N grows",
+    "gas_leak": "[30]: the rack loses this many sccm of gas at 500 kPa absolute",
+    "gas_step": "[2]: a coupling lets go of this many kPa of gas at once and holds again",
+    "gas_valve_passes": "[isolate|fill][=20]: a closed valve of the leak tester lets this many sccm pass",
+    "gas_thermometer_loose": "N[=0.3]: thermometer N has come off and follows this share of the gas temperature",
+    "gas_wet": "[500]: this many mL of liquid are left in the rack",
     "rack_reboot": "[idle]: the trays restart; idle: and have forgotten the workload they were told to run",
 }
 

@@ -116,7 +116,8 @@ class Shutdown:
         calm = next((name for name, each in run.sequences.by_name.items() if each.kind == "end"), "")
         name = stop.sequence if stop is not None else calm or DEFAULT
         cause = stop.reason if stop is not None else "end of the run"
-        report = await self._carry_out(run.sequences.chosen(name, list(run.energised)), cause)
+        tripped = stop.trip.signals if stop is not None and stop.trip is not None else ()
+        report = await self._carry_out(run.sequences.chosen(name, list(run.energised), tripped), cause)
         if name == calm and not report.is_confirmed and not run.escalated.is_set():
             run.log.event(EventKind.NOTE, f"{'; '.join(report.unconfirmed)}: the calm end is followed by {DEFAULT}")
             report = await self._carry_out(run.sequences.chosen(DEFAULT, list(run.energised)), cause)

@@ -155,7 +155,7 @@ class RunState:
         if self.guardian is not None and self.guardian.revocation and self.summary.stop is None:
             # what else is found out after a freeze (stale data, missed deadlines) only follows from it
             stop = Stop(Verdict.ERROR, self.guardian.revocation, _LOOK_AT_GUARDIAN_LOG)
-        decision = decide(self.summary.stop, stop, self.safe_sequence, self.kind_of)
+        decision = decide(self.summary.stop, stop, self.safe_sequence, self.kind_of, self.scope_of)
         self.summary.stop = decision.stop
         if decision.is_news:
             self.log.event(EventKind.STOP, f"{stop.verdict}: {stop.reason}", verdict=str(stop.verdict))
@@ -190,6 +190,8 @@ class RunState:
             if self.unwatched:
                 missing = ", ".join(WORDS[hazard] for hazard in self.unwatched)
                 raise SafetyError(f"{name}.{control.name} is not energised: no interlock watches {missing}")
+            if self.interlocks is not None and (against := self.interlocks.against_power()):
+                raise SafetyError(f"{name}.{control.name} is not energised: {against}")
             self._energised_at = min(self._energised_at, self.clock.monotonic())
             self.energised[f"{name}.{control.name}"] = None
             if self.context is not None and not self.context.energising_allowed:
@@ -317,6 +319,11 @@ class RunState:
         """Of what kind a safe-state sequence of the station is."""
         found = self.project.on.station.sequences.get(sequence)
         return found.kind if found is not None else "heat"
+
+    def scope_of(self, sequence: str) -> str:
+        """How far a leak reaches that a safe-state sequence of the station is for."""
+        found = self.project.on.station.sequences.get(sequence)
+        return found.scope if found is not None else "loop"
 
     async def keep_journal(self) -> None:
         """Commit the journal for as long as the run lives."""

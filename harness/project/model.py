@@ -138,7 +138,7 @@ class StationProject:
         return {
             f"{device}.{point.name}"
             for action in self.station.actions_of(sequence)
-            if action.set is not None and action.to == "off"
+            if action.set is not None and action.to == "off" and not action.only_tripped
             for device, point in self.catalog.find_controls(action.set)
         }
 

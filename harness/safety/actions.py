@@ -5,7 +5,7 @@ units nor models are needed to understand them.
 
 ```
 {sequences: {name: {kind, actions: [{text, puts: [PUT], energises, within, only_if_confirmed, stagger,
-                                     confirm_by: CONDITION},
+                                     only_tripped, confirm_by: CONDITION},
                                     {text, keep: true, at_least, at_most, until: CONDITION}]}},
  off:    {"device.control": PUT},                     switches that energise, and how they are switched off
  proof:  {no_heat: [CONDITION], dead: [CONDITION], within}}            what proves that the rack is dead; may be absent
@@ -17,8 +17,8 @@ CONDITION = {name, function, inputs: {key: {device, read}}, expect, for, unit}
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.device.wire import Command, Expect, Read, unpacked
@@ -81,6 +81,16 @@ class Action:
     confirm_by: CompiledCondition | None = None
     at_least: float = 0.0
     stagger: float = 0.0
+    only_tripped: bool = False
+    """Of its puts only those are meant whose row tripped, where that is known."""
+
+    def of_rows(self, rows: Collection[str]) -> Action:
+        """The same for these rows (`[3]`) only; as it is where none of its puts has one of them."""
+        meant = tuple(put for put in self.puts if put.control[put.control.find("[") :].partition("]")[0] + "]" in rows)
+        if not self.only_tripped or not meant:
+            return self
+        named = ", ".join(put.key for put in meant)
+        return replace(self, puts=meant, text=f"{named} {meant[0].to}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +139,14 @@ class Sequences:
         """Of what kind a sequence is; that of `default` for one that there is not."""
         return self.by_name[name].kind if name in self.by_name else "heat"
 
-    def chosen(self, name: str, armed: Sequence[str]) -> CompiledSequence:
-        """The sequence to carry out; armed switches that it does not mention go off with its first stroke."""
+    def chosen(self, name: str, armed: Sequence[str], tripped: Sequence[str] = ()) -> CompiledSequence:
+        """The sequence to carry out; armed switches that it does not mention go off with its first stroke.
+
+        `tripped`: the signals that were bad, for actions that are about their rows only.
+        """
         base = self.by_name.get(name) or self.by_name.get("default") or CompiledSequence(name, "heat", ())
+        rows = {f"[{row}]" for each in tripped if (row := each.partition("[")[2].partition("]")[0])}
+        base = replace(base, actions=tuple(action.of_rows(rows) for action in base.actions))
         covered = {put.key for action in base.actions for put in action.puts}
         by_device: dict[str, list[Put]] = {}
         for key in armed:
@@ -182,6 +197,7 @@ def _action(entry: Mapping[str, Any]) -> Action:
         only_if_confirmed=entry["only_if_confirmed"],
         confirm_by=_condition(entry["confirm_by"]),
         stagger=entry["stagger"],
+        only_tripped=entry.get("only_tripped", False),
     )
 
 

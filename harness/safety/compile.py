@@ -87,6 +87,7 @@ class _Compiler:
             "within": action.confirm_within,
             "only_if_confirmed": not sequence.on_live_parts if only is None else only,
             "stagger": action.stagger,
+            "only_tripped": action.only_tripped,
             "confirm_by": condition,
         }
 

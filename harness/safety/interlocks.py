@@ -190,6 +190,16 @@ class Interlocks:
         else:
             self._on.discard(control)
 
+    def against_power(self) -> str:
+        """Why nothing may be switched on now: what locks the power and is bad, armed or not. '' when nothing is."""
+        now = self._clock.monotonic()
+        for armed in self._interlocks:
+            bad = armed.bad_channels(now) if armed.spec.locks_power else []
+            if bad and len(bad) >= NEEDED[armed.spec.vote]:
+                why = "; ".join(channel.why(now, self._store) for channel in bad)
+                return f"interlock {armed.spec.name!r} locks the power: {why}"
+        return ""
+
     def disarm(self) -> None:
         """Stop acting (the safe state is reached, or the run is over)."""
         self._armed = False
@@ -240,7 +250,8 @@ class Interlocks:
         arrived = max((channel.last_good for channel in bad if not channel.is_silent(now)), default=now)
         is_silence = not any(channel.violates for channel in bad)
         sequence = DEFAULT if is_silence and armed.spec.on_trip in self._leaks else armed.spec.on_trip
-        trip = Trip(armed.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence)
+        seen = tuple(channel.signal for channel in bad if channel.violates)
+        trip = Trip(armed.spec.name, sequence, reason, now, self._clock.wall_ns(), arrived, is_silence, seen)
         armed.trip = trip
         self.trips.append(trip)
         self._on_trip(trip)

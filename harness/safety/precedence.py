@@ -5,8 +5,8 @@
  then: another reason without a trip            noted only (a calm end under way gives way to `default`)
  then: a trip by silence                        noted only: nothing about the rack was seen
  then: a trip that saw something                it is the verdict, and its sequence follows at once
-       ... while a leak is being dealt with     only another leak: what a leak brings with it (no flow, low pressure)
-                                                must not keep the coolant running onto live parts
+       ... while a leak is being dealt with     only a leak that reaches as far: what a leak brings with it (no flow,
+                                                low pressure) must not keep the coolant running onto live parts
 ```
 """
 
@@ -36,6 +36,8 @@ class Trip:
     """When the sample that decided it arrived; equals `mono` for silence."""
     is_silence: bool = False
     """No value was bad, there was only none to believe: the station's fault, not a finding about the rack."""
+    signals: tuple[str, ...] = ()
+    """Those of the interlock that were bad."""
 
 
 @dataclass(slots=True)
@@ -67,13 +69,24 @@ class Decision:
     """Whether the safe state under way is left for the sequence that `stop` asks for."""
 
 
-def decide(first: Stop | None, new: Stop, under_way: str, kind_of: Callable[[str], str]) -> Decision:
+SCOPES = {"tray": 0, "rack": 1, "loop": 2}
+"""How far a leak reaches."""
+
+
+def decide(
+    first: Stop | None,
+    new: Stop,
+    under_way: str,
+    kind_of: Callable[[str], str],
+    scope_of: Callable[[str], str] = lambda _sequence: "loop",
+) -> Decision:
     """What stands when `new` comes after `first`, while the sequence `under_way` ('': none yet) is carried out."""
     stands = first or new
     is_finding = new.trip is not None and not new.trip.is_silence
     if first is not None and is_finding:
         was_leak = first.trip is not None and kind_of(first.sequence) == "leak"
-        if not was_leak or kind_of(new.sequence) == "leak":
+        is_as_far = SCOPES[scope_of(new.sequence)] >= SCOPES[scope_of(first.sequence)]
+        if not was_leak or (kind_of(new.sequence) == "leak" and is_as_far):
             stands = replace(new, reason=f"{new.reason} (while stopping: {first.reason})")
     return Decision(stands, first is None or is_finding, _restarts(stands, new, under_way, kind_of))
 

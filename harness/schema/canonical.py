@@ -24,12 +24,14 @@ SIGNALS: Mapping[str, tuple[str, ...]] = {
     "valve": ("position",),
     "switch": ("port.state",),
     "tray": ("power", "power_state", "leak"),
+    "gas": ("pressure", "temperature_1", "temperature_2", "fill", "isolation", "vent"),
 }
 CONTROLS: Mapping[str, tuple[str, ...]] = {
     "cdu": ("pump", "mode", "flow_setpoint", "pump_speed"),
     "load": ("current", "input"),
     "hipot": ("test",),
     "chamber": ("temperature_setpoint", "run"),
+    "gas": ("pressure_setpoint", "fill", "isolation", "vent"),
 }
 
 

@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "HX-1332": "`--set`, or a file of `--parameters`, gives a value that bounds cannot be compared with",
     "HX-1341": "a limit set, a sequence, or a file that a step names lies outside the plan's folder",
     "HX-1342": "there is no such limit set, sequence or file beside the plan or the file that names it",
+    "HX-1328": "`only_tripped` in the safe state: what is set has no rows, or an interlock names none of them",
     "HX-1343": "a limit stands in two limit sets",
     "HX-1344": "a limit set extends itself",
     "HX-1351": "no step has this name, or two packages add it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.quantity import Quantity
 from harness.schema.conditions import Bounds, Condition
@@ -26,6 +26,7 @@ from harness.schema.fields import (
 )
 from harness.schema.motion import StationMover
 from harness.schema.simulation import Simulation
+from harness.schema.traps import Traps
 
 LONGEST_FOR_S = 300.0
 
@@ -90,7 +91,7 @@ class ArmedWhen(Bounds):
     signal: SignalRef
 
 
-NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2}
+NEEDED = {"1oo1": 1, "1oo2": 1, "2oo2": 2, "2oo3": 2, "1ooN": 1, "2ooN": 2}
 """How many of an interlock's signals must be bad to trip, by its vote."""
 
 
@@ -102,7 +103,7 @@ class Interlock(Bounds):
     name: StrictText
     signal: SignalRef | None = None
     signals: tuple[SignalRef, ...] = ()
-    vote: Literal["1oo1", "1oo2", "2oo2", "2oo3"] = "1oo1"
+    vote: Literal["1oo1", "1oo2", "2oo2", "2oo3", "1ooN", "2ooN"] = "1oo1"
     """How many of `signals` must be bad to trip, with bad data counted as said in docs/reference/interlocks.md."""
     max_rate: Rate | None = None
     """Largest change of the signal a time, e.g. `2 K/s`."""
@@ -113,6 +114,8 @@ class Interlock(Bounds):
     on_trip: StrictText = "default"
     action: Literal["trip", "warn"] = "trip"
     """`warn`: tells and records that the condition does not hold, and stops nothing. It guards nothing either."""
+    locks_power: bool = False
+    """Nothing is switched on while it is bad, armed or not: gas in the rack, a cover that is off."""
     guards: Hazard | None = None
     """What it watches, where the names of its signals do not say so (a contact at a digital input)."""
 
@@ -120,8 +123,8 @@ class Interlock(Bounds):
     def _complete(self) -> Interlock:
         if (self.signal is None) == (not self.signals):
             raise ValueError("give either signal, or signals with a vote")
-        wanted = {"1oo1": 1, "1oo2": 2, "2oo2": 2, "2oo3": 3}[self.vote]
         have = len(self.signals) or 1
+        wanted = {"1oo1": 1, "1oo2": 2, "2oo2": 2, "2oo3": 3}.get(self.vote, max(2, have))
         if wanted != have:
             raise ValueError(f"vote {self.vote} needs {wanted} signal(s), {have} given")
         if len(set(self.signals)) < len(self.signals):
@@ -130,6 +133,8 @@ class Interlock(Bounds):
             raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
         if self.action == "warn" and "on_trip" in self.model_fields_set:
             raise LocatedError("a warning leads nowhere: leave on_trip out", "on_trip")
+        if self.action == "warn" and self.locks_power:
+            raise LocatedError("a warning stops nothing, and locks nothing", "locks_power")
         return self
 
     @property
@@ -183,6 +188,10 @@ class SafeAction(Model):
     without heat (cooling stays on). Default: yes, except in a sequence `on_live_parts`. With `false` it waits for none
     of its neighbours that take the power off: batteries told to stop, trays to shut down."""
 
+    only_tripped: bool = False
+    """Of a bank, only the rows whose signals tripped: `trays.tray[3].leak` is wet, `agent.tray[3]` is set. Who does not
+    know which they were (the guardian of a dead run, `harness safe`) sets them all."""
+
     @model_validator(mode="after")
     def _one(self) -> SafeAction:
         if (self.set is None) == (self.keep is None):
@@ -191,6 +200,8 @@ class SafeAction(Model):
             raise ValueError("`set` needs `to:` (a word or a quantity)")
         if self.keep is not None and self.until is None:
             raise ValueError("`keep` needs `until:` (a condition) and an `at_most:`")
+        if self.only_tripped and self.set is None:
+            raise LocatedError("only a `set` of a bank has rows", "only_tripped")
         if self.at_least > self.at_most:
             raise LocatedError("at_least is longer than at_most", "at_least")
         return self
@@ -206,6 +217,8 @@ class SafeSequence(Model):
     """heat: takes the heat off and leaves the coolant. leak: deals with the coolant too; what a leak brings with it (no
     flow, low pressure) puts no other sequence in its place, and cleanup is left out after it. end: the calm end of a
     run that nothing stopped; anything unconfirmed in it is followed by `default`."""
+    scope: Literal["tray", "rack", "loop"] = "loop"
+    """kind leak: how far the leak reaches. One that reaches farther replaces one under way, never the other way."""
     on_live_parts: bool = False
     """kind leak: the liquid may reach live parts, so the coolant is dealt with at once, whether the heat is off or
     not."""
@@ -215,6 +228,8 @@ class SafeSequence(Model):
     def _fits(self) -> SafeSequence:
         if self.on_live_parts and self.kind != "leak":
             raise LocatedError("on_live_parts belongs to a sequence of kind leak", "on_live_parts")
+        if "scope" in self.model_fields_set and self.kind != "leak":
+            raise LocatedError("scope belongs to a sequence of kind leak", "scope")
         if self.kind != "end":
             for index, action in enumerate(self.actions):
                 if action.stagger:
@@ -264,34 +279,6 @@ class Telemetry(Model):
     """Where telemetry is copied to."""
 
     influxdb: Influx | None = None
-
-
-class TrapUser(Model):
-    """As whom devices may send traps."""
-
-    credentials: FileRef
-    engine_id: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{10,64})?$")] = ""
-    """SNMP v3: the engine ID of the sender in hexadecimal digits, without 0x."""
-
-
-class Traps(Model):
-    """Where SNMP traps and informs of the station's devices are received; they become events of the run.
-
-    However many come, the journal takes 100 at once and 5 a second of the station's devices (strangers: 1 a second
-    together), and the screen and the report 20 and one a minute; what is left out is counted.
-    """
-
-    listen: StrictText
-    """`ADDRESS:PORT`, e.g. `0.0.0.0:10162`."""
-    users: tuple[TrapUser, ...]
-
-    @field_validator("listen")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        host, colon, port = value.rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
-            raise ValueError(f"{value!r} must be ADDRESS:PORT, e.g. 0.0.0.0:10162")
-        return value
 
 
 class Derived(Model):
@@ -365,7 +352,7 @@ class Station(Model):
         return {
             name: given
             if isinstance(given, SafeSequence)
-            else SafeSequence.model_construct(kind="heat", on_live_parts=False, actions=given)
+            else SafeSequence.model_construct(kind="heat", scope="loop", on_live_parts=False, actions=given)
             for name, given in self.safe_state.items()
         }
 

@@ -23,6 +23,7 @@ from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
 from sim.physics.faults.arguments import split
 from sim.physics.feeds import ALL, Feed, letter, wired
+from sim.physics.gas import Gas
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
 from sim.physics.mains import together
@@ -72,6 +73,7 @@ class Plant:
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
         self.rack = Rack(parameters, self.loop.supply)
         self.ambient = Ambient(parameters, self._now)
+        self.gas = Gas(seed, spread, self.ambient.temperature, self._now)
         self.energy = 0.0  # J, integral of the total power
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
         self.pdus = [Pdu(parameters, seed, self.schedule, self._now, feed, k) for k, feed in enumerate(feeds)]
@@ -130,6 +132,7 @@ class Plant:
             *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
             *self.ambient.variables(),
+            *self.gas.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
@@ -145,6 +148,7 @@ class Plant:
             *loop_inputs(self.loop, self.parameters),
             *self.remote.inputs(),
             *rack_inputs(self.rack),
+            *self.gas.inputs(),
             *(item for pdu in self.pdus for item in pdu.inputs()),
             *self.shelves.inputs(),
             *self.bus.inputs(),
@@ -218,6 +222,8 @@ class Plant:
         self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
         self._slow.follow(h, mains)
+        if self.gas.is_moving:
+            self.gas.step(h)
         alive = rack.is_on and not rack.booting
         if alive != self._alive:
             self._alive = alive

@@ -37,6 +37,13 @@ _BY_UNIT = {
 _BY_NAME = {
     "ambient.humidity": Spec(0.3, 0.0, 0.1),
     "loop.level": Spec(0.1, 0.0, 0.1),
+    "gas.pressure": Spec(0.01, 0.0, 0.001),
+    "gas.pressure_check": Spec(0.05, 0.0, 0.01),
+    "gas.line_pressure": Spec(0.05, 0.0, 0.01),
+    "gas.room_pressure": Spec(0.01, 0.0, 0.001),
+    "gas.room_temperature": Spec(0.01, 0.0, 0.001),
+    "gas.temperature[1]": Spec(0.01, 0.0, 0.001),
+    "gas.temperature[2]": Spec(0.01, 0.0, 0.001),
     "coolant.ph": Spec(0.01, 0.0, 0.01),
     "coolant.conductivity": Spec(0.0, 0.003, 1.0),
 }

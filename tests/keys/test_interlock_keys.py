@@ -35,6 +35,8 @@ DIP = watching("cdu.flow", low(), flow(100, "it", 3), min="50 L/min")
 VOTE = watching(None, *HOT, signals=ZONES, vote="1oo2", max="60 degC")
 JUMP = watching("cdu.temperature", ["it", 2, "cdu", "holding/2", 60], max="80 degC")
 LEADS = {**LOW, "station/safe_state/other": [{"set": "pdu.outlet", "to": "off"}]}
+NEVER = {"signal": "load.level", "min": "99 %"}
+LOCK = {**watching("cdu.flow", min="150 L/min", armed_when=NEVER), "plan/steps": [ON, LOOK]}
 DOOR = {**watching("cdu.pump", equals="on"), "plan/steps": [ON, LOOK], "station/unguarded/door": ABSENT}
 
 
@@ -74,6 +76,7 @@ TABLES = [
             Row("armed_in", ["end"], verdict, "TRIPPED", "PASS", DIP),
             Row("on_trip", "other", lambda ran: ran.result.safe_state.name, "default", "other", LEADS),
             Row("action", "warn", verdict, "TRIPPED", "PASS", LOW),
+            Row("locks_power", True, verdict, "TRIPPED", "ERROR", LOCK),
             Row("guards", "door", error, Has("HX-1381", "door contact"), "", DOOR),
         ],
     ),

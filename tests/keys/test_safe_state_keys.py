@@ -52,6 +52,14 @@ def sequence(kind: str, *actions: dict[str, Any], **more: Any) -> dict[str, Any]
 
 OTHER = "station/safe_state/other"
 LEAK = sequence("leak", OFF, PUMP_OFF)
+WIDE = {"set": "load.level", "to": "3 %", "only_if_confirmed": False}
+WIDER = {
+    **LEAK,
+    "station/safe_state/wide": {"kind": "leak", "scope": "rack", "actions": [OFF, WIDE]},
+    "station/interlocks/2": {"name": "two", "signal": "cdu.temperature", "max": "40 degC", "on_trip": "wide"},
+    "wire": [*LEAK["wire"], ["look", 2, "cdu", "holding/2", 45]],
+}
+"""While a leak is dealt with, one of the rack comes."""
 STOPS, RUNS = Has("(6, 4, [0])"), []
 CARRIES = {"battery_current": ["pdu.battery"]}
 
@@ -65,6 +73,7 @@ TABLES = [
             Row("set", "load.fan", told("load"), [(6, 1, [0])], [(6, 2, [0])], LEVEL),
             Row("to", "3 %", told("load"), [(6, 1, [0])], [(6, 1, [3])], LEVEL),
             Row("confirm_within", "2 s", took(1), 5, 2, NEVER),
+            Row("only_tripped", True, error, "", Has("HX-1328", "load.level has no rows"), LEVEL),
             Row("confirm_by", {"signal": "pdu.bus", "max": "10 V"}, code, 0, 5, LEVEL),
             Row("keep", "cdu.setpoint", action(1), Has("keep cdu.pump"), Has("keep cdu.setpoint"), default(KEEP)),
             Row("until", {"signal": "cdu.temperature", "max": "50 degC"}, took(1), 30, 0, default(KEEP)),
@@ -112,6 +121,7 @@ TABLES = [
         [
             Row("kind", "leak", error, Has("HX-1374"), "", sequence("heat", OFF, PUMP_OFF)),
             Row("on_live_parts", True, told("cdu"), RUNS, STOPS, LEAK),
+            Row("scope", "tray", told("load"), [], [(6, 1, [3])], WIDER),
             Row("actions", [OFF, {**PUMP_OFF, "only_if_confirmed": False}], told("cdu"), RUNS, STOPS, LEAK),
         ],
     ),

@@ -27,6 +27,8 @@ def check_safe_state(catalog: Catalog, source: Source, station: Station, found: 
         if name == "default":
             _check_order(catalog, source, place, actions, found)
     _check_kinds(source, station, found)
+    if is_whole:
+        _check_rows(catalog, source, station, found)
     if station.de_energised is not None:
         _check_proof(catalog, source, station.de_energised, found)
     if is_whole and station.safe_state:
@@ -91,6 +93,33 @@ def _check_kinds(source: Source, station: Station, found: Problems) -> None:
     for name in ends[1:]:
         message = f"{ends[0]!r} is of kind end already: a run has one calm end"
         found.add(source.problem(("safe_state", name, "kind"), "HX-1324", message))
+
+
+def _check_rows(catalog: Catalog, source: Source, station: Station, found: Problems) -> None:
+    """What is about the rows that tripped needs rows, and interlocks whose signals name them."""
+    for name, sequence in station.sequences.items():
+        place = actions_at(source, name)
+        meant = [(k, action) for k, action in enumerate(sequence.actions) if action.only_tripped]
+        rows: set[str] = set()
+        for index, action in meant:
+            rows = {row_of(point.name) for _, point in catalog.find_controls(action.set or "")}
+            if "" in rows:
+                message = f"{action.set} has no rows of which one could be meant"
+                found.add(
+                    source.problem((*place, index, "only_tripped"), "HX-1328", message, "name a bank of controls")
+                )
+                return
+        for k, interlock in enumerate(station.interlocks if meant else ()):
+            strange = [each for each in interlock.all_signals if row_of(each) not in rows]
+            if interlock.on_trip == name and interlock.action == "trip" and strange:
+                message = f"{strange[0]} names no row of what {name!r} sets (only_tripped)"
+                found.add(source.problem(("interlocks", k), "HX-1328", message, "lead it to another sequence"))
+
+
+def row_of(name: str) -> str:
+    """`[3]` of `trays.tray[3].leak`; '' of what has no row."""
+    _, bracket, rest = name.partition("[")
+    return f"[{rest.partition(']')[0]}]" if bracket else ""
 
 
 def _check_action(catalog: Catalog, source: Source, loc: Place, action: SafeAction, found: Problems) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from harness.quantity import parse_duration
 from sim.physics.ambient import Ambient
 from sim.physics.bus import Bus
+from sim.physics.gas import Gas
 from sim.physics.loop import Loop
 from sim.physics.network import Switch
 from sim.physics.parameters import RackParameters
@@ -29,6 +30,7 @@ class Plant(Protocol):
     time: float
     ambient: Ambient
     bus: Bus
+    gas: Gas
     loop: Loop
     rack: Rack
     sensors: Sensors

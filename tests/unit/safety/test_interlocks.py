@@ -404,3 +404,33 @@ def test_what_was_commanded_off_again_arms_nothing():
         assert bay.fired == []
 
     go(main)
+
+
+LOCKS = "{name: gas, signal: a.x, max: 120 kPa, armed_when: {signal: pdu.power, min: 1 kW}, locks_power: true}"
+
+
+@pytest.mark.parametrize(
+    ("pressure", "said"), [(101.0, ""), (500.0, "interlock 'gas' locks the power: a.x is 500 kPa, must be <= 120 kPa")]
+)
+def test_what_locks_the_power_does_so_while_it_is_bad_armed_or_not(pressure, said):
+    async def main():
+        bay = Bay(LOCKS)
+        bay.put("a.x", pressure)
+        bay.put("pdu.power", 0.0)
+        bay.locks.arm()
+        assert bay.fired == []
+        assert bay.locks.against_power() == said
+
+    go(main)
+
+
+def test_silence_locks_too_and_no_other_interlock_does():
+    async def main():
+        bay = Bay(LOCKS)
+        bay.put("pdu.power", 0.0)
+        assert "no good reading of a.x" in bay.locks.against_power()
+        other = Bay(LOCKS.replace(", locks_power: true", ""))
+        other.put("a.x", 500.0)
+        assert other.locks.against_power() == ""
+
+    go(main)

@@ -55,3 +55,19 @@ def test_a_calm_end_gives_way_to_every_stop() -> None:
 def test_a_hand_that_switches_on_again_is_answered_again() -> None:
     assert decide(trip("default"), trip("default", name=CHANGED_BY_OTHERS), "default", kind_of).restarts
     assert not decide(trip("default"), trip("default"), "default", kind_of).restarts
+
+
+def test_a_leak_that_reaches_farther_replaces_one_under_way_and_never_the_other_way() -> None:
+    scopes = {"tray": "tray", "rack": "rack", "loop": "loop"}
+    order = list(scopes)
+    for first, new in itertools.product(order, order):
+        found = decide(trip(first), trip(new), first, lambda _name: "leak", scopes.__getitem__)
+        is_as_far = order.index(new) >= order.index(first)
+        assert found.stop.sequence == (new if is_as_far else first)
+        assert found.restarts is (is_as_far and new != first)
+        assert found.is_news
+    for scope in order:  # what a leak brings with it replaces none of them
+        kinds = {scope: "leak", "cold": "heat"}
+        found = decide(trip(scope), trip("cold"), scope, kinds.__getitem__, lambda name: scopes.get(name, "loop"))
+        assert found.stop.sequence == scope
+        assert not found.restarts

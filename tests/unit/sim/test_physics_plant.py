@@ -146,7 +146,12 @@ def test_every_name_reads_finite_before_and_after_power_on():
 def test_every_command_can_be_given():
     plant = powered(40, until=60)
     for name in plant.commands():
-        low = {"flow.setpoint": 150.0, "supply_temperature.setpoint": 34.0, "differential_pressure.setpoint": 50.0}
+        low = {
+            "flow.setpoint": 150.0,
+            "supply_temperature.setpoint": 34.0,
+            "differential_pressure.setpoint": 50.0,
+            "gas.setpoint": 300.0,
+        }
         value = 50.1 if name.endswith("voltage_setpoint") else low.get(name, 1.0)
         plant.command(name, value)
         plant.advance(plant.time + 0.3)
