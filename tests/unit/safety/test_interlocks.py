@@ -320,10 +320,10 @@ def test_armed_in_steps():
         bay.put("cdu.supply", 80.0)
         bay.locks.arm()
         for title in ("power on", "", "soaking"):
-            bay.locks.enter_step(title)
+            bay.locks.enter_steps([title])
             await bay.wait(0.1)
             assert bay.fired == []
-        bay.locks.enter_step("load ramp")
+        bay.locks.enter_steps(["load ramp"])
         await bay.wait(0.1)
         assert len(bay.fired) == 1
 
