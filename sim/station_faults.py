@@ -56,6 +56,7 @@ DESCRIPTIONS = {
     "lldp_swapped": "A-B: the cables of two ports are swapped",
     "optic_hot": "N: the optic of port N gets hot",
     "ber_drift": "N: the error rate of port N grows",
+    "sdc": "N[=0.3]: tray N computes this share of its rounds wrong",
     "rack_reboot": "[idle]: the trays restart; idle: and have forgotten the workload they were told to run",
 }
 

@@ -16,6 +16,7 @@ from sim.physics.pdu import Pdu
 from sim.physics.rack import Rack
 from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
+from sim.physics.workload import Calculation
 
 T = TypeVar("T")
 Undo = Callable[[], None]
@@ -29,6 +30,7 @@ class Plant(Protocol):
     time: float
     ambient: Ambient
     bus: Bus
+    calculation: Calculation
     loop: Loop
     rack: Rack
     sensors: Sensors
