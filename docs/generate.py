@@ -159,6 +159,27 @@ def plan() -> Iterator[str]:
             if part.get("type") == "object" and name not in reported:
                 reported.add(name)
                 yield from section(name, part, "####")
+    yield from workloads()
+
+
+def workloads() -> Iterator[str]:
+    """The settings of the workload drivers."""
+    from harness.plugins import built_in
+    from harness.workloads.driver import GROUP, workload_driver
+    from harness.workloads.ssh import SshFile
+
+    yield "## Workload drivers"
+    yield ""
+    yield "What `settings:` of the step `workload` takes."
+    yield ""
+    for driver in map(workload_driver, built_in(GROUP)):
+        schema = driver.settings.model_json_schema()
+        yield f"### `driver: {driver.name}`"
+        yield ""
+        yield from fields(schema)
+        for name, part in schema.get("$defs", {}).items():
+            yield from section(name, part, "####")
+    yield from section("SshFile", SshFile.model_json_schema(), "####")
 
 
 def station() -> Iterator[str]:

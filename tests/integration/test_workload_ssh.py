@@ -99,19 +99,14 @@ def test_it_is_started_graded_and_stands_in_the_sealed_record(target: Sshd, tmp_
     ("script", "keys", "verdict", "why"),
     [
         ("exit 3", {"exit_codes": {"fail": [3]}}, "FAIL", "tray1: exit code 3"),
-        ("exit 3", {"exit_codes": {"error": [3]}}, "ERROR", "tray1: exit code 3"),
-        ("exit 3", {}, "INCONCLUSIVE", "exit code 3 is not in `exit_codes:`"),
         ("exit 255", {"exit_codes": {"fail": [255]}}, "FAIL", "tray1: exit code 255"),
-        ("kill -9 $$", {}, "INCONCLUSIVE", "exit code 137"),
-        ("echo all good", {"must": ["PASSED"]}, "FAIL", "'PASSED' is nowhere in the output"),
-        ("echo 3 errors >&2", {"must_not": ["[1-9]\\d* errors"]}, "FAIL", "first: 3 errors"),
         ("echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", {"must": ["^(a+)+$"]}, "INCONCLUSIVE", "took too long"),
     ],
 )
 def test_every_end_has_its_verdict(
     script: str, keys: dict[str, Any], verdict: str, why: str, target: Sshd, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("harness.workloads.patterns._MOST_S", 2.0)
+    monkeypatch.setattr("harness.workloads.patterns._MOST_S", 1.0)
     ran = run_it(tmp_path, on_ssh(target, ["sh", "-c", script], **keys))
     assert step(ran, "it").verdict == verdict, step(ran, "it")
     assert why in step(ran, "it").reason
@@ -199,7 +194,7 @@ def test_a_target_that_dies_under_load_is_switched_off_by_its_outlets_in_time(
     assert "tray1 died under load: " in step(ran, "it").reason
     assert answers in step(ran, "it").reason
     assert about(ran)["targets"][0]["switched_off_by"] == "pdu.outlet"
-    assert not running("ssh -F none")
+    assert not running(f"-p {target.port}")
 
 
 def test_the_first_control_that_is_confirmed_is_enough_and_a_stuck_one_is_passed_over(

@@ -10,10 +10,13 @@ from pydantic import BaseModel
 from harness.device.protocol import known_protocols, protocol
 from harness.device.redfish.credentials import RedfishFile
 from harness.device.snmp.credentials import SnmpFile
+from harness.plugins import built_in
 from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan, StepEntry
 from harness.schema.station import DeviceEntry, Station
+from harness.workloads.driver import GROUP, workload_driver
+from harness.workloads.ssh import SshFile
 
 ABSENT = object()
 """A key that is not there."""
@@ -24,6 +27,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "entry": DeviceEntry,
     "snmp": SnmpFile,
     "redfish": RedfishFile,
+    "ssh": SshFile,
 }
 
 
@@ -31,7 +35,8 @@ def all_models() -> set[type[BaseModel]]:
     """Every model that a file of a user may hold."""
     found: set[type[BaseModel]] = set()
     steps = (definition.params for definition in known_steps().values())
-    for root in (*_FILES.values(), *(each.part("profile") for each in known_protocols()), *steps):
+    drivers = (workload_driver(name).settings for name in built_in(GROUP))
+    for root in (*_FILES.values(), *(each.part("profile") for each in known_protocols()), *steps, *drivers):
         _collect(root, found)
     return found
 
@@ -70,6 +75,8 @@ def model_of(files: dict[str, Any], place: str, key: str) -> type[BaseModel]:
         step, rest = at(data, way[:2]), way[2:]
         if not rest and key in StepEntry.model_fields:
             return StepEntry
+        if rest == ["settings"]:
+            return workload_driver(step["driver"]).settings
         own = {key: value for key, value in step.items() if key not in StepEntry.model_fields}
         return _below(known_steps()[step["step"]].params.model_validate(own), rest)
     return _below(_FILES[name].model_validate(data), way)
