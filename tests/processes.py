@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+
+def own_number() -> str:
+    """Seconds to sleep that nobody else sleeps: by it the processes of a test are told from all others."""
+    return f"{50_000 + secrets.randbelow(30_000)}.{secrets.randbelow(10_000):04d}"
 
 
 def commands() -> dict[int, str]:

@@ -115,6 +115,11 @@ class WorkloadParams(Params):
         return True
 
     @property
+    def mean_level(self) -> float | None:
+        """The level, where one is given; at its end the load is back where it was."""
+        return self.level
+
+    @property
     def measures(self) -> tuple[str, ...]:
         """What its targets come to."""
         return (f"workload {self.driver}",)

@@ -15,13 +15,13 @@ from tests.integration.cli_tools import spoken
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import changed, parsed
 from tests.keys.run_bench import Ran, run_bench, step
-from tests.processes import running, soon
+from tests.processes import own_number, running, soon
 
 STUBBORN = "trap '' TERM HUP INT; sleep {n} & (trap '' TERM; sleep {n}) & while :; do sleep {n}; done"
 """A program that obeys no signal, with children that do not either."""
 
 
-def on_station(number: int, **keys: Any) -> dict[str, Any]:
+def on_station(number: str, **keys: Any) -> dict[str, Any]:
     """A workload on the station that would run for ever."""
     command = ["sh", "-c", STUBBORN.format(n=number)]
     given = {"step": "workload", "name": "it", "driver": "command", "command": command, "grace": "1 s"}
@@ -35,24 +35,27 @@ def run_it(folder: Path, *steps: dict[str, Any], **more: Any) -> Ran:
 
 
 def test_a_program_that_obeys_no_signal_is_killed_after_its_grace(tmp_path: Path) -> None:
-    ran = run_it(tmp_path, on_station(5801, **{"for": "1 s"}))
+    number = own_number()
+    ran = run_it(tmp_path, on_station(number, **{"for": "1 s"}))
     assert step(ran, "it").verdict == "PASS", step(ran, "it").reason
-    assert not running("5801")
+    assert not running(number)
 
 
 def test_a_program_that_hangs_is_the_stations_own_fault(tmp_path: Path) -> None:
-    ran = run_it(tmp_path, on_station(5811, within="1 s"))
+    number = own_number()
+    ran = run_it(tmp_path, on_station(number, within="1 s"))
     assert (step(ran, "it").verdict, step(ran, "it").reason) == ("ERROR", "station: it did not end within 1 s")
-    assert not running("5811")
+    assert not running(number)
 
 
 def test_a_trip_does_not_wait_for_the_workload_and_leaves_none(tmp_path: Path) -> None:
-    ran = run_it(tmp_path, on_station(5821), wire=[["it", 1, "pdu", "holding/1", 20000]])
+    number = own_number()
+    ran = run_it(tmp_path, on_station(number), wire=[["it", 1, "pdu", "holding/1", 20000]])
     assert str(ran.result.verdict) == "TRIPPED"
     stop = next(each.mono for each in ran.events if each.kind == "stop")
     off = next(each.mono for each in ran.events if each.kind == "intent" and each.mono >= stop)
     assert off - stop < 1.0
-    assert not running("5821")
+    assert not running(number)
     about = json.loads((ran.outcome.folder / "workloads/001/workload.json").read_text())
     assert about["command"][0] == "sh"
 
@@ -67,7 +70,7 @@ steps:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_whatever_ends_the_run_no_process_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    word = str(5830 + number)
+    word = own_number()
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN.replace("SCRIPT", STUBBORN.format(n=word)))
     with spoken("run", str(plan), "--simulate", data=tmp_path) as run:
@@ -86,6 +89,6 @@ def test_whatever_ends_the_run_no_process_is_left(number: signal.Signals, tmp_pa
 
 def test_real_programs_are_refused_where_time_is_not_real(tmp_path: Path) -> None:
     files = {name: parsed(text) for name, text in FILES.items()}
-    ran = run_bench(tmp_path, changed(files, "plan/steps", [on_station(5841)]))
+    ran = run_bench(tmp_path, changed(files, "plan/steps", [on_station(own_number())]))
     assert step(ran, "it").verdict == "ERROR"
     assert "they know only real time" in step(ran, "it").reason

@@ -17,7 +17,7 @@ from harness.record.verification import verify
 from tests.keys.rack import FILES, ON
 from tests.keys.rows import changed, parsed
 from tests.keys.run_bench import Ran, run_bench, step
-from tests.processes import running, soon
+from tests.processes import own_number, running, soon
 from tests.sshd import Sshd, sshd
 
 SWITCHED_OFF = (6, 10, [0])
@@ -51,6 +51,17 @@ def about(ran: Ran) -> dict[str, Any]:
     """What stands in the record of the workload."""
     assert ran.outcome is not None, ran.error
     return json.loads((ran.outcome.folder / "workloads/001/workload.json").read_text())
+
+
+@pytest.fixture
+def number() -> str:
+    """Seconds to sleep, by which the processes of a test are known."""
+    return own_number()
+
+
+def on_target(number: str) -> int:
+    """How many `sleep NUMBER` run; the ssh that was told to start one is none."""
+    return len([line for line in running(number) if line.startswith("sleep")])
 
 
 def off_at(ran: Ran) -> float:
@@ -118,12 +129,14 @@ def test_a_program_that_is_not_there_says_nothing_of_the_rack(target: Sshd, tmp_
     assert "there is no such program" in step(ran, "it").reason
 
 
-def test_one_that_is_to_run_for_a_time_is_stopped_then_and_leaves_nothing(target: Sshd, tmp_path: Path) -> None:
-    script = "sleep 4801 & (trap '' TERM; exec sleep 4802) & echo busy; wait"
+def test_one_that_is_to_run_for_a_time_is_stopped_then_and_leaves_nothing(
+    target: Sshd, number: str, tmp_path: Path
+) -> None:
+    script = f"sleep {number} & (trap '' TERM; exec sleep {number}) & echo busy; wait"
     ran = run_it(tmp_path, on_ssh(target, ["sh", "-c", script], **{"for": "2 s"}, must=["busy"]))
     assert step(ran, "it").verdict == "PASS", step(ran, "it").reason
     assert about(ran)["targets"][0]["was_stopped"]
-    assert soon(lambda: not running("480"), 3), running("480")
+    assert soon(lambda: not running(number), 3), running(number)
 
 
 def test_one_that_ends_before_its_time_is_no_pass(target: Sshd, tmp_path: Path) -> None:
@@ -143,11 +156,13 @@ def test_a_flood_of_output_is_cut_and_what_is_missing_is_not_called_clean(target
     assert kept.read_text().rstrip().endswith("the end")
 
 
-def test_a_command_that_hangs_is_stopped_by_itself_and_nothing_is_switched_off(target: Sshd, tmp_path: Path) -> None:
-    ran = run_it(tmp_path, on_ssh(target, ["sleep", "4811"], within="2 s", off=["pdu.outlet"]))
+def test_a_command_that_hangs_is_stopped_by_itself_and_nothing_is_switched_off(
+    target: Sshd, number: str, tmp_path: Path
+) -> None:
+    ran = run_it(tmp_path, on_ssh(target, ["sleep", number], within="2 s", off=["pdu.outlet"]))
     assert (step(ran, "it").verdict, step(ran, "it").reason) == ("FAIL", "tray1: it did not end within 2 s")
     assert about(ran)["targets"][0]["switched_off_by"] == ""
-    assert soon(lambda: not running("4811"), 3)
+    assert soon(lambda: not running(number), 3)
 
 
 @pytest.mark.parametrize(
@@ -176,18 +191,18 @@ def test_a_target_that_lets_nobody_in_is_an_error_of_the_station(
     ("death", "answers"), [(signal.SIGKILL, "the connection"), (signal.SIGSTOP, "it does not answer any more")]
 )
 def test_a_target_that_dies_under_load_is_switched_off_by_its_outlets_in_time(
-    death: signal.Signals, answers: str, target: Sshd, tmp_path: Path
+    death: signal.Signals, answers: str, target: Sshd, number: str, tmp_path: Path
 ) -> None:
     """The server with all that it has started is killed, or stands still with its connection open."""
 
     def kill() -> None:
-        assert soon(lambda: bool(running("4821")), 15)
+        assert soon(lambda: on_target(number) == 1, 15)
         time.sleep(0.3)
         target.send(death)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    ran = run_it(tmp_path, on_ssh(target, ["sleep", "4821"], within="60 s", off=["pdu.outlet"]))
+    ran = run_it(tmp_path, on_ssh(target, ["sleep", number], within="60 s", off=["pdu.outlet"]))
     killer.join()
     assert off_at(ran) < 15
     assert step(ran, "it").verdict == "FAIL"
@@ -198,10 +213,10 @@ def test_a_target_that_dies_under_load_is_switched_off_by_its_outlets_in_time(
 
 
 def test_the_first_control_that_is_confirmed_is_enough_and_a_stuck_one_is_passed_over(
-    target: Sshd, tmp_path: Path
+    target: Sshd, number: str, tmp_path: Path
 ) -> None:
     def kill() -> None:
-        assert soon(lambda: bool(running("4831")), 15)
+        assert soon(lambda: on_target(number) == 1, 15)
         time.sleep(0.3)
         target.send(signal.SIGKILL)
 
@@ -210,7 +225,7 @@ def test_the_first_control_that_is_confirmed_is_enough_and_a_stuck_one_is_passed
     off = ["pdu.outlet[1]", "pdu.outlet[2]"]
     ran = run_it(
         tmp_path,
-        on_ssh(target, ["sleep", "4831"], within="60 s", off=off),
+        on_ssh(target, ["sleep", number], within="60 s", off=off),
         wire=[["it", 0, "load", "holding/1", 0]],
     )
     killer.join()
@@ -228,14 +243,14 @@ def test_several_targets_are_run_side_by_side_and_each_is_graded(target: Sshd, t
     assert step(ran, "it").reason == "tray3: exit code 1"
 
 
-def test_when_one_of_two_dies_the_other_is_stopped_and_not_graded(target: Sshd, tmp_path: Path) -> None:
+def test_when_one_of_two_dies_the_other_is_stopped_and_not_graded(target: Sshd, number: str, tmp_path: Path) -> None:
     with sshd(tmp_path / "other") as other:
         both = (tmp_path / "known_hosts").read_text() + (tmp_path / "other/known_hosts").read_text()
         (tmp_path / "known_hosts").write_text(both)
         (tmp_path / "other/authorized").write_text((tmp_path / "id.pub").read_text())
 
         def kill() -> None:
-            assert soon(lambda: len([each for each in running("4851") if each.startswith("sleep")]) == 2, 15)
+            assert soon(lambda: on_target(number) == 2, 15)
             time.sleep(0.3)
             other.send(signal.SIGKILL)
 
@@ -245,8 +260,8 @@ def test_when_one_of_two_dies_the_other_is_stopped_and_not_graded(target: Sshd, 
             {"name": "tray1", "address": target.address},
             {"name": "tray2", "address": other.address, "off": ["pdu.outlet[2]"]},
         ]
-        ran = run_it(tmp_path, on_ssh(target, ["sleep", "4851"], within="60 s", targets=targets, off=["pdu.outlet"]))
+        ran = run_it(tmp_path, on_ssh(target, ["sleep", number], within="60 s", targets=targets, off=["pdu.outlet"]))
         killer.join()
     found = {one["target"]: (one["verdict"], one["switched_off_by"]) for one in about(ran)["targets"]}
     assert found == {"tray1": ("INCONCLUSIVE", ""), "tray2": ("FAIL", "pdu.outlet[2]")}
-    assert soon(lambda: not running("sleep 4851"), 3)
+    assert soon(lambda: not running(f"sleep {number}"), 3)
