@@ -176,6 +176,7 @@ def plan() -> Iterator[str]:
                 if name not in reported:
                     reported.add(name)
                     yield from section(name, part, "####")
+    yield from workloads()
 
 
 def named_files(params: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -186,6 +187,26 @@ def named_files(params: type[BaseModel]) -> Iterator[type[BaseModel]]:
         for arm in (info.annotation, *get_args(info.annotation)):
             if get_origin(arm) is InputFile:
                 yield get_args(arm)[0]
+
+
+def workloads() -> Iterator[str]:
+    """The settings of the workload drivers."""
+    from harness.plugins import built_in
+    from harness.workloads.driver import GROUP, workload_driver
+    from harness.workloads.ssh import SshFile
+
+    yield "## Workload drivers"
+    yield ""
+    yield "What `settings:` of the step `workload` takes."
+    yield ""
+    for driver in map(workload_driver, built_in(GROUP)):
+        schema = driver.settings.model_json_schema()
+        yield f"### `driver: {driver.name}`"
+        yield ""
+        yield from fields(schema)
+        for name, part in schema.get("$defs", {}).items():
+            yield from section(name, part, "####")
+    yield from section("SshFile", SshFile.model_json_schema(), "####")
 
 
 def station() -> Iterator[str]:

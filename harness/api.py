@@ -73,6 +73,18 @@ from harness.schema.fields import (
 )
 from harness.schema.input_file import InputFile
 from harness.schema.problems import Problem, ProblemsError
+from harness.workloads.driver import (
+    Ended,
+    Progress,
+    Workload,
+    WorkloadDriver,
+    WorkloadJob,
+    WorkloadStation,
+    WorkloadTarget,
+    workload_driver,
+    workload_settings,
+)
+from harness.workloads.patterns import find_patterns
 
 if TYPE_CHECKING:
     from harness.rack import AsyncRack, Rack, open_station, simulated_rack, virtual_time
@@ -97,6 +109,7 @@ __all__ = [
     "DeviceView",
     "Duration",
     "DurationOrZero",
+    "Ended",
     "EventKind",
     "Excused",
     "Frame",
@@ -114,6 +127,7 @@ __all__ = [
     "Percent",
     "Problem",
     "ProblemsError",
+    "Progress",
     "ProtocolViolationError",
     "Quality",
     "Quantity",
@@ -145,10 +159,16 @@ __all__ = [
     "Verdict",
     "Watch",
     "Window",
+    "Workload",
+    "WorkloadDriver",
+    "WorkloadJob",
+    "WorkloadStation",
+    "WorkloadTarget",
     "check_binds",
     "compile_check",
     "convert",
     "difference_unit",
+    "find_patterns",
     "open_record",
     "open_station",
     "parse_duration",
@@ -160,6 +180,8 @@ __all__ = [
     "step",
     "unit",
     "virtual_time",
+    "workload_driver",
+    "workload_settings",
 ]
 
 

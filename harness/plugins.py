@@ -30,9 +30,10 @@ GROUPS = {
     "harness.simulators": "simulator",
     "harness.plans": "plan",
     "harness.exporters": "exporter",
+    "harness.workloads": "workload driver",
 }
 """Every group of entry points, and what one thing of it is called."""
-ONE_EACH = ("harness.protocols", "harness.steps", "harness.exporters", "harness.simulators")
+ONE_EACH = ("harness.protocols", "harness.steps", "harness.exporters", "harness.simulators", "harness.workloads")
 """Groups whose entry points have the names of what they add; an entry point of the others names a folder of things."""
 
 

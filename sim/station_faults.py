@@ -62,6 +62,7 @@ DESCRIPTIONS = {
     "gas_valve_passes": "[isolate|fill][=20]: a closed valve of the leak tester lets this many sccm pass",
     "gas_thermometer_loose": "N[=0.3]: thermometer N has come off and follows this share of the gas temperature",
     "gas_wet": "[500]: this many mL of liquid are left in the rack",
+    "sdc": "N[=0.3]: tray N computes this share of its rounds wrong",
     "rack_reboot": "[idle]: the trays restart; idle: and have forgotten the workload they were told to run",
 }
 

@@ -16,10 +16,10 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.device.signal_store import SignalStore
 from harness.engine.border import ours
-from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
+from harness.engine.judging import Data, Excused, ResolvedLimit, judgement, outside, resolved, too_little, verdict_of
 from harness.engine.pausing import PauseGate
 from harness.engine.refreshing import refresh
-from harness.engine.view import DeviceView
+from harness.engine.view import DeviceView, Folders
 from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.events import EventKind
 from harness.limits.check import Check
@@ -198,6 +198,11 @@ class StepContext:
         """The station's devices as they are now, to read their identity, role and health. Nothing more."""
         return {name: DeviceView.of(device) for name, device in self._context.devices.items()}
 
+    @property
+    def folders(self) -> Folders:
+        """Where files of this step are found or kept."""
+        return Folders(self._context.log.journal.path.parent, self._context.project.on.base)
+
     # --- waiting -----------------------------------------------------------------------------------------------------
 
     async def sleep(self, seconds: float) -> None:
@@ -368,6 +373,15 @@ class StepContext:
         stated = measurement_event(self.title, self.attempt, measurement)
         self._context.log.event(EventKind.MEASUREMENT, text, path=self.path, **stated)
         return verdict
+
+    def judge(self, name: str, verdict: Verdict, why: str = "") -> None:
+        """Record a judgement that no number shows (of what a program said): PASS, FAIL or INCONCLUSIVE, and why."""
+        one = judgement(utf8(name), verdict, utf8(why))
+        self.stopping |= {verdict} - {Verdict.PASS}
+        self.measurements.append(one)
+        text = f"{one.name}: {verdict}{f' - {why}' if why else ''}"
+        stated = measurement_event(self.title, self.attempt, one)
+        self._context.log.event(EventKind.MEASUREMENT, text, path=self.path, **stated)
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""

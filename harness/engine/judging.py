@@ -9,6 +9,7 @@ from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
 from harness.project.model import NamedLimit
 from harness.quantity import SignalInfo, difference_unit
+from harness.record.result import Measurement
 from harness.schema.conditions import Bounds, Watch
 
 
@@ -82,6 +83,16 @@ def too_little(value: float, signal: str, check: Check, data: Data, excused: Exc
     if data.samples:
         return f"{data.samples} good samples of {signal}, {data.needed_samples} are needed"
     return f"no good sample of {signal}"
+
+
+def judgement(name: str, verdict: Verdict, why: str) -> Measurement:
+    """A judgement that is no number, as the record has it: 0 of at most 0 is a PASS, 1 a FAIL."""
+    value = {Verdict.PASS: 0.0, Verdict.FAIL: 1.0}.get(verdict)
+    reason = "" if verdict is Verdict.PASS else f"{name}: {why or verdict}"
+    samples = 0 if value is None else 1
+    return Measurement(
+        name=name, signal="", value=value, high=0.0, provenance="plan", verdict=verdict, samples=samples, reason=reason
+    )
 
 
 def outside(value: float, word: str, limit: ResolvedLimit) -> str:

@@ -1,12 +1,21 @@
-"""A device as a step sees it: who it is and how it does. Nothing can be commanded through it."""
+"""What a step sees of a device (who it is and how it does; nothing can be commanded through it) and of folders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from harness.device.device import Device
+
+
+class Folders(NamedTuple):
+    """Folders of a run: that of its record, and that of the station file."""
+
+    record: Path
+    station: Path
 
 
 @dataclass(frozen=True, slots=True)

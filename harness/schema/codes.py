@@ -53,11 +53,11 @@ CODES: dict[str, str] = {
     "HX-1326": "a condition of the safe state stands for several signals; it looks at one",
     "HX-1327": "the station sees a battery, and `de_energised` is missing or leaves it out: nothing would prove "
     "the rack dead",
+    "HX-1328": "`only_tripped` in the safe state: what is set has no rows, or an interlock names none of them",
     "HX-1331": "`--set`, or a file of `--parameters`, names no parameter of the plan",
     "HX-1332": "`--set`, or a file of `--parameters`, gives a value that bounds cannot be compared with",
     "HX-1341": "a limit set, a sequence, or a file that a step names lies outside the plan's folder",
     "HX-1342": "there is no such limit set, sequence or file beside the plan or the file that names it",
-    "HX-1328": "`only_tripped` in the safe state: what is set has no rows, or an interlock names none of them",
     "HX-1343": "a limit stands in two limit sets",
     "HX-1344": "a limit set extends itself",
     "HX-1351": "no step has this name, or two packages add it",

@@ -37,10 +37,11 @@ from sim.physics.shelf import Shelves
 from sim.physics.slow_sensors import SlowSensors
 from sim.physics.spread import rack_of_seed
 from sim.physics.variables import Input, Variable, nearest
+from sim.physics.workload import Calculation
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
-_UNREPORTED = ("port[", "daq[")
+_UNREPORTED = ("port[", "daq[", "workload[")
 
 
 class Plant:
@@ -91,6 +92,7 @@ class Plant:
             pdu.energy = self._energy_now
         self._traffic = 0.0
         self.switch.traffic = lambda: self._traffic + self.rack.running * (self.time - self._t)
+        self.calculation = Calculation(seed, self.switch.traffic)
         self.switch.load = lambda: self.rack.running
         self.switch.ambient = self.shelves.ambient = self.ambient.temperature
         self._plate_start = self.rack.plate
@@ -140,6 +142,7 @@ class Plant:
             *self.bus.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
+            *self.calculation.variables(),
             *scanner_variables(self.truth),
         ]
 
@@ -389,7 +392,7 @@ class Plant:
         }
 
     def snapshot(self) -> dict[str, float]:
-        """The ground truth but for ports and thermocouples, with the balances; JSON can hold it."""
+        """The ground truth but for ports, thermocouples and results, with the balances; JSON can hold it."""
         values = {"time": self.time}
         for name, variable in self._variables.items():
             if not name.startswith(_UNREPORTED):

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from harness.device.protocol import known_protocols, protocol
 from harness.device.redfish.credentials import RedfishFile
 from harness.device.snmp.credentials import SnmpFile
+from harness.plugins import built_in
 from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
 from harness.schema.plan import Plan
@@ -18,6 +19,8 @@ from harness.schema.sku import SkuFile
 from harness.schema.station import DeviceEntry, Station
 from harness.steps.inventory import BillOfMaterials
 from harness.steps.ports import WiringPlan
+from harness.workloads.driver import GROUP, workload_driver
+from harness.workloads.ssh import SshFile
 
 ABSENT = object()
 """A key that is not there."""
@@ -32,6 +35,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "redfish": RedfishFile,
     "wiring": WiringPlan,
     "bill": BillOfMaterials,
+    "ssh": SshFile,
 }
 
 
@@ -39,12 +43,14 @@ def all_models() -> set[type[BaseModel]]:
     """Every model that a file of a user may hold."""
     found: set[type[BaseModel]] = set()
     steps = (definition.params for definition in known_steps().values())
+    drivers = (workload_driver(name).settings for name in built_in(GROUP))
     for root in (
         *_FILES.values(),
         StepEntry,
         *CONSTRUCTS.values(),
         *(each.part("profile") for each in known_protocols()),
         *steps,
+        *drivers,
     ):
         _collect(root, found)
     return found
@@ -87,6 +93,8 @@ def model_of(files: dict[str, Any], place: str, key: str) -> type[BaseModel]:
             return _below(construct.model_validate(step), rest)
         if not rest and key in StepEntry.model_fields:
             return StepEntry
+        if rest == ["settings"]:
+            return workload_driver(step["driver"]).settings
         if rest and rest[0] in StepEntry.model_fields:
             return _below(StepEntry.model_validate(step), rest)
         own = {key: value for key, value in step.items() if key not in StepEntry.model_fields}

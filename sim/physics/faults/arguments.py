@@ -17,6 +17,7 @@ from sim.physics.pdu import Pdu
 from sim.physics.rack import Rack
 from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
+from sim.physics.workload import Calculation
 
 T = TypeVar("T")
 Undo = Callable[[], None]
@@ -31,6 +32,7 @@ class Plant(Protocol):
     ambient: Ambient
     bus: Bus
     gas: Gas
+    calculation: Calculation
     loop: Loop
     rack: Rack
     sensors: Sensors

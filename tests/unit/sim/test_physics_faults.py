@@ -109,7 +109,7 @@ def test_a_fault_leaves_the_rest_alone(fault):
 def test_the_table_covers_the_catalogue():
     listed = {fault.partition(":")[0] for fault, *_ in TRUTHS}
     elsewhere = {"flow_meter_zero", "sensor_offset", "sensor_stuck", "sensor_nan", "meter_frozen", "outlet_stuck",
-                 "valve_stuck", "air_in_loop", "battery_low"}  # fmt: skip
+                 "valve_stuck", "air_in_loop", "battery_low", "sdc"}  # fmt: skip
     elsewhere |= {name for name in FAULTS if name.startswith("gas_")}  # tests/unit/sim/test_gas.py
     assert listed | elsewhere == FAULTS.keys()
 

@@ -1,0 +1,73 @@
+"""Patterns in the output of a program, line by line. Pure; run as a program of its own it searches under bounds.
+
+    python -I log_search.py < request.json > found.json
+
+A pattern may take for ever (`(a+)+$`), and nothing in Python can interrupt it: so whoever must not wait runs this file
+as a process, ends it at a deadline, and takes that for no answer. It limits its own processor time and memory too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+LONGEST_PATTERN = 500
+"""Characters of a pattern."""
+LONGEST_LINE = 4096
+"""Characters of a line that are looked at."""
+MOST_RESULTS = 100_000
+RESULT = "result"
+"""The group of a pattern whose texts are collected."""
+_CPU_S = 60
+_MEMORY = 1 << 30
+
+
+def usable(pattern: str) -> str:
+    """What is wrong with a pattern; '' for nothing."""
+    if len(pattern) > LONGEST_PATTERN:
+        return f"a pattern of {len(pattern)} characters, {LONGEST_PATTERN} are the most"
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"no pattern: {error}"
+    return ""
+
+
+def search(lines: Iterable[str], patterns: Sequence[str]) -> list[dict[str, Any]]:
+    """For each pattern: in how many lines it is (`count`), the `first` of them, the texts of its group (`results`)."""
+    compiled = [re.compile(pattern) for pattern in patterns]
+    found: list[dict[str, Any]] = [{"count": 0, "first": "", "results": []} for _ in patterns]
+    for line in lines:
+        text = line[:LONGEST_LINE]
+        for pattern, one in zip(compiled, found, strict=True):
+            match = pattern.search(text)
+            if match is None:
+                continue
+            one["count"] += 1
+            one["first"] = one["first"] or text.strip()[:200]
+            if RESULT in pattern.groupindex and len(one["results"]) < MOST_RESULTS:
+                one["results"].append(match[RESULT])
+    return found
+
+
+def _main() -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    asked = json.load(sys.stdin)
+
+    def lines() -> Iterable[str]:
+        for name in asked["files"]:
+            with open(name, encoding="utf-8", errors="backslashreplace") as file:
+                while line := file.readline(LONGEST_LINE):
+                    yield line.rstrip("\r\n")
+
+    json.dump(search(lines(), asked["patterns"]), sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
