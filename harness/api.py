@@ -81,6 +81,7 @@ from harness.workloads.driver import (
     WorkloadStation,
     WorkloadTarget,
     workload_driver,
+    workload_package,
     workload_settings,
 )
 from harness.workloads.patterns import find_patterns
@@ -179,6 +180,7 @@ __all__ = [
     "unit",
     "virtual_time",
     "workload_driver",
+    "workload_package",
     "workload_settings",
 ]
 

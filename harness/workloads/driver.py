@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from harness.clock import Clock
 from harness.errors import ConfigError
-from harness.plugins import find, names, why_not
+from harness.plugins import find, names, owner_of, why_not
 from harness.quantity import Reading
 from harness.schema.fields import LocatedError, Model
 from harness.schema.source import parse_source
@@ -188,6 +188,11 @@ def workload_driver(name: str) -> WorkloadDriver:
     if not isinstance(found, WorkloadDriver) or found.name != name:
         raise ConfigError(f"the workload driver {name!r} cannot be used: its entry point names no record of that name")
     return found
+
+
+def workload_package(name: str) -> str:
+    """The package that adds a driver, `name version`."""
+    return owner_of(GROUP, name)
 
 
 def workload_settings(driver: WorkloadDriver, given: Mapping[str, Any]) -> Any:
