@@ -65,7 +65,7 @@ def test_marks_are_found_however_they_are_cut(tmp_path, size):
 
 def test_a_program_sees_nothing_of_the_stations_secrets(monkeypatch):
     monkeypatch.setenv("INFLUX_TOKEN", "s3cret")
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/agent")
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
     code, said = run(lambda: said_by(["env"], environment({"MINE": "1"}), 20))
     assert code == 0
     assert "MINE=1" in said
