@@ -82,6 +82,7 @@ from harness.workloads.driver import (
     WorkloadStation,
     WorkloadTarget,
     workload_driver,
+    workload_package,
     workload_settings,
 )
 from harness.workloads.patterns import find_patterns
@@ -181,6 +182,7 @@ __all__ = [
     "unit",
     "virtual_time",
     "workload_driver",
+    "workload_package",
     "workload_settings",
 ]
 

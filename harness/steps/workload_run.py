@@ -17,12 +17,14 @@ from harness.api import (
     HarnessError,
     StepContext,
     StepFailedError,
+    TelemetryError,
     Verdict,
     Workload,
     WorkloadJob,
     WorkloadTarget,
     find_patterns,
     workload_driver,
+    workload_package,
     workload_settings,
 )
 from harness.steps.workload_params import WorkloadParams
@@ -64,6 +66,7 @@ class WorkloadRun:
             "step": ctx.title,
             "attempt": ctx.attempt,
             "driver": p.driver,
+            "package": workload_package(p.driver),
             "command": list(p.command),
             "level": p.level,
         }
@@ -80,7 +83,8 @@ class WorkloadRun:
         finally:
             workload.kill()
             await workload.killed()
-            self._write()
+            with contextlib.suppress(TelemetryError):  # what ends the step is more important
+                self._write()
         await self._judge(ended, unstopped)
 
     async def _wait(self, workload: Workload) -> bool:
@@ -199,7 +203,10 @@ class WorkloadRun:
 
     def _write(self) -> None:
         text = json.dumps(self._about, indent=1, ensure_ascii=False, default=str)
-        (self._folder / ABOUT).write_text(f"{text}\n", encoding="utf-8")
+        try:
+            (self._folder / ABOUT).write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise TelemetryError(f"the record does not take {ABOUT}: {error.strerror}") from error
 
 
 def _shown(one: Ended, grade: Grade, off: str, versions: dict[str, str], results: list[Any]) -> dict[str, Any]:

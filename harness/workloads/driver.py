@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from harness.clock import Clock
-from harness.errors import ConfigError
-from harness.plugins import find, names, why_not
+from harness.device.third_party import bordered, third_party
+from harness.errors import ConfigError, HarnessError
+from harness.plugins import find, is_ours, names, owner_of, why_not
 from harness.quantity import Reading
 from harness.schema.fields import LocatedError, Model
 from harness.schema.source import parse_source
@@ -187,7 +190,28 @@ def workload_driver(name: str) -> WorkloadDriver:
         raise ConfigError(why_not(GROUP, name) or f"no workload driver {name!r}, there are: {', '.join(names(GROUP))}")
     if not isinstance(found, WorkloadDriver) or found.name != name:
         raise ConfigError(f"the workload driver {name!r} cannot be used: its entry point names no record of that name")
-    return found
+    package = workload_package(name)
+    return found if is_ours(package) else replace(found, make=partial(_made_by, found, package))
+
+
+def _made_by(theirs: WorkloadDriver, package: str, *given: Any) -> Any:
+    """A workload of another package: whatever its code does, sys.exit included, is an error that names the package."""
+
+    def failed(why: str) -> HarnessError:
+        return HarnessError(f"the workload driver {theirs.name} of the package {package} failed: {why}")
+
+    with third_party(failed):
+        made = theirs.make(*given)
+        parts = {part: bordered(getattr(made, part), failed) for part in _PARTS}
+    return SimpleNamespace(**parts)
+
+
+_PARTS = ("prepare", "start", "progress", "stop", "collect", "kill", "killed")
+
+
+def workload_package(name: str) -> str:
+    """The package that adds a driver, `name version`."""
+    return owner_of(GROUP, name)
 
 
 def workload_settings(driver: WorkloadDriver, given: Mapping[str, Any]) -> Any:

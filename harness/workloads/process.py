@@ -47,6 +47,7 @@ _RATE = 4e6
 _TAIL = 1 << 14
 _MARK_ROOM = 128
 _RECENT = 4096
+_LOOK_S = 0.1
 _REAP_S = 0.5
 """How long a process that was killed is waited for; it is gone sooner unless it hangs in the kernel."""
 
@@ -72,10 +73,14 @@ class Kept:
         self.left_out = 0
 
     def take(self, chunk: bytes) -> None:
-        """The next part of the stream."""
+        """The next part of the stream. On a full disk it counts as left out: the stream has to be read on."""
         head, rest = chunk[: self._left], chunk[self._left :]
         self._left -= len(head)
-        self._file.write(head)
+        try:
+            self._file.write(head)
+        except OSError:
+            self._left = 0
+            self.left_out += len(head)
         if rest:
             self._tail += rest
             over = len(self._tail) - _TAIL
@@ -87,10 +92,13 @@ class Kept:
         """Write what is left."""
         if self._file.closed:
             return
-        with self._file as file:
-            if self.left_out:
-                file.write(b"\n[%d bytes are left out here]\n" % self.left_out)
-            file.write(self._tail)
+        try:
+            with self._file as file:
+                if self.left_out:
+                    file.write(b"\n[%d bytes are left out here]\n" % self.left_out)
+                file.write(self._tail)
+        except OSError:
+            self.left_out += len(self._tail) or 1
 
 
 class ScriptedProcess:
@@ -151,7 +159,12 @@ class ScriptedProcess:
 
     async def _wait(self) -> None:
         assert self.process is not None
-        await self.process.wait()
+        ending = asyncio.ensure_future(self.process.wait())
+        try:
+            while self.process.returncode is None:  # asyncio may go on waiting as long as somebody holds the streams
+                await asyncio.wait({ending}, timeout=_LOOK_S)
+        finally:
+            ending.cancel()
         self._sweep()
         await asyncio.wait(self._work[:2], timeout=1.0)  # what it said last; a daemon may hold the streams for ever
         self.is_over = True

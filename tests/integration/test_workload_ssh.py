@@ -212,9 +212,11 @@ def test_a_target_that_dies_under_load_is_switched_off_by_its_outlets_in_time(
     assert not running(f"-p {target.port}")
 
 
-def test_the_first_control_that_is_confirmed_is_enough_and_a_stuck_one_is_passed_over(
+def test_a_control_that_is_not_confirmed_is_passed_over_and_the_first_that_is_ends_it(
     target: Sshd, number: str, tmp_path: Path
 ) -> None:
+    """What stands for the BMC is stuck; of the outlets behind it the first is enough."""
+
     def kill() -> None:
         assert soon(lambda: on_target(number) == 1, 15)
         time.sleep(0.3)
@@ -222,14 +224,18 @@ def test_the_first_control_that_is_confirmed_is_enough_and_a_stuck_one_is_passed
 
     killer = threading.Thread(target=kill)
     killer.start()
-    off = ["pdu.outlet[1]", "pdu.outlet[2]"]
     ran = run_it(
         tmp_path,
-        on_ssh(target, ["sleep", number], within="60 s", off=off),
-        wire=[["it", 0, "load", "holding/1", 0]],
+        on_ssh(target, ["sleep", number], within="60 s", off=["cdu.pump", "pdu.outlet[1]", "pdu.outlet[2]"]),
+        wire=[["it", 0, "cdu", "stuck", True]],
     )
     killer.join()
     assert about(ran)["targets"][0]["switched_off_by"] == "pdu.outlet[1]"
+    step_s = next(each for each in ran.events if each.kind == "step end" and each.data.get("step") == "it")
+    off = [what[1] for second, name, what in ran.told if name == "pdu" and what[2] == [0]]
+    assert off[0] == 10, off  # by the step; the other one by the safe state
+    assert "died under load" in step_s.text
+    assert any("cdu.pump does not switch it off" in text for text in (each.text for each in ran.events))
 
 
 def test_several_targets_are_run_side_by_side_and_each_is_graded(target: Sshd, tmp_path: Path) -> None:
