@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
+from sim.physics.black_box import BlackBox
 from sim.physics.bus import Bus
 from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
@@ -70,6 +71,7 @@ class Plant:
         self._alive = False
         self.loop = Loop(parameters, seed)
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
+        self.black_box = BlackBox(loop_variables(self.loop, parameters))
         self.rack = Rack(parameters, self.loop.supply)
         self.ambient = Ambient(parameters, self._now)
         self.energy = 0.0  # J, integral of the total power
@@ -127,6 +129,7 @@ class Plant:
     def _all_variables(self) -> list[Variable]:
         return [
             *loop_variables(self.loop, self.parameters),
+            *self.black_box.variables(),
             *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
             *self.ambient.variables(),
@@ -142,7 +145,8 @@ class Plant:
 
     def _all_inputs(self) -> list[Input]:
         return [
-            *loop_inputs(self.loop, self.parameters),
+            *map(self.black_box.before, loop_inputs(self.loop, self.parameters)),
+            *self.black_box.inputs(),
             *self.remote.inputs(),
             *rack_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
