@@ -52,6 +52,11 @@ class ControlPoint:
     shown_by: tuple[str, ...] = ()
     """The signals that show what the control really does."""
 
+    @property
+    def is_momentary(self) -> bool:
+        """Whether it only does something once (`clear`): what its signal shows later is news, nobody undid anything."""
+        return len(self.spec.takes) == 1 and not self.spec.energises
+
 
 @dataclass(frozen=True, slots=True)
 class Expansion:

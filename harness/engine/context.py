@@ -16,7 +16,17 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.device.signal_store import SignalStore
 from harness.engine.border import ours
-from harness.engine.judging import Data, Excused, ResolvedLimit, judgement, outside, resolved, too_little, verdict_of
+from harness.engine.judging import (
+    Data,
+    Excused,
+    ResolvedLimit,
+    blemish,
+    judgement,
+    outside,
+    resolved,
+    too_little,
+    verdict_of,
+)
 from harness.engine.pausing import PauseGate
 from harness.engine.refreshing import refresh
 from harness.engine.view import DeviceView, Folders
@@ -29,7 +39,7 @@ from harness.project.gates import no_power_after
 from harness.project.model import Project
 from harness.quantity import Reading, SignalInfo
 from harness.record.log import RunLog
-from harness.record.result import Measurement, excused_text, measurement_event
+from harness.record.result import Measurement, StepResult, excused_text, measurement_event
 from harness.safety.external_changes import ExternalChanges
 from harness.schema.conditions import Bounds
 from harness.utf8 import utf8
@@ -59,6 +69,10 @@ class RunContext:
     """(device, control) -> how it was before this run first touched it; energised things go off."""
     progress: tuple[float, str] = (0.0, "")
     external: ExternalChanges | None = None
+    done: Sequence[StepResult] = ()
+    """The attempts of steps that have ended."""
+    stopped_by: Callable[[], str] = str
+    """What stopped the run, in words; '' while nothing has."""
     watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
     """signal -> (check, name) that the running step watches, for the screen."""
 
@@ -91,7 +105,7 @@ class RunContext:
         if not control.confirm_by or not self.store.has(signal):
             return
         before = self.store.latest(signal)
-        if not before.is_good:
+        if not before.is_good or control.is_momentary:
             return
         if setting.word:
             confirm = control.spec.confirm
@@ -382,6 +396,16 @@ class StepContext:
         text = f"{one.name}: {verdict}{f' - {why}' if why else ''}"
         stated = measurement_event(self.title, self.attempt, one)
         self._context.log.event(EventKind.MEASUREMENT, text, path=self.path, **stated)
+
+    def earlier(self, name: str) -> Measurement | None:
+        """The last measurement of a name that a step before this one has made in this run, before a death of it too."""
+        found = [one for done in self._context.done for one in done.measurements if one.name == name]
+        return found[-1] if found else None
+
+    async def save(self) -> str:
+        """Have all that was recorded durable on disk (TelemetryError: it cannot be); why the run is no PASS so far."""
+        await self._context.log.journal.commit()
+        return blemish(self._context.done, self.measurements) or self._context.stopped_by()
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""

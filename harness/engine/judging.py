@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
 from harness.project.model import NamedLimit
 from harness.quantity import SignalInfo, difference_unit
-from harness.record.result import Measurement
+from harness.record.result import Measurement, StepResult
 from harness.schema.conditions import Bounds, Watch
 
 
@@ -101,3 +101,9 @@ def outside(value: float, word: str, limit: ResolvedLimit) -> str:
     shown = word or f"{value:.6g} {check.unit}".rstrip()
     band = f" (guard band {limit.guard_band:g} {difference_unit(check.unit)})" if limit.guard_band else ""
     return f"{shown}, limit {check}{band}"
+
+
+def blemish(done: Sequence[StepResult], measurements: Sequence[Measurement]) -> str:
+    """The first attempt of a step, or the first measurement, that is no PASS, in words; '' when all are."""
+    tried: Sequence[StepResult | Measurement] = (*done, *measurements)
+    return next((f"{each.name}: {each.verdict}" for each in tried if each.verdict is not Verdict.PASS), "")

@@ -134,7 +134,7 @@ class ExternalChanges:
                     continue
                 full = f"{name}.{control.name}"
                 index = places.get(f"{name}.{control.confirm_by}") if control.confirm_by else None
-                if index is not None:
+                if index is not None and not control.is_momentary:
                     is_word = bool(control.spec.takes)
                     found.append(_Watched(full, control, index, is_word))
                 shown = [f"{name}.{each}" for each in control.shown_by if not control.spec.energises]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
+from sim.physics.black_box import BlackBox
 from sim.physics.bus import Bus
 from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
@@ -72,6 +73,7 @@ class Plant:
         self._alive = False
         self.loop = Loop(parameters, seed)
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
+        self.black_box = BlackBox(loop_variables(self.loop, parameters))
         self.rack = Rack(parameters, self.loop.supply)
         self.ambient = Ambient(parameters, self._now)
         self.gas = Gas(seed, spread, self.ambient.temperature, self._now)
@@ -131,6 +133,7 @@ class Plant:
     def _all_variables(self) -> list[Variable]:
         return [
             *loop_variables(self.loop, self.parameters),
+            *self.black_box.variables(),
             *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
             *self.ambient.variables(),
@@ -148,7 +151,8 @@ class Plant:
 
     def _all_inputs(self) -> list[Input]:
         return [
-            *loop_inputs(self.loop, self.parameters),
+            *map(self.black_box.before, loop_inputs(self.loop, self.parameters)),
+            *self.black_box.inputs(),
             *self.remote.inputs(),
             *rack_inputs(self.rack),
             *self.gas.inputs(),
@@ -395,7 +399,7 @@ class Plant:
         """The ground truth but for ports, thermocouples and results, with the balances; JSON can hold it."""
         values = {"time": self.time}
         for name, variable in self._variables.items():
-            if not name.startswith(_UNREPORTED):
-                values[name] = variable.read()
+            if not name.startswith(_UNREPORTED) and (value := variable.read()) == value:  # a result may not be there yet
+                values[name] = value
         values.update(self.balances())
         return values

@@ -134,8 +134,9 @@ def test_every_name_reads_finite_before_and_after_power_on():
     plant = Plant()
     for _ in range(2):
         for name, unit in plant.names().items():
-            assert math.isfinite(plant.truth(name)), name
-            assert math.isfinite(plant.sensed(name)), name
+            if not name.endswith(".result"):  # there is none before a round has ended
+                assert math.isfinite(plant.truth(name)), name
+                assert math.isfinite(plant.sensed(name)), name
             assert isinstance(unit, str)
         plant = powered(until=60)
     snapshot = json.loads(json.dumps(plant.snapshot(), allow_nan=False))
