@@ -23,6 +23,8 @@ def together(pdus: Sequence[Pdu], total: Callable[[], float], energy: Callable[[
         yield Variable(f"{name}.current", "A", partial(lambda k: sum(pdu.phase_current(k) for pdu in pdus), i))
         yield Variable(f"{name}.voltage", "V", partial(lambda k: max(pdu.phase_voltage(k) for pdu in pdus), i))
         yield Variable(f"{name}.power", "W", partial(lambda k: sum(pdu.phase_power(k) for pdu in pdus), i))
+        yield Variable(f"{name}.peak_current", "A", partial(lambda k: max(pdu.peak_current(k) for pdu in pdus), i))
+        yield Variable(f"{name}.inrush_i2t", "", partial(lambda k: max(pdu.i2t[k] for pdu in pdus), i))
     yield Variable(f"{ALL}.power", "W", total)
     yield Variable(f"{ALL}.energy", "kWh", lambda: energy() / 3.6e6)
     yield Variable(f"{ALL}.frequency", "Hz", lambda: first.parameters.line_frequency)

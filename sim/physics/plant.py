@@ -33,6 +33,7 @@ from sim.physics.rack import Rack
 from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_variables
 from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
+from sim.physics.shelf_variables import shelf_inputs, shelf_variables
 from sim.physics.slow_sensors import SlowSensors
 from sim.physics.spread import rack_of_seed
 from sim.physics.variables import Input, Variable, nearest
@@ -79,6 +80,7 @@ class Plant:
         self.bus = Bus(parameters, self.rack, self.schedule, self._now, self._load)
         self.bus.draw, self.bus.warm = self._draw, self._warm
         self.shelves = Shelves(parameters, seed, wiring, self.bus, self.schedule, self._now)
+        self.shelves.demand = self._demand
         self.switch = Switch(parameters, seed, self.schedule, self._now)
         self.eload = ElectronicLoad(parameters, self.bus)
         for pdu in self.pdus:
@@ -111,7 +113,11 @@ class Plant:
         return self.rack.power + self.rack.extra
 
     def _total(self) -> float:
-        """W that the PDUs deliver."""
+        """W AC that the PDUs deliver."""
+        return self.shelves.drawn(self._demand())
+
+    def _demand(self) -> float:
+        """W that the bus takes from the shelves, at their nominal efficiency."""
         load = self.rack.power + self.rack.extra
         return load if self.bus.is_calm else self.bus.drawn(load)
 
@@ -133,7 +139,7 @@ class Plant:
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
-            *self.shelves.variables(),
+            *shelf_variables(self.shelves),
             *self.bus.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
@@ -146,7 +152,7 @@ class Plant:
             *self.remote.inputs(),
             *rack_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
-            *self.shelves.inputs(),
+            *shelf_inputs(self.shelves, self.pdus),
             *self.bus.inputs(),
             *self.switch.inputs(),
             *self.eload.inputs(),
@@ -213,7 +219,7 @@ class Plant:
         loop.step(self._t, h, rack, power)
         extra = rack.extra
         load = power + extra
-        mains = load if self.bus.is_calm else self.bus.step(self._t, h, load)
+        mains = self.shelves.carry(self._t, h, load if self.bus.is_calm else self.bus.step(self._t, h, load))
         self.energy += mains * h
         self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
@@ -224,7 +230,7 @@ class Plant:
             self._boot = self.time
             self.switch.set_alive(alive=alive)
         p = self.parameters
-        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
+        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:  # on one phase, at the most
             for pdu in self.pdus:
                 pdu.overload(self._t + h, h)
         change = max(

@@ -26,8 +26,8 @@ _BY_UNIT = {
     "degC": Spec(0.03, 0.0, 0.01),
     "L/min": Spec(0.0, 0.005, 0.1),
     "kPa": Spec(0.2, 0.0, 0.1),
-    "W": Spec(0.0, 0.005, 1.0),
-    "A": Spec(0.0, 0.005, 0.01),
+    "W": Spec(0.0, 0.001, 0.1),
+    "A": Spec(0.0, 0.001, 0.0001),
     "V": Spec(0.0, 0.0005, 0.01),
     "RPM": Spec(0.0, 0.004, 1.0),
     "Hz": Spec(0.005, 0.0, 0.01),
@@ -71,7 +71,9 @@ class Sensors:
         found = self._specs.get(name)
         if found is None:
             spec = _BY_NAME.get(name) or _BY_UNIT.get(self._units[name], _EXACT)
-            found = self._specs[name] = (spec, stream(self._seed, name))
+            meter = self._instruments.get(name)  # all that one meter measures rests on the same reference
+            key = name if meter is None else f"{meter} {self._units[name]}"
+            found = self._specs[name] = (spec, stream(self._seed, key))
         return found
 
     def turn(self, time: float) -> None:
