@@ -296,9 +296,9 @@ class StepContext:
         """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
         return resolved(limit, statistic_info(self.info(signal), statistic), self._context.project.limits)
 
-    def resolve_number(self, limit: str | Bounds | None) -> ResolvedLimit:
-        """A limit (by name or inline) of a number that no signal shows and that has no unit."""
-        return resolved(limit, SignalInfo(name=""), self._context.project.limits)
+    def resolve_number(self, limit: str | Bounds | None, unit: str = "") -> ResolvedLimit:
+        """A limit (by name or inline) of a number that no signal shows, in a unit or without one."""
+        return resolved(limit, SignalInfo(name="", unit=unit), self._context.project.limits)
 
     def measure(
         self,

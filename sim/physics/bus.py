@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from sim.physics.battery import Battery
+from sim.physics.capture import Capture
 from sim.physics.parameters import RackParameters
 from sim.physics.rack import Rack
 from sim.physics.variables import Input, Schedule, Variable
@@ -19,7 +20,6 @@ from sim.physics.variables import Input, Schedule, Variable
 NOMINAL_EFFICIENCY = 0.975  # of the shelves at half their rating: W on the bus for a W at their inputs
 HELD_AT_MOST = 0.1  # s, after which supplies without mains switch off whatever is left
 MOMENT = 1e-5  # s, what is nearer than that has come
-LOGIC_VOLTAGE = 10.0  # V on the bus, below which nothing remembers anything
 HORIZON = 1.0  # s, the longest step of the plant: what ends sooner is scheduled
 
 
@@ -66,8 +66,7 @@ class Bus:
         self._until = 0.0  # plant time at which they stop
         self.is_starting = False
         """Whether the bus has just come alive and supplies are still starting: trays take what there is by then."""
-        self.highest = self.lowest = 0.0
-        """V, since the bus came alive or was told to forget."""
+        self.capture = Capture()
         self._energy = 0.0  # J in the capacitors of the bus, at plant time _at
         self._at = 0.0
         self._order = 0
@@ -116,16 +115,9 @@ class Bus:
         self._bulk += joules
         (self.draw if joules > 0.0 else self.warm)(abs(joules))
 
-    def note(self, voltage: float) -> None:
-        """Keep the extremes, as the supplies do, whose logic lives on the bus; one that comes alive begins anew."""
-        if self.lowest < LOGIC_VOLTAGE <= voltage:
-            self.highest = self.lowest = voltage
-        self.highest = max(self.highest, voltage)
-        self.lowest = min(self.lowest, voltage)
-
-    def forget(self) -> None:
-        """Begin the extremes anew."""
-        self.highest = self.lowest = self.voltage()
+    def note(self, at: float, voltage: float) -> None:
+        """Keep the extremes, as the supplies do, whose logic lives on the bus."""
+        self.capture.note(at, voltage)
 
     def _waste(self, joules: float) -> None:
         """A shelf that lost the mains a while ago, and was not needed to hold the bus, has become empty."""
@@ -137,7 +129,7 @@ class Bus:
     def _enter(self, mode: Mode) -> None:
         """Change who holds the bus; whatever was expected is off."""
         if self.mode is not Mode.FED:
-            self.note(self.voltage())
+            self.note(self._now(), self.voltage())
         self.mode = mode
         self._order += 1
         self._at = self._now()
@@ -240,17 +232,18 @@ class Bus:
         """Let h s from plant time `at` pass under a mean `load` W; the mean W from the mains."""
         if self.mode is Mode.FED:
             return self._step_fed(h, load)
-        self.note(self.voltage())
         if self.mode is Mode.HELD:
             self._bulk -= load * h
         elif self.mode is Mode.BATTERY:
             bleeding = 2.0 * self._energy / self.parameters.bus_bleed_tau
             self.warm(bleeding * h)
             self._discharge(at + h, h, load + bleeding)
+            self.note(at + h, self._battery_level())
         else:
             after = self._after(h, load)
             self.warm(self._energy - after - load * h)
             self._energy, self._at = after, at + h
+            self.note(at + h, math.sqrt(2.0 * after / self.parameters.bus_capacitance))
         return 0.0
 
     def _step_fed(self, h: float, load: float) -> float:
@@ -361,8 +354,10 @@ class Bus:
     def variables(self) -> Iterator[Variable]:
         """What can be measured of the bus and the batteries; a rack without any has one empty bay."""
         yield Variable("bus.voltage", "V", self.voltage)
-        yield Variable("bus.voltage_max", "V", lambda: max(self.highest, self.voltage()))
-        yield Variable("bus.voltage_min", "V", lambda: min(self.lowest, self.voltage()))
+        yield Variable("bus.voltage_max", "V", lambda: max(self.capture.since_on[1], self.voltage()))
+        yield Variable("bus.voltage_min", "V", lambda: min(self.capture.since_on[0], self.voltage()))
+        yield Variable("bus.recent_max", "V", lambda: self.capture.recent(self._now(), self.voltage())[1])
+        yield Variable("bus.recent_min", "V", lambda: self.capture.recent(self._now(), self.voltage())[0])
         yield Variable("battery.current", "A", lambda: sum(self.current(each) for each in self.batteries))
         yield Variable("battery.power", "W", lambda: sum(self.power(each) for each in self.batteries))
         for i, battery in enumerate(self.batteries or [Battery.nothing()], 1):

@@ -280,8 +280,6 @@ class Pdu:
             yield Variable(f"{name}.current", "A", partial(self.phase_current, i))
             yield Variable(f"{name}.voltage", "V", partial(self.phase_voltage, i))
             yield Variable(f"{name}.power", "W", partial(self.phase_power, i))
-            yield Variable(f"{name}.peak_current", "A", partial(self.peak_current, i))
-            yield Variable(f"{name}.inrush_i2t", "", partial(lambda k: self.i2t[k], i))
         whole = partial(scoped, self.scope)
         yield Variable(whole("pdu.power"), "W", self.carried)
         yield Variable(whole("pdu.energy"), "kWh", self.delivered)

@@ -25,7 +25,7 @@ from sim.physics.faults.arguments import split
 from sim.physics.feeds import ALL, Feed, letter, wired
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
-from sim.physics.mains import together
+from sim.physics.mains import reference, together
 from sim.physics.network import Switch
 from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu
@@ -35,7 +35,7 @@ from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
 from sim.physics.shelf_variables import shelf_inputs, shelf_variables
 from sim.physics.slow_sensors import SlowSensors
-from sim.physics.spread import rack_of_seed
+from sim.physics.spread import REFERENCE, rack_of_seed
 from sim.physics.variables import Input, Variable, nearest
 
 TICK = 0.05  # s, the finest step
@@ -102,6 +102,7 @@ class Plant:
         self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
         self._input_units = MappingProxyType({name: item.unit for name, item in self._inputs.items()})
         instruments = {name: f"meter of {pdu.name}" for pdu in self.pdus for name in pdu.metered()}
+        instruments |= {name: REFERENCE for name in self._units if name.startswith(REFERENCE)}
         self.sensors = Sensors(seed, self._units, spread, instruments)
         self._sensors: dict[str, Callable[[], float]] = {}
 
@@ -138,6 +139,7 @@ class Plant:
             *self.ambient.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
+            *reference(self.pdus, self._total),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
             *shelf_variables(self.shelves),
             *self.bus.variables(),

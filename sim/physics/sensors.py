@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
-from sim.physics.spread import CLASSES, HOUR, Accuracy, Bias
+from sim.physics.spread import CLASSES, HOUR, REFERENCE, REFERENCE_CLASS, Accuracy, Bias
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 
@@ -37,6 +37,7 @@ _BY_UNIT = {
 _BY_NAME = {
     "ambient.humidity": Spec(0.3, 0.0, 0.1),
     "loop.level": Spec(0.1, 0.0, 0.1),
+    **{f"bus.{kept}": Spec(0.0, 0.0, 0.001) for kept in ("voltage_max", "voltage_min", "recent_max", "recent_min")},
     "coolant.ph": Spec(0.01, 0.0, 0.01),
     "coolant.conductivity": Spec(0.0, 0.003, 1.0),
 }
@@ -89,7 +90,8 @@ class Sensors:
         if found is None:
             unit = self._units[name]
             instrument = self._instruments.get(name, name)
-            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
+            spread = self._spread * (REFERENCE_CLASS if name.startswith(REFERENCE) else 1.0)
+            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, spread)
         return found.at(self._time)
 
     def _draw(self) -> list[float]:

@@ -201,7 +201,7 @@ class Shelves:
             demand = 0.0
         shared = self._share(demand)
         self._place(shared)
-        self.bus.note(shared.voltage)
+        self.bus.note(at + h, shared.voltage)
         if demand > self._strain:
             self._watch(at + h, shared)
         self.bus.warm((shared.total - demand) * h)

@@ -77,4 +77,3 @@ def shelf_inputs(shelves: Shelves, pdus: list[Pdu]) -> Iterator[Input]:
             pdu.hold_peaks(is_held=value >= 0.5)
 
     yield Input("peak_hold", "", hold)
-    yield Input("bus.capture_clear", "", lambda value: shelves.bus.forget() if value >= 0.5 else None)

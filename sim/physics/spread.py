@@ -22,6 +22,8 @@ EXPONENT = (1.7, 1.95)
 DRIFT_A_DAY = 0.1
 """Standard deviation of a sensor's walk over a day, in classes."""
 HOUR = 3600.0
+REFERENCE, REFERENCE_CLASS = "feed.", 0.2
+"""Begins the names of what a reference instrument measures; its class is this part of that of others."""
 
 
 class Accuracy(NamedTuple):
