@@ -56,6 +56,11 @@ class HoldUp(Params):
         """The bus."""
         return (self.lowest, *((self.highest,) if self.highest else ()))
 
+    @property
+    def restart_within(self) -> Mapping[str, float]:
+        """A supply counts the loss that is made on purpose."""
+        return {self.lowest: self.lasts}
+
     def planned_seconds(self, _catalog: Catalog) -> float:
         """As long as it says, and a look before."""
         return 2 * self.lasts

@@ -115,6 +115,11 @@ class Bus:
         self._bulk += joules
         (self.draw if joules > 0.0 else self.warm)(abs(joules))
 
+    def refill(self, joules: float) -> None:
+        """Supplies whose mains were away for less than their bulk capacitors last have them full again, so many J."""
+        self.draw(joules - self._bulk)
+        self._bulk, self._alone = joules, 0.0
+
     def note(self, at: float, voltage: float) -> None:
         """Keep the extremes, as the supplies do, whose logic lives on the bus."""
         self.capture.note(at, voltage)

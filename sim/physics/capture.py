@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-LOGIC_VOLTAGE = 10.0  # V on the bus, below which nothing remembers anything
+import math
+
+LOGIC_VOLTAGE, LOGIC_HOLDS = 10.0, 5.0  # V on the bus below which the logic of a supply lives on for so many s
 PERIOD = 30.0  # s; the extremes of late are those of this period and of the one before
 
 
@@ -13,13 +15,19 @@ class Capture:
         self.since_on = (0.0, 0.0)
         """Lowest and highest."""
         self._period = 0
+        self._low_since = -math.inf
         self._now = self._before = (0.0, 0.0)
 
     def note(self, at: float, voltage: float) -> None:
-        """The bus has this voltage at plant time `at`; one that comes alive begins anew."""
-        if self.since_on[0] < LOGIC_VOLTAGE <= voltage:
-            self.begin(at, voltage)
-            return
+        """The bus has this voltage at plant time `at`; when it comes alive after a while, they begin anew."""
+        if voltage < LOGIC_VOLTAGE:
+            self._low_since = min(self._low_since, at)
+        elif self._low_since < math.inf:
+            is_new = at - self._low_since > LOGIC_HOLDS
+            self._low_since = math.inf
+            if is_new:
+                self.begin(at, voltage)
+                return
         self._turn(int(at / PERIOD), voltage)
         self.since_on = min(self.since_on[0], voltage), max(self.since_on[1], voltage)
         self._now = min(self._now[0], voltage), max(self._now[1], voltage)

@@ -102,6 +102,7 @@ class Shelves:
         if self._now() != self._before[0]:  # what changes in one moment changes at once, from what was before it
             self._before = self._now(), self.fed_voltage()
         voltage, bulk = self._before[1], 0.0
+        resumed = False
         delays: dict[tuple[int, int, int], float] = {}
         for row in self.supplies:
             for supply in row:
@@ -110,9 +111,13 @@ class Shelves:
                 self.latched[row[0].shelf] = False
             for supply in row:
                 if not supply.is_good or not supply.has_mains or self.latched[supply.shelf]:
-                    bulk += self._bulk(supply) if supply.on else 0.0
+                    if supply.on:
+                        bulk += self._bulk(supply)
+                        supply.lost_at = self._now()
                     supply.on = False
                     supply.starting = 0
+                elif not supply.on and self._rides_through(supply):
+                    supply.on = resumed = True
                 elif not supply.on and not supply.starting:
                     self._order += 1
                     supply.starting = self._order
@@ -121,6 +126,25 @@ class Shelves:
                         delays[cord] = self._now() + self._random.uniform(*START_DELAY)
                     self._schedule(delays[cord], partial(self._start, supply, self._order))
         self._balance(bulk, voltage)
+        if resumed:
+            self.bus.refill(sum(self._bulk(supply) for supply in self.all if supply.on))
+
+    def _rides_through(self, supply: Supply) -> bool:
+        """Whether its bulk capacitors are not empty yet: the mains were away for a moment only."""
+        if self.bus.mode is Mode.HELD:
+            return supply.lost_at > -NEVER
+        lasts = self.parameters.holdup_time * self.bulk_share[supply.shelf]
+        return self.bus.mode is Mode.FED and self._now() - supply.lost_at < lasts
+
+    def drop_out(self, seconds: float) -> None:
+        """The mains of everything are away for so long, by a source that can do that."""
+
+        def phases(faults: int) -> None:
+            for pdu in self._pdus:
+                pdu.lose_phases(range(PHASES), faults)
+
+        phases(1)
+        self._schedule(self._now() + seconds, partial(phases, -1))
 
     def _start(self, supply: Supply, order: int) -> None:
         if supply.starting == order:

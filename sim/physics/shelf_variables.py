@@ -77,3 +77,4 @@ def shelf_inputs(shelves: Shelves, pdus: list[Pdu]) -> Iterator[Input]:
             pdu.hold_peaks(is_held=value >= 0.5)
 
     yield Input("peak_hold", "", hold)
+    yield Input("source.dropout", "s", shelves.drop_out, 0.0, 10.0)

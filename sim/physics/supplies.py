@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ class Supply:
     starting: int = 0
     """Order of the start that is under way, 0 for none."""
     had_mains: bool = False
+    lost_at: float = -math.inf
+    """Plant time at which it was left without mains while it fed the bus."""
     outages: int = 0
     power_cycles: int = 0
 

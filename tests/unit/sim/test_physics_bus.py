@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sim.physics import Plant, RackParameters
+from sim.physics.bench import supply_bench
 from sim.physics.feeds import wired
 
 SHELVES = range(1, 9)
@@ -83,6 +84,39 @@ def test_weak_bulk_capacitors_hold_full_load_for_less_and_the_captures_say_how_l
     mains(plant, on=True)
     plant.advance(OFF + 210)
     assert plant.truth("bus.voltage_min") > 49, "logic that was without power begins anew"
+
+
+@pytest.mark.parametrize(("milliseconds", "survives"), [(5, True), (19, True), (21, False), (40, False)])
+def test_mains_that_are_away_for_less_than_the_hold_up_are_not_noticed(milliseconds, survives):
+    plant = rack(shelves=range(1, 5))
+    before, quiet = plant.truth("bus.voltage"), rack(shelves=range(1, 5))
+    plant.command("source.dropout", milliseconds / 1000)
+    plant.advance(OFF + 0.1)
+    assert (plant.truth("shelf[2].on"), plant.truth("rack.on")) == (survives, survives)
+    assert (plant.truth("bus.recent_min") > before - 0.01) is survives
+    plant.advance(OFF + 10)
+    quiet.advance(OFF + 10)
+    assert plant.truth("shelf[2].psu[4].outages") == 1
+    residuals = [each.balances()["balance.energy_residual"] for each in (plant, quiet)]
+    assert survives is False or residuals[0] == pytest.approx(residuals[1], abs=1.0)
+    if survives:
+        mains(plant, on=False)
+        assert volts(plant, 10.0195) == pytest.approx(before, abs=0.01), "full again: the next time it lasts as long"
+
+
+def test_a_bench_has_one_supply_and_no_trays():
+    plant = Plant(supply_bench())
+    plant.command("outlet[1]", 1)
+    plant.advance(10)
+    assert (plant.truth("shelf[1].psu[1].on"), plant.truth("rack.power"), plant.truth("pdu.power")) == (1, 0, 0)
+    plant.command("eload.current", 100)
+    plant.command("eload.on", 1)
+    plant.advance(20)
+    assert plant.truth("bus.voltage") == pytest.approx(50 - 0.5 * 100 / 107.25, abs=0.002)
+    assert plant.truth("shelf[1].psu[1].output_current") == pytest.approx(100, rel=1e-3)
+    plant.command("eload.current", 125)
+    plant.advance(21.5)
+    assert plant.truth("shelf[1].overloaded") == 1
 
 
 def test_half_the_load_is_held_twice_as_long():
