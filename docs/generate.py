@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import click
 from pydantic import BaseModel
@@ -139,6 +139,7 @@ def default(part: Schema) -> str:
 def plan() -> Iterator[str]:
     """The plan and every built-in step."""
     from harness.plugins import built_in
+    from harness.project.plan_files import named_by
     from harness.project.step import GROUP, known_steps
     from harness.schema.plan import Plan
     from harness.schema.sequence import CONSTRUCTS, SequenceFile, StepEntry
@@ -170,23 +171,13 @@ def plan() -> Iterator[str]:
             if part.get("type") == "object" and name not in reported:
                 reported.add(name)
                 yield from section(name, part, "####")
-        for model in named_files(step.params):
+        for _, model in named_by(step.params):
             schema = model.model_json_schema()
             for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
                 if name not in reported:
                     reported.add(name)
                     yield from section(name, part, "####")
     yield from workloads()
-
-
-def named_files(params: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """The models of the files that the parameters of a step name."""
-    from harness.schema.input_file import InputFile
-
-    for info in params.model_fields.values():
-        for arm in (info.annotation, *get_args(info.annotation)):
-            if get_origin(arm) is InputFile:
-                yield get_args(arm)[0]
 
 
 def workloads() -> Iterator[str]:

@@ -10,6 +10,7 @@ from harness.errors import ConfigError
 from harness.schema.profile import Profile
 from harness.schema.station import DeviceEntry, Station
 from sim.physics import Plant, RackParameters
+from sim.physics.bench import SUPPLY_BENCH, supply_bench
 from sim.physics.feeds import ALL, Feed, wired
 from sim.physics.gas import ROOM_PRESSURE
 from sim.twins.sources import Sources
@@ -19,6 +20,8 @@ _OUTLET, _BATTERY = "outlet[", "battery["
 
 def parameters_of(rack: str) -> RackParameters:
     """The parameters of a rack class such as `132kW`; ConfigError when it is none."""
+    if rack == SUPPLY_BENCH:
+        return supply_bench()
     try:
         return RackParameters.for_power(float(rack.removesuffix("kW")))
     except ValueError:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from harness.project.step import Params, find_step
+from harness.project.step import Params, find_step, known_steps
+from harness.schema.fields import Model
 from harness.schema.input_file import InputFile
 from harness.schema.source import read_source, substitute
 
@@ -53,13 +54,19 @@ def _in_entries(entries: Any) -> Iterator[str]:
             yield entry["include"]
         definition = find_step(entry["step"]) if isinstance(entry.get("step"), str) else None
         if definition is not None:
-            yield from (entry[key] for key in _keys(definition.params) if isinstance(entry.get(key), str))
+            yield from (entry[key] for key, _ in named_by(definition.params) if isinstance(entry.get(key), str))
         yield from _in_entries(entry.get("steps"))
 
 
-def _keys(params: type[Params]) -> Iterator[str]:
-    """The keys of a step that name a file."""
+def models_of_steps() -> dict[str, type[Model]]:
+    """The kinds of files that installed steps name: the key that says which it is -> its model."""
+    models = [model for each in known_steps().values() for _, model in named_by(each.params)]
+    return {list(model.model_fields)[1]: model for model in models}
+
+
+def named_by(params: type[Params]) -> Iterator[tuple[str, type[Model]]]:
+    """(key, model) of the files that a step names."""
     for name, info in params.model_fields.items():
-        arms = (info.annotation, *get_args(info.annotation))
-        if any(get_origin(arm) is InputFile for arm in arms):
-            yield info.alias or name
+        for arm in (info.annotation, *get_args(info.annotation)):
+            if get_origin(arm) is InputFile:
+                yield info.alias or name, get_args(arm)[0]

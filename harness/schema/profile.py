@@ -21,7 +21,7 @@ from harness.schema.motion import Mover, Noise, Stamp
 Poll = Literal["fast", "slow", "once"]
 DeviceClass = Literal[
     "pdu", "relay", "cdu", "cooling", "valve", "shelf", "switch", "load", "meter", "daq", "hipot", "chamber",
-    "environment", "tray", "gas",
+    "environment", "tray", "gas", "source",
 ]  # fmt: skip
 CLASSES: tuple[str, ...] = get_args(DeviceClass)
 """Every class of devices."""

@@ -16,7 +16,8 @@ class Simulation(Model):
 
     simulator: StrictText = BUILT_IN_SIMULATOR
     """Which simulator plays it, by its name among the installed ones (`harness doctor` lists them)."""
-    rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW"] = "132kW"
+    rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW", "psu"] = "132kW"
+    """The class of the rack; `psu`: a bench with one power supply of 5.5 kW and an electronic load, no rack."""
     seed: int = 1
     spread: Annotated[float, Field(ge=0, le=1)] = 0.0
     """How much racks and sensors differ from seed to seed. 0: every seed is the same perfect rack with perfectly

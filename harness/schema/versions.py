@@ -11,6 +11,8 @@ MIGRATIONS: dict[str, tuple[Migration, ...]] = {
     "plan": (),
     "sequence": (),
     "sku": (),
+    "wiring": (),
+    "bill": (),
     "station": (),
     "profile": (),
     "limit_set": (),

@@ -7,19 +7,19 @@ from typing import Any
 
 from harness.api import Acting, Catalog, ControlRef, Duration, DurationOrZero, LocatedError, StepContext, step
 
-
-def _switches(catalog: Catalog, references: Outlets) -> None:
-    for reference in listed(references):
-        if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
-            raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
-
-
 Outlets = ControlRef | tuple[ControlRef, ...]
 
 
 def listed(outlets: Outlets) -> tuple[str, ...]:
     """The references of outlets, also where there is one only."""
     return (outlets,) if isinstance(outlets, str) else outlets
+
+
+def check_switches(catalog: Catalog, references: Outlets, key: str = "outlets") -> None:
+    """LocatedError at `key` for a control that puts no power on the rack."""
+    for reference in listed(references):
+        if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
+            raise LocatedError(f"{reference} puts no power on the rack; use the step set", key)
 
 
 class PowerOn(Acting):
@@ -41,7 +41,7 @@ class PowerOn(Acting):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched on by this step."""
-        _switches(catalog, self.outlets)
+        check_switches(catalog, self.outlets)
 
 
 @step("power_on", version=1)
@@ -74,7 +74,7 @@ class PowerOff(Acting):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched off by this step."""
-        _switches(catalog, self.outlets)
+        check_switches(catalog, self.outlets)
 
 
 @step("power_off", version=1)

@@ -1,7 +1,7 @@
 """The DC bus: bulk capacitors and batteries that carry it when the mains go, and how it bleeds when nothing does.
 
-Powers are W at the inputs of the shelves, as everywhere in the plant: what a load takes from capacitors or batteries is
-what it would have taken from the mains, so the rack's heat does not depend on who feeds it.
+Powers are W at the inputs of shelves of nominal efficiency, as everywhere in the plant but on the mains' side. What a
+load takes from capacitors or batteries is what it would have taken from there: heat does not depend on who feeds it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from sim.physics.battery import Battery
+from sim.physics.capture import Capture
 from sim.physics.parameters import RackParameters
 from sim.physics.rack import Rack
 from sim.physics.variables import Input, Schedule, Variable
 
-SHARE_OUT = 0.97  # of what the sources give, what reaches the bus
+NOMINAL_EFFICIENCY = 0.975  # of the shelves at half their rating: W on the bus for a W at their inputs
 HELD_AT_MOST = 0.1  # s, after which supplies without mains switch off whatever is left
 MOMENT = 1e-5  # s, what is nearer than that has come
 HORIZON = 1.0  # s, the longest step of the plant: what ends sooner is scheduled
@@ -63,6 +64,9 @@ class Bus:
         self._alone = 0.0  # J of it in those that lost the mains just before the others
         self._held = 0.0  # V at which they hold the bus
         self._until = 0.0  # plant time at which they stop
+        self.is_starting = False
+        """Whether the bus has just come alive and supplies are still starting: trays take what there is by then."""
+        self.capture = Capture()
         self._energy = 0.0  # J in the capacitors of the bus, at plant time _at
         self._at = 0.0
         self._order = 0
@@ -98,14 +102,27 @@ class Bus:
             self._enter(Mode.HELD)
             self._alone = 0.0
             self._held, self._until = voltage, self._now() + HELD_AT_MOST
-            p = self.parameters
-            self._rack.capacity = min(2.0, self._bulk / (p.maximum_power * p.holdup_time))
+            self._rack.capacity = 2.0  # trays see a bus, not what is left in it
             self._watch_bulk()
 
     def charge_bulk(self, joules: float) -> None:
         """A shelf that starts fills its bulk capacitors from the mains."""
         self.draw(joules)
         self._bulk += joules
+
+    def change_bulk(self, joules: float) -> None:
+        """Bulk capacitors hold more from the mains, or have lost some of it as heat."""
+        self._bulk += joules
+        (self.draw if joules > 0.0 else self.warm)(abs(joules))
+
+    def refill(self, joules: float) -> None:
+        """Supplies whose mains were away for less than their bulk capacitors last have them full again, so many J."""
+        self.draw(joules - self._bulk)
+        self._bulk, self._alone = joules, 0.0
+
+    def note(self, at: float, voltage: float) -> None:
+        """Keep the extremes, as the supplies do, whose logic lives on the bus."""
+        self.capture.note(at, voltage)
 
     def _waste(self, joules: float) -> None:
         """A shelf that lost the mains a while ago, and was not needed to hold the bus, has become empty."""
@@ -116,6 +133,8 @@ class Bus:
 
     def _enter(self, mode: Mode) -> None:
         """Change who holds the bus; whatever was expected is off."""
+        if self.mode is not Mode.FED:
+            self.note(self._now(), self.voltage())
         self.mode = mode
         self._order += 1
         self._at = self._now()
@@ -128,7 +147,8 @@ class Bus:
     def _carry(self) -> None:
         """Say what the rack may take: from the mains, and from batteries as long as they are active."""
         active = sum(each.rating for each in self.batteries if each.is_active) / self.parameters.maximum_power
-        self._rack.capacity = min(2.0, self._mains + active)
+        mains = 2.0 if self._mains > 0.0 and not self.is_starting else self._mains
+        self._rack.capacity = min(2.0, mains + active)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         self._expect(self._now() + seconds, action)
@@ -223,10 +243,12 @@ class Bus:
             bleeding = 2.0 * self._energy / self.parameters.bus_bleed_tau
             self.warm(bleeding * h)
             self._discharge(at + h, h, load + bleeding)
+            self.note(at + h, self._battery_level())
         else:
             after = self._after(h, load)
             self.warm(self._energy - after - load * h)
             self._energy, self._at = after, at + h
+            self.note(at + h, math.sqrt(2.0 * after / self.parameters.bus_capacitance))
         return 0.0
 
     def _step_fed(self, h: float, load: float) -> float:
@@ -332,11 +354,15 @@ class Bus:
         """A that capacitors and batteries give to the loads."""
         power = self._from_batteries() if self.mode is Mode.FED else self._load()
         voltage = self.voltage()
-        return SHARE_OUT * power / voltage if power > 0.0 and voltage > 0.0 else 0.0
+        return NOMINAL_EFFICIENCY * power / voltage if power > 0.0 and voltage > 0.0 else 0.0
 
     def variables(self) -> Iterator[Variable]:
         """What can be measured of the bus and the batteries; a rack without any has one empty bay."""
         yield Variable("bus.voltage", "V", self.voltage)
+        yield Variable("bus.voltage_max", "V", lambda: max(self.capture.since_on[1], self.voltage()))
+        yield Variable("bus.voltage_min", "V", lambda: min(self.capture.since_on[0], self.voltage()))
+        yield Variable("bus.recent_max", "V", lambda: self.capture.recent(self._now(), self.voltage())[1])
+        yield Variable("bus.recent_min", "V", lambda: self.capture.recent(self._now(), self.voltage())[0])
         yield Variable("battery.current", "A", lambda: sum(self.current(each) for each in self.batteries))
         yield Variable("battery.power", "W", lambda: sum(self.power(each) for each in self.batteries))
         for i, battery in enumerate(self.batteries or [Battery.nothing()], 1):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sim.physics.bus import Bus
+from sim.physics.bus import NOMINAL_EFFICIENCY, Bus
 from sim.physics.parameters import RackParameters
 from sim.physics.variables import Input, Variable
 
 LEAST_VOLTAGE = 1.0  # V, below which a load cannot draw its current
-BUS_EFFICIENCY = 0.97  # of the shelves, for what the load adds on the AC side
 
 
 class ElectronicLoad:
@@ -39,7 +38,7 @@ class ElectronicLoad:
 
     def ac_power(self) -> float:
         """W this adds on the AC side."""
-        return self.power() / BUS_EFFICIENCY
+        return self.power() / NOMINAL_EFFICIENCY
 
     def variables(self) -> Iterator[Variable]:
         """What the load measures at its terminals."""

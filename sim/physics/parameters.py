@@ -66,7 +66,7 @@ class RackParameters:
     psus: int = 6  # per shelf
     line_voltage: float = 240.0  # V phase to neutral
     line_frequency: float = 50.0  # Hz
-    breaker_current: float = 160.0  # A per outlet
+    breaker_current: float = 63.0  # A on each phase of an outlet
     bus_voltage: float = 50.0  # V setpoint
     bus_droop: float = 0.5  # V at full load
     holdup_time: float = 0.020  # s that the bulk capacitors of a shelf carry its full load
@@ -80,6 +80,7 @@ class RackParameters:
     battery_return: float = 0.2  # s that the mains must be back
     battery_time: float = 240.0  # s at full load
     eload_current: float = 400.0  # A, rating of the electronic load
+    setpoint_spread: float = 0.0  # V, standard deviation between the setpoints of shelves
     # switch
     ports: int = 36
     port_speed: float = 400e3  # Mb/s

@@ -1,4 +1,4 @@
-"""A rack PDU: outlets that switch with a latency, breakers, phases and energy. Phases take turns."""
+"""A rack PDU: three-phase outlets that switch with a latency, breakers, phases and energy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from functools import partial
 
 from sim.physics.dead_man import Countdown
 from sim.physics.feeds import Feed, scoped
+from sim.physics.noise import stream, uniform
 from sim.physics.parameters import RackParameters
 from sim.physics.variables import Input, Schedule, Variable, interpolate
 
 SWITCH_LATENCY = (0.2, 1.0)  # s
 INRUSH_TAU = 0.010  # s
-INRUSH_PEAK = 6.0  # times the breaker's rated current
+INRUSH_PEAK = 6.0  # times the breaker's rated current, when the mains are switched on at the top of their wave
 BREAKER_HEAT = 60.0  # s of (I/In)^2 - 1
 POWER_FACTOR = ((0.0, 0.60), (0.10, 0.90), (0.20, 0.97), (0.40, 0.99))
 PHASES = 3
@@ -52,11 +53,19 @@ class Pdu:
         self.heat = [0.0] * n  # s, what an overloaded breaker has collected
         self.phase_lost = [0] * PHASES  # by how many faults
         self.closed_at = [-math.inf] * n
+        self.inrush = [0.0] * n  # A that the bulk capacitors took when the outlet closed last
+        self.inrush_factor = [1.0] * n
+        self.peak = [0.0] * PHASES  # A, highest since peaks are held
+        self.i2t = [0.0] * PHASES  # A2 s, of the largest inrush since peaks are held
+        self._holds = False
+        self._closings = 0
         self.share = [0.0] * n
+        self.phases = [[0.0] * PHASES for _ in range(n)]  # of the share of each outlet, what each phase carries
         self.rating = [0.0] * n  # W that what hangs on an outlet takes at full load, 0 for nothing
         self._energy = [0.0] * n  # J up to _mark
         self._mark = 0.0
         self._latest = [0] * n
+        self._wave = stream(seed, f"inrush {feed.name}")
         self.countdown = [Countdown(schedule, now, partial(self.command, i, 0.0)) for i in range(n)]
         """What opens an outlet by itself."""
         self.changed: Callable[[], None] = lambda: None
@@ -93,9 +102,32 @@ class Pdu:
     def set_relay(self, index: int, *, closed: bool) -> None:
         """Move the contact now, whoever asked."""
         if closed and not self.relay[index]:
-            self.closed_at[index] = self._now()
+            self._rush_in(index)
         self.relay[index] = closed
         self._forget()
+
+    def _rush_in(self, index: int) -> None:
+        """The bulk capacitors behind an outlet fill, on each phase as much as its voltage is just then."""
+        self.closed_at[index] = self._now()
+        self._closings += 1
+        angle = math.pi * uniform(self._wave, self._closings)
+        most = INRUSH_PEAK * self.parameters.breaker_current * self.inrush_factor[index]
+        most *= 1.0 if self.rating[index] > 0.0 else 0.0
+        for phase in range(PHASES):
+            amperes = most * abs(math.sin(angle + phase * math.tau / PHASES))
+            self.inrush[index] = amperes if phase == 0 else max(self.inrush[index], amperes)
+            if self._holds and not self.phase_lost[phase]:
+                self.peak[phase] = max(self.peak[phase], amperes + math.sqrt(2.0) * self.phase_current(phase))
+                self.i2t[phase] = max(self.i2t[phase], amperes * amperes * INRUSH_TAU / 2.0)
+
+    def hold_peaks(self, *, is_held: bool) -> None:
+        """Hold the highest current of each phase from now on, or stop holding it."""
+        self._holds = is_held
+        self.peak, self.i2t = [0.0] * PHASES, [0.0] * PHASES
+
+    def peak_current(self, phase: int) -> float:
+        """A: the crest of the current of a phase now, or the highest since peaks are held."""
+        return max(self.peak[phase], math.sqrt(2.0) * self.phase_current(phase))
 
     def set_tripped(self, index: int, *, tripped: bool) -> None:
         """Open or reset the breaker of an outlet; the relay stays where it is."""
@@ -113,16 +145,21 @@ class Pdu:
         self.changed()
 
     def is_energised(self, index: int) -> bool:
-        """Whether there is voltage at the outlet."""
-        return self.relay[index] and not self.tripped[index] and not self.phase_lost[index % PHASES]
+        """Whether there is voltage at the outlet, on any phase."""
+        return self.relay[index] and not self.tripped[index] and not all(self.phase_lost)
 
-    def redistribute(self, share: list[float]) -> None:
-        """The outlets carry other shares of the power from now on (their energies so far are kept)."""
+    def has_phase(self, index: int, phase: int) -> bool:
+        """Whether there is voltage at a phase of the outlet."""
+        return self.relay[index] and not self.tripped[index] and not self.phase_lost[phase]
+
+    def redistribute(self, phases: list[list[float]]) -> None:
+        """The outlets carry other shares of the power from now on, each on its phases; energies so far are kept."""
         energy = self.settled()
         passed = energy - self._mark
         self._energy = [joule + passed * part for joule, part in zip(self._energy, self.share, strict=True)]
         self._mark = energy
-        self.share = share
+        self.phases = phases
+        self.share = [sum(each) for each in phases]
         self._metered_at = (-math.inf, 0.0)
 
     def overload(self, at: float, h: float) -> None:
@@ -147,11 +184,12 @@ class Pdu:
         return self._meter()[0][index]
 
     def voltage(self, index: int) -> float:
-        """V at one outlet."""
-        return self.parameters.line_voltage if self.is_energised(index) else 0.0
+        """V at one outlet, the mean of its phases."""
+        live = sum(not lost for lost in self.phase_lost) / PHASES
+        return self.parameters.line_voltage * live if self.is_energised(index) else 0.0
 
     def current(self, index: int) -> float:
-        """A through one outlet, with the inrush of the bulk capacitors just after it closed."""
+        """A in the most loaded phase of an outlet, with the inrush of the bulk capacitors just after it closed."""
         return self._meter()[1][index]
 
     def _meter(self) -> tuple[list[float], list[float]]:
@@ -175,14 +213,16 @@ class Pdu:
         return self._metered
 
     def _current(self, index: int, power: float, factor: float) -> float:
-        voltage = self.voltage(index)
-        if voltage == 0.0:
+        if not self.is_energised(index):
             return 0.0
-        current = power / (voltage * factor)
+        share = self.share[index]
+        current = power * max(self.phases[index]) / share / (self.parameters.line_voltage * factor) if share else 0.0
+        return current + self._rush(index)
+
+    def _rush(self, index: int) -> float:
+        """A of inrush that are left."""
         since = self._now() - self.closed_at[index]
-        if 0.0 <= since < 20 * INRUSH_TAU and self.rating[index] > 0.0:
-            current += INRUSH_PEAK * self.parameters.breaker_current * math.exp(-since / INRUSH_TAU)
-        return current
+        return self.inrush[index] * math.exp(-since / INRUSH_TAU) if 0.0 <= since < 20 * INRUSH_TAU else 0.0
 
     def outlet_energy(self, index: int) -> float:
         """Energy in kWh delivered through one outlet since the start."""
@@ -190,11 +230,14 @@ class Pdu:
 
     def phase_current(self, phase: int) -> float:
         """A in one phase."""
-        return sum(self.current(i) for i in range(phase, len(self.share), PHASES))
+        total, factors = self.total(), self._meter()[0]
+        volts = self.parameters.line_voltage
+        amperes = sum(total * self.phases[i][phase] / (volts * factors[i]) for i in range(len(self.share)))
+        return amperes + sum(self._rush(i) for i in range(len(self.share)) if self.has_phase(i, phase))
 
     def phase_power(self, phase: int) -> float:
         """W in one phase."""
-        return sum(self.power(i) for i in range(phase, len(self.share), PHASES))
+        return self.total() * sum(each[phase] for each in self.phases)
 
     def phase_voltage(self, phase: int) -> float:
         """V of one phase to neutral."""

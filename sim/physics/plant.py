@@ -27,7 +27,7 @@ from sim.physics.feeds import ALL, Feed, letter, wired
 from sim.physics.gas import Gas
 from sim.physics.instruments import ElectronicLoad, scanner_variables
 from sim.physics.loop import Loop
-from sim.physics.mains import together
+from sim.physics.mains import reference, together
 from sim.physics.network import Switch
 from sim.physics.parameters import RackParameters
 from sim.physics.pdu import Pdu
@@ -35,8 +35,9 @@ from sim.physics.rack import Rack
 from sim.physics.readings import loop_inputs, loop_variables, rack_inputs, rack_variables
 from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
+from sim.physics.shelf_variables import shelf_inputs, shelf_variables
 from sim.physics.slow_sensors import SlowSensors
-from sim.physics.spread import rack_of_seed
+from sim.physics.spread import REFERENCE, rack_of_seed
 from sim.physics.variables import Input, Variable, nearest
 from sim.physics.workload import Calculation
 
@@ -84,6 +85,7 @@ class Plant:
         self.bus = Bus(parameters, self.rack, self.schedule, self._now, self._load)
         self.bus.draw, self.bus.warm = self._draw, self._warm
         self.shelves = Shelves(parameters, seed, wiring, self.bus, self.schedule, self._now)
+        self.shelves.demand = self._demand
         self.switch = Switch(parameters, seed, self.schedule, self._now)
         self.eload = ElectronicLoad(parameters, self.bus)
         for pdu in self.pdus:
@@ -106,6 +108,7 @@ class Plant:
         self._units = MappingProxyType({name: variable.unit for name, variable in self._variables.items()})
         self._input_units = MappingProxyType({name: item.unit for name, item in self._inputs.items()})
         instruments = {name: f"meter of {pdu.name}" for pdu in self.pdus for name in pdu.metered()}
+        instruments |= {name: REFERENCE for name in self._units if name.startswith(REFERENCE)}
         self.sensors = Sensors(seed, self._units, spread, instruments)
         self._sensors: dict[str, Callable[[], float]] = {}
 
@@ -117,7 +120,11 @@ class Plant:
         return self.rack.power + self.rack.extra
 
     def _total(self) -> float:
-        """W that the PDUs deliver."""
+        """W AC that the PDUs deliver."""
+        return self.shelves.drawn(self._demand())
+
+    def _demand(self) -> float:
+        """W that the bus takes from the shelves, at their nominal efficiency."""
         load = self.rack.power + self.rack.extra
         return load if self.bus.is_calm else self.bus.drawn(load)
 
@@ -140,8 +147,9 @@ class Plant:
             *self.gas.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
+            *reference(self.pdus, self._total),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
-            *self.shelves.variables(),
+            *shelf_variables(self.shelves),
             *self.bus.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
@@ -157,7 +165,7 @@ class Plant:
             *rack_inputs(self.rack),
             *self.gas.inputs(),
             *(item for pdu in self.pdus for item in pdu.inputs()),
-            *self.shelves.inputs(),
+            *shelf_inputs(self.shelves, self.pdus),
             *self.bus.inputs(),
             *self.switch.inputs(),
             *self.eload.inputs(),
@@ -224,7 +232,7 @@ class Plant:
         loop.step(self._t, h, rack, power)
         extra = rack.extra
         load = power + extra
-        mains = load if self.bus.is_calm else self.bus.step(self._t, h, load)
+        mains = self.shelves.carry(self._t, h, load if self.bus.is_calm else self.bus.step(self._t, h, load))
         self.energy += mains * h
         self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
@@ -237,7 +245,7 @@ class Plant:
             self._boot = self.time
             self.switch.set_alive(alive=alive)
         p = self.parameters
-        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:
+        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:  # on one phase, at the most
             for pdu in self.pdus:
                 pdu.overload(self._t + h, h)
         change = max(
@@ -399,7 +407,7 @@ class Plant:
         """The ground truth but for ports, thermocouples and results, with the balances; JSON can hold it."""
         values = {"time": self.time}
         for name, variable in self._variables.items():
-            if not name.startswith(_UNREPORTED) and (value := variable.read()) == value:  # a result may not be there yet
-                values[name] = value
+            if not name.startswith(_UNREPORTED):
+                values[name] = variable.read()
         values.update(self.balances())
         return values

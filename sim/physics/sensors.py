@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
-from sim.physics.spread import CLASSES, HOUR, Accuracy, Bias
+from sim.physics.spread import CLASSES, HOUR, REFERENCE, REFERENCE_CLASS, Accuracy, Bias
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 
@@ -26,8 +26,8 @@ _BY_UNIT = {
     "degC": Spec(0.03, 0.0, 0.01),
     "L/min": Spec(0.0, 0.005, 0.1),
     "kPa": Spec(0.2, 0.0, 0.1),
-    "W": Spec(0.0, 0.005, 1.0),
-    "A": Spec(0.0, 0.005, 0.01),
+    "W": Spec(0.0, 0.001, 0.1),
+    "A": Spec(0.0, 0.001, 0.0001),
     "V": Spec(0.0, 0.0005, 0.01),
     "RPM": Spec(0.0, 0.004, 1.0),
     "Hz": Spec(0.005, 0.0, 0.01),
@@ -44,6 +44,7 @@ _BY_NAME = {
     "gas.room_temperature": Spec(0.01, 0.0, 0.001),
     "gas.temperature[1]": Spec(0.01, 0.0, 0.001),
     "gas.temperature[2]": Spec(0.01, 0.0, 0.001),
+    **{f"bus.{kept}": Spec(0.0, 0.0, 0.001) for kept in ("voltage_max", "voltage_min", "recent_max", "recent_min")},
     "coolant.ph": Spec(0.01, 0.0, 0.01),
     "coolant.conductivity": Spec(0.0, 0.003, 1.0),
 }
@@ -78,7 +79,9 @@ class Sensors:
         found = self._specs.get(name)
         if found is None:
             spec = _BY_NAME.get(name) or _BY_UNIT.get(self._units[name], _EXACT)
-            found = self._specs[name] = (spec, stream(self._seed, name))
+            meter = self._instruments.get(name)  # all that one meter measures rests on the same reference
+            key = name if meter is None else f"{meter} {self._units[name]}"
+            found = self._specs[name] = (spec, stream(self._seed, key))
         return found
 
     def turn(self, time: float) -> None:
@@ -94,7 +97,8 @@ class Sensors:
         if found is None:
             unit = self._units[name]
             instrument = self._instruments.get(name, name)
-            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
+            spread = self._spread * (REFERENCE_CLASS if name.startswith(REFERENCE) else 1.0)
+            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, spread)
         return found.at(self._time)
 
     def _draw(self) -> list[float]:

@@ -15,11 +15,15 @@ from sim.physics.parameters import RackParameters
 RESISTANCE, CONDUCTANCE, POWER = 0.05, 0.08, 0.02
 """Standard deviations, relative: pressure drop of the rack, heat transfer of its plates, its powers."""
 LIQUID_SHARE = 0.015
+SETPOINT = 0.010
+"""V between the setpoints of shelves: 2 % of the rating in what each carries (0.5 V of droop at it)."""
 EXPONENT = (1.7, 1.95)
 """Between these the pressure drop of a rack goes with flow: its plates are partly laminar."""
 DRIFT_A_DAY = 0.1
 """Standard deviation of a sensor's walk over a day, in classes."""
 HOUR = 3600.0
+REFERENCE, REFERENCE_CLASS = "feed.", 0.2
+"""Begins the names of what a reference instrument measures; its class is this part of that of others."""
 
 
 class Accuracy(NamedTuple):
@@ -62,6 +66,7 @@ def rack_of_seed(parameters: RackParameters, seed: int, spread: float) -> RackPa
         liquid_share=p.liquid_share + LIQUID_SHARE * drawn("liquid_share"),
         idle_power=p.idle_power * power,
         maximum_power=p.maximum_power * power,
+        setpoint_spread=SETPOINT * spread,
     )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plans; repeatable.")
 @click.option("--parameters", "sku", metavar="FILE", help="Values of the plans' parameters for one kind of rack.")
 def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...], sku: str | None) -> int:
-    """Check FILE... (plans, sequences, parameter files, stations, profiles, limit sets); the first key says which.
+    """Check FILE... (plans and the files that they name, stations, profiles); the first key says which it is.
 
     A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
     """
@@ -79,6 +79,7 @@ def _check_one(
     """Check one file; returns what it is, and adds to `reported` what is worth a word. ProblemsError: all mistakes."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
     from harness.project.bays import bays_of, split_bay
+    from harness.project.plan_files import models_of_steps
     from harness.schema.migrate import kind_of
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
@@ -130,6 +131,9 @@ def _check_one(
         profile, source = load_profile(path)
         refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
+    if (model := models_of_steps().get(kind)) is not None:
+        validate(source, model)
+        return f"{kind} {source.data[kind]}; what it names is checked with the plan around it"
     if kind == "sku":
         from harness.schema.sku import SkuFile
 

@@ -14,7 +14,9 @@ from harness.errors import ConfigError
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["plan", "sequence", "sku", "station", "profile", "limits", "result"]))
+@click.argument(
+    "kind", type=click.Choice(["plan", "sequence", "sku", "wiring", "bill", "station", "profile", "limits", "result"])
+)
 def schema(kind: str) -> int:
     """Print the JSON Schema (2020-12) of a KIND of file; the plan's holds every installed step."""
     from harness.cli.ui.terminal import say
@@ -25,7 +27,7 @@ def schema(kind: str) -> int:
 
 
 def make_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of `plan`, `sequence`, `sku`, `station`, `profile`, `limits` or `result`."""
+    """The JSON Schema of `plan`, `sequence`, `sku`, `wiring`, `bill`, `station`, `profile`, `limits` or `result`."""
     from harness.schema.sequence import SequenceFile
 
     if kind == "plan":
@@ -42,6 +44,10 @@ def make_schema(kind: str) -> dict[str, Any]:
         from harness.schema.sku import SkuFile
 
         return SkuFile.model_json_schema()
+    if kind in ("wiring", "bill"):
+        from harness.project.plan_files import models_of_steps
+
+        return models_of_steps()[kind].model_json_schema()
     if kind == "limits":
         from harness.schema.conditions import LimitSet
 

@@ -60,13 +60,47 @@ def _feed_loss(plant: Plant, arg: str) -> Apply:
 
 
 def _psu_fail(plant: Plant, arg: str) -> Apply:
-    index = index_of(arg, plant.parameters.shelves, "shelf")
+    which, _, number = arg.partition(".")
+    row = plant.shelves.supplies[index_of(which, plant.parameters.shelves, "shelf")]
+    chosen = row[index_of(number, len(row), "supply")] if number else None
 
     def apply() -> Undo:
-        plant.shelves.set_psus(index, plant.shelves.psu_ok[index] - 1)
-        return lambda: plant.shelves.set_psus(index, plant.shelves.psu_ok[index] + 1)
+        supply = chosen or next((each for each in row if each.is_good), row[-1])
+        plant.shelves.set_good(supply, good=False)
+        return lambda: plant.shelves.set_good(supply, good=True)
 
     return apply
+
+
+def _holdup_weak(plant: Plant, arg: str) -> Apply:
+    which, _, share = arg.partition("=")
+    index = index_of(which, plant.parameters.shelves, "shelf")
+    part = number_of(share, 0.5, 0.0, 1.0, "share of the stored energy left")
+
+    def apply() -> Undo:
+        before = plant.shelves.bulk_share[index]
+        plant.shelves.set_bulk(index, part)
+        return lambda: plant.shelves.set_bulk(index, before)
+
+    return apply
+
+
+def _cords_swapped(plant: Plant, arg: str) -> Apply:
+    one, _, other = (arg or "1-2").partition("-")
+    first, second = _outlet(plant, one), _outlet(plant, other)
+
+    def apply() -> Undo:
+        plant.shelves.swap_cords(first, second)
+        return lambda: plant.shelves.swap_cords(first, second)
+
+    return apply
+
+
+def _inrush_high(plant: Plant, arg: str) -> Apply:
+    which, _, times = arg.partition("=")
+    pdu, index = _outlet(plant, which)
+    factor = number_of(times, 2.0, 0.1, 100.0, "factor")
+    return lambda: put_item(pdu.inrush_factor, index, factor)
 
 
 def _battery_low(plant: Plant, arg: str) -> Apply:
@@ -91,4 +125,7 @@ FAULTS: dict[str, Maker] = {
     "feed_loss": _feed_loss,
     "psu_fail": _psu_fail,
     "battery_low": _battery_low,
+    "holdup_weak": _holdup_weak,
+    "cords_swapped": _cords_swapped,
+    "inrush_high": _inrush_high,
 }

@@ -56,10 +56,11 @@ TRUTHS = [
     ("breaker_trip:3", 2, "outlet[3].voltage", "=", 0.0),
     ("breaker_trip:3", 2, "outlet[3].state", "=", 1.0),
     ("phase_loss:2", 2, "phase[2].current", "=", 0.0),
-    ("phase_loss:2", 2, "shelf[5].on", "=", 0.0),
+    ("phase_loss:2", 2, "shelf[5].psu[2].on", "=", 0.0),
     ("feed_loss", 2, "outlet[3].voltage", "=", 0.0),
     ("feed_loss:A", 2, "rack.on", "=", 0.0),
     ("psu_fail:6", 2, "shelf[6].psu_ok", "=", 5.0),
+    ("psu_fail:6.3", 2, "shelf[6].psu[3].output_power", "=", 0.0),
     ("link_down:7", 1, "port[7].up", "=", 0.0),
     ("link_flap:7", 1, "port[7].up", "=", 0.0),
     ("speed_down:7", 1, "port[7].speed", "=", 100e3),
@@ -109,7 +110,8 @@ def test_a_fault_leaves_the_rest_alone(fault):
 def test_the_table_covers_the_catalogue():
     listed = {fault.partition(":")[0] for fault, *_ in TRUTHS}
     elsewhere = {"flow_meter_zero", "sensor_offset", "sensor_stuck", "sensor_nan", "meter_frozen", "outlet_stuck",
-                 "valve_stuck", "air_in_loop", "battery_low", "sdc"}  # fmt: skip
+                 "valve_stuck", "air_in_loop", "battery_low", "sdc", "holdup_weak", "inrush_high",
+                 "cords_swapped"}  # fmt: skip
     elsewhere |= {name for name in FAULTS if name.startswith("gas_")}  # tests/unit/sim/test_gas.py
     assert listed | elsewhere == FAULTS.keys()
 
@@ -156,7 +158,7 @@ def test_a_frozen_meter_holds_everything_it_shows():
     plant.command("load", 0)
     plant.advance(plant.time + 60)
     assert {name: plant.sensed(name) for name in shown} == shown
-    assert plant.truth("pdu.power") == pytest.approx(25e3)
+    assert plant.truth("pdu.power") == pytest.approx(25e3, rel=0.03)  # less efficient at a tenth of the load
     assert plant.sensed("shelf[2].input_power") == pytest.approx(25e3 / 8, rel=0.03)
     plant.command("outlet[2]", 0)
     plant.advance(plant.time + 2)

@@ -1,0 +1,128 @@
+"""Hold-up: the mains go for a moment, and the bus must not notice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.api import (
+    Bounds,
+    Catalog,
+    ControlRef,
+    Duration,
+    LimitName,
+    LocatedError,
+    Params,
+    QuantityField,
+    SignalRef,
+    StepContext,
+    StrictText,
+    convert,
+    resolve_setting,
+    step,
+)
+from harness.steps.measuring import check_limit
+from harness.steps.provoking import Extremes, check_words, taken
+from harness.steps.sampling import check_window, sampled
+
+
+class HoldUp(Params):
+    """Parameters of `hold_up`."""
+
+    loss: ControlRef
+    """What takes the mains away: the supply's own test of a lost input, or a source that drops out for a set time."""
+    to: StrictText
+    """The word that takes them away (`on` of a test), or the time for which a source drops out (`20 ms`)."""
+    back: StrictText = ""
+    """The word that gives them back: at the end, after a FAIL, and when the run ends before. Not after a trip. Left out
+    where the source does it by itself."""
+    lasts: Duration = 5.0
+    """How long they are away where `back` gives them back; after a drop-out, how long until the bus is looked at."""
+    time: Bounds
+    """Of the time for which they were away: a shorter one proves less."""
+    lowest: SignalRef
+    """The lowest voltage of the bus, as the supply keeps it."""
+    highest: SignalRef | None = None
+    bus: LimitName | Bounds
+    """Of both."""
+    load: SignalRef
+    """What is drawn meanwhile."""
+    least: QuantityField
+    """The load below which hold-up proves nothing."""
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The bus."""
+        return (self.lowest, *((self.highest,) if self.highest else ()))
+
+    @property
+    def restart_within(self) -> Mapping[str, float]:
+        """A supply counts the loss that is made on purpose."""
+        return {self.lowest: self.lasts}
+
+    def planned_seconds(self, _catalog: Catalog) -> float:
+        """As long as it says, and a look before."""
+        return 2 * self.lasts
+
+    def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
+        """A word and its counterpart, or a time; limits that fit."""
+        for _, control in catalog.find_controls(self.loss)[:1]:
+            try:
+                setting = resolve_setting(control, self.to)
+            except ValueError as error:
+                raise LocatedError(str(error), "to") from None
+            if setting.word and not self.back:
+                raise LocatedError(f"{self.loss} stays {self.to!r}: say what gives the mains back", "back")
+            if self.back:
+                check_words(catalog, self.loss, [("back", self.back)])
+            if not setting.word:
+                try:
+                    convert(1.0, control.spec.unit, "s")
+                except ValueError:
+                    raise LocatedError(f"{self.loss} takes no time for which the mains are away", "to") from None
+        for name in (self.lowest, *((self.highest,) if self.highest else ())):
+            for each in catalog.find_signals(name)[:1]:
+                check_limit(self.bus, limits, catalog.signals[each], "bus")
+        check_window(catalog, (self.load,), self.lasts, "lasts")
+        for each in catalog.find_signals(self.load)[:1]:
+            try:
+                self.least.to(catalog.signals[each].unit)
+            except ValueError as error:
+                raise LocatedError(str(error), "least") from None
+
+
+@step("hold_up", version=1)
+async def hold_up(ctx: StepContext, p: HoldUp) -> None:
+    """Take the mains away for a time under load, and judge that time and the lowest voltage the bus got to.
+
+    The voltage is the extreme that the supply itself keeps; a poll sees nothing of 20 ms. The time of a source is what
+    it was set to; that of a supply's own test is from its confirmed begin to the command that ends it.
+    """
+    bus = Extremes(ctx, p.lowest, p.highest, p.bus)
+    if not await bus.are_clear():
+        return
+    windows = await sampled(ctx, (p.load,), p.lasts)
+    drawn = windows[p.load].statistic("mean")
+    unit = ctx.info(p.load).unit
+    with bus:
+        away = await _without_mains(ctx, p)
+        await bus.look_after()
+    enough = drawn >= p.least.to(unit)
+    if not enough:
+        ctx.tell(f"{p.load} was {drawn:.4g} {unit}, {p.least} are needed: what was held up proves nothing")
+    ctx.measure(f"{ctx.title}: time without mains", "", away if enough else math.nan, ctx.resolve_number(p.time, "s"))
+    bus.judge()
+
+
+async def _without_mains(ctx: StepContext, p: HoldUp) -> float:
+    """Take the mains away and give them back; the seconds that they were away, at least."""
+    if p.back:
+        async with taken(ctx, p.loss, p.to, p.back):
+            began = ctx.clock.monotonic()
+            await ctx.sleep(p.lasts)
+            return ctx.clock.monotonic() - began
+    _, control = ctx.controls(p.loss)[0]
+    await ctx.act(p.loss, p.to)
+    await ctx.sleep(p.lasts)
+    return convert(resolve_setting(control, p.to).value, control.spec.unit, "s")
