@@ -52,10 +52,10 @@ class Calculation:
         )
 
     def result(self, tray: int) -> float:
-        """What a tray (0..17) has as the result of the last finished round; NaN before there is one."""
+        """What a tray (0..17) has as the result of the last finished round; 0 before there is one."""
         number = self.round()
         if number == 0:
-            return float("nan")
+            return 0.0
         if not self.is_wrong(tray, number):
             return self.right
         return float(int(self.right) ^ 1 << number % 20)  # one bit of it is another one
