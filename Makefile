@@ -10,14 +10,15 @@ PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder --durations=10
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 TESTS ?= tests
 
-.PHONY: help demo test check bench chaos soak docs wheel ranges lock release clean
+.PHONY: help demo test check bench chaos soak verdicts docs wheel ranges lock release clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    prove a simulated rack (sets everything up; no hardware, no server)"
 	@echo "make test    all tests            make check   style, types, import rules, generated docs"
 	@echo "make bench   measure the costs    make chaos   kill, freeze and cut things in mid-run"
-	@echo "make soak    the long forms       make docs    write docs/reference again"
+	@echo "make soak    the long forms       make verdicts  shipped plans on 30 good racks each, and what limits leave"
+	@echo "make docs    write docs/reference again"
 	@echo "make wheel   build the wheel      make clean   remove what the others made"
 	@echo "make ranges  test with the lowest and the newest dependencies"
 	@echo "make lock    choose the versions of CI again"
@@ -75,6 +76,9 @@ chaos: .venv/development
 
 soak: .venv/development
 	$(PYTEST) tests --ignore tests/chaos -m slow --timeout 7200
+
+verdicts: .venv/development
+	$(BIN)/python -m tests.verdicts
 
 docs: .venv/development
 	$(BIN)/python docs/generate.py

@@ -141,13 +141,24 @@ def plan() -> Iterator[str]:
     from harness.plugins import built_in
     from harness.project.step import GROUP, known_steps
     from harness.schema.plan import Plan
+    from harness.schema.sequence import CONSTRUCTS, SequenceFile, StepEntry
 
     yield from model_page(Plan)
+    yield "## What stands in a list of steps"
+    yield ""
+    shown: set[str] = set(Plan.model_json_schema()["$defs"])
+    for model in (StepEntry, *CONSTRUCTS.values(), SequenceFile):
+        schema = model.model_json_schema()
+        yield from section(model.__name__, schema, "###")
+        for name, part in schema.get("$defs", {}).items():
+            if part.get("type") == "object" and name not in shown:
+                shown.add(name)
+                yield from section(name, part, "####")
     yield "## Steps"
     yield ""
-    yield "Beside their own keys all of them take `step`, `name`, `attempts` and `on_fail` (see StepEntry above)."
+    yield "Beside their own keys all of them take those of StepEntry above."
     yield ""
-    reported = set(Plan.model_json_schema()["$defs"])
+    reported = shown
     for step in (known_steps()[name] for name in built_in(GROUP)):
         schema = step.params.model_json_schema()
         yield f"### `{step.name}`"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-VERSION = 1
+VERSION = 2
 """Of this table; goes up by one when a kind is added."""
 
 
@@ -50,6 +50,7 @@ class EventKind(StrEnum):
     TELEMETRY = "telemetry", "how the copy to the database goes"
     # its steps
     STEP = "step", "an attempt of a step began"
+    LEFT_OUT = "left out", "a step is not carried out, because of `when` or `until`: which, and why"
     STEP_END = "step end", "it ended: verdict, reason, and whether the run goes on"
     CHECKPOINT = "checkpoint", "how far a step is, for a resumed run; in the journal only"
     MEASUREMENT = "measurement", "a value, its limit and its verdict"

@@ -15,7 +15,7 @@ from harness.project.model import StationProject
 from harness.schema.document import Source
 from harness.schema.problems import Problem, ProblemsError
 from harness.schema.profile import Profile
-from harness.schema.station import BUILT_IN_SIMULATOR
+from harness.schema.simulation import BUILT_IN_SIMULATOR
 from harness.transport.network import Network
 
 GROUP = "harness.simulators"

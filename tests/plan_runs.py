@@ -141,4 +141,4 @@ def write_plan(folder: Path, steps: str, head: str = "") -> Path:
 def install_steps(monkeypatch, *steps):
     """Let plans know these steps, as if a package had added them."""
     own = {each.name: each for each in steps}
-    monkeypatch.setattr("harness.project.plan.find_step", lambda name: own.get(name) or find_step(name))
+    monkeypatch.setattr("harness.project.planned.find_step", lambda name: own.get(name) or find_step(name))

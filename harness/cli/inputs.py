@@ -105,7 +105,7 @@ def simulation_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def station_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """--station FILE."""
-    text = "Station file; else $HARNESS_STATION, ./station.yaml, /etc/harness/station.yaml."
+    text = "Station file, or FILE@BAY; else $HARNESS_STATION, ./station.yaml, /etc/harness/station.yaml."
     return click.option("--station", metavar="FILE", help=text)(function)
 
 

@@ -118,9 +118,10 @@ class Interruption:
 class StepContext:
     """The run as one step sees it."""
 
-    def __init__(self, context: RunContext, title: str, attempt: int = 1) -> None:
+    def __init__(self, context: RunContext, title: str, path: str = "", attempt: int = 1) -> None:
         self._at: RunContext | None = context
         self.title = title
+        self.path = path
         self.attempt = attempt
         self.clock = context.step_clock or context.clock
         """The step's clock: it stands still while the operator holds the run."""
@@ -212,7 +213,8 @@ class StepContext:
         now = self.clock.monotonic()
         if now - self._checkpoint_at >= CHECKPOINT_EVERY_S:
             self._checkpoint_at = now
-            self._context.log.journal.add_event(EventKind.CHECKPOINT, step=self.title, attempt=self.attempt, **state)
+            journal = self._context.log.journal
+            journal.add_event(EventKind.CHECKPOINT, step=self.title, path=self.path, attempt=self.attempt, **state)
 
     @contextmanager
     def showing(self, checks: Mapping[str, tuple[Check, str]]) -> Iterator[None]:
@@ -231,14 +233,16 @@ class StepContext:
         """(device, control) pairs that a reference stands for."""
         return list(self._context.project.catalog.find_controls(reference))
 
-    async def act(self, reference: str, to: str | float, within: float | None = None) -> None:
-        """Set a control, or all of a bank, and see it confirmed.
+    async def act(self, reference: str | Sequence[str], to: str | float, within: float | None = None) -> None:
+        """Set a control, all of a bank, or several of them together, and see it confirmed.
 
         RefusedError when the device said no, NotConfirmedError when the read-back does not agree in time: both are
         the station's fault, and the run ends with ERROR.
         """
         pairs = []
-        for device, control in self.controls(reference):
+        references = [reference] if isinstance(reference, str) else reference
+        found = {f"{device}.{each.name}": (device, each) for one in references for device, each in self.controls(one)}
+        for device, control in found.values():
             try:
                 pairs.append((device, control, resolve_setting(control, to)))
             except ValueError as error:
@@ -354,7 +358,8 @@ class StepContext:
         self.measurements.append(measurement)
         shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
         text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
-        self._context.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
+        stated = measurement_event(self.title, self.attempt, measurement)
+        self._context.log.event(EventKind.MEASUREMENT, text, path=self.path, **stated)
         return verdict
 
     def tell(self, text: str, **data: Any) -> None:

@@ -48,7 +48,7 @@ def _obey(state: RunState, do: str, name: str, who: str) -> str:
     if do == "reset-trip":
         return _reset(state, name)
     if do == "note":
-        state.operator.note(name, who, state.running.title if state.running is not None else "")
+        state.operator.note(name, who, state.doing)
         return "it is in the record"
     if state.summary.stop is not None:
         raise RunError("the run is already stopping, the safe state goes on")
@@ -56,14 +56,16 @@ def _obey(state: RunState, do: str, name: str, who: str) -> str:
         state.request_stop(Verdict.ABORTED, f"aborted by {who}")
         return "the rack is made safe"
     operator = state.operator
-    running = state.running
     if do == "pause":
-        operator.hold(who, running.title if running is not None else "")
-        return f"{running.title if running is not None else 'the run'} is held; interlocks stay live"
+        operator.hold(who, state.doing)
+        return f"{state.doing or 'the run'} is held; interlocks stay live"
     if do == "continue":
         operator.release()
         return "the steps go on"
-    target = running or state.held_after
+    running = state.running
+    if running is not None and running.is_parallel and state.held_after is None:
+        raise RunError(f"{state.doing}: there is no {do} beside each other", hint="pause, or abort the run")
+    target = state.held_after or running
     if target is None or target.section == "cleanup":
         raise RunError(f"there is no step to {do} now", hint="`harness ctl status` shows what the run does")
     operator.ask("skip" if do == "skip" else "retry", who)
@@ -90,7 +92,7 @@ def _reset(state: RunState, name: str) -> str:
 def status(state: RunState) -> dict[str, Any]:
     """What the run does now, as plain data (seconds, 0 to 1 for progress)."""
     project, found = state.project, state.summary
-    running = state.running
+    running, now = state.running, state.attempt_now
     fraction, text = state.context.progress if state.context is not None else (0.0, "")
     verdict = found.stop.verdict if found.stop is not None else Verdict.RUNNING
     return {
@@ -104,12 +106,13 @@ def status(state: RunState) -> dict[str, Any]:
         "reason": found.stop.reason if found.stop is not None else "",
         "is_paused": state.operator.is_paused,
         "held_s": round(state.operator.pause_gate.held_s(), 3),
-        "step": running.title if running is not None else "",
+        "step": state.doing,
+        "path": running.path if running is not None else "",
         "held_after": state.held_after.title if state.held_after is not None else "",
-        "step_s": round(state.clock.monotonic() - state.step_started, 3) if running is not None else 0.0,
+        "step_s": round(state.clock.monotonic() - now.since, 3) if now is not None else 0.0,
         "progress": round(fraction, 4),
         "text": text,
-        "attempt": state.attempt if running is not None else 0,
+        "attempt": now.attempt if now is not None else 0,
         "steps_done": project.steps.index(running) if running is not None else len(tried(found.steps)),
         "steps": len(project.steps),
         "trips": [trip.interlock for trip in state.interlocks.trips] if state.interlocks is not None else [],

@@ -27,7 +27,7 @@ def _judged(project: Project, found: RunSummary, journal: Journal) -> tuple[Verd
     stop = found.stop
     counted = latest(found.steps)
     verdicts = [step.verdict for step in counted]
-    planned = sum(1 for step in project.steps if step.section != "cleanup")
+    planned = sum(1 for step in project.steps if step.section != "cleanup" and step.path not in found.left_out)
     done = [step for step in counted if step.verdict is not Verdict.SKIPPED]
     if stop is not None:
         verdict = worst([*verdicts, stop.verdict])

@@ -69,4 +69,4 @@ def _role(name: str, project: Project) -> str:
         return "plan"
     if name == project.on.source.name:
         return "station"
-    return "limits" if name in project.plan.limit_files else "profile"
+    return project.on.roles.get(name, "profile")

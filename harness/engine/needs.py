@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harness.device.signal_store import SignalStore
 from harness.errors import HarnessError
 from harness.project.model import Project
-from harness.project.references import references
 from harness.schema.station import Station
 
 _SHOWN = 4
@@ -35,8 +34,7 @@ def _missing(project: Project, store: SignalStore) -> Iterator[tuple[str, str]]:
         if not any(store.has(each) for each in project.catalog.find_signals(signal)):
             yield who, signal
     for step in project.steps:
-        raw = project.source.data[step.section][step.index]
-        for _, kind, name in references(step.definition.params, raw):
+        for _, kind, name in step.references():
             found = kind == "limit"
             if kind == "signal":
                 found = any(store.has(each) for each in project.catalog.find_signals(name))

@@ -78,7 +78,7 @@ class Reception:
         elif self._state is not None and self._state.summary.stop is not None:
             step = "the rack is being made safe"
         elif self._state is not None and self._state.running is not None:
-            step = self._state.running.title
+            step = self._state.doing
         return {"ok": True, **self._lock.about, "step": step, "pid": os.getpid()}
 
     def _undo(self, do: str, command: Mapping[str, Any], peer: Peer) -> Mapping[str, Any]:

@@ -52,6 +52,8 @@ def build_result(
         reason=reason,
         devices=tuple(_devices(state)),
         steps=tuple(found.steps) + tuple(_skipped(project, found)),
+        begun_at=project.begin_at,
+        left_out={**project.left_out, **dict(found.left_out.values())},
         interlocks=tuple(_interlocks(project, state)),
         safe_state=_safe_state(state),
         coverage_required=project.plan.coverage / 100,
@@ -86,10 +88,11 @@ def _devices(state: RunState) -> list[DeviceRecord]:
 
 
 def _skipped(project: Project, found: RunSummary) -> list[StepResult]:
-    ran = {(step.step, step.name) for step in found.steps}
+    ran = {step.path for step in found.steps} | set(found.left_out)
     return [
         StepResult(
             name=step.title,
+            path=step.path,
             step=step.definition.name,
             version=step.definition.version,
             package=step.package,
@@ -97,7 +100,7 @@ def _skipped(project: Project, found: RunSummary) -> list[StepResult]:
             reason="not carried out",
         )
         for step in project.steps
-        if (step.definition.name, step.title) not in ran
+        if step.path not in ran
     ]
 
 

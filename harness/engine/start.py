@@ -18,7 +18,7 @@ from harness.engine.layers import Layers
 from harness.engine.needs import refuse_missing
 from harness.engine.record_size import record_size
 from harness.engine.resume.reconcile import reconcile
-from harness.engine.resume.replay import InterruptedRun, key_of
+from harness.engine.resume.replay import InterruptedRun
 from harness.engine.state import STANDS_POLLS, RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
@@ -245,8 +245,8 @@ class Start:
         run.summary.steps.extend(past.order)
         for line in await reconcile(past, run.project, run.devices):
             run.log.event(EventKind.FOUND, line)
-        again = [step.title for step in run.project.steps if key_of(step) in past.redo]
-        done = sum(1 for step in run.project.steps if key_of(step) in past.steps and past.steps[key_of(step)].is_done)
+        again = [step.title for step in run.project.steps if step.path in past.redo]
+        done = sum(1 for step in run.project.steps if step.path in past.steps and past.steps[step.path].is_done)
         text = f"{done} steps were completed; done again: {', '.join(again) or 'none of them'}"
         run.log.event(EventKind.RESUME, f"{text}; lost: {past.gap}", gap_s=past.gap.seconds, again=again)
 

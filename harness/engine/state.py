@@ -7,6 +7,7 @@ import contextlib
 import math
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.clock import Clock
@@ -56,6 +57,16 @@ _MOVES_WITHIN_S = 60.0
 _LOOK_AT_GUARDIAN_LOG = "look at guardian.jsonl in the run's folder"
 
 
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A step that is carried out now."""
+
+    step: PlannedStep
+    attempt: int
+    since: float
+    """When it began, monotonic seconds."""
+
+
 class RunState:
     """What there is to know of one run while it goes on, and what can happen to it."""
 
@@ -69,12 +80,10 @@ class RunState:
         self.devices: dict[str, Device] = {}
         self.context: RunContext | None = None
         self.interlocks: Interlocks | None = None
-        self.running: PlannedStep | None = None
+        self.active: dict[str, Active] = {}
+        """The steps that are carried out now, by path; several in a parallel group."""
         self.held_after: PlannedStep | None = None
         """The step that just ended, while the run is held before the next."""
-        self.step_started = 0.0
-        self.attempt = 0
-        """Which attempt of it that is."""
         self.trouble: Stop | None = None
         """Why a step could not be judged, while people may mend it and have it done again."""
         self.started = clock.monotonic()
@@ -115,6 +124,21 @@ class RunState:
         self._tasks: list[asyncio.Task[None]] = []
         self.is_closing = False
         """The rack is as it is left; what is still running only has to come to its end."""
+
+    @property
+    def running(self) -> PlannedStep | None:
+        """The step that is carried out now; of several, the one that began first."""
+        return next((each.step for each in self.active.values()), None)
+
+    @property
+    def attempt_now(self) -> Active | None:
+        """Which attempt of it, and since when."""
+        return next(iter(self.active.values()), None)
+
+    @property
+    def doing(self) -> str:
+        """The names of the steps that are carried out now; '' between steps."""
+        return " + ".join(each.step.title for each in self.active.values())
 
     # --- from outside ------------------------------------------------------------------------------------------------
 
@@ -180,9 +204,10 @@ class RunState:
             self.external.commanded(name, control, setting)
 
     def restart_within(self, device: str) -> float:
-        """How long the running step allows for a restart of a device to show (`restart_on`), seconds; 0: for none."""
-        allowed = self.running.params.restart_within if self.running is not None else {}
-        return max((within for name, within in allowed.items() if name.partition(".")[0] == device), default=0.0)
+        """How long the running steps allow for a restart of a device to show (`restart_on`), seconds; 0: for none."""
+        allowed = [each.step.params.restart_within.items() for each in self.active.values()]
+        waits = [within for items in allowed for name, within in items if name.partition(".")[0] == device]
+        return max(waits, default=0.0)
 
     @property
     def saw_bus_live(self) -> bool:

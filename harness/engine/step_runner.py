@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ from harness.device.setting import resolve_setting
 from harness.engine.border import Children, contained, end_tasks, whose
 from harness.engine.context import Interruption, StepContext
 from harness.engine.repetition import Repetition
-from harness.engine.resume.replay import key_of
-from harness.engine.state import STANDS_POLLS, RunState
+from harness.engine.sequencing import Sequencer
+from harness.engine.state import STANDS_POLLS, Active, RunState
 from harness.errors import BadValueError, HarnessError, ProtocolViolationError, UnreachableError
 from harness.events import EventKind
 from harness.faultpoint import fault_point
@@ -23,6 +23,7 @@ from harness.limits.verdict import Verdict, worst
 from harness.project.gates import Follow, follow
 from harness.project.model import PlannedStep
 from harness.project.step import Accused, StepFailedError
+from harness.record.log import STEP
 from harness.record.result import StepResult
 from harness.safety.precedence import Stop
 
@@ -40,25 +41,31 @@ _CLEANUP_S = 60.0
 _NOT_PROVED = "find out why the data are missing: what is not proved stops the run before power or load"
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How an attempt of a step ended."""
+
+    verdict: Verdict
+    reason: str
+    hint: str = ""
+    """What to do about it."""
+    is_raised: bool = False
+    """Whether it failed by itself, and not by its measurements only."""
+
+
 class StepRunner:
     """Carries out the steps of one run."""
 
     def __init__(self, run: RunState) -> None:
         self._run = run
         self._repetition = Repetition(run, self.run_step)
-        self._hint = ""
-        """What to do about the failure of the attempt that just ended."""
-        self._is_raised = False
-        """Whether that attempt failed by itself, and not by its measurements only."""
+        self._sequencer = Sequencer(run, self._one, self._is_behind)
 
     def _is_behind(self, step: PlannedStep) -> bool:
         """Whether the interrupted run had completed a step, and it still holds."""
-        known = self._run.past.steps.get(key_of(step)) if self._run.past is not None else None
+        known = self._run.past.steps.get(step.path) if self._run.past is not None else None
         return (
-            known is not None
-            and known.is_done
-            and self._run.past is not None
-            and key_of(step) not in self._run.past.redo
+            known is not None and known.is_done and self._run.past is not None and step.path not in self._run.past.redo
         )
 
     async def _look_again(self) -> None:
@@ -87,33 +94,28 @@ class StepRunner:
         """Carry out set-up and steps in order, until one of them must not be followed by the next."""
         setup = [step for step in self._run.project.steps if step.section == "setup"]
         main = [step for step in self._run.project.steps if step.section == "steps"]
-        if await self._run_steps(setup) and await self._run_steps(main):
+        if await self._sequencer.carry_out(setup) and await self._sequencer.carry_out(main):
             await self._look_again()  # what went in the last moment is no part of a PASS either
             await self._run.see_moving(STANDS_POLLS)
 
-    async def _run_steps(self, steps: Sequence[PlannedStep]) -> bool:
-        """Run steps in order; False when the ones after must not run."""
-        for step in steps:
-            if self._run.stop_requested.is_set():
-                return False
-            if self._is_behind(step):
-                self._remember(step)
-                await self._restore(step)
-                continue
-            if not await self._repetition.carry_out(step):
-                return False
-        return not self._run.stop_requested.is_set()
+    async def _one(self, step: PlannedStep) -> bool:
+        """Carry out one step, or set again what it had set before an interruption; False when the run must end."""
+        if not self._is_behind(step):
+            return await self._repetition.carry_out(step)
+        self._remember(step)
+        await self._restore(step)
+        return True
 
     def _remember(self, step: PlannedStep) -> None:
         """What the interrupted run went past without its PASS energises nothing in this one either."""
         assert self._run.past is not None
-        if not self._run.past.steps[key_of(step)].power:
+        if not self._run.past.steps[step.path].power:
             self._repetition.go_past(step.title)
 
     async def _restore(self, step: PlannedStep) -> None:
         """Set again what a completed step had set; its time is not asked for again."""
         past, context = self._run.past, self._run.context
-        for device, name, value in past.restore.get(key_of(step), ()) if past is not None else ():
+        for device, name, value in past.restore.get(step.path, ()) if past is not None else ():
             assert context is not None
             control = context.devices[device].expansion.controls[name]
             self._run.log.event(
@@ -130,16 +132,11 @@ class StepRunner:
         """Carry out one attempt of a step and record it; what may follow it."""
         assert self._run.context is not None
         assert self._run.interlocks is not None
-        context = StepContext(self._run.context, step.title, attempt)
-        if (
-            self._run.past is not None
-            and (known := self._run.past.steps.get(key_of(step))) is not None
-            and known.is_open
-        ):
+        context = StepContext(self._run.context, step.title, step.path, attempt)
+        if self._run.past is not None and (known := self._run.past.steps.get(step.path)) is not None and known.is_open:
             context.interruption = Interruption(self._run.past.gap.seconds, known.checkpoint, str(self._run.past.gap))
             known.is_open = False  # an attempt that the operator asks for begins again
-        self._run.running, self._run.step_started = step, self._run.clock.monotonic()
-        self._run.attempt = attempt
+        self._run.active[step.path] = Active(step, attempt, self._run.clock.monotonic())
         allowed = self._run.project.attempts_of(step)
         self._run.context.progress = (0.0, "")
         began = iso(self._run.clock.wall_ns())
@@ -151,25 +148,30 @@ class StepRunner:
             version=step.definition.version,
             package=step.package,
             section=step.section,
-            key=key_of(step),
+            path=step.path,
             attempt=attempt,
             allowed=allowed,
             asked_by=asked_by,
         )
         fault_point("step-begun")
-        self._run.interlocks.enter_step(step.title)
-        self._hint, self._is_raised = "", False
-        verdict, reason = await self._outcome(step, context)
+        self._enter()
+        mark = STEP.set(step.path)  # what is commanded from here on is this step's, whatever goes on beside it
+        try:
+            end = await self._outcome(step, context)
+        finally:
+            STEP.reset(mark)
+        verdict, reason = end.verdict, end.reason
         if verdict is Verdict.FAIL and step.section != "cleanup":
             await self._look_again()
             if (stop := self._run.summary.stop) is not None and stop.verdict is Verdict.ERROR:
                 verdict, reason = Verdict.ERROR, stop.reason
-        self._run.interlocks.enter_step("")
-        after = follow(self._run.project, step, verdict, context.stopping, is_raised=self._is_raised)
-        if verdict is Verdict.INCONCLUSIVE and after is Follow.NOTHING:
-            self._hint = _NOT_PROVED
+        del self._run.active[step.path]
+        self._enter()
+        after = follow(self._run.project, step, verdict, context.stopping, is_raised=end.is_raised)
+        hint = _NOT_PROVED if verdict is Verdict.INCONCLUSIVE and after is Follow.NOTHING else end.hint
         result = StepResult(
             name=step.title,
+            path=step.path,
             step=step.definition.name,
             version=step.definition.version,
             package=step.package,
@@ -180,7 +182,7 @@ class StepRunner:
             started=began,
             ended=iso(self._run.clock.wall_ns()),
             reason=reason,
-            hint=self._hint,
+            hint=hint,
             measurements=tuple(context.measurements),
         )
         self._run.summary.steps.append(result)
@@ -188,10 +190,14 @@ class StepRunner:
         goes_on, power = after is not Follow.NOTHING, after is Follow.ALL
         self._run.log.event(EventKind.STEP_END, text, **_dump(result), goes_on=goes_on, power=power)
         fault_point("step-ended")
-        self._run.running = None
         return after
 
-    async def _outcome(self, step: PlannedStep, context: StepContext) -> tuple[Verdict, str]:
+    def _enter(self) -> None:
+        """Interlocks may be armed by step."""
+        assert self._run.interlocks is not None
+        self._run.interlocks.enter_steps([each.step.title for each in self._run.active.values()])
+
+    async def _outcome(self, step: PlannedStep, context: StepContext) -> _End:
         children = Children()
         run = partial(step.definition.run, context, step.params)
         work = asyncio.ensure_future(contained(run, children))
@@ -202,7 +208,8 @@ class StepRunner:
         asked = asyncio.ensure_future(self._run.operator.asked.wait())
         limit = _CLEANUP_S if is_cleanup and self._run.stop_requested.is_set() else None
         try:
-            waits: set[asyncio.Future[Any]] = {work, cut_off} if is_cleanup else {work, cut_off, asked}
+            is_deaf = is_cleanup or step.is_parallel  # nobody can say which of several is meant
+            waits: set[asyncio.Future[Any]] = {work, cut_off} if is_deaf else {work, cut_off, asked}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=limit)
         finally:
             cut_off.cancel()
@@ -217,10 +224,11 @@ class StepRunner:
             return self._judge(step, context, error)
         stop = self._run.summary.stop
         if stop is None and not is_cleanup:
-            return self._run.operator.verdict([m.reason for m in context.measurements if m.verdict is Verdict.FAIL])
+            bad = [m.reason for m in context.measurements if m.verdict is Verdict.FAIL]
+            return _End(*self._run.operator.verdict(bad))
         if is_cleanup or stop is None:
-            return Verdict.ERROR, "cut short: the run was stopped"
-        return stop.verdict, stop.reason
+            return _End(Verdict.ERROR, "cut short: the run was stopped")
+        return _End(stop.verdict, stop.reason)
 
     async def _end_of(
         self, step: PlannedStep, context: StepContext, work: asyncio.Task[None], children: Children
@@ -239,35 +247,41 @@ class StepRunner:
         context.close()
         return error
 
-    def _judge(self, step: PlannedStep, context: StepContext, error: BaseException | None) -> tuple[Verdict, str]:
+    def _judge(self, step: PlannedStep, context: StepContext, error: BaseException | None) -> _End:
         """The verdict of a step that came to its end by itself. PASS only if its coroutine returned."""
         measured = [m for m in context.measurements if m.verdict is not Verdict.PASS]
         if error is None:
             verdict = worst([Verdict.PASS, *(m.verdict for m in measured)])
-            return self._accused(step, verdict, "; ".join(m.reason for m in measured[:3]))
+            return self._accused(step, _End(verdict, "; ".join(m.reason for m in measured[:3])))
         if isinstance(error, StepFailedError):
-            self._hint, self._is_raised = error.hint, True
-            return self._accused(step, Verdict.FAIL, error.message)
+            return self._accused(step, _End(Verdict.FAIL, error.message, error.hint, is_raised=True))
         if isinstance(error, HarnessError):
             stop = Stop(Verdict.ERROR, f"step {step.title!r}: {error.said}", error.advice)
             if self._run.options.hold_on_fail and isinstance(error, _MENDABLE) and step.section != "cleanup":
                 self._run.trouble = stop
             else:
                 self._run.stop_with(stop)
-            return Verdict.ERROR, error.said
+            return _End(Verdict.ERROR, error.said)
         self._run.log.event(EventKind.BUG, "".join(traceback.format_exception(error)))
         how = "ended as no step may" if isinstance(error, StrangeEndError) else "failed inside"
         reason = f"step {step.title!r} {how}: {shown(error)}"
         self._run.stop_with(Stop(Verdict.ERROR, reason, whose(step.definition.run.__module__)))
-        return Verdict.ERROR, shown(error)
+        return _End(Verdict.ERROR, shown(error))
 
-    def _accused(self, step: PlannedStep, verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    def _accused(self, step: PlannedStep, end: _End) -> _End:
         """FAIL is about the rack: where the step accuses the station, it is an ERROR, and the run ends."""
-        if verdict is not Verdict.FAIL or step.params.accuses is Accused.PRODUCT:
-            return verdict, reason
-        self._run.stop_with(Stop(Verdict.ERROR, f"step {step.title!r}: {reason}", self._hint or "look at the station"))
-        return Verdict.ERROR, reason
+        if end.verdict is not Verdict.FAIL or step.params.accuses is Accused.PRODUCT:
+            return end
+        hint = end.hint or "look at the station"
+        self._run.stop_with(Stop(Verdict.ERROR, f"step {step.title!r}: {end.reason}", hint))
+        return _End(Verdict.ERROR, end.reason, end.hint)
 
 
 def _dump(result: StepResult) -> dict[str, object]:
-    return {"step": result.name, "kind": result.step, "verdict": str(result.verdict), "reason": result.reason}
+    return {
+        "step": result.name,
+        "path": result.path,
+        "kind": result.step,
+        "verdict": str(result.verdict),
+        "reason": result.reason,
+    }

@@ -14,6 +14,8 @@ class RunSummary:
     """What a run has found, for its record."""
 
     steps: list[StepResult] = field(default_factory=list)
+    left_out: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Path of what `when` or `until` left out -> (title, why)."""
     stop: Stop | None = None
     safe: SafeReport | None = None
     coverage: list[DeviceCoverage] = field(default_factory=list)

@@ -42,7 +42,7 @@ class Watch:
                 for event in run.guardian.events:
                     run.log.event(EventKind.GUARDIAN, event)
                 run.guardian.events.clear()
-            run.notifier.alive(run.running.title if run.running is not None else "")
+            run.notifier.alive(run.doing)
             if run.is_closing:
                 continue
             if run.interlocks is not None:

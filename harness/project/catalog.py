@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from harness.device.points import ControlPoint, Expansion, expand
 from harness.limits.derived import FUNCTIONS
 from harness.quantity import SignalInfo, unit
+from harness.schema.fields import one_by_one
 from harness.schema.profile import Profile
 from harness.schema.station import Derived, DeviceEntry
 from harness.spelling import Guesses
@@ -75,9 +76,12 @@ class Catalog:
         self.signals[name] = SignalInfo(name, result, valid=function.valid_in(result), description=description)
 
     def find_signals(self, reference: str) -> tuple[str, ...]:
-        """The signals that a reference stands for: itself, or a bank; () when unknown."""
+        """The signals that a reference stands for: itself, a bank, or rows of one; () when any is unknown."""
         if reference in self.signals:
             return (reference,)
+        rows = one_by_one(reference)
+        if len(rows) > 1:
+            return tuple(rows) if all(row in self.signals for row in rows) else ()
         return self.banks.get(reference, ())
 
     def period(self, signal: str) -> float:
@@ -88,10 +92,13 @@ class Catalog:
         return max(self.polls[self.owner[each]] for each in inputs if self.owner[each] != "derived")
 
     def find_controls(self, reference: str) -> tuple[tuple[str, ControlPoint], ...]:
-        """(device, control) pairs that a reference stands for; () when unknown."""
+        """(device, control) pairs of a reference: itself, a bank, or rows of one; () when any is unknown."""
         device, _, name = reference.partition(".")
         expansion = self.expansions.get(device)
-        return tuple((device, point) for point in expansion.bank(name)) if expansion else ()
+        if expansion is None:
+            return ()
+        found = [expansion.bank(each) for each in one_by_one(name)]
+        return tuple((device, point) for points in found for point in points) if all(found) else ()
 
     def load_control(self) -> str:
         """The control of the rack's load in %: `level` of a device of class load. ValueError unless there is one."""
@@ -120,6 +127,8 @@ class Catalog:
     def signal_problem(self, reference: str) -> str:
         """Why a reference is no signal, with the nearest name."""
         device = reference.partition(".")[0]
+        if missing := [row for row in one_by_one(reference) if row != reference and row not in self.signals]:
+            return self.signal_problem(missing[0])
         if device not in self.expansions and not any(name.startswith(f"{device}.") for name in self.derived):
             return f"unknown device {device!r}{self.guesses.hint(device, self.expansions)}"
         if reference in self.derived:
@@ -133,6 +142,8 @@ class Catalog:
         device = reference.partition(".")[0]
         if device not in self.expansions:
             return f"unknown device {device!r}{self.guesses.hint(device, self.expansions)}"
+        if missing := [row for row in one_by_one(reference) if row != reference and not self.find_controls(row)]:
+            return self.control_problem(missing[0])
         return f"unknown control {reference!r}{self.guesses.hint(reference, self.control_names())}"
 
 

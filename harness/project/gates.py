@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from enum import Enum
-from typing import Any
 
 from harness.limits.verdict import Verdict
 from harness.project.checks.guarded import energised_by
 from harness.project.model import NamedLimit, PlannedStep, Project
-from harness.project.references import references
 from harness.schema.problems import Problems
 
 LOAD = "load"
@@ -74,21 +72,21 @@ def puts_power_on(project: Project, step: PlannedStep) -> bool:
         return False
     if step.params.sets_load:
         return True
-    return bool(next(energised_by(project.source, project.on, step), None)) or any(
+    return bool(next(energised_by(project.on, step), None)) or any(
         project.catalog.profiles[device].class_ == LOAD
-        for _, kind, reference in references(step.definition.params, project.source.data[step.section][step.index])
+        for _, kind, reference in step.references()
         if kind == "control"
         for device, _ in project.catalog.find_controls(reference)
     )
 
 
-def check_gates(source: Any, steps: list[PlannedStep], found: Problems) -> None:
+def check_gates(steps: list[PlannedStep], found: Problems) -> None:
     """Set-up is a gate as a whole: it takes no `on_fail: continue`."""
     for step in steps:
         if step.section == "setup" and step.entry.on_fail == "continue":
             message = "what is not PASS in set-up stops the run: `on_fail: continue` is refused there"
             hint = "put the step under `steps`, or leave the key out"
-            found.add(source.problem(("setup", step.index, "on_fail"), "HX-1362", message, hint))
+            found.add(step.problem("HX-1362", message, hint, "on_fail"))
 
 
 def open_gates(project: Project) -> list[str]:
@@ -101,7 +99,7 @@ def open_gates(project: Project) -> list[str]:
     for step in project.steps:
         if step.section == "cleanup":
             continue
-        if next(energised_by(project.source, project.on, step), None) is not None:
+        if next(energised_by(project.on, step), None) is not None:
             return said
         if _may_energise(project, step):
             counts = len(said)
@@ -122,12 +120,13 @@ def _may_energise(project: Project, step: PlannedStep) -> bool:
 
 def _open(step: PlannedStep, project: Project) -> Iterator[str]:
     """What of a step lets the run go on without its PASS."""
+    if step.is_conditional and step.params.judges:
+        yield "this step (`when` may leave it out)"
     if step.entry.on_fail is not None:
         if step.entry.on_fail == "continue":
             yield "this step (`on_fail: continue`)"
         return
-    raw = project.source.data[step.section][step.index]
-    for _, kind, name in references(step.definition.params, raw, ()):
+    for _, kind, name in step.references():
         limit: NamedLimit | None = project.limits.get(name) if kind == "limit" else None
         if limit is not None and limit.limit.on_fail == "continue":
             yield f"the limit {name} (`on_fail: continue` in {limit.source})"

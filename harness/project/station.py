@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.device.address import parse_address
 from harness.device.registry import ancestors, find_profile, load_profile, no_profile
 from harness.errors import ConfigError
+from harness.project.bays import of_bay, split_bay
 from harness.project.catalog import Catalog, did_you_mean
 from harness.project.checks.dead_men import check_dead_men
 from harness.project.checks.interlocks import check_bypasses, check_interlocks
@@ -25,17 +26,20 @@ from harness.schema.station import Derived, DeviceEntry, Interlock, SafeAction, 
 
 
 def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> StationProject:
-    """Load a station and its profiles; ProblemsError with everything that is wrong in any of them.
+    """Load a station (`FILE`, or `FILE@BAY`) and its profiles; ProblemsError with everything that is wrong in them.
 
     With `only_to_make_safe` what may stand in it counts, not whether it is wise: a mistake in an interlock must not
     keep anybody from switching off.
     """
     found = Problems()
-    source = read_source(path)
+    file, bay = split_bay(path)
+    source = of_bay(read_source(file), bay, found)
+    if found:
+        found.raise_if_any()  # nothing else can be told before it is known which bay is meant
     whole: Station | None = validated(found, source, Station)
     station = whole or _right_parts(source)
     on = StationProject(station, source, Catalog())
-    on.hashes[source.name], on.files[source.name] = source.sha256, Path(path)
+    on.hashes[source.name], on.files[source.name] = source.sha256, file
     if only_to_make_safe and (broken := _broken(station, on.base)):
         station = on.station = without(station, broken)
         on.left_out = broken

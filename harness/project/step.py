@@ -86,6 +86,15 @@ class Params(Model):
     def check_against(self, _catalog: Catalog, _limits: Mapping[str, Any], /) -> None:
         """Whether the values fit each other, the station and the limits: ValueError where not."""
 
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """Control -> word or quantity that it has when the step is done, as far as the step knows: for the forecast."""
+        return {}
+
+    @property
+    def mean_level(self) -> float | None:
+        """Mean workload while the step lasts, %, where it is another than at its end."""
+        return None
+
     @property
     def sets_load(self) -> bool:
         """Whether the step sets the rack's workload, by a control that its parameters need not name."""
@@ -258,8 +267,9 @@ def says_what_it_is(params: Params, catalog: Catalog, limits: Mapping[str, Any])
     """
     try:
         params.check_against(catalog, limits)
-        said = {name: getattr(params, name) for name in _SAID if name != "planned_seconds"}
+        said = {name: getattr(params, name) for name in _SAID if name not in ("planned_seconds", "leaves")}
         said["planned_seconds"] = params.planned_seconds(catalog)
+        said["leaves"] = params.leaves(catalog)
         wrong = [(name, wanted) for name, (is_right, wanted) in _SAID.items() if not is_right(said[name])]
     except (ValueError, KeyboardInterrupt):
         raise
@@ -301,6 +311,11 @@ _SAID: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, Mapping) and _all(str, tuple(value)) and all(map(_is_number, value.values())),
         "signals with the seconds that each may take",
     ),
+    "leaves": (
+        lambda value: isinstance(value, Mapping) and _all(str, tuple(value)) and _all(str, tuple(value.values())),
+        "controls with what they are left at, in words",
+    ),
+    "mean_level": (lambda value: value is None or _is_number(value, 100.0), "a workload in %, or None"),
     "planned_seconds": (
         lambda value: value is None or _is_number(value),
         "seconds, or None where nobody knows",

@@ -67,23 +67,27 @@ def _as_fail(attempt: StepResult) -> StepResult:
 def tried(steps: Sequence[StepResult]) -> list[Tried]:
     """The steps in the order in which they were first carried out, each with its attempts."""
     groups: list[list[StepResult]] = []
-    latest_of: dict[tuple[str, str], list[StepResult]] = {}
+    latest_of: dict[str, list[StepResult]] = {}
     for step in steps:
-        group = latest_of.get((step.step, step.name))
+        group = latest_of.get(_key(step))
         if step.attempt > 1 and group is not None:
             group.append(step)
         else:
-            group = latest_of[step.step, step.name] = [step]
+            group = latest_of[_key(step)] = [step]
             groups.append(group)
     return [Tried(tuple(each)) for each in groups]
 
 
-def last_tried(steps: Sequence[StepResult]) -> Tried:
-    """The step whose attempt ended last, with its attempts: no others of `steps` are looked at."""
-    last = steps[-1]
+def _key(step: StepResult) -> str:
+    """What tells a step from the others of its run; older records have no paths."""
+    return step.path or f"{step.step} {step.name}"
+
+
+def tried_of(path: str, steps: Sequence[StepResult]) -> Tried:
+    """The attempts of one step: no others of `steps` are looked at."""
     found = []
     for step in reversed(steps):
-        if (step.step, step.name) == (last.step, last.name):
+        if step.path == path:
             found.append(step)
             if step.attempt <= 1:
                 break

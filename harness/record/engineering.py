@@ -37,7 +37,7 @@ def against_files(result: Result, folder: Path) -> Iterator[str]:
         return
     known = {name: part for name, part in declared.items() if part is not None}
     left_out = [each for each in bypassed if each is not None]
-    made = set(reasons(known, result.parameters, left_out))
+    made = set(reasons(known, result.parameters, left_out, result.begun_at))
     yield from _differing(result.engineering, made, "its own plan, station and parameters")
     rows = {lock.name: lock.bypassed for lock in result.interlocks if lock.bypassed}
     own_rows = bypassed_by(left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,10 @@ class Event:
 
 
 Observer = Callable[[Event], None]
+
+
+STEP: ContextVar[str] = ContextVar("STEP", default="")
+"""Path of the step that the present task carries out."""
 
 
 class RunLog:
@@ -69,7 +74,8 @@ class RunLog:
         """
         self.commands += len(commands)
         shown = ", ".join(f"{control} {setting}" for control, setting in commands.items())
-        self.event(EventKind.INTENT, f"{device}: {shown}", device=device, commands=dict(commands))
+        text = f"{device}: {shown}"
+        self.event(EventKind.INTENT, text, device=device, commands=dict(commands), path=STEP.get())
         with suppress(TelemetryError):  # said by the journal's own keeper
             await self.journal.commit()
         if self._left_at is None:

@@ -41,9 +41,10 @@ class Header(_Part):
 
 
 class InputFile(_Part):
-    """A file that the run was made from: `role` is plan, limits, station or profile; `sha256` is of its bytes.
+    """A file that the run was made from; `role` is plan, limits, sequence, parameters, station or profile.
 
-    `kept_as` is the name of its copy inside the record ('' in records of before it was written down).
+    `sha256` is of its bytes. `kept_as` is the name of its copy inside the record ('' in records from before that was
+    written down).
     """
 
     role: str
@@ -115,12 +116,14 @@ def excused_text(one: Measurement) -> str:
 class StepResult(_Part):
     """A step as it went: `step` is its kind, `version` that of the kind (0: unknown), `name` its title; times in UTC.
 
-    `attempt` counts from 1. `asked_by` is who asked for an attempt after the first. `allowed` is how many attempts the
-    plan allows before a FAIL counts; None in records from before that was said: the last attempt counts. `hint` is what
-    to do. `package` is whose step it is, `name version`; '' for this package's.
+    `path` is what it is known by, which stays when the plan grows; '' in older records. `attempt` counts from 1;
+    `asked_by` is who asked for one after the first. `allowed` is how many the plan allows before a FAIL counts;
+    None in records from before that was said: the last attempt counts. `hint` is what to do. `package` is whose step it
+    is, `name version`; '' for this package's.
     """
 
     name: str
+    path: str = ""
     step: str
     version: int = 0
     package: str = ""
@@ -246,6 +249,10 @@ class Result(_Part):
     reason: str = ""
     devices: tuple[DeviceRecord, ...] = ()
     steps: tuple[StepResult, ...] = ()
+    begun_at: str = ""
+    """The step that the run began at, where that is not the first: an engineering run."""
+    left_out: dict[str, str] = {}
+    """Steps and groups that `when` or `until` left out -> why."""
     interlocks: tuple[InterlockResult, ...] = ()
     safe_state: SafeState
     coverage_required: Number = None

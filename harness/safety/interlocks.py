@@ -210,10 +210,10 @@ class Interlocks:
             end()
         self._ends.clear()
 
-    def enter_step(self, title: str) -> None:
-        """Tell which step runs, for windows armed by step."""
+    def enter_steps(self, titles: Collection[str]) -> None:
+        """Tell which steps run, for windows armed by step."""
         for armed in self._interlocks:
-            armed.is_in_step = not armed.spec.armed_in or title in armed.spec.armed_in
+            armed.is_in_step = not armed.spec.armed_in or any(title in armed.spec.armed_in for title in titles)
 
     def after_frame(self, device: str) -> None:
         """Evaluate what a frame of this device may have changed."""

@@ -105,7 +105,7 @@ class _Trial:
         for _ in range(_GOOD_FRAMES):
             self.clock.now += self.poll
             self.feed()
-        self.interlocks.enter_step(self.spec.armed_in[0] if self.spec.armed_in else "")
+        self.interlocks.enter_steps(self.spec.armed_in[:1])
         self.interlocks.arm()
 
     def feed(self) -> None:

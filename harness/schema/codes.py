@@ -54,13 +54,20 @@ CODES: dict[str, str] = {
     "HX-1327": "the station sees a battery, and `de_energised` is missing or leaves it out: nothing would prove "
     "the rack dead",
     "HX-1328": "`only_tripped` in the safe state: what is set has no rows, or an interlock names none of them",
-    "HX-1331": "`--set` names no parameter of the plan",
-    "HX-1332": "`--set` gives a parameter a value that its bounds cannot be compared with",
-    "HX-1341": "a limit set lies outside the plan's folder",
-    "HX-1342": "there is no such limit set beside the plan",
+    "HX-1331": "`--set`, or a file of `--parameters`, names no parameter of the plan",
+    "HX-1332": "`--set`, or a file of `--parameters`, gives a value that bounds cannot be compared with",
+    "HX-1341": "a limit set, or a sequence, lies outside the plan's folder",
+    "HX-1342": "there is no such limit set, or sequence, beside the plan or the file that names it",
     "HX-1343": "a limit stands in two limit sets",
+    "HX-1344": "a limit set extends itself",
     "HX-1351": "no step has this name, or two packages add it",
     "HX-1352": "the values of a step do not fit each other, its signals or its controls",
+    "HX-1353": "an entry of a list of steps is none, or a construct (group, repeat, sweep, parallel, include) cannot "
+    "be laid out: too many steps, too deep, a name taken twice, a file that includes itself",
+    "HX-1354": "two steps bear one name",
+    "HX-1355": "a sequence is given a parameter that it does not have, none that it needs, or one of another type",
+    "HX-1356": "`when` or `until` names no parameter, or no step that stands before",
+    "HX-1357": "`--from` names no step of the plan",
     "HX-1361": "the plan energises what no interlock would switch off",
     "HX-1362": "`on_fail: continue` in set-up: what is not PASS there always stops the run",
     "HX-1371": "an interlock whose bound lies at or beyond what its signal can show, whose words are all there "
@@ -83,6 +90,7 @@ CODES: dict[str, str] = {
     "HX-1387": "a warning, nothing is refused: the loss of coolant is seen by one instrument only",
     "HX-1388": "warning: a limit hangs on a signal whose standstill nobody would see",
     "HX-1391": "a plan, or a step of it, asks for less data (`coverage`) than the station (`coverage_floor`)",
+    "HX-1392": "a station file of several bays: none is named, there is no such one, or rows differ in their values",
     "HX-1401": "a profile contradicts itself: it names a signal or control that it does not have, a key has no effect "
     "beside the others there, or it extends what cannot be extended",
     "HX-1402": "a `sim:` key names a variable that no simulated rack has, one in a unit that does not fit, or a "

@@ -97,4 +97,6 @@ class LimitSet(Model):
     limit_set: StrictText
     version: StrictText
     title: str = ""
+    extends: str = ""
+    """Another limit set, from the folder of this one, whose limits hold here too unless they are given again."""
     limits: dict[str, Limit]

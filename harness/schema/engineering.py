@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.quantity import canonical
-from harness.schema.document import Source
+from harness.schema.document import Origin
 from harness.schema.plan import Parameter
-from harness.schema.problems import Problem, Problems
+from harness.schema.problems import Problems
 from harness.schema.station import Bypass
 
 
@@ -31,14 +31,17 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def reasons(
-    declared: Mapping[str, Parameter], values: Mapping[str, Any], bypassed: Sequence[Bypass]
+    declared: Mapping[str, Parameter], values: Mapping[str, Any], bypassed: Sequence[Bypass], begun_at: str = ""
 ) -> tuple[str, ...]:
     """Why a run with these values and bypasses can prove nothing to a customer; empty: it may have the certificate.
+
+    `begun_at`: the step that it began at, where that is not the first.
 
     A value that no bound can be compared with gives no reason: `check_comparable` refuses it.
     """
     outside = (f"{name} is {text}" for name, text in _outside(declared, values) if isinstance(text, str) and text)
-    return (*outside, *(f"interlock {each.interlock!r} is {each}" for each in bypassed))
+    late = (f"it began at {begun_at}",) if begun_at else ()
+    return (*late, *outside, *(f"interlock {each.interlock!r} is {each}" for each in bypassed))
 
 
 def bypassed_by(bypassed: Sequence[Bypass]) -> dict[str, str]:
@@ -50,12 +53,12 @@ def bypassed_by(bypassed: Sequence[Bypass]) -> dict[str, str]:
 
 
 def check_comparable(
-    declared: Mapping[str, Parameter], values: Mapping[str, Any], source: Source, found: Problems
+    declared: Mapping[str, Parameter], values: Mapping[str, Any], given: Mapping[str, Origin], found: Problems
 ) -> None:
     """A value that no bound can be compared with is a problem."""
     for name, text in _outside(declared, values):
-        if isinstance(text, ValueError):
-            found.add(Problem(source.name, 0, 0, "HX-1332", f"--set {name}: {text}"))
+        if isinstance(text, ValueError) and name in given:
+            found.add(given[name].problem("HX-1332", str(text)))
 
 
 def _outside(declared: Mapping[str, Parameter], values: Mapping[str, Any]) -> Iterator[tuple[str, str | ValueError]]:

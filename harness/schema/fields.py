@@ -85,7 +85,7 @@ def is_name(text: str) -> bool:
 
 
 def is_reference(text: str) -> bool:
-    """Whether `text` names a signal or control: `cdu.flow`, `pdu.outlet`, `pdu.outlet[7].current`."""
+    """Whether it names signals or controls: `cdu.flow`, `pdu.outlet`, `pdu.outlet[7].current`, `pdu.outlet[1-3]`."""
     if len(text) > MAX_REFERENCE:
         return False
     device, dot, rest = text.partition(".")
@@ -98,8 +98,34 @@ def _is_part(part: str) -> bool:
         return False
     if not bracket:
         return True
-    inner = index[:-1]
-    return index.endswith("]") and 0 < len(inner) <= 6 and inner.isascii() and inner.isdigit()
+    return index.endswith("]") and bool(_rows(index[:-1]))
+
+
+MAX_ROWS = 1000
+_ROW_DIGITS = 6
+
+
+def _rows(text: str) -> list[int]:
+    """The rows of `7`, `1-8` or `1,3,5-8`, in the order written; [] for anything else."""
+    rows: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        ends = [first, last] if dash else [first]
+        if not all(end.isascii() and end.isdigit() and len(end) <= _ROW_DIGITS for end in ends):
+            return []
+        low, high = int(ends[0]), int(ends[-1])
+        if high < low or high - low >= MAX_ROWS:
+            return []
+        rows.update(dict.fromkeys(range(low, high + 1)))
+    return list(rows)
+
+
+def one_by_one(reference: str) -> list[str]:
+    """The single names of a reference with a range or list of rows: `pdu.outlet[1-2].power` names two."""
+    head, bracket, rest = reference.partition("[")
+    inner, closed, tail = rest.partition("]")
+    rows = _rows(inner) if bracket and closed else []
+    return [f"{head}[{row}]{tail}" for row in rows] if len(rows) > 1 else [reference]
 
 
 def _text(value: Any) -> str:
@@ -176,7 +202,7 @@ def _title(value: Any) -> str:
 def _signal(value: Any) -> str:
     text = _text(value)
     if not is_reference(text):
-        like = _one_of_many(text) or "; write device.signal, like 'cdu.supply_temperature'"
+        like = _rows_meant(text) or "; write device.signal, like 'cdu.supply_temperature'"
         raise ValueError(f"{shown(text)} is not a signal{like}")
     return text
 
@@ -184,17 +210,17 @@ def _signal(value: Any) -> str:
 def _control(value: Any) -> str:
     text = _text(value)
     if not is_reference(text):
-        like = _one_of_many(text) or "; write device.control, like 'pdu.outlet[7]'"
+        like = _rows_meant(text) or "; write device.control, like 'pdu.outlet[7]'"
         raise ValueError(f"{shown(text)} is not a control{like}")
     return text
 
 
-def _one_of_many(text: str) -> str:
-    """What to write instead of a range of a bank, `pdu.outlet[1-8]`; '' for anything else."""
+def _rows_meant(text: str) -> str:
+    """How rows of a bank are written; '' for what names none."""
     bank = text.partition("[")[0]
     if not is_reference(bank) or bank == text:
         return ""
-    return f": a range has no word here; one of them is {bank}[1], all of them are {bank}"
+    return f"; rows are written like {bank}[7], {bank}[1-8] or {bank}[1,3,5-8], all of them are {bank}"
 
 
 def _day(value: Any) -> date:

@@ -54,7 +54,7 @@ def kind_of(source: Source) -> str:
     kind = next((key for key in MIGRATIONS if key in keys), "")
     if not kind:
         source.check()
-        message = "not a plan, station, profile or limit set"
+        message = "not a plan, sequence, parameter file, station, profile or limit set"
         hint = f"begin with `schema: 1` and one of {', '.join(MIGRATIONS)}"
         raise ProblemsError([source.problem((), "HX-1204", message, hint)])
     return kind

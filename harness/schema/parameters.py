@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.schema.document import Loc, Source
+from harness.schema.document import Loc, Origin, Source, value_at, with_value
 from harness.schema.fields import is_name
 from harness.schema.problems import Problem, did_you_mean, shown
 from harness.spelling import Guesses
@@ -24,17 +24,28 @@ def plain(value: Any, name: str) -> Any:
     raise TypeError(f"parameter {name!r}: {value!r} cannot stand in a file")
 
 
-def substitute(source: Source, values: Mapping[str, Any], given: Collection[str] = ()) -> tuple[Source, list[Problem]]:
+def substitute(
+    source: Source,
+    values: Mapping[str, Any],
+    given: Mapping[str, Origin] | None = None,
+    *,
+    local: Collection[str] = (),
+    under: Loc = (),
+    leaving: Collection[str] = (),
+) -> tuple[Source, list[Problem]]:
     """A copy of `source` in which every `${name}` is the value of that parameter, and what was wrong with them.
 
-    `given`: the parameters whose values are not the file's own; what is wrong with these is no mistake of it.
+    `given`: the parameters whose values are not the file's own; what is wrong with these is no mistake of it. `local`:
+    those that are none of the file's parameters (a sweep gives them). Only what stands `under` a place is looked at,
+    and of that not the keys `leaving`.
 
     Positions stay those of the file. A problem's place keeps its text and is refused: `validate` raises the problem of
     the parameter, and no second one for the text. The values are not searched for further `${...}`.
     """
     problems: list[Problem] = []
     guesses = Guesses()
-    used: dict[Loc, str] = {}
+    used: dict[Loc, str] = dict(source.parameters)
+    from_outside: dict[Loc, str] = dict(source.local)
     refused: set[Loc] = set(source.refused)
 
     def replaced(text: str, loc: Loc) -> Any:
@@ -42,7 +53,10 @@ def substitute(source: Source, values: Mapping[str, Any], given: Collection[str]
             return text
         name = text[2:-1] if text.startswith("${") and text.endswith("}") else ""
         if name in values:
-            used[loc] = name
+            if name in local:
+                from_outside[loc] = f"{name} = {values[name]}"
+            else:
+                used[loc] = name
             return plain(values[name], name)
         if is_name(name):
             guess = did_you_mean(name, values) if guesses.may_compare(len(values)) else ""
@@ -59,14 +73,20 @@ def substitute(source: Source, values: Mapping[str, Any], given: Collection[str]
         if isinstance(value, str):
             return replaced(value, loc)
         if isinstance(value, dict):
-            return {key: walk(child, (*loc, key)) for key, child in value.items()}
+            left = leaving if loc == under else ()
+            return {key: child if key in left else walk(child, (*loc, key)) for key, child in value.items()}
         if isinstance(value, list):
             return [walk(child, (*loc, index)) for index, child in enumerate(value)]
         return value
 
-    data = walk(source.data, ())
-    noted = (*source.problems, *problems)
+    data = with_value(source.data, under, walk(value_at(source.data, under), under))
     changed = replace(
-        source, data=data, problems=noted, refused=frozenset(refused), parameters=used, given=frozenset(given)
+        source,
+        data=data,
+        problems=(*source.problems, *problems),
+        refused=frozenset(refused),
+        parameters=used,
+        given=given or {},
+        local=from_outside,
     )
     return changed, problems

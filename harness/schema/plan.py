@@ -1,17 +1,18 @@
 """The plan: an ordered list of steps with parameters.
 
-The parameters of a step are checked against the model that the step itself declares; this module knows only what all
-steps have in common.
+The parameters of a step are checked against the model that the step itself declares; what all steps have in common, and
+what holds steps of its own, stands in `sequence`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from harness.quantity import canonical
-from harness.schema.fields import Coverage, LocatedError, Model, SignalRef, StrictText
+from harness.schema.fields import Coverage, LocatedError, Model, QuantityField, SignalRef, StrictText
+from harness.schema.sequence import Attempts, Entry
 from harness.schema.station import Bypass, Derived, Interlock
 
 
@@ -68,26 +69,13 @@ class Parameter(Model):
         return ""
 
 
-Attempts = Annotated[int, Field(ge=1, le=10)]
+class UnitUnderTest(Model):
+    """What the forecast of energy and power knows of the rack."""
 
-
-class StepEntry(Model):
-    """What every step has; its own parameters stand beside these keys."""
-
-    model_config = ConfigDict(extra="allow")
-
-    step: StrictText
-    name: str = ""
-    attempts: Attempts | None = None
-    """How often this step may be done before its FAIL counts; default: what the plan says."""
-    on_fail: Literal["continue", "stop"] | None = None
-    """What it means for the steps after it when this one FAILs, or is INCONCLUSIVE before power or load. Default: what
-    every limit of it says that did not pass, else stop. In set-up it always stops."""
-
-    @property
-    def title(self) -> str:
-        """The name shown and recorded."""
-        return self.name or self.step.replace("_", " ")
+    power: QuantityField
+    """What it draws at 100 % workload."""
+    idle_power: QuantityField
+    """What it draws when it is on, without workload."""
 
 
 class Plan(Model):
@@ -104,24 +92,19 @@ class Plan(Model):
     attempts: Attempts = 1
     """How often a step may be done before its FAIL counts. An operator asks for each attempt after the first, and an
     attempt that judged nothing (the station was at fault, data were missing) uses none up."""
+    uut: UnitUnderTest | None = None
+    """For `harness plan show`; nothing is judged by it."""
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()
     bypass: tuple[Bypass, ...] = ()
     """Interlocks of the station or the plan that this plan leaves out for a while."""
     show: tuple[SignalRef, ...] = ()
-    setup: tuple[StepEntry, ...] = ()
-    steps: tuple[StepEntry, ...]
-    cleanup: tuple[StepEntry, ...] = ()
+    setup: tuple[Entry, ...] = ()
+    steps: tuple[Entry, ...]
+    cleanup: tuple[Entry, ...] = ()
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Plan:
-        seen: set[str] = set()
-        for section in ("setup", "steps", "cleanup"):
-            for index, entry in enumerate(getattr(self, section)):
-                if entry.name and entry.name in seen:
-                    message = f"two steps bear the name {entry.name!r}; the record needs different names"
-                    raise LocatedError(message, section, index, "name")
-                seen.add(entry.name)
+    def _has_steps(self) -> Plan:
         if not self.steps:
             raise LocatedError("a plan needs at least one step", "steps")
         return self

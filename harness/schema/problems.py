@@ -105,6 +105,8 @@ def _reported(problems: Iterable[Problem]) -> list[Problem]:
         if each.message.startswith("--set "):
             given.setdefault((each.file, each.message.partition(":")[0]), each)
     kept = [each for each in whole if not each.message.startswith("--set ") or each in given.values()]
+    compared = {(each.file, each.line, each.column) for each in kept if each.line and each.code == "HX-1332"}
+    kept = [each for each in kept if each.code == "HX-1332" or (each.file, each.line, each.column) not in compared]
     return _once(kept)
 
 

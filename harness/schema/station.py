@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -17,6 +17,7 @@ from harness.schema.fields import (
     FileRef,
     LocatedError,
     Model,
+    Name,
     QuantityField,
     Rate,
     SignalRef,
@@ -24,6 +25,7 @@ from harness.schema.fields import (
     Title,
 )
 from harness.schema.motion import StationMover
+from harness.schema.simulation import Simulation
 from harness.schema.traps import Traps
 
 LONGEST_FOR_S = 300.0
@@ -288,34 +290,15 @@ class Derived(Model):
     description: str = ""
 
 
-BUILT_IN_SIMULATOR = "builtin"
-
-
-class Simulation(Model):
-    """Which simulated rack stands behind the devices under `--simulate`."""
-
-    simulator: StrictText = BUILT_IN_SIMULATOR
-    """Which simulator plays it, by its name among the installed ones (`harness doctor` lists them)."""
-    rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW"] = "132kW"
-    seed: int = 1
-    spread: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How much racks and sensors differ from seed to seed. 0: every seed is the same perfect rack with perfectly
-    calibrated sensors; 1: as such racks and instruments do (docs/adr/0019-a-rack-of-its-own.md)."""
-    feeds: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
-    """PDU: the shelf (1 to 8) on each of its outlets, in their order; 0: nothing, as on outlets beyond the list. Left
-    out, PDUs with no more outlets together than the rack has shelves share these out in the order of the station's
-    devices; else outlet n of each PDU feeds shelf n, and a shelf hangs on all feeds."""
-    batteries: Annotated[int, Field(ge=0, le=64)] | None = None
-    """Battery shelves on the rack's bus, each as strong as one of its power shelves for 240 s; four carry the full
-    load. Left out: four when a device of the station shows a battery, else none."""
-
-
 class Station(Model):
     """A test position."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     station: StrictText
     title: str = ""
+    bays: dict[StrictText, dict[Name, Any]] = Field(default_factory=dict)
+    """A line in one file: name of a bay -> its values. `${bay}` stands for the name, `${name}` for each value, as a
+    whole; `--station FILE@BAY` says which bay is meant."""
     devices: dict[str, DeviceEntry]
     derived: dict[SignalRef, Derived] = Field(default_factory=dict)
     interlocks: tuple[Interlock, ...] = ()

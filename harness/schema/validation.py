@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.schema.document import Loc, Source
+from harness.schema.document import Loc, Source, value_at
 from harness.schema.error_messages import KINDS, Words, kinds_expected, say
 from harness.schema.error_places import Place, Walker, allowed_keys
 from harness.schema.fields import LocatedError
@@ -55,7 +55,7 @@ def validate_part(
     The model is None when the part has problems, and when loading refused something inside it.
     """
     prefix: Loc = tuple(loc_prefix)
-    data = _at(source.data, prefix)
+    data = value_at(source.data, prefix)
     if isinstance(data, dict) and omit:
         data = {key: value for key, value in data.items() if key not in omit}
     try:
@@ -74,9 +74,9 @@ def _problems(source: Source, model: type[BaseModel], error: ValidationError, da
     for details in error.errors(include_url=False, include_input=False):
         place = walker.follow(details["loc"])
         if not _is_under((*prefix, *place.loc), source.refused):
-            holder = _at(data, place.loc[:-1])
+            holder = value_at(data, place.loc[:-1])
             around = tuple(holder) if isinstance(holder, dict) and details["type"] == "missing" else ()
-            errors.append(_Error(details, place, _at(data, place.loc), around))
+            errors.append(_Error(details, place, value_at(data, place.loc), around))
     groups = _reduce(errors, 0)
     found = [_problem(source, words, prefix) for words in _said(groups[:MAX_PROBLEMS])]
     if len(groups) > MAX_PROBLEMS:
@@ -91,16 +91,6 @@ def _unexplained(source: Source, error: ValidationError) -> Problem:
 
 def _is_under(loc: Loc, refused: Collection[Loc]) -> bool:
     return bool(refused) and any(loc[:length] in refused for length in range(len(loc) + 1))
-
-
-def _at(data: Any, loc: Loc) -> Any:
-    """The value at a location, None where there is none."""
-    for element in loc:
-        is_there = element in data if isinstance(data, dict) else isinstance(data, list) and element in range(len(data))
-        if not is_there:
-            return None
-        data = data[element]
-    return data
 
 
 def _reduce(errors: list[_Error], depth: int) -> list[list[_Error]]:

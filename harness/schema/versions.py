@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 Migration = Callable[[str], str]
 """The text of a file, as its next version has it; the key `schema` is none of its business."""
 
-MIGRATIONS: dict[str, tuple[Migration, ...]] = {"plan": (), "station": (), "profile": (), "limit_set": ()}
+MIGRATIONS: dict[str, tuple[Migration, ...]] = {
+    "plan": (),
+    "sequence": (),
+    "sku": (),
+    "station": (),
+    "profile": (),
+    "limit_set": (),
+}
 """Kind of file (the key that says which it is) -> what brings version 1 to 2, 2 to 3, and so on."""
 
 RETIRED: dict[str, tuple[tuple[str, ...], ...]] = {

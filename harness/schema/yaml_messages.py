@@ -84,8 +84,7 @@ def _of_brackets(said: str, line: str, column: int) -> tuple[str, str] | None:
     if here == "[" and (before.isalnum() or before == "_"):
         name = re.search(r"[\w.]*$", line[:column])
         bank, inner = name[0] if name else "", line[column + 1 :].partition("]")[0].strip()
-        if not (inner.isascii() and inner.isdigit()):
-            return "a range has no word here", f'one of them is "{bank}[1]", all of them are {bank}'
+        inner = inner if re.fullmatch(r"[0-9, -]{1,40}", inner) else "7"
         return "a name with [ ] inside { } or [ ] must be quoted", f'write "{bank}[{inner}]"'
     return None
 

@@ -67,6 +67,10 @@ class FlowCurve(Params):
         """The pressure drop, where there is a limit."""
         return (self.pressure_drop,) if self.judges else ()
 
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """The last of the points."""
+        return {self.control: str(self.points[-1])}
+
     def planned_seconds(self, _catalog: Catalog) -> float:
         """Each point, and as long again to settle as the window of its slope."""
         return len(self.points) * (self.over + 2 * _SLOPE_S)

@@ -8,23 +8,36 @@ from typing import Any
 from harness.api import Acting, Catalog, ControlRef, Duration, DurationOrZero, LocatedError, StepContext, step
 
 
-def _switches(catalog: Catalog, reference: str) -> None:
-    if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
-        raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
+def _switches(catalog: Catalog, references: Outlets) -> None:
+    for reference in listed(references):
+        if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
+            raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
+
+
+Outlets = ControlRef | tuple[ControlRef, ...]
+
+
+def listed(outlets: Outlets) -> tuple[str, ...]:
+    """The references of outlets, also where there is one only."""
+    return (outlets,) if isinstance(outlets, str) else outlets
 
 
 class PowerOn(Acting):
     """Parameters of `power_on`."""
 
-    outlets: ControlRef
-    """A control, or a bank of them, that puts power on the rack."""
+    outlets: Outlets
+    """What puts power on the rack: one, a bank, rows of it (`pdu.outlet[1-4,8]`), or a list of these."""
     stagger: DurationOrZero = 2.0
     """Pause between two outlets, so that inrush currents do not add up."""
     confirm_within: Duration = 10.0
 
     def planned_seconds(self, catalog: Catalog) -> float:
         """The pauses between the outlets."""
-        return self.stagger * len(catalog.find_controls(self.outlets))
+        return self.stagger * sum(len(catalog.find_controls(each)) for each in listed(self.outlets))
+
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """On."""
+        return dict.fromkeys(listed(self.outlets), "on")
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched on by this step."""
@@ -34,24 +47,30 @@ class PowerOn(Acting):
 @step("power_on", version=1)
 async def power_on(ctx: StepContext, p: PowerOn) -> None:
     """Switch outlets on, one after the other, each confirmed before the next."""
-    controls = ctx.controls(p.outlets)
-    for done, (device, control) in enumerate(controls):
+    found = [f"{device}.{control.name}" for each in listed(p.outlets) for device, control in ctx.controls(each)]
+    controls = list(dict.fromkeys(found))
+    for done, name in enumerate(controls):
         if done:
             await ctx.sleep(p.stagger)
-        await ctx.act(f"{device}.{control.name}", "on", p.confirm_within)
+        await ctx.act(name, "on", p.confirm_within)
         ctx.progress((done + 1) / len(controls), f"{done + 1} of {len(controls)} on")
 
 
 class PowerOff(Acting):
     """Parameters of `power_off`."""
 
-    outlets: ControlRef
+    outlets: Outlets
+    """One, a bank, rows of it, or a list of these."""
     confirm_within: Duration = 10.0
 
     @property
     def switches_off(self) -> bool:
         """All that it does."""
         return True
+
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """Off."""
+        return dict.fromkeys(listed(self.outlets), "off")
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched off by this step."""
@@ -61,4 +80,4 @@ class PowerOff(Acting):
 @step("power_off", version=1)
 async def power_off(ctx: StepContext, p: PowerOff) -> None:
     """Switch outlets off together, confirmed."""
-    await ctx.act(p.outlets, "off", p.confirm_within)
+    await ctx.act(listed(p.outlets), "off", p.confirm_within)

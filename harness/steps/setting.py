@@ -46,6 +46,10 @@ class Set(Acting):
         """Where the word is `off`."""
         return self.to == "off"
 
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """The value."""
+        return {self.control: str(self.to)}
+
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """The value must be one that the control takes."""
         for _, control in catalog.find_controls(self.control)[:1]:
@@ -74,6 +78,10 @@ class Ramp(Acting):
     def planned_seconds(self, _catalog: Catalog) -> float:
         """The ramp and its dwells."""
         return self.over + self.steps * self.dwell
+
+    def leaves(self, _catalog: Catalog) -> Mapping[str, str]:
+        """The end of the ramp."""
+        return {self.control: str(self.to)}
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Both ends must be values that the control takes."""

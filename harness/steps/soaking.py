@@ -82,6 +82,19 @@ class Soak(Params):
         """As long as it says, when nothing restarts it."""
         return self.for_
 
+    def leaves(self, catalog: Catalog) -> Mapping[str, str]:
+        """The workload, where one is given."""
+        if self.load is None:
+            return {}
+        return {self.load_control or catalog.load_control(): f"{self.load:g} %"}
+
+    @property
+    def mean_level(self) -> float | None:
+        """That of its cycles."""
+        if self.load is None or self.cycle is None:
+            return self.load
+        return self.load - (self.load - self.cycle.low) * self.cycle.for_ / self.cycle.every
+
     @property
     def sets_load(self) -> bool:
         """Where a workload is given."""

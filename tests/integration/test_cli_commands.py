@@ -73,7 +73,7 @@ def test_without_a_command_the_help_is_shown(command: list[str], tmp_path: Path)
 def test_a_missing_argument_is_one_line(tmp_path: Path) -> None:
     result = invoke("schema", data=tmp_path)
     assert result.exit_code == 2
-    assert "Choose from: plan, station, profile" in one_line(result)
+    assert "Choose from: plan, sequence, sku, station, profile" in one_line(result)
 
 
 def test_unknown_file_is_one_line_and_exit_2(tmp_path: Path) -> None:

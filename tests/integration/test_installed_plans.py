@@ -30,13 +30,33 @@ def test_plans_and_stations_are_listed_with_their_length(tmp_path):
 
 
 def test_a_plan_is_shown_as_it_is_installed(tmp_path):
-    assert invoke("plan", "show", "smoke", folder=tmp_path).stdout == (PLANS / "smoke.yaml").read_text()
-    assert (
-        invoke("plan", "show", "simulated", folder=tmp_path).stdout == (PLANS / "stations/simulated.yaml").read_text()
-    )
-    wrong = invoke("plan", "show", "smok", folder=tmp_path)
+    assert invoke("plan", "show", "--file", "smoke", folder=tmp_path).stdout == (PLANS / "smoke.yaml").read_text()
+    station = (PLANS / "stations/simulated.yaml").read_text()
+    assert invoke("plan", "show", "--file", "simulated", folder=tmp_path).stdout == station
+    wrong = invoke("plan", "show", "--file", "smok", folder=tmp_path)
     assert wrong.exit_code == 2
     assert "did you mean 'smoke'" in wrong.stderr
+
+
+def test_a_plan_is_shown_as_a_tree_with_what_it_takes(tmp_path):
+    shown = invoke("plan", "show", "burn_in_24h", folder=tmp_path)
+    assert shown.exit_code == 0
+    soak = next(line for line in shown.stdout.splitlines() if "[soak]" in line).split()
+    assert soak[-6:] == ["1", "d", "00:00:00", "2868", "132", "-"]  # a sixth of the time at 30 %: 119.5 kW of 132
+    assert shown.stdout.splitlines()[-1].startswith("24 bay hours at least")
+
+
+def test_a_copy_has_the_files_that_it_includes(tmp_path):
+    made, mine = tmp_path / "made", tmp_path / "mine"
+    (made / "parts" / "more").mkdir(parents=True)
+    hold = "schema: 1\nsequence: s\nsteps:\n  - {step: hold, for: 1 s}\n"
+    (made / "parts" / "more" / "inner.yaml").write_text(hold)
+    (made / "parts" / "outer.yaml").write_text(hold + "  - {group: g, steps: [{include: more/inner.yaml}]}\n")
+    (made / "plan.yaml").write_text("schema: 1\nplan: p\nsteps: [{include: parts/outer.yaml}]\n")
+    copied = invoke("plan", "copy", str(made / "plan.yaml"), str(mine), folder=tmp_path)
+    assert copied.exit_code == 0, copied.stderr
+    checked = invoke("check", str(mine / "plan.yaml"), "--station", "simulated", folder=tmp_path)
+    assert checked.exit_code == 0, checked.output
 
 
 @pytest.mark.parametrize("name", ["smoke", "acceptance", "burn_in_24h"])
@@ -58,7 +78,8 @@ def test_a_copy_is_whole_and_can_be_checked(name, tmp_path):
 @pytest.mark.timeout(30)
 def test_what_is_no_file_is_neither_shown_nor_copied(tmp_path):
     os.mkfifo(tmp_path / "fifo.yaml")
-    for words in (["show", "/dev/zero"], ["show", str(tmp_path / "fifo.yaml")], ["copy", "/dev/zero", str(tmp_path)]):
+    show, fifo = ["show", "--file"], str(tmp_path / "fifo.yaml")
+    for words in ([*show, "/dev/zero"], [*show, fifo], ["copy", "/dev/zero", str(tmp_path)]):
         refused = invoke("plan", *words, folder=tmp_path)
         assert (refused.exit_code, "not a regular file" in refused.stderr) == (2, True)
 

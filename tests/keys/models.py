@@ -12,7 +12,9 @@ from harness.device.redfish.credentials import RedfishFile
 from harness.device.snmp.credentials import SnmpFile
 from harness.project.step import known_steps
 from harness.schema.conditions import LimitSet
-from harness.schema.plan import Plan, StepEntry
+from harness.schema.plan import Plan
+from harness.schema.sequence import CONSTRUCTS, SequenceFile, StepEntry
+from harness.schema.sku import SkuFile
 from harness.schema.station import DeviceEntry, Station
 
 ABSENT = object()
@@ -21,6 +23,8 @@ _FILES: dict[str, type[BaseModel]] = {
     "station": Station,
     "plan": Plan,
     "limits": LimitSet,
+    "sequence": SequenceFile,
+    "sku": SkuFile,
     "entry": DeviceEntry,
     "snmp": SnmpFile,
     "redfish": RedfishFile,
@@ -31,7 +35,13 @@ def all_models() -> set[type[BaseModel]]:
     """Every model that a file of a user may hold."""
     found: set[type[BaseModel]] = set()
     steps = (definition.params for definition in known_steps().values())
-    for root in (*_FILES.values(), *(each.part("profile") for each in known_protocols()), *steps):
+    for root in (
+        *_FILES.values(),
+        StepEntry,
+        *CONSTRUCTS.values(),
+        *(each.part("profile") for each in known_protocols()),
+        *steps,
+    ):
         _collect(root, found)
     return found
 
@@ -68,8 +78,13 @@ def model_of(files: dict[str, Any], place: str, key: str) -> type[BaseModel]:
         return _below(protocol(data["protocol"]).part("profile").model_validate(data), way)
     if name == "plan" and way[:1] in (["setup"], ["steps"], ["cleanup"]):
         step, rest = at(data, way[:2]), way[2:]
+        construct = next((model for kind, model in CONSTRUCTS.items() if kind in step), None)
+        if construct is not None:
+            return _below(construct.model_validate(step), rest)
         if not rest and key in StepEntry.model_fields:
             return StepEntry
+        if rest and rest[0] in StepEntry.model_fields:
+            return _below(StepEntry.model_validate(step), rest)
         own = {key: value for key, value in step.items() if key not in StepEntry.model_fields}
         return _below(known_steps()[step["step"]].params.model_validate(own), rest)
     return _below(_FILES[name].model_validate(data), way)

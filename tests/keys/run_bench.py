@@ -4,6 +4,9 @@ The rack: a PDU with two outlets that carry 500 W each, a cooling unit, a load. 
 `station`, `plan` and `limits`:
 
 ```
+ sequence a file beside the plan, `sequence.yaml`
+ sku      a file of parameters, as `--parameters`
+ begin_at path of a step, as `--from`
  set      {parameter: value}, as `--set`
  wire     [[step, second, device, place, value], ...]: what a device shows, from so many seconds after the begin of a
           step on (step '': of the run)
@@ -76,7 +79,7 @@ class Ran:
         return self.outcome.result
 
 
-NAMES = ("pdu", "cdu", "load", "station", "plan", "limits")
+NAMES = ("pdu", "cdu", "load", "station", "plan", "limits", "sequence", "sku")
 
 
 def check_bench(name: str) -> Bench:
@@ -102,7 +105,9 @@ def run_bench(folder: Path, files: Files) -> Ran:
 
 def loaded(folder: Path, files: Files) -> Project:
     """The plan on its station."""
-    return load_project(folder / "plan.yaml", load_station(folder / "station.yaml"), files.get("set", {}))
+    sku = folder / "sku.yaml" if "sku" in files else None
+    on, values, begin_at = load_station(folder / "station.yaml"), files.get("set", {}), files.get("begin_at", "")
+    return load_project(folder / "plan.yaml", on, values, sku=sku, begin_at=begin_at)
 
 
 async def _lives(folder: Path, files: Files, ran: Ran) -> None:

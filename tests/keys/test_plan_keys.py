@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harness.schema.conditions import Limit, LimitSet
-from harness.schema.plan import Parameter, Plan, StepEntry
-from tests.keys.commands import line
+from harness.schema.plan import Parameter, Plan, UnitUnderTest
+from harness.schema.sequence import StepEntry
+from harness.schema.sku import SkuFile
+from tests.keys.commands import command_bench, line
 from tests.keys.plans import FIRST, LOOK, leak, only, steps
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
@@ -61,6 +63,31 @@ PART = steps(
 DERIVED = {"cdu.half": {"function": "difference", "inputs": {"high": "cdu.flow", "low": "cdu.setpoint"}}}
 LOW = [{"name": "hot", "signal": "cdu.temperature", "max": "20 degC"}]
 LATER = str(datetime.now(UTC).date() + timedelta(days=30))
+
+SKU = """
+schema: 1
+sku: rack-a
+parameters: {time: 7 s}
+"""
+UUT = {"power": "8 kW", "idle_power": "2 kW"}
+POWERED = steps(
+    {"step": "power_on", "outlets": "pdu.outlet", "stagger": "0 s"},
+    {"step": "set", "control": "load.level", "to": "100 %"},
+    {"step": "hold", "name": "full", "for": "10 s"},
+)
+PLANNED = ("pdu", "cdu", "load", "station", "plan")
+SHOW_PLAN = command_bench("plan", "show", "plan.yaml", "--station", "station.yaml", files=PLANNED)
+
+
+def forecast(said: str) -> Any:
+    """kWh and kW of the step at full load."""
+    return line("full")(said).split()[-3:-1]
+
+
+def idle(said: str) -> Any:
+    """kWh and kW of the step that switches on."""
+    return line("power on")(said).split()[-3:-1]
+
 
 TABLES = [
     Table(
@@ -123,6 +150,43 @@ TABLES = [
         ],
     ),
     Table(
+        Plan,
+        "plan",
+        FILES,
+        SHOW_PLAN,
+        [Row("uut", UUT, forecast, ["-", "-"], ["0.0222", "8"], POWERED)],
+    ),
+    Table(
+        UnitUnderTest,
+        "plan/uut",
+        FILES,
+        SHOW_PLAN,
+        [
+            Row("power", "18 kW", forecast, ["0.0222", "8"], ["0.05", "18"], {**POWERED, "plan/uut": UUT}),
+            Row("idle_power", "4 kW", idle, ["0", "2"], ["0", "4"], {**POWERED, "plan/uut": UUT}),
+        ],
+    ),
+    Table(
+        SkuFile,
+        "sku",
+        {**FILES, "sku": SKU},
+        run_bench,
+        [
+            Row("schema", 2, error, "", Has("HX-1209 this file is of schema 2, this harness reads 1"), TIME),
+            Row("parameters", {"time": "9 s"}, lasts("it"), 7, 9, TIME),
+        ],
+    ),
+    Table(
+        SkuFile,
+        "sku",
+        {**FILES, "sku": SKU},
+        check_bench("sku.yaml"),
+        [
+            Row("sku", "rack-b", line("parameters of"), Has("rack-a"), Has("rack-b")),
+            Row("title", "Big rack", line("parameters of"), Has("parameters of rack-a"), Has("Big rack")),
+        ],
+    ),
+    Table(
         Parameter,
         "plan/parameters/time",
         FILES,
@@ -141,6 +205,7 @@ TABLES = [
             ),
             Row("version", "2", judged("provenance"), "mine 1: the datasheet", "mine 2: the datasheet", MEASURED),
             Row("limits", {}, error, "", Has("unknown limit 'cold'"), MEASURED),
+            Row("extends", "nobody.yaml", error, "", Has("HX-1342 no such file 'nobody.yaml'"), MEASURED),
         ],
     ),
     Table(

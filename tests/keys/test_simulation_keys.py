@@ -10,7 +10,8 @@ import sim
 from harness.clock import run
 from harness.errors import ConfigError
 from harness.project.station import load_station
-from harness.schema.station import Simulation, Station
+from harness.schema.simulation import Simulation
+from harness.schema.station import Station
 from harness.simulator import start_simulation
 from tests.keys.rows import Case, Files, Row, Table, every_row, written
 

@@ -101,7 +101,16 @@ TABLES = [
             Row("show", ["load.fan"], lambda ran: "load.fan" in ran.screen, False, True, {"screen": True}),
         ],
     ),
-    Table(Station, "station", FILES, check_bench("station.yaml"), [Row("title", "Blue", line("Blue"), "", "Blue")]),
+    Table(
+        Station,
+        "station",
+        FILES,
+        check_bench("station.yaml"),
+        [
+            Row("title", "Blue", line("Blue"), "", "Blue"),
+            Row("bays", {"a": {}, "b": {}}, line("bays"), "", Has("a file of several bays is called by the bay")),
+        ],
+    ),
     Table(
         StationMover,
         "station/moves_with/cdu.flow/0",

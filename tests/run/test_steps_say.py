@@ -13,7 +13,7 @@ from harness.api import Accused, Bounds, Params, Resume, StepFailedError, Verdic
 from harness.cli.ui.time_left import remaining
 from harness.engine.record_size import planned_total
 from harness.engine.resume.reconcile import reconcile
-from harness.engine.resume.replay import InterruptedRun, PastStep, key_of
+from harness.engine.resume.replay import InterruptedRun, PastStep
 from harness.project.checks.coverage import no_evidence
 from harness.project.gates import puts_power_on
 from harness.project.plan import load_project
@@ -104,8 +104,8 @@ class Unreadable:
 )
 def test_a_resumed_run_asks_the_step(changed, again, restored, project):
     *done, _ = project.steps
-    past = InterruptedRun(Path("run"), steps={key_of(step): PastStep(goes_on=True) for step in done})
-    keys = dict(zip(THEIRS, map(key_of, done), strict=True))
+    past = InterruptedRun(Path("run"), steps={step.path: PastStep(goes_on=True) for step in done})
+    keys = dict(zip(THEIRS, [step.path for step in done], strict=True))
     past.steps[keys[changed]].commands[("pdu", "outlet[1]")] = "on"
     asyncio.run(reconcile(past, project, {"pdu": Unreadable()}))
     assert past.redo == {keys[name] for name in again}

@@ -15,14 +15,16 @@ from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project
+    from harness.schema.document import Source
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @station_option
 @click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plans; repeatable.")
-def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -> int:
-    """Check FILE... (plans, stations, profiles, limit sets); the kind is seen from the first key.
+@click.option("--parameters", "sku", metavar="FILE", help="Values of the plans' parameters for one kind of rack.")
+def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...], sku: str | None) -> int:
+    """Check FILE... (plans, sequences, parameter files, stations, profiles, limit sets); the first key says which.
 
     A plan is checked against its station: --station, or where `harness run` would look, or the simulated rack.
     """
@@ -35,7 +37,7 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
     values = settings(pairs)
     for name in dict.fromkeys(files):
         try:
-            fine.append(f"{name}: ok, {_check_one(name, station, values, reported)}")
+            fine.append(f"{name}: ok, {_check_one(name, station, values, reported, Path(sku) if sku else None)}")
         except ProblemsError as error:
             found.extend(error)
         except HarnessError as error:
@@ -51,22 +53,41 @@ def check(files: tuple[str, ...], station: str | None, pairs: tuple[str, ...]) -
 
 def _unused(project: Project) -> list[str]:
     """Parameters that stand nowhere in the plan: what is given for them only goes into the record."""
-    used = set(project.source.parameters.values())
-    return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in used]
+    return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in project.used]
 
 
-def _check_one(name: str, station: str | None, values: dict[str, Any], reported: list[Any]) -> str:
+def _check_bays(path: Path, source: Source, bays: list[str], reported: list[Any]) -> str:
+    """Check every bay of a line; no two may reach one device."""
+    from harness.project.bays import check_apart
+    from harness.project.station import load_station
+    from harness.schema.problems import Problems
+
+    found = Problems()
+    addresses: dict[str, dict[str, str]] = {}
+    for bay in bays:
+        _check_one(f"{path}@{bay}", None, {}, reported)
+        devices = load_station(f"{path}@{bay}").station.devices
+        addresses[bay] = {name: entry.address for name, entry in devices.items()}
+    check_apart(source, addresses, found)
+    found.raise_if_any()
+    return f"a line of {len(bays)} bays: {', '.join(bays)}"
+
+
+def _check_one(
+    name: str, station: str | None, values: dict[str, Any], reported: list[Any], sku: Path | None = None
+) -> str:
     """Check one file; returns what it is, and adds to `reported` what is worth a word. ProblemsError: all mistakes."""
     from harness.cli.ui.contents import of_limits, of_plan, of_station
+    from harness.project.bays import bays_of, split_bay
     from harness.schema.migrate import kind_of
     from harness.schema.problems import Problems
     from harness.schema.source import read_source, validate
     from harness.simulator import binding_problems, refuse, station_problems
 
     path = Path(name)
-    if not path.exists():
+    if not split_bay(path)[0].exists():
         path = known_plans().get(name) or known_stations().get(name) or path
-    source = read_source(path)
+    source = read_source(split_bay(path)[0])
     kind = kind_of(source)
     if kind == "plan":
         from harness.project.checks.coverage import little_evidence, no_evidence
@@ -79,7 +100,7 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
 
         on = load_station(find_station(station, simulate=True))
         refuse(station_problems(on))
-        project = load_project(path, on, values)
+        project = load_project(path, on, values, sku=sku)
         reported += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
@@ -93,6 +114,8 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
         from harness.project.checks.secrets import secret_problems
         from harness.project.station import load_station
 
+        if (bays := bays_of(source)) and not split_bay(path)[1]:
+            return _check_bays(path, source, bays, reported)
         on = load_station(path)
         late = Problems()
         late.extend(station_problems(on))
@@ -107,6 +130,21 @@ def _check_one(name: str, station: str | None, values: dict[str, Any], reported:
         profile, source = load_profile(path)
         refuse(binding_problems(profile, source))
         return f"profile {profile.profile}"
+    if kind == "sku":
+        from harness.schema.sku import SkuFile
+
+        kind_of_rack = validate(source, SkuFile)
+        names = ", ".join(kind_of_rack.parameters)
+        about = f" ({kind_of_rack.title})" if kind_of_rack.title else ""
+        return f"parameters of {kind_of_rack.sku}{about}: {names}; they are checked with a plan (--parameters)"
+    if kind == "sequence":
+        from harness.schema.sequence import SequenceFile
+
+        sequence = validate(source, SequenceFile)
+        takes = ", ".join(f"{key} ({each.type or each.default})" for key, each in sequence.parameters.items())
+        return (
+            f"sequence {sequence.sequence}, takes {takes or 'nothing'}; its steps are checked with the plan around it"
+        )
     from harness.schema.conditions import LimitSet
 
     limits = validate(source, LimitSet)

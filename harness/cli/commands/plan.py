@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.inputs import BUILT_IN_STATION, tell_broken
+from harness.cli.inputs import BUILT_IN_STATION, find_station, settings, station_option, tell_broken
 from harness.errors import ConfigError
 from harness.project.installed import find_plan, known_plans, known_stations
 
@@ -37,11 +38,31 @@ def list_() -> int:
 
 @plan.command()
 @click.argument("name")
-def show(name: str) -> int:
-    """The file of the plan (or station) NAME, as it is installed."""
-    from harness.cli.ui.terminal import say
+@click.option("--file", "is_file", is_flag=True, help="The text of the file instead, of a station too.")
+@station_option
+@click.option("--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Parameters of the plan; repeatable.")
+@click.option("--parameters", "sku", metavar="FILE", help="Values of its parameters for one kind of rack.")
+def show(name: str, is_file: bool, station: str | None, pairs: tuple[str, ...], sku: str | None) -> int:
+    """The steps of the plan NAME (a file, or an installed one) as a tree, with what they will take.
 
-    say(_read(_file(name)).decode("utf-8", "backslashreplace").rstrip("\n"))
+    Time, energy and the most power need `uut:` in the plan; what the rack or a person decides counts as nothing (`+`).
+    """
+    from harness.cli.ui.plan_tree import tree
+    from harness.cli.ui.terminal import say
+    from harness.project.forecast import forecast
+    from harness.project.plan import load_project
+    from harness.project.station import load_station
+
+    if is_file:
+        say(_read(_file(name)).decode("utf-8", "backslashreplace").rstrip("\n"))
+        return 0
+    on = load_station(find_station(station, simulate=True))
+    project = load_project(find_plan(name), on, settings(pairs), sku=Path(sku) if sku else None)
+    say(f"{project.plan.title or project.plan.plan}  on station {on.station.station}")
+    for line in tree(forecast(project), shutil.get_terminal_size((100, 40)).columns):
+        say(line)
+    for title, why in project.left_out.items():
+        say(f"left out: {title} ({why})")
     return 0
 
 
@@ -49,11 +70,12 @@ def show(name: str) -> int:
 @click.argument("name")
 @click.argument("folder", default=".", type=click.Path(file_okay=False))
 def copy(name: str, folder: str) -> int:
-    """Copy the plan (or station) NAME and its limit sets into FOLDER, to be changed there. Overwrites nothing."""
+    """Copy the plan (or station) NAME, its limit sets and what it includes into FOLDER. Overwrites nothing."""
     from harness.cli.ui.terminal import say
 
     source, target = _file(name), Path(folder)
-    parts = [Path(source.name), *(Path(each) for each in _limit_files(source))]
+    parts = [Path(source.name), *_limit_files(source), *_included(source, source.parent)]
+    parts = list(dict.fromkeys(parts))
     there = [part for part in parts if (target / part).exists()]
     if there:
         raise ConfigError(f"{target / there[0]} is there already", hint="name another folder, nothing was copied")
@@ -82,12 +104,45 @@ def _read(path: Path) -> bytes:
     return read_regular(path, MAX_BYTES, utf8(str(path)))
 
 
-def _limit_files(path: Path) -> tuple[str, ...]:
+def _included(path: Path, base: Path, depth: int = 0) -> list[Path]:
+    """The sequence files that a plan or sequence includes, from the plan's folder."""
+    from harness.schema.sequence import MAX_DEPTH
+    from harness.schema.source import read_source
+
+    found: list[Path] = []
+    for name in _includes(read_source(path).data) if depth <= MAX_DEPTH else ():
+        inner = (path.parent / name).resolve()
+        if inner.is_relative_to(base.resolve()) and inner.is_file():
+            found += [inner.relative_to(base.resolve()), *_included(inner, base, depth + 1)]
+    return found
+
+
+def _includes(data: object) -> Iterator[str]:
+    """Every `include` in plain data."""
+    if isinstance(data, dict):
+        if isinstance(data.get("include"), str):
+            yield data["include"]
+        for value in data.values():
+            yield from _includes(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _includes(value)
+
+
+def _limit_files(path: Path) -> list[Path]:
+    """The limit sets of a plan, with those that they extend, from its folder."""
     from harness.schema.plan import Plan
     from harness.schema.source import read_source, validate_part
 
     found, _ = validate_part(read_source(path), Plan)
-    return found.limit_files if found is not None else ()
+    files = [Path(each) for each in (found.limit_files if found is not None else ())]
+    for each in files:  # grows while it is gone through
+        if (path.parent / each).is_file():
+            data = read_source(path.parent / each).data
+            extended = data.get("extends") if isinstance(data, dict) else None
+            if isinstance(extended, str) and extended and each.parent / extended not in files:
+                files.append(each.parent / extended)
+    return files
 
 
 def _title(path: Path) -> str:

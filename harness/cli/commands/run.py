@@ -40,6 +40,8 @@ SIMULATED_SERIAL = "RACK-0001"
 @click.option(
     "--set", "pairs", multiple=True, metavar="NAME=VALUE", help="Replace a parameter of the plan; repeatable."
 )
+@click.option("--parameters", "sku", metavar="FILE", help="Values for this kind of rack; --set counts before them.")
+@click.option("--from", "begin_at", default="", metavar="STEP", help="Begin at a step: an engineering run.")
 @click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted run (its id, or `last`).")
 @click.option("--hold-on-fail", is_flag=True, help="Hold after a failed step: `harness ctl` retry, skip or continue.")
 @data_option
@@ -55,6 +57,8 @@ def run(
     serial: str | None,
     operator: str,
     pairs: tuple[str, ...],
+    sku: str | None,
+    begin_at: str,
     resumed: str | None,
     hold_on_fail: bool,
     data: str | None,
@@ -86,7 +90,7 @@ def run(
     check_operator(operator)
 
     on = load_station(station_path)
-    project = load_project(plan_path, on, values)
+    project = load_project(plan_path, on, values, sku=Path(sku) if sku else None, begin_at=begin_at)
     tell_broken()
     if not simulate:
         _refuse_missing_secrets(on)

@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["plan", "station", "profile", "limits", "result"]))
+@click.argument("kind", type=click.Choice(["plan", "sequence", "sku", "station", "profile", "limits", "result"]))
 def schema(kind: str) -> int:
     """Print the JSON Schema (2020-12) of a KIND of file; the plan's holds every installed step."""
     from harness.cli.ui.terminal import say
@@ -25,13 +25,23 @@ def schema(kind: str) -> int:
 
 
 def make_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of `plan`, `station`, `profile`, `limits` or `result`."""
+    """The JSON Schema of `plan`, `sequence`, `sku`, `station`, `profile`, `limits` or `result`."""
+    from harness.schema.sequence import SequenceFile
+
     if kind == "plan":
-        return _plan()
+        from harness.schema.plan import Plan
+
+        return _with_steps(Plan.model_json_schema())
     if kind == "station":
         from harness.schema.station import Station
 
         return Station.model_json_schema()
+    if kind == "sequence":
+        return _with_steps(SequenceFile.model_json_schema())
+    if kind == "sku":
+        from harness.schema.sku import SkuFile
+
+        return SkuFile.model_json_schema()
     if kind == "limits":
         from harness.schema.conditions import LimitSet
 
@@ -51,14 +61,15 @@ def make_schema(kind: str) -> dict[str, Any]:
     return TypeAdapter(reduce(or_, models)).json_schema()
 
 
-def _plan() -> dict[str, Any]:
-    """The plan's model, with `oneOf` the installed steps, told apart by `step`."""
+def _with_steps(document: dict[str, Any]) -> dict[str, Any]:
+    """The model of a file with steps: an entry is one of the installed steps, told apart by `step`, or a construct."""
     from harness.project.step import known_steps
-    from harness.schema.plan import Plan, StepEntry
+    from harness.schema.sequence import CONSTRUCTS, StepEntry
 
-    document = Plan.model_json_schema()
     definitions: dict[str, Any] = document.setdefault("$defs", {})
-    common = StepEntry.model_json_schema()["properties"]
+    entry = StepEntry.model_json_schema(ref_template="#/$defs/{model}")
+    common = entry["properties"]
+    definitions.update(entry.get("$defs", {}))
     branches = []
     for name, definition in known_steps().items():
         part = definition.params.model_json_schema(ref_template="#/$defs/{model}")
@@ -75,5 +86,14 @@ def _plan() -> dict[str, Any]:
             "additionalProperties": False,
         }
         branches.append({"$ref": f"#/$defs/{key}"})
+    for construct, model in CONSTRUCTS.items():
+        part = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(part.pop("$defs", {}))
+        if "steps" in part["properties"]:
+            part["properties"]["steps"] = {"$ref": "#/$defs/Steps"}
+        definitions[f"entry_{construct}"] = part
     definitions["StepEntry"] = {"oneOf": branches, "discriminator": {"propertyName": "step"}}
+    holders = [{"$ref": f"#/$defs/entry_{construct}"} for construct in CONSTRUCTS]
+    definitions["Entry"] = {"anyOf": [{"$ref": "#/$defs/StepEntry"}, *holders]}
+    definitions["Steps"] = {"type": "array", "items": {"$ref": "#/$defs/Entry"}}
     return document

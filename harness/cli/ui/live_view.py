@@ -161,12 +161,12 @@ class LiveView:
         project = state.project
         now = state.clock.monotonic()
         steps = [step for step in project.steps if step.section != "cleanup"]
-        running = state.running
+        running, active = state.running, state.attempt_now
         finished = [step for step in state.summary.steps if step.verdict is not Verdict.SKIPPED and step.attempt == 1]
         # by place where it can be: steps that the operator skipped are behind us too
         done = steps.index(running) if running in steps else min(len(finished), len(steps))
         fraction, text = state.context.progress if state.context is not None else (0.0, "")
-        elapsed = now - state.step_started if running is not None else 0.0
+        elapsed = now - active.since if active is not None else 0.0
         left, is_known = remaining(project, done, running, elapsed, steps)
         title = one_line(project.plan.title or project.plan.plan)
         where = one_line(f"{state.options.serial} on {project.on.station.station}")
@@ -182,7 +182,7 @@ class LiveView:
             yield Text(one_line(f" {SYMBOL[stop.verdict]} {stop.verdict}: {stop.reason}"), style=f"bold {colour}")
             yield Text(" making the rack safe ...", style=f"bold {colour}")
             return
-        name = running.title if running is not None else _between(state, steps[done:])
+        name = state.doing or _between(state, steps[done:])
         number = min(done + 1, len(steps))
         section = f" ({running.section})" if running is not None and running.section != "steps" else ""
         symbol = "▌▌ PAUSED in" if state.operator.is_paused else SYMBOL[Verdict.RUNNING]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from harness.device.confirm import agrees
 from harness.device.device import Device
 from harness.device.setting import resolve_setting
-from harness.engine.resume.replay import InterruptedRun, key_of
+from harness.engine.resume.replay import InterruptedRun
 from harness.errors import DeviceError
 from harness.project.model import Project
 from harness.project.step import Resume
@@ -20,11 +20,11 @@ async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str
     """
     owners: dict[tuple[str, str], tuple[str, str]] = {}
     for step in project.steps:
-        known = past.steps.get(key_of(step))
+        known = past.steps.get(step.path)
         if known is not None and known.is_done and step.section != "cleanup":
-            owners.update({control: (key_of(step), setting) for control, setting in known.commands.items()})
+            owners.update({control: (step.path, setting) for control, setting in known.commands.items()})
     lines = []
-    timed = {key_of(step) for step in project.steps if step.params.after_resume is Resume.TIME}
+    timed = {step.path for step in project.steps if step.params.after_resume is Resume.TIME}
     for (device, name), (key, shown) in owners.items():
         text, agreed = await _look(devices[device], name, shown)
         lines.append(f"{device}.{name} is {text}, the run had set it to {shown}")
@@ -32,16 +32,16 @@ async def reconcile(past: InterruptedRun, project: Project, devices: Mapping[str
             past.restore.setdefault(key, []).append((device, name, shown))
         elif not agreed:
             past.redo.add(key)
-    planned = [key_of(step) for step in project.steps if step.section != "cleanup"]
+    planned = [step.path for step in project.steps if step.section != "cleanup"]
     if all(key in past.steps and past.steps[key].is_done for key in planned):
         past.redo.clear()  # nothing is left to do for which the rack would have to be as it was
         past.restore.clear()
         return lines
     again = False
     for step in project.steps:
-        again = again or key_of(step) in past.redo or key_of(step) in past.restore
+        again = again or step.path in past.redo or step.path in past.restore
         if again and step.params.after_resume is Resume.WAIT and step.section != "cleanup":
-            past.redo.add(key_of(step))
+            past.redo.add(step.path)
     return lines
 
 

@@ -33,6 +33,7 @@ def run_meta(project: Project, serial: str) -> dict[str, Any]:
         "hashes": dict(project.on.hashes),
         "parameters": json.loads(json.dumps(project.parameters, default=str)),
         "engineering": list(project.engineering),
+        "begin_at": project.begin_at,
     }
 
 
@@ -41,7 +42,7 @@ def refuse_if_changed(past: InterruptedRun, project: Project, serial: str) -> No
     now = run_meta(project, serial)
     differences = [
         f"{name}: was {past.meta.get(name)!r}, is {now[name]!r}"
-        for name in ("serial", "station", "plan", "harness_version")
+        for name in ("serial", "station", "plan", "harness_version", "begin_at")
         if past.meta.get(name) != now[name]
     ]
     for what in ("hashes", "parameters"):

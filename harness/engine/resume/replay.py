@@ -12,17 +12,11 @@ from harness.engine.resume.gap import Gap, measure_gap
 from harness.errors import RunError
 from harness.events import EventKind
 from harness.limits.verdict import Verdict
-from harness.project.model import PlannedStep
 from harness.record.aftermath import aftermath
 from harness.record.folder import RunFolder
 from harness.record.result import DeviceCoverage, Intervention, Measurement, StepResult
 from harness.telemetry.reading import JournalReader, open_for_reading
 from harness.telemetry.rows import StoredEvent
-
-
-def key_of(step: PlannedStep) -> str:
-    """A step by its place in the plan, which its title may not be unique for."""
-    return f"{step.section}[{step.index}]"
 
 
 @dataclass(slots=True)
@@ -73,6 +67,8 @@ class InterruptedRun:
     """What its guardian did of it."""
     redo: set[str] = field(default_factory=set)
     """Completed steps that are done again, because what they had set no longer holds."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Path of what `when` or `until` left out -> why."""
     restore: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     """Completed steps whose time counts: only what they had set, (device, control, setting), is set again."""
 
@@ -110,14 +106,40 @@ def _last_frames(reader: JournalReader) -> list[int]:
     return [newest]
 
 
+@dataclass(slots=True)
+class _Open:
+    """An attempt that was begun and has not ended yet."""
+
+    step: PastStep
+    begun: dict[str, Any]
+    measured: list[Measurement] = field(default_factory=list)
+
+    def result(self, verdict: Verdict, reason: str, ended_ns: int) -> StepResult:
+        """What became of it."""
+        begun = self.begun
+        return StepResult(
+            name=str(begun["step"]),
+            path=str(begun["path"]),
+            step=str(begun["kind"]),
+            version=int(begun.get("version", 0)),
+            package=str(begun.get("package", "")),
+            attempt=int(begun["attempt"]),
+            allowed=begun.get("allowed"),
+            asked_by=str(begun.get("asked_by", "")),
+            verdict=verdict,
+            started=str(begun["at"]),
+            ended=iso(ended_ns),
+            reason=reason,
+            measurements=tuple(self.measured),
+        )
+
+
 class _Story:
-    """Reads the events of a run in their order and fills a `InterruptedRun`."""
+    """Reads the events of a run in their order and fills a `InterruptedRun`; steps may go on beside each other."""
 
     def __init__(self, past: InterruptedRun) -> None:
         self._past = past
-        self._current: PastStep | None = None
-        self._measured: list[Measurement] = []
-        self._begun: dict[str, Any] = {}
+        self._open: dict[str, _Open] = {}
 
     def read(self, reader: JournalReader) -> None:
         """All of it."""
@@ -130,6 +152,7 @@ class _Story:
             EventKind.PERSON: self._on_person,
             EventKind.COVERAGE: self._on_coverage,
             EventKind.STEP: self._on_step,
+            EventKind.LEFT_OUT: self._on_left_out,
             EventKind.MEASUREMENT: self._on_measurement,
             EventKind.INTENT: self._on_intent,
             EventKind.CHECKPOINT: self._on_checkpoint,
@@ -145,12 +168,16 @@ class _Story:
         self._die()
 
     def _die(self) -> None:
-        """The run died here: a step that was not at its end was interrupted."""
-        current, self._current = self._current, None
-        if current is not None and current.is_open:
-            result = self._result(Verdict.INTERRUPTED, "the run died in this step", self._past.last_wall_ns)
-            current.attempts.append(result)
+        """The run died here: steps that were not at their end were interrupted."""
+        for each in self._open.values():
+            result = each.result(Verdict.INTERRUPTED, "the run died in this step", self._past.last_wall_ns)
+            each.step.attempts.append(result)
             self._past.order.append(result)
+        self._open.clear()
+
+    def _of(self, event: StoredEvent) -> _Open | None:
+        """The attempt that an event belongs to."""
+        return self._open.get(str(event.data.get("path", "")))
 
     def _on_resume(self, _: StoredEvent) -> None:
         self._die()
@@ -172,54 +199,42 @@ class _Story:
     def _on_coverage(self, event: StoredEvent) -> None:
         self._past.coverage = {name: list(counts) for name, counts in event.data["devices"].items()}
 
+    def _on_left_out(self, event: StoredEvent) -> None:
+        self._past.left_out[str(event.data["path"])] = str(event.data["reason"])
+
     def _on_step(self, event: StoredEvent) -> None:
-        self._current = current = self._past.steps.setdefault(str(event.data["key"]), PastStep())
-        current.is_open, current.goes_on = True, False
-        current.commands.clear()
-        self._measured, self._begun = [], {**event.data, "at": iso(event.wall_ns)}
+        path = str(event.data["path"])
+        step = self._past.steps.setdefault(path, PastStep())
+        step.is_open, step.goes_on = True, False
+        step.commands.clear()
+        self._open[path] = _Open(step, {**event.data, "at": iso(event.wall_ns)})
 
     def _on_measurement(self, event: StoredEvent) -> None:
-        if self._current is not None:
+        if (current := self._of(event)) is not None:
             known = {key: value for key, value in event.data.items() if key in Measurement.model_fields}
-            self._measured.append(Measurement.model_validate(known))
+            current.measured.append(Measurement.model_validate(known))
 
     def _on_intent(self, event: StoredEvent) -> None:
-        if self._current is not None:
+        if (current := self._of(event)) is not None:
             device = str(event.data["device"])
-            self._current.commands.update({(device, c): str(s) for c, s in event.data["commands"].items()})
+            current.step.commands.update({(device, c): str(s) for c, s in event.data["commands"].items()})
 
     def _on_checkpoint(self, event: StoredEvent) -> None:
-        if self._current is not None:
-            self._current.checkpoint = dict(event.data)
+        if (current := self._of(event)) is not None:
+            current.step.checkpoint = dict(event.data)
 
     def _on_step_end(self, event: StoredEvent) -> None:
-        current, self._current = self._current, None
+        current = self._open.pop(str(event.data.get("path", "")), None)
         if current is None:
             return
-        verdict = Verdict(str(event.data["verdict"]))
-        result = self._result(verdict, str(event.data.get("reason", "")), event.wall_ns)
-        current.attempts.append(result)
-        current.is_open, current.goes_on = False, bool(event.data.get("goes_on"))
-        current.power = bool(event.data.get("power", True))
+        verdict, step = Verdict(str(event.data["verdict"])), current.step
+        result = current.result(verdict, str(event.data.get("reason", "")), event.wall_ns)
+        step.attempts.append(result)
+        step.is_open, step.goes_on = False, bool(event.data.get("goes_on"))
+        step.power = bool(event.data.get("power", True))
         self._past.order.append(result)
-        if verdict is Verdict.FAIL and not current.goes_on:
+        if verdict is Verdict.FAIL and not step.goes_on:
             self._past.stop = f"step {result.name!r} failed: {result.reason}"
-
-    def _result(self, verdict: Verdict, reason: str, ended_ns: int) -> StepResult:
-        return StepResult(
-            name=str(self._begun["step"]),
-            step=str(self._begun["kind"]),
-            version=int(self._begun.get("version", 0)),
-            package=str(self._begun.get("package", "")),
-            attempt=int(self._begun["attempt"]),
-            allowed=self._begun.get("allowed"),
-            asked_by=str(self._begun.get("asked_by", "")),
-            verdict=verdict,
-            started=str(self._begun["at"]),
-            ended=iso(ended_ns),
-            reason=reason,
-            measurements=tuple(self._measured),
-        )
 
 
 def coverage_before(past: InterruptedRun | None, device: str) -> tuple[int, int, int]:

@@ -18,16 +18,16 @@ def check_coverage(
     source: Source, plan: Plan, steps: Sequence[PlannedStep], floor: float | None, found: Problems
 ) -> None:
     """Neither a plan nor one of its steps may ask for less data than its station does; in %."""
-    for place, coverage in _asked(plan, steps):
+    for whose, place, coverage in _asked(source, plan, steps):
         if floor is not None and coverage < floor:
             message = f"{coverage:g} % of the data is less than the {floor:g} % that the station asks for"
             hint = "ask for more; `coverage_floor` of the station says how much is the least"
-            found.add(source.problem(place, "HX-1391", message, hint))
+            found.add(whose.problem(place, "HX-1391", message, hint))
 
 
 def little_evidence(project: Project) -> list[str]:
     """What asks for little data on a station that states no floor, in words."""
-    least = min(coverage for _, coverage in _asked(project.plan, project.steps))
+    least = min(coverage for *_, coverage in _asked(project.source, project.plan, project.steps))
     if project.on.station.coverage_floor is not None or least >= _LITTLE:
         return []
     return [f"{least:g} % of the data is enough for this plan: the station states no `coverage_floor`"]
@@ -40,8 +40,8 @@ def no_evidence(project: Project) -> list[str]:
     return ["no step of this plan measures anything against a limit: it can only end INCONCLUSIVE"]
 
 
-def _asked(plan: Plan, steps: Sequence[PlannedStep]) -> Iterator[tuple[Place, float]]:
-    yield ("coverage",), plan.coverage
+def _asked(source: Source, plan: Plan, steps: Sequence[PlannedStep]) -> Iterator[tuple[Source, Place, float]]:
+    yield source, ("coverage",), plan.coverage
     for step in steps:
         if step.params.least_coverage is not None:
-            yield (step.section, step.index, "coverage"), step.params.least_coverage
+            yield step.source, (*step.loc, "coverage"), step.params.least_coverage

@@ -6,14 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 
 from harness.project.hazards import HAZARDS, WORDS, always_trips, guarded, only_instrument
 from harness.project.model import PlannedStep, StationProject
-from harness.project.references import references
-from harness.schema.document import Source
 from harness.schema.problems import Problem, Problems
 from harness.schema.station import Hazard, Interlock
 
 
 def check_guarded(
-    source: Source,
     on: StationProject,
     steps: Sequence[PlannedStep],
     written: Sequence[Interlock],
@@ -27,26 +24,24 @@ def check_guarded(
     covered = covered_by(on, active)
     first = True
     for step in steps:
-        for place, name in energised_by(source, on, step):
+        for place, name in energised_by(on, step):
             if first:
                 first = False
-                _check_minimum(source, on, step, written, found)
+                _check_minimum(on, step, written, found)
             if name in on.stays_on:
                 message = f"{name} stays on ({on.stays_on[name]}): no run touches it"
-                found.add(source.problem(place, "HX-1382", message, "name the others, one step each"))
+                found.add(step.source.problem(place, "HX-1382", message, "name the others, one step each"))
                 break
             if name not in covered:
                 message = f"{name} is energised, but no interlock would switch it off"
                 hint = "add an interlock whose on_trip sequence sets it to off"
-                found.add(source.problem((step.section, step.index), "HX-1361", message, hint))
+                found.add(step.problem("HX-1361", message, hint))
                 return
 
 
-def energised_by(source: Source, on: StationProject, step: PlannedStep) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def energised_by(on: StationProject, step: PlannedStep) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(place in the file, `device.control`) of what a step is given to command and could put power on the rack."""
-    loc = (step.section, step.index)
-    raw = source.data[step.section][step.index]
-    for place, kind, reference in references(step.definition.params, raw, loc):
+    for place, kind, reference in step.references():
         if kind == "control":
             for device, point in on.catalog.find_controls(reference):
                 if point.spec.energises:
@@ -61,9 +56,7 @@ def covered_by(on: StationProject, interlocks: Sequence[Interlock]) -> set[str]:
     return covered
 
 
-def _check_minimum(
-    source: Source, on: StationProject, step: PlannedStep, interlocks: Sequence[Interlock], found: Problems
-) -> None:
+def _check_minimum(on: StationProject, step: PlannedStep, interlocks: Sequence[Interlock], found: Problems) -> None:
     """Nothing is energised that is not watched for every hazard, or the station says why not."""
     missing = unwatched(on, interlocks)
     if missing:
@@ -71,7 +64,7 @@ def _check_minimum(
         message = f"this energises the rack, but no interlock that is always armed watches: {words}"
         reasons = ", ".join(f"{hazard}: ..." for hazard in missing)
         hint = f"add interlocks, or say in the station why not: unguarded: {{{reasons}}}"
-        found.add(source.problem((step.section, step.index), "HX-1381", message, hint))
+        found.add(step.problem("HX-1381", message, hint))
 
 
 def unwatched(on: StationProject, interlocks: Sequence[Interlock]) -> list[Hazard]:

@@ -38,9 +38,9 @@ def check_interlocks(
         seen.add(interlock.name)
         before = found.noted
         for signal in interlock.all_signals:
-            if signal in catalog.banks:
-                message = f"{signal} is {len(catalog.banks[signal])} signals, an interlock watches one"
-                found.add(source.problem(loc, "HX-1375", message, f"write {catalog.banks[signal][0]}"))
+            if len(several := catalog.find_signals(signal)) > 1:
+                message = f"{signal} is {len(several)} signals, an interlock watches one"
+                found.add(source.problem(loc, "HX-1375", message, f"write {several[0]}"))
             info = catalog.signals.get(signal)
             if info is not None and (interlock.quantities() or interlock.words):
                 attempt(found, source, loc, "HX-1312", lambda i=interlock, s=info: compile_check(i, s))

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.limits.check import compile_check
 from harness.project.catalog import Catalog
 from harness.project.model import Project
-from harness.project.references import references
 from harness.quantity import SignalInfo, difference_unit
 from harness.schema.fields import LocatedError
 from harness.schema.motion import MovesWhile, StationMover
@@ -23,8 +22,7 @@ def watched_signals(project: Project) -> set[str]:
         names += spec.all_signals
         names += [spec.armed_when.signal] if spec.armed_when is not None else []
     for step in project.steps:
-        raw = project.source.data[step.section][step.index]
-        names += [text for _, kind, text in references(step.definition.params, raw) if kind == "signal"]
+        names += [text for _, kind, text in step.references() if kind == "signal"]
     found: set[str] = set()
     while names:
         for name in catalog.find_signals(names.pop()):

@@ -110,12 +110,17 @@ MISTAKES = {
     "range of outlets": (
         "pdu.outlet, stagger",
         "pdu.outlet[1-8], stagger",
-        'HX-1101 a range has no word here, one of them is "pdu.outlet[1]", all of them are pdu.outlet',
+        'HX-1101 a name with [ ] inside { } or [ ] must be quoted, write "pdu.outlet[1-8]"',
     ),
-    "range of outlets, quoted": (
+    "range of outlets, upside down": (
         "pdu.outlet, stagger",
-        '"pdu.outlet[1-8]", stagger',
-        "HX-1206 'pdu.outlet[1-8]' is not a control: a range has no word here, one of them is pdu.outlet[1], all",
+        '"pdu.outlet[8-1]", stagger',
+        "HX-1206 'pdu.outlet[8-1]' is not a control, rows are written like pdu.outlet[7], pdu.outlet[1-8] or",
+    ),
+    "range of outlets that are not there": (
+        "pdu.outlet, stagger",
+        '"pdu.outlet[7-12]", stagger',
+        "HX-1307 unknown control 'pdu.outlet[9]'",
     ),
     "decimal comma in braces": (
         "max: 45 degC",
@@ -147,7 +152,7 @@ MISTAKES = {
         "default: 10 mn",
         "5:24: HX-1206 '10 mn' is not a duration (the default of soak_time, used in line 16), did you mean '10 min'?",
     ),
-    "two steps of one name": ("name: n,", "name: m,", "21:27: HX-1206 two steps bear the name 'm'"),
+    "two steps of one name": ("name: n,", "name: m,", "21:27: HX-1354 two steps bear the name 'm'"),
     "list as a mapping": (
         "    watch:\n      - {signal: cdu.supply_temperature, max: 45 degC, for: 10 s}\n      - {s",
         "    watch:\n      {s",

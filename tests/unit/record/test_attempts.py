@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from harness.limits.verdict import Verdict
-from harness.record.attempts import last_tried, latest, reported, tried
+from harness.record.attempts import latest, reported, tried, tried_of
 from harness.record.result import Measurement, StepResult
 
 P, F, E, N, A, S = (
@@ -84,14 +84,14 @@ def test_the_step_that_ended_last_is_the_same_however_it_is_looked_for():
     kinds = [("up", 1), ("up", 2), ("down", 1), ("down", 2)]
     for length in range(1, 6):
         for order in itertools.product(kinds, repeat=length):
-            steps = [StepResult(name=name, step="hold", attempt=k, verdict=P) for name, k in order]
+            steps = [StepResult(name=name, path=name, step="hold", attempt=k, verdict=P) for name, k in order]
             (wanted,) = [one for one in tried(steps) if one.attempts[-1] is steps[-1]]
-            assert last_tried(steps) == wanted
+            assert tried_of(steps[-1].path, steps) == wanted
 
 
 @pytest.mark.timeout(20)
 def test_ten_thousand_steps_are_looked_at_one_by_one():
-    steps = [StepResult(name=f"step {k}", step="hold", attempt=1, verdict=P) for k in range(10_000)]
+    steps = [StepResult(name=f"step {k}", path=f"steps/{k}", step="hold", attempt=1, verdict=P) for k in range(10_000)]
     assert len(tried(steps)) == len(steps)
     for _ in range(10_000):  # after each step of a run
-        assert last_tried(steps).attempts == (steps[-1],)
+        assert tried_of("steps/9999", steps).attempts == (steps[-1],)

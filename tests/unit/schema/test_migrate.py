@@ -248,7 +248,7 @@ def test_a_link_stays_one_and_the_file_behind_it_is_changed(tmp_path, second):
         (PLAN.replace("schema: 1", "schema: one"), ":2:9: HX-1209 the file says no version"),
         (PLAN.replace("schema: 1 ", "schema: 0 "), ":2:9: HX-1209 the file says no version"),
         (PLAN.replace("schema: 1", "scheme: 1"), ":2:1: HX-1209 the file says no version"),
-        ("schema: 1\nrecipe: x\n", ":1:1: HX-1204 not a plan, station, profile or limit set"),
+        ("schema: 1\nrecipe: x\n", ":1:1: HX-1204 not a plan, sequence, parameter file, station, profile or limit set"),
         (PLAN.replace("hold", "&a hold"), ":5:14: HX-1103"),
         ("a: [", ": HX-1101"),
     ],
