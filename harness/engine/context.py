@@ -341,18 +341,18 @@ class StepContext:
         needed_samples: int = 1,
         excused: Excused | None = None,
         why: str = "",
-        uncertainty: float = 0.0,
+        guarded_by: float = 0.0,
     ) -> Verdict:
         """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
-        INCONCLUSIVE, never PASS; `why` then says why. `excused` goes into the record beside what is judged. With an
-        expanded `uncertainty` the value passes or fails only where that is sure, and is INCONCLUSIVE else.
+        INCONCLUSIVE, never PASS; `why` then says why. `excused` goes into the record beside what is judged. `guarded_by`
+        its expanded uncertainty the value passes or fails only where that is sure, and is INCONCLUSIVE else.
         """
         name = utf8(name)
         if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
             raise ConfigError(f"{name}: {self._context.project.catalog.signal_problem(signal)}")
-        check, data = limit.check, Data(samples, coverage, needed, needed_samples, uncertainty)
+        check, data = limit.check, Data(samples, coverage, needed, needed_samples, guarded_by)
         verdict = verdict_of(value, limit, data)
         reason = ""
         if verdict is Verdict.INCONCLUSIVE:
@@ -361,7 +361,7 @@ class StepContext:
             reason = f"{name}: {short}{f' ({signal}: {said})' if said else ''}"
         elif verdict is Verdict.FAIL:
             reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
-        margin = check.margin(value) - max(limit.guard_band, uncertainty) if value == value else math.nan
+        margin = check.margin(value) - max(limit.guard_band, guarded_by) if value == value else math.nan
         if verdict is not Verdict.PASS and limit.on_fail == "stop":
             self.stopping.add(verdict)
         measurement = Measurement(

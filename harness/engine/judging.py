@@ -40,7 +40,7 @@ class Data:
     coverage: float = 1.0
     needed: float = 0.0
     needed_samples: int = 1
-    uncertainty: float = 0.0
+    guarded_by: float = 0.0
     """Expanded uncertainty of the value, in its unit: a limit that is nearer is not decided."""
 
 
@@ -64,8 +64,8 @@ def verdict_of(value: float, limit: ResolvedLimit, data: Data) -> Verdict:
         return Verdict.INCONCLUSIVE
     if check.codes is not None or check.mask is not None:
         return Verdict.PASS if check.holds(value) else Verdict.FAIL
-    if data.uncertainty:
-        band = max(limit.guard_band, data.uncertainty)
+    if data.guarded_by:
+        band = max(limit.guard_band, data.guarded_by)
         if judge(value, check.low, check.high, band) is Verdict.PASS:
             return Verdict.PASS
         return Verdict.INCONCLUSIVE if judge(value, check.low, check.high, -band) is Verdict.PASS else Verdict.FAIL
@@ -74,8 +74,8 @@ def verdict_of(value: float, limit: ResolvedLimit, data: Data) -> Verdict:
 
 def too_little(value: float, signal: str, check: Check, data: Data, excused: Excused | None) -> str:
     """Why a value is INCONCLUSIVE, in words."""
-    if value == value and data.uncertainty and data.coverage >= data.needed:
-        return f"{value:.6g} {check.unit} is uncertain by {data.uncertainty:.3g}: that does not decide {check}"
+    if value == value and data.guarded_by and data.coverage >= data.needed:
+        return f"{value:.6g} {check.unit} is uncertain by {data.guarded_by:.3g}: that does not decide {check}"
     if value == value:
         return f"only {100 * data.coverage:.1f} % of the samples were good, {100 * data.needed:g} % are needed"
     if excused is not None and excused.worst is not None:

@@ -1,4 +1,4 @@
-"""Where SNMP traps of a station's devices are received, and from whom."""
+"""Where SNMP traps of a station's devices come in."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def _judge(ctx: StepContext, p: LeakDecay, transient: Mapping[str, Window], wind
     )
     ctx.measure(
         title, "", decay.rate, limit, samples=pressure.good, coverage=coverage, needed=ctx.coverage_needed,
-        uncertainty=decay.expanded,
+        guarded_by=decay.expanded,
     )  # fmt: skip
 
 

@@ -132,5 +132,5 @@ async def wet_hold(ctx: StepContext, p: WetHold) -> None:
     ctx.tell(f"drop {held.drop:+.3g} kPa +- {held.expanded:.2g} (k = 2), compensated by {held.compensated:+.2g} kPa")
     ctx.measure(
         f"{ctx.title}: drop", "", held.drop, given, samples=len(kept), coverage=min(1.0, len(kept) / due),
-        needed=ctx.coverage_needed, uncertainty=held.expanded,
+        needed=ctx.coverage_needed, guarded_by=held.expanded,
     )  # fmt: skip

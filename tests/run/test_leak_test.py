@@ -50,7 +50,7 @@ def test_thirty_good_racks_pass(seed, tmp_path):
     ("seed", "faults", "verdict", "said"),
     [
         (103, ["gas_leak:32"], "FAIL", "limit <= 20 sccm"),
-        (104, ["gas_leak:21.5"], "INCONCLUSIVE", "that does not decide <= 20 sccm"),
+        pytest.param(104, ["gas_leak:21.5"], "INCONCLUSIVE", "that does not decide <= 20 sccm", marks=pytest.mark.slow),
         (105, ["gas_step:1@48min"], "FAIL", "in a step"),
         (106, ["gas_leak:5000"], "FAIL", "fell from"),
         (107, ["gas_valve_passes:isolate=15"], "ERROR", "between closed valves: one leaks by"),
@@ -98,7 +98,7 @@ def decided(seeds: range) -> None:
 
 def test_one_and_a_half_times_the_limit_is_found_and_half_of_it_passes():
     """Through the transient, at the stated uncertainty; the long form takes 200 racks."""
-    decided(range(301, 307))
+    decided(range(301, 305))
 
 
 @pytest.mark.slow

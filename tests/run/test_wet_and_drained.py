@@ -26,8 +26,8 @@ HOLD = """\
   pressure_walk: 0.2 kPa
   at_least: 140 kPa
   stabilise: 30 s
-  over: 5 min
-  limit: {max: 3 kPa}
+  over: 2 min
+  limit: {max: 1.5 kPa}
   watch:
     - {signal: cdu.leak, equals: dry}
     - {signal: cdu.flow, max: 5 L/min}
@@ -57,13 +57,14 @@ def test_a_tight_rack_holds_its_pressure_and_its_pumps_run_again(seed, spread, t
 
 
 def test_what_no_leak_sensor_sees_the_pressure_shows(spread, tmp_path):
-    """4 mL/s for 300 s at 5 kPa/L is 6 kPa; the sensor in the pan says nothing."""
+    """4 mL/s for 120 s at 5 kPa/L is 2.4 kPa; the sensor in the pan says nothing."""
     ran = held(spread, tmp_path, 44, "sensor_stuck:leak.cdu=0@1s", "leak:cdu=4@60s")
     assert ran.outcome.verdict == "FAIL"
     drop = next(each for each in ran.step("wet hold").measurements if each.name == "wet hold: drop")
-    assert drop.value == pytest.approx(5.7, abs=1.0)
+    assert drop.value == pytest.approx(2.3, abs=0.5)
 
 
+@pytest.mark.slow
 def test_a_leak_that_a_sensor_sees_ends_it_at_once(spread, tmp_path):
     ran = held(spread, tmp_path, 45, "leak:cdu=2@80s")
     assert ran.outcome.verdict == "TRIPPED"
@@ -85,7 +86,7 @@ DRY = """\
   dew_point: gas.exhaust_dew_point
   limit: {max: -20 degC}
   over: 60 s
-  within: 20 min
+  within: 10 min
   temperature: gas.temperature_1
   volume: 60 L
   mass_limit: {max: 0.1 g}
@@ -106,8 +107,8 @@ DRY = """\
     [
         ([], "PASS", ""),
         (["gas_wet:20"], "PASS", ""),
-        (["gas_wet:500"], "FAIL", "was not <= -20 degC for 60 s within 1200 s"),
-        (["sensor_nan:gas.exhaust_dew_point@5s"], "ERROR", "gas.exhaust_dew_point cannot be read"),
+        (["gas_wet:500"], "FAIL", "was not <= -20 degC for 60 s within 600 s"),
+        pytest.param(["sensor_nan:gas.exhaust_dew_point@5s"], "ERROR", "cannot be read", marks=pytest.mark.slow),
     ],
 )
 def test_a_rack_is_drained_when_the_gas_that_leaves_it_stays_dry(faults, verdict, said, tmp_path):

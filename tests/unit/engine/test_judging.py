@@ -28,7 +28,7 @@ BAND = ResolvedLimit(Check(low=10.0, high=20.0), guard_band=1.0)
     ],
 )
 def test_a_limit_that_is_nearer_than_the_uncertainty_is_not_decided(value, uncertainty, verdict):
-    assert verdict_of(value, AT_MOST, Data(uncertainty=uncertainty)) is verdict
+    assert verdict_of(value, AT_MOST, Data(guarded_by=uncertainty)) is verdict
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_a_limit_that_is_nearer_than_the_uncertainty_is_not_decided(value, uncer
     ],
 )
 def test_both_sides_of_a_band_count_and_the_larger_of_the_two_uncertainties(value, uncertainty, verdict):
-    assert verdict_of(value, BAND, Data(uncertainty=uncertainty)) is verdict
+    assert verdict_of(value, BAND, Data(guarded_by=uncertainty)) is verdict
 
 
 def test_too_few_samples_are_still_too_few():
-    data = Data(samples=5, coverage=0.4, needed=0.9, uncertainty=2.0)
+    data = Data(samples=5, coverage=0.4, needed=0.9, guarded_by=2.0)
     assert verdict_of(1.0, AT_MOST, data) is Verdict.INCONCLUSIVE
     assert "40.0 % of the samples" in too_little(1.0, "x", AT_MOST.check, data, None)
-    assert "does not decide <= 20 sccm" in too_little(19.0, "x", AT_MOST.check, Data(uncertainty=2.0), None)
+    assert "does not decide <= 20 sccm" in too_little(19.0, "x", AT_MOST.check, Data(guarded_by=2.0), None)
