@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.clock import Clock
 from harness.device.actuate import actuate
 from harness.device.confirm import Outcome
+from harness.device.corrections import Corrections
 from harness.device.device import Device
 from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
-from harness.device.signal_store import SignalStore
+from harness.device.signal_store import Listener, SignalStore
 from harness.engine.border import ours
 from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
 from harness.engine.pausing import PauseGate
@@ -22,6 +23,7 @@ from harness.engine.view import DeviceView
 from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.events import EventKind
 from harness.limits.check import Check
+from harness.limits.uncertainty import Zero
 from harness.limits.verdict import Verdict
 from harness.limits.window import Window, statistic_info
 from harness.project.gates import no_power_after
@@ -60,6 +62,11 @@ class RunContext:
     external: ExternalChanges | None = None
     watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
     """signal -> (check, name) that the running step watches, for the screen."""
+    corrections: Corrections = field(init=False)
+    """What steps see less than devices show. Interlocks, journal and screen have what is shown."""
+
+    def __post_init__(self) -> None:
+        self.corrections = Corrections(self.store, self.project.catalog.accuracy)
 
     async def act(
         self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None
@@ -144,8 +151,8 @@ class StepContext:
     # --- observing ---------------------------------------------------------------------------------------------------
 
     def observe(self, signal: str) -> Reading:
-        """The latest reading of a signal; STALE or BAD when there is none to believe."""
-        return self._context.store.latest(signal)
+        """The latest reading of a signal, without its zero; STALE or BAD when there is none to believe."""
+        return self._context.corrections.reading(self._context.store.latest(signal))
 
     def info(self, signal: str) -> SignalInfo:
         """Unit, words and valid band of a signal."""
@@ -166,26 +173,37 @@ class StepContext:
 
     @contextmanager
     def listening(
-        self, signal: str, listener: Callable[[float, float, int], None], *, while_paused: bool = False
+        self, signal: str, listener: Listener, *, while_paused: bool = False, as_shown: bool = False
     ) -> Iterator[None]:
-        """Be told every sample of a signal for as long as the block lasts; samples of a pause only if asked for."""
+        """Be told every sample of a signal while the block lasts; those of a pause, and as shown, only if asked for."""
+        corrections = self._context.corrections
 
-        def unless_paused(mono: float, value: float, quality: int) -> None:
-            if self._at is not None and not self.is_paused:
-                listener(mono, value, quality)
+        def told(mono: float, value: float, quality: int) -> None:
+            if self._at is not None and (while_paused or not self.is_paused):
+                listener(mono, value if quality or as_shown else corrections.value(signal, value), quality)
 
-        end = self._context.store.listen(signal, listener if while_paused else unless_paused)
+        end = self._context.store.listen(signal, told)
         try:
             yield
         finally:
             end()
 
     @contextmanager
-    def collecting(self, signal: str) -> Iterator[Window]:
-        """Collect the samples of a signal for as long as the block lasts."""
+    def collecting(self, signal: str, *, as_shown: bool = False) -> Iterator[Window]:
+        """Collect the samples of a signal for as long as the block lasts; `as_shown`: see `listening`."""
         window = Window()
-        with self.listening(signal, lambda mono, value, quality: window.add(mono, value, is_good=quality == 0)):
+        with self.listening(signal, window.take, as_shown=as_shown):
             yield window
+
+    @property
+    def corrections(self) -> Corrections:
+        """What the run takes off signals (steps see them without it), and how well their values are known."""
+        return self._context.corrections
+
+    def take_off(self, signal: str, zero: Zero) -> None:
+        """From here on steps see the signal without this offset; it is recorded, and kept by a resumed run."""
+        text = self._context.corrections.add(signal, zero)
+        self._context.log.event(EventKind.ZERO, text, step=self.title, signal=signal, **asdict(zero))
 
     @property
     def devices(self) -> Mapping[str, DeviceView]:
@@ -312,11 +330,12 @@ class StepContext:
         needed: float = 0.0,
         needed_samples: int = 1,
         excused: Excused | None = None,
+        uncertainty: float | None = None,
     ) -> Verdict:
         """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
-        INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged.
+        INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged, and `uncertainty` (U, k = 2).
         """
         name = utf8(name)
         if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
@@ -348,10 +367,12 @@ class StepContext:
             reason=reason,
             worst=excused.worst if excused is not None else None,
             outside=excused.outside if excused is not None else None,
+            uncertainty=uncertainty,
         )
         self.measurements.append(measurement)
         shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
-        text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
+        known = f" +- {uncertainty:.2g}" if uncertainty is not None else ""
+        text = f"{name}: {shown}{known} [{check}] {verdict}{excused_text(measurement)}"
         self._context.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
         return verdict
 

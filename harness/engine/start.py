@@ -243,6 +243,9 @@ class Start:
         """Show what the hardware is like after the interruption, and decide what is done again."""
         run = self._run
         run.summary.steps.extend(past.order)
+        assert run.context is not None
+        for signal, zero in past.zeros.items():
+            run.context.corrections.add(signal, zero)
         for line in await reconcile(past, run.project, run.devices):
             run.log.event(EventKind.FOUND, line)
         again = [step.title for step in run.project.steps if key_of(step) in past.redo]

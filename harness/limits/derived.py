@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.analysis.coolant import rho_cp
 from harness.quantity import convert
 
 
@@ -24,16 +25,6 @@ class Function:
         """`valid` in another unit of the same kind."""
         own = self.unit or target
         return convert(self.valid[0], own, target), convert(self.valid[1], own, target)
-
-
-def rho_cp(temperature: float) -> float:
-    """Volumetric heat capacity of PG25 (25 % propylene glycol by mass), kJ/(L K), 5 to 60 degC.
-
-    Fits to CoolProp INCOMP::MPG[0.25]: density within 0.004 %, heat capacity within 0.01 %.
-    """
-    density = 1026.58 - 0.3095 * temperature - 0.00268 * temperature**2
-    capacity = 3873.1 + 2.384 * temperature
-    return density * capacity / 1e6
 
 
 def coolant_heat(flow: float, supply: float, return_: float) -> float:

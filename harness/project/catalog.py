@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from harness.device.points import ControlPoint, Expansion, expand
 from harness.limits.derived import FUNCTIONS
-from harness.quantity import SignalInfo, unit
+from harness.limits.uncertainty import Accuracy, accuracy_of
+from harness.quantity import Quantity, SignalInfo, unit
 from harness.schema.profile import Profile
 from harness.schema.station import Derived, DeviceEntry
 from harness.spelling import Guesses
@@ -27,6 +28,8 @@ class Catalog:
     """signal -> device; derived signals belong to `derived`."""
     polls: dict[str, float] = field(default_factory=dict)
     """device -> seconds between its frames."""
+    accuracy: dict[str, Accuracy] = field(default_factory=dict)
+    """signal -> the limit of its error, where the station declares it."""
     unknown: set[str] = field(default_factory=set)
     """Devices that stand in the station file but could not be loaded."""
     guesses: Guesses = field(default_factory=Guesses)
@@ -73,6 +76,11 @@ class Catalog:
         result = derived.unit or function.unit or own
         description = derived.description or function.description
         self.signals[name] = SignalInfo(name, result, valid=function.valid_in(result), description=description)
+
+    def add_accuracy(self, reference: str, error: Quantity) -> None:
+        """Take in what a signal, or each of a bank, may be out by. ValueError when it fits it not."""
+        for name in self.find_signals(reference):
+            self.accuracy[name] = accuracy_of(error, self.signals[name])
 
     def find_signals(self, reference: str) -> tuple[str, ...]:
         """The signals that a reference stands for: itself, or a bank; () when unknown."""

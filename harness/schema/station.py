@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from harness.quantity import Quantity
 from harness.schema.conditions import Bounds, Condition
@@ -24,6 +24,7 @@ from harness.schema.fields import (
     Title,
 )
 from harness.schema.motion import StationMover
+from harness.schema.traps import Traps
 
 LONGEST_FOR_S = 300.0
 
@@ -264,34 +265,6 @@ class Telemetry(Model):
     influxdb: Influx | None = None
 
 
-class TrapUser(Model):
-    """As whom devices may send traps."""
-
-    credentials: FileRef
-    engine_id: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{10,64})?$")] = ""
-    """SNMP v3: the engine ID of the sender in hexadecimal digits, without 0x."""
-
-
-class Traps(Model):
-    """Where SNMP traps and informs of the station's devices are received; they become events of the run.
-
-    However many come, the journal takes 100 at once and 5 a second of the station's devices (strangers: 1 a second
-    together), and the screen and the report 20 and one a minute; what is left out is counted.
-    """
-
-    listen: StrictText
-    """`ADDRESS:PORT`, e.g. `0.0.0.0:10162`."""
-    users: tuple[TrapUser, ...]
-
-    @field_validator("listen")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        host, colon, port = value.rpartition(":")
-        if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
-            raise ValueError(f"{value!r} must be ADDRESS:PORT, e.g. 0.0.0.0:10162")
-        return value
-
-
 class Derived(Model):
     """A signal computed from others by a named, typed function."""
 
@@ -342,6 +315,9 @@ class Station(Model):
     comes is none."""
     moves_with: dict[SignalRef, tuple[StationMover, ...]] = Field(default_factory=dict)
     """signal: what cannot move for long while it stands still, of whatever device. A sensor that does it is STALE."""
+    accuracy: dict[SignalRef, QuantityField] = Field(default_factory=dict)
+    """signal (or column): the limit of its error by datasheet or calibration, in its unit (K for a temperature) or in %
+    of the reading, e.g. `cdu.flow: 1.5 %`. From it come the uncertainties of what is measured and derived."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     stays_on: dict[ControlRef, Title] = Field(default_factory=dict)

@@ -12,7 +12,8 @@ from typing import Any
 from harness.clock import Clock, run
 from harness.engine.traps import serve_traps
 from harness.project.station import load_station
-from harness.schema.station import FileRef, Influx, Station, Telemetry, Traps, TrapUser
+from harness.schema.station import FileRef, Influx, Station, Telemetry
+from harness.schema.traps import Traps, TrapUser
 from harness.session import influx_settings
 from harness.telemetry.influx import InfluxWriter
 from tests.foreign_tools import foreign
