@@ -56,6 +56,13 @@ class Corrections:
         sources = self._sources(signal)
         return total(sources) if sources is not None else None
 
+    def uncertainty_of_difference(self, one: str, other: str) -> float | None:
+        """Standard uncertainty of one less the other, of one unit: what they share is not in it."""
+        first, second = self._sources(one), self._sources(other)
+        if first is None or second is None:
+            return None
+        return total({name: first.get(name, 0.0) - second.get(name, 0.0) for name in {*first, *second}})
+
     def expanded(self, signal: str) -> float | None:
         """U (k = 2): see `uncertainty`."""
         u = self.uncertainty(signal)

@@ -17,7 +17,7 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on, resolve_setting
 from harness.device.signal_store import Listener, SignalStore
 from harness.engine.border import ours
-from harness.engine.judging import Data, Excused, ResolvedLimit, outside, resolved, too_little, verdict_of
+from harness.engine.judging import Data, Excused, ResolvedLimit, in_short, judged, resolved
 from harness.engine.pausing import PauseGate
 from harness.engine.view import DeviceView
 from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
@@ -30,7 +30,7 @@ from harness.project.gates import no_power_after
 from harness.project.model import Project
 from harness.quantity import Reading, SignalInfo
 from harness.record.log import RunLog
-from harness.record.result import Measurement, excused_text, measurement_event
+from harness.record.result import Measurement, StepResult, excused_text, measurement_event
 from harness.safety.external_changes import ExternalChanges
 from harness.schema.conditions import Bounds
 from harness.utf8 import utf8
@@ -62,6 +62,8 @@ class RunContext:
     external: ExternalChanges | None = None
     watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
     """signal -> (check, name) that the running step watches, for the screen."""
+    done: Sequence[StepResult] = ()
+    """The attempts of steps that have ended."""
     corrections: Corrections = field(init=False)
     """What steps see less than devices show. Interlocks, journal and screen have what is shown."""
 
@@ -314,9 +316,9 @@ class StepContext:
         """A limit (by name or inline) compiled against a signal; differences of temperatures are in K."""
         return resolved(limit, statistic_info(self.info(signal), statistic), self._context.project.limits)
 
-    def resolve_number(self, limit: str | Bounds | None) -> ResolvedLimit:
-        """A limit (by name or inline) of a number that no signal shows and that has no unit."""
-        return resolved(limit, SignalInfo(name=""), self._context.project.limits)
+    def resolve_number(self, limit: str | Bounds | None, unit: str = "") -> ResolvedLimit:
+        """A limit (by name or inline) of a number that no signal shows, in a unit or without one."""
+        return resolved(limit, SignalInfo(name="", unit=unit), self._context.project.limits)
 
     def measure(
         self,
@@ -331,50 +333,33 @@ class StepContext:
         needed_samples: int = 1,
         excused: Excused | None = None,
         uncertainty: float | None = None,
+        no_value: str = "",
     ) -> Verdict:
         """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
         INCONCLUSIVE, never PASS. `excused` goes into the record beside what is judged, and `uncertainty` (U, k = 2).
+        `no_value` says why there is none.
         """
-        name = utf8(name)
         if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
             raise ConfigError(f"{name}: {self._context.project.catalog.signal_problem(signal)}")
-        check, data = limit.check, Data(samples, coverage, needed, needed_samples)
-        verdict = verdict_of(value, limit, data)
-        reason = ""
-        if verdict is Verdict.INCONCLUSIVE:
-            why = self._context.store.reason(signal) if signal else ""
-            reason = f"{name}: {too_little(value, signal, check, data, excused)}{f' ({signal}: {why})' if why else ''}"
-        elif verdict is Verdict.FAIL:
-            reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
-        margin = check.margin(value) - limit.guard_band if value == value else math.nan
-        if verdict is not Verdict.PASS and limit.on_fail == "stop":
-            self.stopping.add(verdict)
-        measurement = Measurement(
-            name=name,
-            signal=signal,
-            value=value,
-            unit=check.unit,
-            low=check.low,
-            high=check.high,
-            limit=limit.name,
-            provenance=limit.provenance,
-            verdict=verdict,
-            margin=margin if math.isfinite(margin) else None,
-            samples=samples,
-            coverage=coverage,
-            reason=reason,
-            worst=excused.worst if excused is not None else None,
-            outside=excused.outside if excused is not None else None,
-            uncertainty=uncertainty,
-        )
+        word, unread = "", ""
+        if signal and self._context.store.has(signal):
+            word, unread = self.info(signal).word(value), self._context.store.reason(signal)
+        data, name = Data(samples, coverage, needed, needed_samples), utf8(name)
+        said = no_value or unread
+        measurement = judged(name, signal, value, limit, data, excused, word=word, said=said, uncertainty=uncertainty)
+        if measurement.verdict is not Verdict.PASS and limit.on_fail == "stop":
+            self.stopping.add(measurement.verdict)
         self.measurements.append(measurement)
-        shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
-        known = f" +- {uncertainty:.2g}" if uncertainty is not None else ""
-        text = f"{name}: {shown}{known} [{check}] {verdict}{excused_text(measurement)}"
+        text = f"{in_short(measurement)} [{limit.check}] {measurement.verdict}{excused_text(measurement)}"
         self._context.log.event(EventKind.MEASUREMENT, text, **measurement_event(self.title, self.attempt, measurement))
-        return verdict
+        return measurement.verdict
+
+    def earlier(self, name: str) -> Measurement | None:
+        """The last measurement of a name that a step before this one has made in this run, before a death of it too."""
+        found = [one for done in self._context.done for one in done.measurements if one.name == name]
+        return found[-1] if found else None
 
     def tell(self, text: str, **data: Any) -> None:
         """Put a line into the record and on the screen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from harness.limits.check import Check, compile_check
 from harness.limits.verdict import Verdict, judge
 from harness.project.model import NamedLimit
 from harness.quantity import SignalInfo, difference_unit
+from harness.record.result import Measurement
 from harness.schema.conditions import Bounds, Watch
 
 
@@ -73,6 +75,54 @@ def too_little(value: float, signal: str, check: Check, data: Data, excused: Exc
     if data.samples:
         return f"{data.samples} good samples of {signal}, {data.needed_samples} are needed"
     return f"no good sample of {signal}"
+
+
+def judged(
+    name: str,
+    signal: str,
+    value: float,
+    limit: ResolvedLimit,
+    data: Data,
+    excused: Excused | None,
+    *,
+    word: str,
+    said: str,
+    uncertainty: float | None,
+) -> Measurement:
+    """A value held against its limit. `word` is what the signal calls it, `said` why there is none."""
+    check = limit.check
+    verdict = verdict_of(value, limit, data)
+    reason = ""
+    if verdict is Verdict.INCONCLUSIVE:
+        few = too_little(value, signal, check, data, excused)
+        reason = f"{name}: {few}{f' ({signal}: {said})' if said else ''}" if signal or not said else f"{name}: {said}"
+    elif verdict is Verdict.FAIL:
+        reason = f"{name}: {outside(value, word, limit)}"
+    margin = check.margin(value) - limit.guard_band if value == value else math.nan
+    return Measurement(
+        name=name,
+        signal=signal,
+        value=value,
+        unit=check.unit,
+        low=check.low,
+        high=check.high,
+        limit=limit.name,
+        provenance=limit.provenance,
+        verdict=verdict,
+        margin=margin if math.isfinite(margin) else None,
+        samples=data.samples,
+        coverage=data.coverage,
+        reason=reason,
+        worst=excused.worst if excused is not None else None,
+        outside=excused.outside if excused is not None else None,
+        uncertainty=uncertainty,
+    )
+
+
+def in_short(one: Measurement) -> str:
+    """A measurement in words, without its limit."""
+    shown = f"{one.value:.6g} {one.unit}".rstrip() if one.value is not None else "no value"
+    return f"{one.name}: {shown}" + (f" +- {one.uncertainty:.2g}" if one.uncertainty is not None else "")
 
 
 def outside(value: float, word: str, limit: ResolvedLimit) -> str:

@@ -164,6 +164,7 @@ class Start:
         run.context = RunContext(run.project, run.devices, store, run.clock, run.log, run.options.prompter)
         run.context.pause_gate = run.operator.pause_gate
         run.context.step_clock = run.operator.step_clock
+        run.context.done = run.summary.steps
         refuse_missing(run.project, store)
         ages = {signal: store.max_age(signal) for each in run.project.interlocks for signal in each.all_signals}
         leaks = [name for name, given in run.project.on.station.sequences.items() if given.kind == "leak"]

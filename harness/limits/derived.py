@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.analysis.coolant import rho_cp
+from harness.analysis.coolant import coolant_heat
 from harness.quantity import convert
 
 
@@ -25,11 +25,6 @@ class Function:
         """`valid` in another unit of the same kind."""
         own = self.unit or target
         return convert(self.valid[0], own, target), convert(self.valid[1], own, target)
-
-
-def coolant_heat(flow: float, supply: float, return_: float) -> float:
-    """Heat taken up by PG25, kW, from flow in L/min and temperatures in degC."""
-    return rho_cp((supply + return_) / 2) * flow / 60 * (return_ - supply)
 
 
 def heat_balance(flow: float, supply: float, return_: float, power: float) -> float:

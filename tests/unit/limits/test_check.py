@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.coolant import rho_cp
+from harness.analysis.coolant import coolant_heat, rho_cp
 from harness.limits.check import band_text, compile_check
 from harness.limits.debounce import Debounce
-from harness.limits.derived import FUNCTIONS, coolant_heat, dew_point, heat_balance, unbalance
+from harness.limits.derived import FUNCTIONS, dew_point, heat_balance, unbalance
 from harness.limits.verdict import EXIT_CODES, Verdict, judge, worst
 from harness.limits.window import Window
 from harness.quantity import Quality, SignalInfo
