@@ -85,7 +85,7 @@ class Formula:
             info = infos.get(reference)
             if info is None:
                 raise HarnessError(f"derived signal {name} needs {reference}, which the device does not have")
-            target = function.inputs[key] or own_unit
+            target = function.unit_of(key) or own_unit
             device, index = places[reference]
             offset = convert(0.0, info.unit, target)
             self.inputs.append((key, device, index, convert(1.0, info.unit, target) - offset, offset))

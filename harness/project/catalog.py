@@ -57,17 +57,14 @@ class Catalog:
             raise ValueError(f"unknown function {derived.function!r}{did_you_mean(derived.function, FUNCTIONS)}")
         if name in self.signals:
             raise ValueError(f"{name} is already a signal")
-        missing = set(function.inputs) - set(derived.inputs)
-        extra = set(derived.inputs) - set(function.inputs)
-        if missing or extra:
-            wanted = ", ".join(function.inputs)
-            raise ValueError(f"{derived.function} takes the inputs {wanted}, not {', '.join(derived.inputs)}")
+        if misfit := function.misfit(derived.inputs):
+            raise ValueError(f"{derived.function} {misfit}")
         own = ""
         for key, reference in derived.inputs.items():
             info = self.signals.get(reference)
             if info is None:
                 raise ValueError(f"unknown signal {reference!r}{self.guesses.hint(reference, self.signals)}")
-            wanted = function.inputs[key]
+            wanted = function.unit_of(key)
             own = own or info.unit
             if unit(info.unit).kind != unit(wanted or own).kind:
                 raise ValueError(f"input {key}: {reference} is in {info.unit or 'no unit'}, {wanted or own} is needed")

@@ -10,13 +10,11 @@ from pydantic import Field
 
 from harness.api import (
     Catalog,
-    Check,
     Condition,
     Duration,
     LocatedError,
     Model,
     Params,
-    ResolvedLimit,
     StepContext,
     StepFailedError,
     Title,
@@ -31,6 +29,7 @@ from harness.steps.provoking import (
     carry_out_all,
     check_cause,
     check_expected,
+    judge_others,
     judge_time,
 )
 
@@ -113,8 +112,4 @@ async def _walk(ctx: StepContext, alarm: Alarm) -> None:
     if alarm.clears_within is not None:
         judge_time(ctx, f"{ctx.title}: {alarm.name} is gone after", within, cleared)
     if alarm.alone:
-        none = ResolvedLimit(Check(high=0.0, shown="<= 0"), provenance="plan")
-        others = looking.shown["it"] - before - {alarm.expect.shows or ""}
-        if others:
-            ctx.tell(f"{alarm.name} brought {', '.join(sorted(others))} as well")
-        ctx.measure(f"{ctx.title}: {alarm.name} brings others", "", float(len(others)), none)
+        judge_others(ctx, f"{ctx.title}: {alarm.name}", looking.shown["it"] - before - {alarm.expect.shows or ""})

@@ -29,6 +29,7 @@ from harness.steps.provoking import (
     carry_out_all,
     check_cause,
     check_expected,
+    judge_others,
     judge_time,
 )
 
@@ -54,6 +55,8 @@ class LeakSensor(Model):
     """Liquid isolation: valves shut, pumps stopped."""
     electrical: Expected | None = None
     """Electrical isolation: what feeds the rack is off."""
+    alone: bool = False
+    """Whether its signal may show no other word, e.g. another zone, that it did not show before."""
     back: tuple[Cause, ...]
     """Dries the sensor and resets what latches, in this order."""
     clears_within: Duration | None = None
@@ -111,18 +114,19 @@ async def leak_interlock_proof(ctx: StepContext, p: LeakInterlockProof) -> None:
 async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
     expected, is_cut = sensor.expected, False
     main = "detected" if sensor.detected is not None else "fault"
-    for each in (expected[main],):
-        info, reading = ctx.info(each.signal), ctx.observe(each.signal)
-        if each.is_seen(info, each.compiled(info), reading.value, reading.quality):
-            raise StepFailedError(
-                f"{each.signal} is {reading} before {sensor.name} is touched", hint="dry and reset it"
-            )
+    each = expected[main]
+    info, reading = ctx.info(each.signal), ctx.observe(each.signal)
+    before = {*info.word(reading.value).split("+"), each.shows or ""}
+    if each.is_seen(info, each.compiled(info), reading.value, reading.quality):
+        raise StepFailedError(f"{each.signal} is {reading} before {sensor.name} is touched", hint="dry and reset it")
     try:
         with Looking(ctx, expected) as looking:
             since = await carry_out(ctx, sensor.cause)
             took = await looking.wait(since, sensor.name)
         for part, seconds in took.items():
             judge_time(ctx, f"{ctx.title}: {sensor.name}: {_PARTS[part]}", expected[part], seconds)
+        if sensor.alone:
+            judge_others(ctx, f"{ctx.title}: {sensor.name}", looking.shown[main] - before)
     except asyncio.CancelledError:
         is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
         raise

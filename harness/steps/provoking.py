@@ -170,6 +170,14 @@ def judge_time(ctx: StepContext, title: str, expected: Expected, seconds: float)
     ctx.measure(title, "", seconds, limit)
 
 
+def judge_others(ctx: StepContext, title: str, others: set[str]) -> None:
+    """Measure how many words came that nobody provoked: none may."""
+    if others:
+        ctx.tell(f"{title} brought {', '.join(sorted(others))} as well")
+    none = ResolvedLimit(Check(high=0.0, shown="<= 0"), provenance="plan")
+    ctx.measure(f"{title} brings others", "", float(len(others)), none)
+
+
 async def carry_out_all(ctx: StepContext, causes: Sequence[Cause]) -> float:
     """All of them in order; returns when the last was done or begun to be commanded."""
     done = ctx.clock.monotonic()

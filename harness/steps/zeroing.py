@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -63,11 +63,17 @@ class ZeroParams(Params):
     """What makes the state, e.g. no power: it must hold as long as is measured."""
     remains: Percent = 30.0
     """Share of the accuracy that a zero does not take off: gain, linearity, drift until the end of the run."""
-    beyond: Percent = 150.0
+    beyond: Percent = 200.0
     """An instrument that is out by more than this share of its accuracy is not zeroed: the station is at fault."""
     most: QuantityField | None = None
     """In the place of `beyond`: an amount, for instruments whose accuracy is a share of the reading."""
-    accuses: ClassVar[Accused] = Accused.STATION
+    product: bool = False
+    """Whether the instruments belong to what is tested, as sensors of a unit that is accepted: then it is at fault."""
+
+    @property
+    def accuses(self) -> Accused:  # type: ignore[override]
+        """Whose the instruments are."""
+        return Accused.PRODUCT if self.product else Accused.STATION
 
     @property
     def measures(self) -> tuple[str, ...]:

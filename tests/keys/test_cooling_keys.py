@@ -86,6 +86,7 @@ TABLES = [
             Row("watch", [{"signal": "pdu.power", "min": "100 W"}], it, Has("PASS"), Has("ERROR", "pdu.power"), ONE),
             Row("remains", "60 %", lambda ran: round(measured(ran, "judged").uncertainty, 2), 0.69, 1.39, ONE),
             Row("beyond", "40 %", it, Has("PASS"), Has("ERROR", "limit -0.8 to 0.8 K"), ONE),
+            Row("product", True, it, Has("ERROR"), Has("FAIL"), {**ONE, f"{FIRST}/most": "500 mK"}),
             Row("most", "500 mK", it, Has("PASS"), Has("ERROR", "limit -0.5 to 0.5 K"), ONE),
         ],
     ),

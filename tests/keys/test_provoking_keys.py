@@ -262,6 +262,7 @@ TABLES = [
             Row("electrical", {**SLOW, "max": "9 L/min"}, it, PASS, Has("FAIL", "electrically isolated after"), LEAK),
             Row("back", [FAN], told("load"), Has("(6, 2, [0])"), Has("[20]"), LEAK),
             Row("clears_within", "5 s", it, PASS, Has("FAIL", "clear after"), LEAK),
+            Row("alone", True, it, PASS, Has("FAIL", "brings others: 1"), {**LEAK, "wire": [DAMP, leak(2, "it", 5)]}),
         ],
     ),
 ]
