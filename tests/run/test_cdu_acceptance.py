@@ -54,7 +54,7 @@ def is_good(ran, seed):
     return abs(balance.value - true) <= balance.uncertainty
 
 
-@pytest.mark.parametrize("seed", [501, 502])
+@pytest.mark.parametrize("seed", [501, pytest.param(502, marks=pytest.mark.slow)])
 def test_a_good_unit_passes(tmp_path, bench, seed):
     hands = Hands()
     ran = accepted(tmp_path, bench, hands, seed=seed)
@@ -76,7 +76,7 @@ FAULTS = [
     ("filter_clog:2", 1, ["filter"]),
     ("pump_stop:1", 1, ["pumps", "cdu.pump[1].rpm"]),
     ("pump_degraded:2=0.2", 1, ["pump 1"]),
-    ("hx_fouled:0.75", 1, ["load step: overshoot"]),
+    pytest.param("hx_fouled:0.75", 1, ["load step: overshoot"], marks=pytest.mark.slow),
     ("sensor_offset:filter.differential_pressure=5", 1, ["zero of the pressures", "filter_pressure_drop"]),
     ("sensor_offset:cdu.return_temperature=3", 1, ["zero of the thermometers"]),
     ("leak:rack", 1, ["leak sensors", "before rack is touched"]),
@@ -84,7 +84,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "code", "named"), FAULTS, ids=[fault for fault, *_ in FAULTS])
+@pytest.mark.parametrize(("fault", "code", "named"), FAULTS, ids=str)
 def test_what_is_wrong_is_found(tmp_path, fault, code, named):
     ran = accepted(tmp_path, faults=[fault])
     assert ran.exit_code == code, ran.reason
@@ -101,6 +101,7 @@ def test_a_leak_sensor_that_sees_nothing_is_found(tmp_path, zone):
     assert not any("outlet" in text and " on" in text for text in ran.texts("intent")), "nothing was energised"
 
 
+@pytest.mark.slow
 def test_a_leak_under_power_trips_here_too(tmp_path):
     ran = accepted(tmp_path, faults=["leak:rack=20@900s"])
     assert (ran.outcome.verdict, ran.outcome.result.safe_state.name) == (Verdict.TRIPPED, "leak"), ran.reason
