@@ -219,6 +219,8 @@ def station() -> Iterator[str]:
     rows = []
     for name, function in FUNCTIONS.items():
         inputs = ", ".join(f"{each} [{unit}]" if unit else each for each, unit in function.inputs.items())
+        if function.each is not None:
+            inputs = f"three and more, names of your own [{function.each}]"
         rows.append((f"`{name}`", inputs, function.unit or "as the inputs, or stated", function.description))
     yield from table(("function", "inputs", "unit", "what it gives"), rows)
 

@@ -36,6 +36,7 @@ from harness.events import EventKind
 from harness.limits.check import Check, compile_check
 from harness.limits.debounce import Debounce
 from harness.limits.span import check_binds
+from harness.limits.uncertainty import Accuracy, Zero
 from harness.limits.verdict import Verdict
 from harness.limits.window import Statistic, Window, samples_needed, statistic_info
 from harness.project.catalog import Catalog
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from harness.record.opened import Record, open_record
 
 __all__ = [
+    "Accuracy",
     "Accused",
     "Acting",
     "AsyncRack",
@@ -165,6 +167,7 @@ __all__ = [
     "WorkloadJob",
     "WorkloadStation",
     "WorkloadTarget",
+    "Zero",
     "check_binds",
     "compile_check",
     "convert",

@@ -54,6 +54,7 @@ class EventKind(StrEnum):
     STEP_END = "step end", "it ended: verdict, reason, and whether the run goes on"
     CHECKPOINT = "checkpoint", "how far a step is, for a resumed run; in the journal only"
     MEASUREMENT = "measurement", "a value, its limit and its verdict"
+    ZERO = "zero", "what steps of the run take off a signal from here on, with its uncertainty"
     ANSWER = "answer", "what somebody answered to a prompt"
     OPERATOR = "operator", "somebody paused, skipped, repeated, ended or was refused it"
     PERSON = "person", "what somebody did by hand or noted, with name"

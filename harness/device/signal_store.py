@@ -68,7 +68,7 @@ class Coverage:
         return min(1.0, self.good / due) if due else 1.0
 
 
-class _Formula:
+class Formula:
     """One derived signal, compiled: where its inputs are and how their units convert."""
 
     def __init__(
@@ -85,7 +85,7 @@ class _Formula:
             info = infos.get(reference)
             if info is None:
                 raise HarnessError(f"derived signal {name} needs {reference}, which the device does not have")
-            target = function.inputs[key] or own_unit
+            target = function.unit_of(key) or own_unit
             device, index = places[reference]
             offset = convert(0.0, info.unit, target)
             self.inputs.append((key, device, index, convert(1.0, info.unit, target) - offset, offset))
@@ -93,6 +93,10 @@ class _Formula:
         self.unit = derived.unit or own
         offset = convert(0.0, own, self.unit)
         self.scale, self.offset = convert(1.0, own, self.unit) - offset, offset
+
+    def of(self, arguments: Mapping[str, float]) -> float:
+        """What comes of arguments (in the units of the function), in the unit of the signal."""
+        return self.compute(**arguments) * self.scale + self.offset
 
     def value(self, frames: Mapping[str, Frame], now: float, max_age: Mapping[str, float]) -> tuple[float, Quality]:
         """The value now; BAD when any input is missing, bad or too old."""
@@ -102,7 +106,7 @@ class _Formula:
             if frame is None or frame.qualities[index] or now - frame.mono > max_age[device]:
                 return math.nan, Quality.BAD_INPUT
             arguments[key] = float(frame.values[index]) * scale + offset
-        result = self.compute(**arguments) * self.scale + self.offset
+        result = self.of(arguments)
         return (result, Quality.GOOD) if math.isfinite(result) else (math.nan, Quality.BAD_NAN)
 
 
@@ -131,13 +135,13 @@ class SignalStore:
             for index, info in enumerate(device.signals):
                 self._places[info.name] = (device.name, index)
                 self._infos[info.name] = info
-        self._formulas: list[_Formula] = []
+        self._formulas: list[Formula] = []
         self._pacers: list[str] = []
         """Inputs of derived signals, the slowest first."""
         self._awaited: set[str] = set()
         """Inputs of derived signals that have not come yet: nobody waits a round longer for what they complete."""
         for name, entry in derived.items():
-            formula = _Formula(name, entry, self._places, self._infos)
+            formula = Formula(name, entry, self._places, self._infos)
             self._ages[name] = max(self.max_age(reference) for reference in entry.inputs.values())
             self._places[name] = (DERIVED, len(self._formulas))
             self._infos[name] = SignalInfo(
@@ -252,9 +256,14 @@ class SignalStore:
         """Seconds after which a reading of the signal is STALE; of a derived one: when its slowest input would be."""
         return self._ages.get(signal) or self._max_age[self._places[signal][0]]
 
+    def formula(self, signal: str) -> Formula | None:
+        """How a derived signal is computed; None for one that a device shows."""
+        device, index = self._places[signal]
+        return self._formulas[index] if device == DERIVED and self._formulas else None
+
     def missing_input(self, signal: str) -> str:
         """The input for want of which a derived signal is not GOOD, and why; '' when there is none."""
-        formula = next((each for each in self._formulas if each.name == signal), None)
+        formula = self.formula(signal)
         for each in formula.references if formula is not None else ():
             reading = self.latest(each)
             if not reading.is_good:

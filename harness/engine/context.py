@@ -3,119 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.clock import Clock
-from harness.device.actuate import actuate
-from harness.device.confirm import Outcome
-from harness.device.device import Device
+from harness.device.corrections import Corrections
 from harness.device.points import ControlPoint
-from harness.device.setting import Setting, puts_power_on, resolve_setting
-from harness.device.signal_store import SignalStore
+from harness.device.setting import Setting, resolve_setting
+from harness.device.signal_store import Listener
 from harness.engine.border import ours
 from harness.engine.judging import (
     Data,
     Excused,
     ResolvedLimit,
+    Told,
     blemish,
+    in_short,
+    judged,
     judgement,
-    outside,
     resolved,
-    too_little,
-    verdict_of,
 )
-from harness.engine.pausing import PauseGate
 from harness.engine.refreshing import refresh
+from harness.engine.run_context import RunContext
 from harness.engine.view import DeviceView, Folders
 from harness.errors import ConfigError, HarnessError, NotConfirmedError, RefusedError, SafetyError
 from harness.events import EventKind
 from harness.limits.check import Check
+from harness.limits.uncertainty import Zero
 from harness.limits.verdict import Verdict
 from harness.limits.window import Window, statistic_info
-from harness.project.gates import no_power_after
-from harness.project.model import Project
 from harness.quantity import Reading, SignalInfo
-from harness.record.log import RunLog
-from harness.record.result import Measurement, StepResult, excused_text, measurement_event
-from harness.safety.external_changes import ExternalChanges
+from harness.record.result import Measurement, excused_text, measurement_event
 from harness.schema.conditions import Bounds
 from harness.utf8 import utf8
 
 CHECKPOINT_EVERY_S = 10.0
 """Longest time of a soak that is lost to an interruption, seconds."""
-
-Prompter = Callable[[str, Sequence[str]], Awaitable[str]]
-
-
-@dataclass(slots=True)
-class RunContext:
-    """What a run has at hand while it goes: made by the runner, seen by steps through their context."""
-
-    project: Project
-    devices: Mapping[str, Device]
-    store: SignalStore
-    clock: Clock
-    log: RunLog
-    prompter: Prompter | None = None
-    energising_allowed: bool = True
-    unproved: str = ""
-    """A step that the run went past without its PASS: nothing is energised after it."""
-    pause_gate: PauseGate | None = None
-    step_clock: Clock | None = None
-    undo: dict[tuple[str, str], tuple[ControlPoint, Setting]] = field(default_factory=dict)
-    """(device, control) -> how it was before this run first touched it; energised things go off."""
-    progress: tuple[float, str] = (0.0, "")
-    external: ExternalChanges | None = None
-    done: Sequence[StepResult] = ()
-    """The attempts of steps that have ended."""
-    stopped_by: Callable[[], str] = str
-    """What stopped the run, in words; '' while nothing has."""
-    watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
-    """signal -> (check, name) that the running step watches, for the screen."""
-
-    async def act(
-        self, pairs: Sequence[tuple[str, ControlPoint, Setting]], within: float | None = None
-    ) -> Mapping[str, Outcome]:
-        """Command controls (grouped by device), confirmed. Outcomes by `device.control`."""
-        outcomes: dict[str, Outcome] = {}
-        for name in dict.fromkeys(device for device, _, _ in pairs):
-            wanted = [(control, setting) for device, control, setting in pairs if device == name]
-            for control, setting in wanted:
-                self._register_undo(name, control, setting)
-            result = await actuate(self.devices[name], wanted, self.clock, self.log, within)
-            outcomes.update({f"{name}.{control}": outcome for control, outcome in result.items()})
-        return outcomes
-
-    def _register_undo(self, device: str, control: ControlPoint, setting: Setting) -> None:
-        key = (device, control.name)
-        if puts_power_on(control, setting):
-            if not self.energising_allowed:
-                raise SafetyError(f"{device}.{control.name} is not energised any more in this run")
-            if self.unproved:
-                raise SafetyError(f"{device}.{control.name} is not energised: {no_power_after(self.unproved)}")
-        if key in self.undo:
-            return
-        if control.spec.energises:
-            self.undo[key] = (control, Setting(word="off"))
-            return
-        signal = f"{device}.{control.confirm_by}"
-        if not control.confirm_by or not self.store.has(signal):
-            return
-        before = self.store.latest(signal)
-        if not before.is_good or control.is_momentary:
-            return
-        if setting.word:
-            confirm = control.spec.confirm
-            shown = {confirm.words.get(word, word): word for word in control.spec.takes} if confirm else {}
-            if before.text in shown:
-                self.undo[key] = (control, Setting(word=shown[before.text]))
-        else:
-            low, high = control.spec.range or (-math.inf, math.inf)
-            if low <= before.value <= high:
-                self.undo[key] = (control, Setting(value=before.value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +84,8 @@ class StepContext:
     # --- observing ---------------------------------------------------------------------------------------------------
 
     def observe(self, signal: str) -> Reading:
-        """The latest reading of a signal; STALE or BAD when there is none to believe."""
-        return self._context.store.latest(signal)
+        """The latest reading of a signal, without its zero; STALE or BAD when there is none to believe."""
+        return self._context.corrections.reading(self._context.store.latest(signal))
 
     def info(self, signal: str) -> SignalInfo:
         """Unit, words and valid band of a signal."""
@@ -186,26 +110,37 @@ class StepContext:
 
     @contextmanager
     def listening(
-        self, signal: str, listener: Callable[[float, float, int], None], *, while_paused: bool = False
+        self, signal: str, listener: Listener, *, while_paused: bool = False, as_shown: bool = False
     ) -> Iterator[None]:
-        """Be told every sample of a signal for as long as the block lasts; samples of a pause only if asked for."""
+        """Be told every sample of a signal while the block lasts; those of a pause, and as shown, only if asked for."""
+        corrections = self._context.corrections
 
-        def unless_paused(mono: float, value: float, quality: int) -> None:
-            if self._at is not None and not self.is_paused:
-                listener(mono, value, quality)
+        def told(mono: float, value: float, quality: int) -> None:
+            if self._at is not None and (while_paused or not self.is_paused):
+                listener(mono, value if quality or as_shown else corrections.value(signal, value), quality)
 
-        end = self._context.store.listen(signal, listener if while_paused else unless_paused)
+        end = self._context.store.listen(signal, told)
         try:
             yield
         finally:
             end()
 
     @contextmanager
-    def collecting(self, signal: str) -> Iterator[Window]:
-        """Collect the samples of a signal for as long as the block lasts."""
+    def collecting(self, signal: str, *, as_shown: bool = False) -> Iterator[Window]:
+        """Collect the samples of a signal for as long as the block lasts; `as_shown`: see `listening`."""
         window = Window()
-        with self.listening(signal, lambda mono, value, quality: window.add(mono, value, is_good=quality == 0)):
+        with self.listening(signal, window.take, as_shown=as_shown):
             yield window
+
+    @property
+    def corrections(self) -> Corrections:
+        """What the run takes off signals (steps see them without it), and how well their values are known."""
+        return self._context.corrections
+
+    def take_off(self, signal: str, zero: Zero) -> None:
+        """From here on steps see the signal without this offset; it is recorded, and kept by a resumed run."""
+        text = self._context.corrections.add(signal, zero)
+        self._context.log.event(EventKind.ZERO, text, step=self.title, signal=signal, **asdict(zero))
 
     @property
     def devices(self) -> Mapping[str, DeviceView]:
@@ -342,51 +277,31 @@ class StepContext:
         excused: Excused | None = None,
         why: str = "",
         guarded_by: float = 0.0,
+        uncertainty: float | None = None,
     ) -> Verdict:
         """Record a value against its limit and return its verdict; `signal` is '' for a count that no signal shows.
 
         Too few good samples (`coverage` below `needed`, both 0 to 1, or fewer than `needed_samples`) or no number is
-        INCONCLUSIVE, never PASS; `why` then says why. `excused` goes into the record beside what is judged. `guarded_by`
-        its expanded uncertainty the value passes or fails only where that is sure, and is INCONCLUSIVE else.
+        INCONCLUSIVE, never PASS; `why` then says why. `excused` goes into the record beside what is judged, and
+        `uncertainty` (U, k = 2). `guarded_by` its U the value passes or fails only where that is sure, and is
+        INCONCLUSIVE else.
         """
-        name = utf8(name)
         if signal and not self._context.store.has(signal) and signal not in self._context.project.catalog.signals:
             raise ConfigError(f"{name}: {self._context.project.catalog.signal_problem(signal)}")
-        check, data = limit.check, Data(samples, coverage, needed, needed_samples, guarded_by)
-        verdict = verdict_of(value, limit, data)
-        reason = ""
-        if verdict is Verdict.INCONCLUSIVE:
-            said = self._context.store.reason(signal) if signal else ""
-            short = why or too_little(value, signal, check, data, excused)
-            reason = f"{name}: {short}{f' ({signal}: {said})' if said else ''}"
-        elif verdict is Verdict.FAIL:
-            reason = f"{name}: {outside(value, self.info(signal).word(value) if signal else '', limit)}"
-        margin = check.margin(value) - max(limit.guard_band, guarded_by) if value == value else math.nan
-        if verdict is not Verdict.PASS and limit.on_fail == "stop":
-            self.stopping.add(verdict)
-        measurement = Measurement(
-            name=name,
-            signal=signal,
-            value=value,
-            unit=check.unit,
-            low=check.low,
-            high=check.high,
-            limit=limit.name,
-            provenance=limit.provenance,
-            verdict=verdict,
-            margin=margin if math.isfinite(margin) else None,
-            samples=samples,
-            coverage=coverage,
-            reason=reason,
-            worst=excused.worst if excused is not None else None,
-            outside=excused.outside if excused is not None else None,
-        )
+        word, unread = "", ""
+        if signal and self._context.store.has(signal):
+            word, unread = self.info(signal).word(value), self._context.store.reason(signal)
+        data, name = Data(samples, coverage, needed, needed_samples, guarded_by), utf8(name)
+        known = uncertainty if uncertainty is not None else guarded_by or None
+        told = Told(word, why, unread)
+        measurement = judged(name, signal, value, limit, data, excused, told, known)
+        if measurement.verdict is not Verdict.PASS and limit.on_fail == "stop":
+            self.stopping.add(measurement.verdict)
         self.measurements.append(measurement)
-        shown = f"{value:.6g} {check.unit}".rstrip() if value == value else "no value"
-        text = f"{name}: {shown} [{check}] {verdict}{excused_text(measurement)}"
+        text = f"{in_short(measurement)} [{limit.check}] {measurement.verdict}{excused_text(measurement)}"
         stated = measurement_event(self.title, self.attempt, measurement)
         self._context.log.event(EventKind.MEASUREMENT, text, path=self.path, **stated)
-        return verdict
+        return measurement.verdict
 
     def judge(self, name: str, verdict: Verdict, why: str = "") -> None:
         """Record a judgement that no number shows (of what a program said): PASS, FAIL or INCONCLUSIVE, and why."""

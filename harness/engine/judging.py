@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,6 +94,64 @@ def judgement(name: str, verdict: Verdict, why: str) -> Measurement:
     return Measurement(
         name=name, signal="", value=value, high=0.0, provenance="plan", verdict=verdict, samples=samples, reason=reason
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of a value beside the number."""
+
+    word: str = ""
+    """What the signal calls it."""
+    why: str = ""
+    """Why it decides nothing, as the step says it."""
+    unread: str = ""
+    """What is wrong with the signal now."""
+
+
+def judged(
+    name: str,
+    signal: str,
+    value: float,
+    limit: ResolvedLimit,
+    data: Data,
+    excused: Excused | None,
+    told: Told,
+    uncertainty: float | None,
+) -> Measurement:
+    """A value held against its limit; `uncertainty` is what the record says of it."""
+    check = limit.check
+    verdict = verdict_of(value, limit, data)
+    reason = ""
+    if verdict is Verdict.INCONCLUSIVE:
+        short = told.why or too_little(value, signal, check, data, excused)
+        reason = f"{name}: {short}{f' ({signal}: {told.unread})' if told.unread else ''}"
+    elif verdict is Verdict.FAIL:
+        reason = f"{name}: {outside(value, told.word, limit)}"
+    margin = check.margin(value) - max(limit.guard_band, data.guarded_by) if value == value else math.nan
+    return Measurement(
+        name=name,
+        signal=signal,
+        value=value,
+        unit=check.unit,
+        low=check.low,
+        high=check.high,
+        limit=limit.name,
+        provenance=limit.provenance,
+        verdict=verdict,
+        margin=margin if math.isfinite(margin) else None,
+        samples=data.samples,
+        coverage=data.coverage,
+        reason=reason,
+        worst=excused.worst if excused is not None else None,
+        outside=excused.outside if excused is not None else None,
+        uncertainty=uncertainty,
+    )
+
+
+def in_short(one: Measurement) -> str:
+    """A measurement in words, without its limit."""
+    shown = f"{one.value:.6g} {one.unit}".rstrip() if one.value is not None else "no value"
+    return f"{one.name}: {shown}" + (f" +- {one.uncertainty:.2g}" if one.uncertainty is not None else "")
 
 
 def outside(value: float, word: str, limit: ResolvedLimit) -> str:

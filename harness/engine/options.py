@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.engine.context import Prompter
+from harness.engine.run_context import Prompter
 from harness.limits.verdict import EXIT_CODES, EXIT_IN_USE, EXIT_NOT_SAFE, EXIT_TERMINATED, Verdict
 from harness.record.log import Observer
 from harness.record.result import Result

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from harness.engine.context import RunContext
 from harness.engine.layers import Layers
+from harness.engine.run_context import RunContext
 from harness.engine.state import RunState
 from harness.engine.step_runner import StepRunner
 from harness.events import EventKind

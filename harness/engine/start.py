@@ -13,12 +13,12 @@ from harness.device.freeze import Freeze
 from harness.device.poller import Poller
 from harness.device.signal_store import SignalStore
 from harness.device.uncounted import uncounted_switches
-from harness.engine.context import RunContext
 from harness.engine.layers import Layers
 from harness.engine.needs import refuse_missing
 from harness.engine.record_size import record_size
 from harness.engine.resume.reconcile import reconcile
 from harness.engine.resume.replay import InterruptedRun
+from harness.engine.run_context import RunContext
 from harness.engine.state import STANDS_POLLS, RunState
 from harness.engine.watch import Watch
 from harness.errors import HarnessError, RunError
@@ -245,6 +245,9 @@ class Start:
         """Show what the hardware is like after the interruption, and decide what is done again."""
         run = self._run
         run.summary.steps.extend(past.order)
+        assert run.context is not None
+        for signal, zero in past.zeros.items():
+            run.context.corrections.add(signal, zero)
         for line in await reconcile(past, run.project, run.devices):
             run.log.event(EventKind.FOUND, line)
         again = [step.title for step in run.project.steps if step.path in past.redo]

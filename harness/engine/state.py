@@ -16,10 +16,10 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
 from harness.device.signal_store import Listener, SignalStore
 from harness.engine.border import origin, whose
-from harness.engine.context import RunContext
 from harness.engine.operator import OperatorRequests
 from harness.engine.options import RunOptions
 from harness.engine.resume.replay import InterruptedRun, with_past
+from harness.engine.run_context import RunContext
 from harness.engine.summary import RunSummary
 from harness.engine.systemd import Notifier
 from harness.errors import HarnessError, SafetyError

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from harness.analysis.coolant import coolant_heat, exchanger_effectiveness
+from harness.analysis.peers import thermal_resistance
 from harness.quantity import convert
+
+LEAST_EACH = 3
+"""Of two neither is the one that is not like the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +25,26 @@ class Function:
     valid: tuple[float, float] = (-math.inf, math.inf)
     """Between what values the result can lie, in `unit`, where its kind does not say so."""
 
+    each: str | None = None
+    """Where it takes any number of inputs (three and more) under names of one's own: their unit; '' as above."""
+
+    def unit_of(self, key: str) -> str:
+        """The unit in which an input arrives; '': its own."""
+        return self.inputs[key] if self.each is None else self.each
+
+    def misfit(self, keys: Collection[str]) -> str:
+        """What is wrong with the names of its inputs, in words; '' when nothing is."""
+        if self.each is not None:
+            few = f"takes {LEAST_EACH} inputs and more, under names of your own, not {len(keys)}"
+            return few if len(keys) < LEAST_EACH else ""
+        if set(keys) == set(self.inputs):
+            return ""
+        return f"takes the inputs {', '.join(self.inputs)}, not {', '.join(keys)}"
+
     def valid_in(self, target: str) -> tuple[float, float]:
         """`valid` in another unit of the same kind."""
         own = self.unit or target
         return convert(self.valid[0], own, target), convert(self.valid[1], own, target)
-
-
-def rho_cp(temperature: float) -> float:
-    """Volumetric heat capacity of PG25 (25 % propylene glycol by mass), kJ/(L K), 5 to 60 degC.
-
-    Fits to CoolProp INCOMP::MPG[0.25]: density within 0.004 %, heat capacity within 0.01 %.
-    """
-    density = 1026.58 - 0.3095 * temperature - 0.00268 * temperature**2
-    capacity = 3873.1 + 2.384 * temperature
-    return density * capacity / 1e6
-
-
-def coolant_heat(flow: float, supply: float, return_: float) -> float:
-    """Heat taken up by PG25, kW, from flow in L/min and temperatures in degC."""
-    return rho_cp((supply + return_) / 2) * flow / 60 * (return_ - supply)
 
 
 def heat_balance(flow: float, supply: float, return_: float, power: float) -> float:
@@ -59,6 +65,15 @@ def unbalance(a: float, b: float, c: float) -> float:
     mean = (a + b + c) / 3
     return 100 * max(abs(a - mean), abs(b - mean), abs(c - mean)) / mean if mean > 0 else 0.0
 
+
+def imbalance(**values: float) -> float:
+    """Largest deviation of several from their mean, % of the mean; NaN where the mean is not above zero."""
+    mean = math.fsum(values.values()) / len(values)
+    return 100 * max(abs(value - mean) for value in values.values()) / mean if mean > 0 else math.nan
+
+
+LEAST_POWER_KW = 0.01
+"""With less a thermal resistance is noise over nothing."""
 
 _LOOP = {"flow": "L/min", "supply": "degC", "return": "degC"}
 
@@ -102,6 +117,41 @@ FUNCTIONS: Mapping[str, Function] = {
         lambda **i: unbalance(i["a"], i["b"], i["c"]),
         "unbalance of three phases",
         valid=(0.0, 200.0),
+    ),
+    "branch_imbalance": Function(
+        {}, "%", imbalance, "largest deviation of several flows from their mean", valid=(0.0, 10_000.0), each="L/min"
+    ),
+    "approach": Function(
+        {"coolant": "degC", "facility": "degC"},
+        "K",
+        lambda **i: i["coolant"] - i["facility"],
+        "supply to the rack above the facility water that comes in",
+    ),
+    "effectiveness": Function(
+        {"facility": "degC", **_LOOP, "facility_flow": "L/min"},
+        "%",
+        lambda **i: exchanger_effectiveness(i["flow"], i["supply"], i["return"], i["facility"], i["facility_flow"]),
+        "heat exchanged over the most that could be: Q / (Cmin (return - facility)); PG25 against water",
+    ),
+    "thermal_resistance": Function(
+        {"coolant": "degC", "junction": "degC", "power": "kW"},
+        "K/kW",
+        lambda **i: (
+            thermal_resistance(i["junction"], i["coolant"], i["power"]) if i["power"] >= LEAST_POWER_KW else math.nan
+        ),
+        "junction above coolant, for each kW of 10 W and more",
+    ),
+    "power_loss": Function(
+        {"input": "kW", "output": "kW"},
+        "kW",
+        lambda **i: i["input"] - i["output"],
+        "what goes in and comes not out",
+    ),
+    "meter_truth": Function(
+        {"meter": "", "reference": ""},
+        "%",
+        lambda **i: 100 * (i["meter"] / i["reference"] - 1) if i["reference"] else math.nan,
+        "a device's own meter against the station's reference, same unit",
     ),
     "flow_resistance": Function(
         {"pressure_drop": "kPa", "flow": "L/min"},

@@ -50,6 +50,10 @@ class Window:
             self.times.append(mono)
             self.values.append(value)
 
+    def take(self, mono: float, value: float, quality: int) -> None:
+        """Take a sample as a listener is told it."""
+        self.add(mono, value, is_good=quality == 0)
+
     @property
     def good(self) -> int:
         """GOOD samples."""

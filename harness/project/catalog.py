@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from harness.device.points import ControlPoint, Expansion, expand
 from harness.limits.derived import FUNCTIONS
-from harness.quantity import SignalInfo, unit
+from harness.limits.uncertainty import Accuracy, accuracy_of
+from harness.quantity import Quantity, SignalInfo, unit
 from harness.schema.fields import one_by_one
 from harness.schema.profile import Profile
 from harness.schema.station import Derived, DeviceEntry
@@ -28,6 +29,8 @@ class Catalog:
     """signal -> device; derived signals belong to `derived`."""
     polls: dict[str, float] = field(default_factory=dict)
     """device -> seconds between its frames."""
+    accuracy: dict[str, Accuracy] = field(default_factory=dict)
+    """signal -> the limit of its error, where the station declares it."""
     unknown: set[str] = field(default_factory=set)
     """Devices that stand in the station file but could not be loaded."""
     guesses: Guesses = field(default_factory=Guesses)
@@ -55,17 +58,14 @@ class Catalog:
             raise ValueError(f"unknown function {derived.function!r}{did_you_mean(derived.function, FUNCTIONS)}")
         if name in self.signals:
             raise ValueError(f"{name} is already a signal")
-        missing = set(function.inputs) - set(derived.inputs)
-        extra = set(derived.inputs) - set(function.inputs)
-        if missing or extra:
-            wanted = ", ".join(function.inputs)
-            raise ValueError(f"{derived.function} takes the inputs {wanted}, not {', '.join(derived.inputs)}")
+        if misfit := function.misfit(derived.inputs):
+            raise ValueError(f"{derived.function} {misfit}")
         own = ""
         for key, reference in derived.inputs.items():
             info = self.signals.get(reference)
             if info is None:
                 raise ValueError(f"unknown signal {reference!r}{self.guesses.hint(reference, self.signals)}")
-            wanted = function.inputs[key]
+            wanted = function.unit_of(key)
             own = own or info.unit
             if unit(info.unit).kind != unit(wanted or own).kind:
                 raise ValueError(f"input {key}: {reference} is in {info.unit or 'no unit'}, {wanted or own} is needed")
@@ -74,6 +74,11 @@ class Catalog:
         result = derived.unit or function.unit or own
         description = derived.description or function.description
         self.signals[name] = SignalInfo(name, result, valid=function.valid_in(result), description=description)
+
+    def add_accuracy(self, reference: str, error: Quantity) -> None:
+        """Take in what a signal, or each of a bank, may be out by. ValueError when it fits it not."""
+        for name in self.find_signals(reference):
+            self.accuracy[name] = accuracy_of(error, self.signals[name])
 
     def find_signals(self, reference: str) -> tuple[str, ...]:
         """The signals that a reference stands for: itself, a bank, or rows of one; () when any is unknown."""

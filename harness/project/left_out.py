@@ -50,6 +50,7 @@ def without(station: Station, devices: Collection[str]) -> Station:
             "safe_state": sequences,
             "de_energised": proof,
             "moves_with": {},
+            "accuracy": {},
             "stays_on": {name: why for name, why in station.stays_on.items() if not names(name)},
         }
     )

@@ -60,6 +60,8 @@ def load_station(path: Path | str, *, only_to_make_safe: bool = False) -> Statio
     for loc, kind, text in references(Station, source.data):
         if loc[0] != "derived" and not on.left_out:  # what names a device that is left out has no other mistake
             check_reference(on.catalog, {}, source, loc, kind, text, found)
+    for name, bound in station.accuracy.items():
+        attempt(found, source, ("accuracy", name), "HX-1244", lambda n=name, b=bound: on.catalog.add_accuracy(n, b))
     for loc, code, message in mover_problems(on.catalog, station.moves_with):
         found.add(source.problem(loc, code, message))
     if only_to_make_safe:

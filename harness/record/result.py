@@ -98,6 +98,8 @@ class Measurement(_Part):
     reason: str = ""
     worst: Number = None
     outside: Number = None
+    uncertainty: Number = None
+    """U (k = 2), in `unit`, where the station declares how accurate its instruments are."""
 
     @property
     def is_judged(self) -> bool:

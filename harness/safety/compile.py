@@ -143,7 +143,7 @@ class _Compiler:
             unit = unit or point.spec.unit
             info = point.info(owner)
             try:
-                read = await compile_read(self._devices[owner], point, function.inputs[key] if function else "")
+                read = await compile_read(self._devices[owner], point, function.unit_of(key) if function else "")
             except HarnessError:
                 inputs = {}  # of a device that was never reached: it cannot be read
                 break

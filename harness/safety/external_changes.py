@@ -130,7 +130,8 @@ class ExternalChanges:
             found, effects = [], []
             fed = _dead_man_of(device)
             for control in device.expansion.controls.values():
-                if control.name in fed:
+                is_button = bool(getattr(control.spec, "pulse", False))  # it stays in no place
+                if control.name in fed or is_button:
                     continue
                 full = f"{name}.{control.name}"
                 index = places.get(f"{name}.{control.confirm_by}") if control.confirm_by else None

@@ -25,6 +25,7 @@ CODES: dict[str, str] = {
     "HX-1241": "`moves_with` names a signal that cannot stand still wrongly: a derived one, or one that shows words",
     "HX-1242": "what is said to move a signal moves nothing: a bank, a derived signal, words, or itself",
     "HX-1243": "the distance or the condition of a `moves_with` entry does not fit its signal",
+    "HX-1244": "an `accuracy` is no limit of its signal's error: another unit, not above zero, words or a text",
     "HX-1251": "`dead_man` on a device whose profile knows of none",
     "HX-1252": "the time of a dead-man is outside what the device takes, or shorter than four polls",
     "HX-1253": "a dead-man would switch off what the safe state does not switch off at once: it could stop coolant "

@@ -312,6 +312,9 @@ class Station(Model):
     comes is none."""
     moves_with: dict[SignalRef, tuple[StationMover, ...]] = Field(default_factory=dict)
     """signal: what cannot move for long while it stands still, of whatever device. A sensor that does it is STALE."""
+    accuracy: dict[SignalRef, QuantityField] = Field(default_factory=dict)
+    """signal (or column): the limit of its error by datasheet or calibration, in its unit (K for a temperature) or in %
+    of the reading, e.g. `cdu.flow: 1.5 %`. From it come the uncertainties of what is measured and derived."""
     safe_state: dict[str, tuple[SafeAction, ...] | SafeSequence] = Field(default_factory=dict)
     """Sequences by name: `default` ends every run that was stopped, interlocks lead to the others by `on_trip`."""
     stays_on: dict[ControlRef, Title] = Field(default_factory=dict)

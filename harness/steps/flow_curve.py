@@ -28,7 +28,7 @@ from harness.api import (
 )
 from harness.steps.measuring import check_limit
 from harness.steps.setting import possible
-from harness.steps.waiting import Settle, settle
+from harness.steps.settling import Settle, settle
 
 LEAST_RANGE = 1.5
 """The largest flow over the smallest: closer together the exponent is not known."""

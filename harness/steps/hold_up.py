@@ -22,8 +22,8 @@ from harness.api import (
     resolve_setting,
     step,
 )
+from harness.steps.extremes import Extremes, check_words, taken
 from harness.steps.measuring import check_limit
-from harness.steps.provoking import Extremes, check_words, taken
 from harness.steps.sampling import check_window, sampled
 
 

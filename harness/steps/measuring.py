@@ -88,6 +88,7 @@ async def measure(ctx: StepContext, p: Measure) -> None:
     for name, window in windows.items():
         due = max(1, math.floor(p.over / ctx.period(name) + 1e-6))
         title = ctx.title if len(names) == 1 else f"{ctx.title}: {name}"
+        is_value = statistic_info(ctx.info(name), p.statistic) is ctx.info(name)  # no difference, nor a slope
         ctx.measure(
             title,
             name,
@@ -97,4 +98,5 @@ async def measure(ctx: StepContext, p: Measure) -> None:
             coverage=min(1.0, window.good / due),
             needed=ctx.coverage_needed if due >= 20 else 0.5,
             needed_samples=samples_needed(p.statistic),
+            uncertainty=ctx.corrections.expanded(name) if is_value else None,
         )

@@ -26,8 +26,8 @@ from harness.api import (
     compile_check,
     step,
 )
+from harness.steps.extremes import Extremes, check_words, taken
 from harness.steps.measuring import check_limit
-from harness.steps.provoking import Extremes, check_words, taken
 from harness.steps.sampling import check_unit, check_window, coverage, sampled
 from harness.steps.watching import Watching, check_watches
 

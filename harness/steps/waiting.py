@@ -1,4 +1,4 @@
-"""Waiting: for a condition, for a signal to settle, or for a time."""
+"""Waiting: for a condition, or for a time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,12 @@ from harness.api import (
     Condition,
     Debounce,
     Duration,
-    LocatedError,
     Params,
-    Rate,
     Resume,
-    SignalRef,
     StepContext,
     StepFailedError,
     Watch,
-    Window,
     compile_check,
-    convert,
-    difference_unit,
     step,
 )
 from harness.steps.watching import Watching, check_watches
@@ -77,78 +71,6 @@ async def wait_until(ctx: StepContext, p: WaitUntil) -> None:
         f"{p.signal} is {reading} after {p.within:g} s, must be {check}",
         hint=f"look at what drives {p.signal}",
     )
-
-
-class Settle(Params):
-    """Parameters of `settle`."""
-
-    signal: SignalRef
-    slope: Rate
-    """The signal counts as settled when it changes more slowly than this, e.g. `0.5 K/min`."""
-    over: Duration = 30.0
-    """Window of the slope."""
-    within: Duration
-    after_resume: ClassVar[Resume] = Resume.WAIT
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Nothing: it only waits, and FAILs where it waits for nothing."""
-        return ()
-
-    def planned_seconds(self, _catalog: Catalog) -> None:
-        """The rack decides."""
-
-    def check_against(self, catalog: Any, _limits: Any) -> None:
-        """The slope's unit must fit the signal's, and the window the deadline."""
-        for name in catalog.find_signals(self.signal)[:1]:
-            try:
-                convert(1.0, self.slope[0].unit, difference_unit(catalog.signals[name].unit))
-            except ValueError as error:
-                raise LocatedError(f"before the /time, {error}", "slope") from None
-        if self.over >= self.within:
-            raise ValueError("`over` is as long as `within`: that could never be reached in time")
-
-
-@step("settle", version=1)
-async def settle(ctx: StepContext, p: Settle) -> None:
-    """Wait until a signal's slope is small; FAIL when it is not in time."""
-    info = ctx.info(p.signal)
-    change, per = p.slope
-    limit = abs(convert(change.value, change.unit, difference_unit(info.unit))) / per
-    started = ctx.clock.monotonic()
-    recent: list[tuple[float, float]] = []
-
-    def sample(mono: float, value: float, quality: int) -> None:
-        if quality == 0:
-            recent.append((mono, value))
-            while recent and mono - recent[0][0] > p.over:
-                recent.pop(0)
-
-    slope = float("nan")
-    with ctx.listening(p.signal, sample):
-        while (now := ctx.clock.monotonic()) < started + p.within:
-            if recent and recent[-1][0] - recent[0][0] >= 0.9 * p.over:
-                window = Window()
-                for mono, value in recent:
-                    window.add(mono, value, is_good=True)
-                slope = window.statistic("slope")
-                if abs(slope) <= limit:
-                    return
-            ctx.progress((now - started) / p.within, _slope(slope, info.unit) or f"slope known after {p.over:g} s")
-            await ctx.sleep(ctx.period(p.signal))
-    if not recent or slope != slope:
-        few = "no good sample" if not recent else f"good samples for less than the {p.over:g} s of a slope"
-        raise BadValueError(f"{p.signal} gave {few} in {p.within:g} s", operation="settle")
-    found, allowed = _slope(slope, info.unit), _slope(limit, info.unit)
-    raise StepFailedError(
-        f"{p.signal} still changes by {found} after {p.within:g} s, limit {allowed}",
-        hint=f"look at what drives {p.signal}",
-    )
-
-
-def _slope(per_second: float, unit: str) -> str:
-    """A change in words, `0.5 K/min`; '' while it is not known."""
-    return f"{per_second * 60:.3g} {difference_unit(unit)}/min" if per_second == per_second else ""
 
 
 class Hold(Params):

@@ -52,6 +52,7 @@ class Loop:
         # commands
         self.mode = AUTO_FLOW
         self.run = True
+        self.chosen = (True, True)  # pumps that share the work
         self.isolated = False
         self.duty = [0.6, 0.6]
         self.flow_setpoint = p.design_flow
@@ -100,7 +101,7 @@ class Loop:
 
     def is_running(self, index: int) -> bool:
         """Whether pump `index` (0 or 1) is being driven."""
-        return self.run and not self.pump_stopped[index]
+        return self.run and self.chosen[index] and not self.pump_stopped[index]
 
     def control(self, h: float) -> None:
         """The unit's own controllers: pump speed on flow or rack pressure, valve on supply temperature."""
@@ -118,7 +119,7 @@ class Loop:
             command = min(1.0, max(least, self.flow_integral + p.flow_kp * error))
         speeds = self.speeds
         for i in (0, 1):
-            target = (self.duty[i] if command is None else command) if self.run and not self.pump_stopped[i] else 0.0
+            target = (self.duty[i] if command is None else command) if self.is_running(i) else 0.0
             gap = target - speeds[i]
             if -1e-9 < gap < 1e-9:
                 speeds[i] = target

@@ -11,6 +11,8 @@ from sim.physics.parameters import LITRES_PER_MINUTE, RackParameters
 from sim.physics.rack import Rack
 from sim.physics.variables import Input, Variable
 
+_CHOSEN = ((True, True), (True, False), (False, True))
+"""Both pumps, the first, the second."""
 LOST_WATER_PRESSURE = 20.0  # kPa left in a facility line without supply
 
 
@@ -60,6 +62,9 @@ def loop_inputs(loop: Loop, parameters: RackParameters) -> Iterator[Input]:
             loop.flow_integral = max(loop.speeds)  # so that automatic control takes over without a bump
             loop.mode = wanted
 
+    def choose(value: float) -> None:
+        loop.chosen = _CHOSEN[round(value)]
+
     def assign(name: str, value: float) -> None:
         setattr(loop, name, value)
 
@@ -67,6 +72,7 @@ def loop_inputs(loop: Loop, parameters: RackParameters) -> Iterator[Input]:
     for i in (0, 1):
         yield Input(f"pump[{i + 1}].speed", "%", partial(duty, i), 0.0, 100.0)
     yield Input("pump.mode", "", mode, 0.0, 2.0)
+    yield Input("pump.select", "", choose, 0.0, 2.0)
     yield Input("pump.run", "", lambda value: assign("run", value >= 0.5))
     least = 0.05 * parameters.design_flow
     yield Input("flow.setpoint", "L/min", partial(assign, "flow_setpoint"), least, 2 * parameters.design_flow)

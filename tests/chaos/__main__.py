@@ -99,7 +99,7 @@ def _losses(data: Path, seed: int, *, long: bool) -> list[Row]:
 def _never_pass(data: Path, seed: int, *, long: bool) -> list[Row]:
     seeds = range(seed, seed + (20 if long else 1))
     burn_in = losses.never_pass("burn_in_24h", seeds, data, 400.0, {"soak_time": "10 min"})
-    return [losses.never_pass("acceptance", seeds, data, 160.0, {}), burn_in]
+    return [losses.never_pass("acceptance", seeds, data, 400.0, {}), burn_in]
 
 
 def _stops(data: Path, seed: int, *, long: bool) -> list[Row]:

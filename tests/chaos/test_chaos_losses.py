@@ -33,7 +33,7 @@ def test_a_rack_with_batteries_is_called_safe_when_its_bus_is_dead(tmp_path):
 
 
 def test_acceptance_never_passes_with_a_loss(tmp_path):
-    check([losses.never_pass("acceptance", [SEED], tmp_path, 160.0, {})])
+    check([losses.never_pass("acceptance", [SEED], tmp_path, 400.0, {})])
 
 
 def test_burn_in_never_passes_with_a_loss(tmp_path):

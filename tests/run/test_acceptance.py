@@ -13,40 +13,43 @@ ACCEPTANCE = PLANS / "acceptance.yaml"
 FAULTS = [
     # fault, exit code, what the reason must name
     ("filter_clog", 1, ["coolant flows", "cdu.flow"]),
-    ("filter_clog@130s", 1, ["soak at full load", "cdu.flow"]),
-    ("flow_meter_zero", 1, ["coolant flows", "cdu.flow is 0"]),
-    ("flow_meter_zero@110s", 4, ["no flow", "cdu.flow is 0"]),
-    ("sensor_offset:cdu.supply_temperature=8", 1, ["supply temperature", "43."]),
-    ("sensor_offset:cdu.return_temperature=-4", 1, ["temperature rise", "limit 7 to 13 K"]),
-    ("sensor_offset:cdu.supply_pressure=30", 1, ["rack pressure drop at 172 L/min"]),
+    ("filter_clog@332s", 1, ["soak at full load", "cdu.flow"]),
+    ("flow_meter_zero", 3, ["coolant flows", "cdu.flow cannot be read: STALE"]),
+    ("flow_meter_zero@312s", 4, ["no flow", "cdu.flow is 0"]),
+    ("sensor_offset:cdu.supply_temperature=8", 3, ["zero of the thermometers", "cdu.supply_temperature: 3.9"]),
+    ("sensor_offset:cdu.supply_temperature=6@290s", 1, ["supply temperature", "41."]),
+    ("sensor_offset:cdu.return_temperature=-4", 3, ["zero of the thermometers", "cdu.return_temperature: -1.9"]),
+    ("sensor_offset:cdu.return_temperature=-4@290s", 1, ["temperature rise", "limit 7 to 13 K"]),
+    ("sensor_offset:cdu.supply_pressure=30", 3, ["zero of the pressures", "cdu.supply_pressure: 14.9"]),
+    ("sensor_offset:cdu.supply_pressure=30@70s", 1, ["rack pressure drop at 172 L/min"]),
     ("sensor_stuck:cdu.return_temperature", 3, ["return too hot", "stood still at"]),
     ("sensor_stuck:shelf1.output_voltage=47", 1, ["bus voltage under load", "47"]),
-    ("sensor_nan:cdu.supply_temperature@100s", 3, ["supply too hot", "cdu.supply_temperature"]),
+    ("sensor_nan:cdu.supply_temperature@305s", 3, ["supply too hot", "cdu.supply_temperature"]),
     ("pump_stop:2", 1, ["pumps", "cdu.pump[2].rpm"]),
-    ("pump_stop:1@100s", 1, ["nothing leaks, nothing alarms", "cdu.pump[1].rpm"]),
+    ("pump_stop:1@305s", 1, ["nothing leaks, nothing alarms", "cdu.pump[1].rpm"]),
     ("both_pumps_stop", 1, ["coolant flows"]),
-    ("both_pumps_stop@110s", 4, ["interlock 'no pressure drop'", "cdu.differential_pressure"]),
+    ("both_pumps_stop@312s", 4, ["interlock 'no pressure drop'", "cdu.differential_pressure"]),
     ("leak", 4, ["leak", "wet"]),
-    ("leak@130s", 4, ["leak", "wet"]),
+    ("leak@332s", 4, ["leak", "wet"]),
     ("outlet_stuck:3", 3, ["power on", "outlet[3]"]),
     ("psu_fail:1", 1, ["power shelf is healthy", "dcdc_failure"]),
     ("device_silent:cdu@10s", 3, ["cdu"]),
-    ("device_silent:cdu@100s", 3, ["cdu"]),
+    ("device_silent:cdu@305s", 3, ["cdu"]),
     ("device_silent:switch@30s", 3, ["switch.port[1].state", "cannot be read"]),
-    ("device_silent:rack@100s", 3, ["rack"]),
+    ("device_silent:rack@305s", 3, ["rack"]),
     ("device_slow:cdu", 3, ["cdu"]),
-    ("device_slow:cdu=0.2s", 7, ["cdu delivered", "of its data"]),
+    ("device_slow:cdu=0.2s", 7, ["zero of the pressures", "of the samples were good"]),
     ("device_refuses:shelf1", 3, ["shelf1"]),
     ("wrong_model:pdu", 3, ["pdu", "ANOTHER MODEL"]),
     ("link_down:5", 1, ["links are up", "switch.port[5].state is down"]),
-    ("link_down:7@150s", 1, ["nothing leaks, nothing alarms", "switch.port[7].state is down"]),
+    ("link_down:7@500s", 1, ["nothing leaks, nothing alarms", "switch.port[7].state is down"]),
     ("speed_down:9", 1, ["links are up", "switch.port[9].speed"]),
     (
         "lldp_swapped:3-4",
         1,
         ["wiring: swapped: switch.port[3] sees tray-04:eth0", "switch.port[4] sees tray-03"],
     ),
-    ("phase_loss:2@90s", 3, ["pdu.phase[2].current", "this run had set to on"]),
+    ("phase_loss:2@290s", 3, ["pdu.phase[2].current", "this run had set to on"]),
 ]
 
 
@@ -56,7 +59,7 @@ def test_a_healthy_rack_passes_with_margin_and_the_record_proves_it(tmp_path):
     assert (ran.exit_code, result.verdict) == (0, Verdict.PASS), ran.reason
     assert ran.on == []
     assert result.safe_state.confirmed
-    assert result.duration_s <= 240
+    assert result.duration_s <= 600, "zeros two and a half minutes, settling of a full load three"
     assert len([step for step in result.steps if step.verdict is Verdict.PASS]) >= 12
     measured = [m for step in result.steps for m in step.measurements]
     assert len(measured) >= 30
@@ -90,7 +93,7 @@ def test_a_fault_is_found_named_and_leaves_no_outlet_on(tmp_path, fault, code, n
 
 
 def test_an_outlet_that_does_not_open_is_named_and_nothing_is_called_safe(tmp_path):
-    ran = run_plan(ACCEPTANCE, tmp_path, faults=["outlet_stuck:3@90s"])
+    ran = run_plan(ACCEPTANCE, tmp_path, faults=["outlet_stuck:3@290s"])
     assert ran.exit_code == 5
     assert ran.on == [3]
     assert any("outlet[3]" in text for text in ran.outcome.unsafe)
@@ -100,7 +103,7 @@ def test_an_outlet_that_does_not_open_is_named_and_nothing_is_called_safe(tmp_pa
 
 
 def test_a_pdu_that_falls_silent_under_load_is_not_called_safe(tmp_path):
-    ran = run_plan(ACCEPTANCE, tmp_path, faults=["device_silent:pdu@100s"])
+    ran = run_plan(ACCEPTANCE, tmp_path, faults=["device_silent:pdu@305s"])
     assert ran.exit_code == 5
     assert ran.on == list(range(1, 9))
     assert "pdu" in ran.reason
@@ -112,14 +115,14 @@ def test_a_pdu_that_falls_silent_under_load_is_not_called_safe(tmp_path):
 
 
 def test_a_leak_takes_power_and_coolant_off(tmp_path):
-    ran = run_plan(ACCEPTANCE, tmp_path, faults=["leak@130s"])
+    ran = run_plan(ACCEPTANCE, tmp_path, faults=["leak@332s"])
     assert ran.on == []
     assert ran.outcome.result.safe_state.name == "leak"
     assert ran.later["loop.flow"] < 20
 
 
 def test_silence_of_the_leak_sensor_is_no_leak(tmp_path):
-    ran = run_plan(ACCEPTANCE, tmp_path, faults=["device_silent:cdu@100s"])
+    ran = run_plan(ACCEPTANCE, tmp_path, faults=["device_silent:cdu@305s"])
     assert ran.outcome.result.safe_state.name == "default"
     assert ran.later["loop.flow"] > 150, "the coolant was left on"
 
@@ -143,16 +146,16 @@ def test_the_burn_in_runs_in_minutes_when_told_so(tmp_path):
 
 def test_a_rack_that_reboots_burns_in_from_the_start_again(tmp_path):
     settings = {"soak_time": "2 min", "cycle_every": "10 min", "cycle_low": "20 s"}
-    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["rack_reboot@100s"])
+    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["rack_reboot@300s"])
     assert any("the soak starts again" in text for text in ran.texts("note")), ran.texts("note")
     soak = ran.step("burn-in")
-    assert ran.outcome.result.duration_s > 100 + 120
+    assert ran.outcome.result.duration_s > 300 + 120
     assert soak.verdict is Verdict.PASS, soak.reason
 
 
 def test_errors_that_grow_in_the_soak_fail_by_their_port(tmp_path):
     settings = {"soak_time": "5 min", "cycle_every": "10 min", "cycle_low": "20 s"}
-    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["ber_drift:11@70s"])
+    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["ber_drift:11@270s"])
     assert ran.exit_code == 1
     assert "change of switch.port[11].errors_in" in ran.reason
 

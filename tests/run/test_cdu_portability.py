@@ -32,7 +32,7 @@ def test_the_acceptance_plan_passes_on_the_generic_unit(tmp_path):
     assert ran.truth["rack.power"] == 0.0
 
 
-@pytest.mark.parametrize(("fault", "code"), [("leak:rack@60", 4), ("both_pumps_stop@100", 4)])
+@pytest.mark.parametrize(("fault", "code"), [("leak:rack@60", 4), ("both_pumps_stop@320", 4)])
 def test_its_interlocks_see_what_happens(fault, code, tmp_path):
     ran = run_plan(ACCEPTANCE, tmp_path, station=station_with("cdu/generic_cdu", tmp_path), faults=[fault])
     assert ran.exit_code == code, ran.reason

@@ -41,7 +41,7 @@ def test_both_feeds_go_and_batteries_carry_the_rack(at, tmp_path):
 
 @pytest.mark.parametrize(
     "fault",
-    ["feed_loss@68s", "feed_loss@75s", "feed_loss@94s", "phase_loss:1@75s", "rack_reboot@80s", "rack_reboot@90s"],
+    ["feed_loss@272s", "feed_loss@279s", "feed_loss@298s", "phase_loss:1@279s", "rack_reboot@284s", "rack_reboot@294s"],
 )
 def test_what_is_lost_before_a_step_of_the_acceptance_fails_is_told_instead(fault, tmp_path):
     is_station_s_fault(run_plan(PLANS / "acceptance.yaml", tmp_path, faults=[fault]))

@@ -92,7 +92,7 @@ CASES = {
         ["settle", "cdu.flow still changes by", "limit 2 L/min/min"],
     ),
     "settle on a broken sensor": (
-        "- {step: settle, signal: cdu.ambient_temperature, slope: 1 K/min, over: 5 s, within: 20 s}",
+        "- {step: settle, signal: cdu.ambient_temperature, slope: 6 K/min, over: 5 s, within: 20 s}",
         ["sensor_nan:cdu.ambient_temperature"],
         "ERROR",
         ["gave no good sample"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from harness.clock import Clock, iso
 from harness.engine.resume.gap import Gap, measure_gap
 from harness.errors import RunError
 from harness.events import EventKind
+from harness.limits.uncertainty import Zero
 from harness.limits.verdict import Verdict
 from harness.record.aftermath import aftermath
 from harness.record.folder import RunFolder
@@ -57,6 +58,8 @@ class InterruptedRun:
     """How often it has been resumed before."""
     stop: str = ""
     """What it had decided to stop for, if it had."""
+    zeros: dict[str, Zero] = field(default_factory=dict)
+    """What it took off signals, by signal."""
     people: list[Intervention] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     boot: Mapping[str, Any] = field(default_factory=dict)
@@ -157,6 +160,7 @@ class _Story:
             EventKind.INTENT: self._on_intent,
             EventKind.CHECKPOINT: self._on_checkpoint,
             EventKind.STEP_END: self._on_step_end,
+            EventKind.ZERO: self._on_zero,
         }
         for event in reader.events():
             if not past.started_ns:
@@ -222,6 +226,9 @@ class _Story:
     def _on_checkpoint(self, event: StoredEvent) -> None:
         if (current := self._of(event)) is not None:
             current.step.checkpoint = dict(event.data)
+
+    def _on_zero(self, event: StoredEvent) -> None:
+        self._past.zeros[str(event.data["signal"])] = Zero(**{key.name: event.data[key.name] for key in fields(Zero)})
 
     def _on_step_end(self, event: StoredEvent) -> None:
         current = self._open.pop(str(event.data.get("path", "")), None)

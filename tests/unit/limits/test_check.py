@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.analysis.coolant import coolant_heat, rho_cp
 from harness.limits.check import band_text, compile_check
 from harness.limits.debounce import Debounce
-from harness.limits.derived import FUNCTIONS, coolant_heat, dew_point, heat_balance, rho_cp, unbalance
+from harness.limits.derived import FUNCTIONS, dew_point, heat_balance, unbalance
 from harness.limits.verdict import EXIT_CODES, Verdict, judge, worst
 from harness.limits.window import Window
 from harness.quantity import Quality, SignalInfo
@@ -228,7 +229,10 @@ def test_unbalance():
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_takes_the_inputs_it_declares(name):
     function = FUNCTIONS[name]
-    assert math.isfinite(function.compute(**dict.fromkeys(function.inputs, 42.0)))
+    names = function.inputs if function.each is None else ("one", "two", "three")
+    assert function.misfit(names) == ""
+    assert function.misfit([*names, "more"][: 2 if function.each is not None else None]) != ""
+    assert math.isfinite(function.compute(**{name: 42.0 + k for k, name in enumerate(names)}))
 
 
 @given(st.floats(5, 1000), st.floats(0.5, 500))

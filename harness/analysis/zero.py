@@ -1,0 +1,85 @@
+"""The zeros of sensors: what they show beside what is true, in a state in which that is known. Pure.
+
+Two such states need no reference instrument. What must show a known value (a pressure difference of stopped pumps, the
+power of open outlets) is out by what it shows beside it. What must show the same (thermometers in coolant that flows
+without heat) is out by what it shows beside the others' mean: the differences are known from then on, the mean itself
+only as well as before, by 1 / sqrt(n).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+LEAST_SAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of a steady series, and its standard uncertainty from the scatter."""
+
+    value: float
+    u: float
+
+
+@dataclass(frozen=True, slots=True)
+class SensorZero:
+    """The offset of one sensor. `own_u` is what stays uncertain of it alone, `shared_u` with those zeroed with it."""
+
+    offset: float
+    own_u: float
+    shared_u: float = 0.0
+
+
+def steady_mean(values: Sequence[float]) -> Mean:
+    """The mean of a series, u = s / sqrt(n) times sqrt((1 + r) / (1 - r)) for noise that remembers itself (r > 0).
+
+    r is the correlation of neighbours. ValueError: fewer than ten samples.
+    """
+    count = len(values)
+    if count < LEAST_SAMPLES:
+        raise ValueError(f"{LEAST_SAMPLES} samples are needed, there are {count}")
+    mean = math.fsum(values) / count
+    rest = [value - mean for value in values]
+    squares = math.fsum(each * each for each in rest)
+    if squares == 0.0:
+        return Mean(mean, 0.0)
+    neighbours = math.fsum(a * b for a, b in pairwise(rest)) / squares
+    r = min(max(neighbours, 0.0), 0.99)
+    return Mean(mean, math.sqrt(squares / (count - 1) / count * (1 + r) / (1 - r)))
+
+
+def zero_to(mean: Mean, expected: float, remains: float) -> SensorZero:
+    """The zero of a sensor that must show `expected`. `remains`: the limit of what no zero takes off, in its unit."""
+    return SensorZero(mean.value - expected, math.hypot(mean.u, remains / math.sqrt(3)))
+
+
+def zero_together(
+    means: Sequence[Mean], rises: Sequence[float], limits: Sequence[float], remains: Sequence[float]
+) -> list[SensorZero]:
+    """The zeros of sensors that must show the same, each but for its own rise (known to its own size).
+
+    `limits` are the limits of their errors: what they share is the error of their mean, sqrt(sum limit^2 / 3) / n.
+    ValueError: fewer than two.
+    """
+    count = len(means)
+    if count < 2:
+        raise ValueError("what must show the same is at least two")
+    shown = [mean.value - rise for mean, rise in zip(means, rises, strict=True)]
+    middle = math.fsum(shown) / count
+    shared = math.sqrt(math.fsum(limit * limit for limit in limits) / 3) / count
+    found = []
+    for value, mean, rise, rest in zip(shown, means, rises, remains, strict=True):
+        own = math.sqrt(mean.u**2 + (rest**2 + rise**2) / 3)
+        found.append(SensorZero(value - middle, own, shared))
+    return found
+
+
+def friction_rise(pressure_drop: float, volume_heat: float) -> float:
+    """By how much coolant warms through a pressure drop without heat, K: dp q / (rho cp q), the flow cancels.
+
+    `pressure_drop` in kPa, `volume_heat` (rho cp) in kJ/(L K): 1 kPa L is 1 J. 60 kPa of PG25: 0.015 K.
+    """
+    return pressure_drop / (1000 * volume_heat)
