@@ -14,10 +14,10 @@ STEPS = """
   - {step: wait_until, signal: cdu.flow, min: 160 L/min, within: 60 s}
   - {step: power_on, outlets: pdu.outlet, stagger: 0 s}
   - {step: wait_until, signal: rack.running, equals: idle, within: 2 min}
-  - {step: workload, name: morning, driver: simulated, level: 100 %, for: 6 min, off: [rack.trays, pdu.outlet]}
-  - {step: hold, for: 60 s}
-  - {step: workload, name: evening, driver: simulated, level: 50 %, for: 6 min, off: [rack.trays, pdu.outlet]}
-  - {step: compare_results, name: results, of: [morning, evening], trays: 18, rounds: 7}
+  - {step: workload, name: morning, driver: simulated, level: 100 %, for: 4 min, off: [rack.trays, pdu.outlet]}
+  - {step: hold, for: 20 s}
+  - {step: workload, name: evening, driver: simulated, level: 50 %, for: 4 min, off: [rack.trays, pdu.outlet]}
+  - {step: compare_results, name: results, of: [morning, evening], trays: 18, rounds: 4}
 """
 
 
@@ -36,14 +36,14 @@ def test_a_good_rack_computes_the_same_on_every_tray_and_is_left_as_it_was(tmp_p
     ran = run_plan(write_plan(tmp_path, STEPS), tmp_path, during=beside)
     assert (ran.exit_code, ran.step("results").verdict) == (0, "PASS")
     morning, evening = results(ran, 1), results(ran, 2)
-    assert {len(each) for each in morning.values()} == {5}  # 6 min of a round a minute, the last one not yet told
-    assert {len(each) for each in evening.values()} == {2}  # half the load, half the rounds
+    assert {len(each) for each in morning.values()} == {3}  # 4 min of a round a minute, the last one not yet told
+    assert {len(each) for each in evening.values()} == {1}  # half the load, half the rounds
     assert len({each for found in (morning, evening) for one in found.values() for each in one}) == 1
     after_morning = loads[3]
     assert after_morning["rack.asked"] == 0  # the level is back where it was
 
 
-@pytest.mark.parametrize("tray", [1, 18])
+@pytest.mark.parametrize("tray", [18, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_tray_that_computes_wrong_now_and_then_is_named_and_no_other(tray, tmp_path):
     ran = run_plan(write_plan(tmp_path, STEPS), tmp_path, faults=[f"sdc:{tray}=0.6"])
     assert ran.exit_code == 1
@@ -60,15 +60,15 @@ def test_two_halves_have_no_majority_and_nobody_is_accused(tmp_path):
 
 
 def test_results_that_are_missing_are_no_pass(tmp_path):
-    steps = STEPS.replace("rounds: 7", "rounds: 30")
+    steps = STEPS.replace("rounds: 4", "rounds: 30")
     ran = run_plan(write_plan(tmp_path, steps), tmp_path)
     assert ran.exit_code == 7
-    assert "23 results are missing" in ran.reason
+    assert "26 results are missing" in ran.reason
 
 
 def test_an_agent_that_does_not_answer_is_switched_off_by_the_next_control_that_is_confirmed(tmp_path):
     """The workload agent refuses everything: its own way to shut the trays down too, so the outlets go."""
-    steps = STEPS.replace("for: 6 min, off: [rack.trays", "for: 1 min, grace: 2 s, off: [rack.trays", 1)
+    steps = STEPS.replace("for: 4 min, off: [rack.trays", "for: 1 min, grace: 2 s, off: [rack.trays", 1)
     ran = run_plan(write_plan(tmp_path, steps), tmp_path, faults=["device_refuses:rack@40s"])
     assert ran.outcome.exit_code == 3
     assert ran.on == []
