@@ -15,9 +15,10 @@ from harness.steps.sampling import sampled
 
 @asynccontextmanager
 async def taken(ctx: StepContext, control: str, to: str | float, back: str) -> AsyncIterator[None]:
-    """Set a control for as long as the block lasts, and back whatever happens in it.
+    """Set a control, or all of a bank at once, for as long as the block lasts, and back whatever happens in it.
 
-    A step that is cancelled leaves that to the safe state, which the run is going to.
+    A bank is given back one after the other, so that inrush currents do not add up. A step that is cancelled leaves all
+    that to the safe state, which the run is going to.
     """
     try:
         await ctx.act(control, to)
@@ -25,9 +26,19 @@ async def taken(ctx: StepContext, control: str, to: str | float, back: str) -> A
     except asyncio.CancelledError:
         raise
     except BaseException:
-        await ctx.act(control, back)
+        await _give_back(ctx, control, back)
         raise
-    await ctx.act(control, back)
+    await _give_back(ctx, control, back)
+
+
+async def _give_back(ctx: StepContext, reference: str, back: str) -> None:
+    for done, (device, control) in enumerate(ctx.controls(reference)):
+        if done:
+            await ctx.sleep(STAGGER_S)
+        await ctx.act(f"{device}.{control.name}", back)
+
+
+STAGGER_S = 0.5
 
 
 class Extremes:
