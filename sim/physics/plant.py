@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
 from sim.physics.bus import Bus
-from sim.physics.coolant import pg25_density
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
 from sim.physics.faults.arguments import split
@@ -70,7 +69,7 @@ class Plant:
         self._alive = False
         self.loop = Loop(parameters, seed)
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
-        self.rack = Rack(parameters, self.loop.supply)
+        self.rack = Rack(parameters, self.loop.supply, seed, spread)
         self.ambient = Ambient(parameters, self._now)
         self.energy = 0.0  # J, integral of the total power
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
@@ -366,8 +365,7 @@ class Plant:
         plates = self.parameters.plate_capacity * (self.rack.plate - self._plate_start)
         gone = self._air_energy + loop.heat_out
         stored = loop.stored + plates
-        density = pg25_density(self.parameters.facility_temperature)
-        present = (inventory.reservoir + inventory.loop_volume) * density * 1e-3
+        present = inventory.mass
         return {
             "balance.electrical": self.energy,
             "balance.friction": loop.friction_in,

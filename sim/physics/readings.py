@@ -38,7 +38,7 @@ def loop_variables(loop: Loop, parameters: RackParameters) -> Iterator[Variable]
     lost = LOST_WATER_PRESSURE
     yield Variable("facility.supply_pressure", "kPa", lambda: lost if loop.facility_lost else p.facility_pressure)
     for zone in ZONES:
-        yield Variable(f"leak.{zone}", "", partial(lambda z: float(inventory.latched[z]), zone))
+        yield Variable(f"leak.{zone}", "", partial(lambda z: float(inventory.pans[z].is_latched), zone))
     yield Variable("leak.volume", "mL", lambda: inventory.leaked)
     yield Variable("coolant.mass", "kg", lambda: inventory.mass)
     yield Variable("coolant.ph", "", lambda: 8.9 - 1e-4 * loop.filter_age)
