@@ -31,8 +31,8 @@ def two_sided(conductance: float, hot_share: float, cold_share: float) -> float:
 
     1/UA = 0.5/UA0 (hot share)^-0.8 + 0.5/UA0 (cold share)^-0.8: each side is half of the resistance.
     """
-    hot = (hot_share if hot_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
-    cold = (cold_share if cold_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
+    hot: float = (hot_share if hot_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
+    cold: float = (cold_share if cold_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
     return 2.0 * conductance / (hot + cold)
 
 

@@ -60,7 +60,7 @@ class Inventory:
         self.temperature = COLD  # mean of the loop, degC; the loop keeps it
         self.over_pressure = 0.0  # kPa, a fault
         self.leak_rate = dict.fromkeys(ZONES, 0.0)  # mL/s at the pressures of the design point
-        self.tray_rate = [0.0] * sum(group.count for group in p.trays)
+        self.tray_rate = [0.0] * sum(group.number for group in p.trays)
         self._tray_leaks = 0.0
         self.pans = {zone: Pan() for zone in ZONES}
         self.tray_pans = [Pan() for _ in self.tray_rate]
@@ -85,6 +85,11 @@ class Inventory:
     def reservoir(self) -> float:
         """L in the reservoir. It takes what the loop has no room for when it gets warm."""
         return max(0.0, self.balance)
+
+    def counted(self) -> float:
+        """Kg of coolant by what is where: the level that is read, and the loop at its temperature."""
+        reservoir = 0.01 * self.level * self.parameters.reservoir_volume * self._cold_density * 1e-3
+        return reservoir + (1.0 - self.void) * self.loop_volume * pg25_density(self.temperature) * 1e-3
 
     @property
     def level(self) -> float:
@@ -115,7 +120,7 @@ class Inventory:
         self._tray_leaks = sum(self.tray_rate)
 
     def step(self, h: float, static: float, drop: float, *, is_isolated: bool) -> None:
-        """Leak for h seconds at a `static` pressure and a `drop` of the rack, kPa; an isolated rack has only its own."""
+        """Leak for h seconds at a `static` pressure and a `drop` of the rack in kPa; an isolated rack has its own."""
         p = self.parameters
         density = pg25_density(self.temperature)
         self._trapped = None if not is_isolated else static if self._trapped is None else self._trapped

@@ -1,7 +1,7 @@
 """The coolant loop: pumps, system curve, lines, heat exchanger, valve, and how the unit controls them.
 
-Lines are first in, first out (`sim.physics.line`), the rack is its trays (`sim.physics.trays`). Each hands its mean over
-the step to the next one, so heat is conserved for any step length. SI inside (Pa, m3/s, J), degC for temperatures.
+Lines are first in, first out (`sim.physics.line`), the rack is its trays (`sim.physics.trays`). Each hands its mean
+over the step to the next one, so heat is conserved for any step length. SI inside (Pa, m3/s, J), degC for temperatures.
 """
 
 from __future__ import annotations

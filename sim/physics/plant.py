@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
+from sim.physics.books import balances
 from sim.physics.bus import Bus
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
@@ -34,11 +35,12 @@ from sim.physics.sensors import Sensors
 from sim.physics.shelf import Shelves
 from sim.physics.slow_sensors import SlowSensors
 from sim.physics.spread import rack_of_seed
+from sim.physics.tray_readings import tray_inputs, tray_variables
 from sim.physics.variables import Input, Variable, nearest
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
-_UNREPORTED = ("port[", "daq[")
+_UNREPORTED = ("port[", "daq[", "tray[")
 
 
 class Plant:
@@ -90,8 +92,8 @@ class Plant:
         self.switch.traffic = lambda: self._traffic + self.rack.running * (self.time - self._t)
         self.switch.load = lambda: self.rack.running
         self.switch.ambient = self.shelves.ambient = self.ambient.temperature
-        self._plate_start = self.rack.plate
-        self._air_energy = 0.0
+        self.plate_start = self.rack.plate
+        self.air_energy = 0.0
         self._slow = SlowSensors(self.loop, self._total)
         self._metered = {name for pdu in self.pdus for name in pdu.metered()} | {f"{ALL}.power"}
         self._variables = {variable.name: variable for variable in self._all_variables()}
@@ -121,13 +123,14 @@ class Plant:
         self.energy += joules
 
     def _warm(self, joules: float) -> None:
-        self._air_energy += joules
+        self.air_energy += joules
 
     def _all_variables(self) -> list[Variable]:
         return [
             *loop_variables(self.loop, self.parameters),
             *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
+            *tray_variables(self.rack, self.loop),
             *self.ambient.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
@@ -144,6 +147,7 @@ class Plant:
             *loop_inputs(self.loop, self.parameters),
             *self.remote.inputs(),
             *rack_inputs(self.rack),
+            *tray_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
             *self.shelves.inputs(),
             *self.bus.inputs(),
@@ -214,7 +218,7 @@ class Plant:
         load = power + extra
         mains = load if self.bus.is_calm else self.bus.step(self._t, h, load)
         self.energy += mains * h
-        self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
+        self.air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
         self._slow.follow(h, mains)
         alive = rack.is_on and not rack.booting
@@ -360,25 +364,8 @@ class Plant:
     # ---- record
 
     def balances(self) -> dict[str, float]:
-        """Accumulated energies in J and masses in kg since plant time 0, and what does not add up (residuals)."""
-        loop, inventory = self.loop, self.loop.inventory
-        plates = self.parameters.plate_capacity * (self.rack.plate - self._plate_start)
-        gone = self._air_energy + loop.heat_out
-        stored = loop.stored + plates
-        present = inventory.mass
-        return {
-            "balance.electrical": self.energy,
-            "balance.friction": loop.friction_in,
-            "balance.air": self._air_energy,
-            "balance.facility": loop.heat_out,
-            "balance.stored": stored,
-            "balance.bus": self.bus.balance(),
-            "balance.energy_residual": self.energy + loop.friction_in - gone - stored - self.bus.balance(),
-            "balance.mass_initial": inventory.initial_mass,
-            "balance.mass_present": present,
-            "balance.mass_lost": inventory.lost_mass,
-            "balance.mass_residual": inventory.initial_mass - present - inventory.lost_mass,
-        }
+        """Energies and masses since plant time 0, and what of them does not add up, see `sim.physics.books`."""
+        return balances(self)
 
     def snapshot(self) -> dict[str, float]:
         """The ground truth but for ports and thermocouples, with the balances; JSON can hold it."""

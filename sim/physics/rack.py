@@ -154,10 +154,12 @@ class Rack:
     def carry(self, h: float, power: float, inlet: float, flow: float, volume_heat: float, friction: float) -> float:
         """Advance plates and coolant of the trays by h seconds, and return the mean temperature that leaves the rack.
 
-        `power` is what `electrical` gave; `flow` [m3/s] comes in at `inlet` degC with `volume_heat` J/(m3 K), `friction`
-        W goes into it. What leaves follows from the balance: it holds for any step.
+        `power` is what `electrical` gave; `flow` [m3/s] comes in at `inlet` degC with `volume_heat` J/(m3 K);
+        `friction` W goes into it. What leaves follows from the balance: it holds for any step.
         """
         trays = self.trays
+        if trays.has_air:
+            trays.purge(h, flow)
         rate = volume_heat * flow
         entering = inlet + friction / rate
         plates, coolant = trays.step(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
-from sim.physics.spread import CLASSES, HOUR, Accuracy, Bias
+from sim.physics.spread import CLASSES, HOUR, Accuracy, Bias, class_of
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 
@@ -87,7 +87,9 @@ class Sensors:
         if found is None:
             unit = self._units[name]
             instrument = self._instruments.get(name, name)
-            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, self._spread)
+            found = self._biases[name] = Bias(
+                self._seed, f"{instrument} {unit}", unit, self._spread, class_of(name, unit)
+            )
         return found.at(self._time)
 
     def _draw(self) -> list[float]:

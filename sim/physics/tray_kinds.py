@@ -9,7 +9,7 @@ class TrayGroup(NamedTuple):
     """Trays of one kind. Flow and power are relative to the other groups of the rack: the rack gives the totals."""
 
     name: str
-    count: int
+    number: int
     flow: float
     """Coolant through one tray."""
     power: float

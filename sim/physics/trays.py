@@ -14,6 +14,8 @@ Vectors have one number a tray. What only changes with flow, step or power is ke
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,9 @@ CREEP = 1e-5  # of the design flow, what moves at least: heat does not stand sti
 LEAST_FILM = 0.02  # of the design flow, below which heat transfer to the coolant falls no further
 FILM_EXPONENT = 0.6
 KEPT = 1e-4  # relative change of flow or heat capacity up to which the coefficients are kept
+PURGE_FLOW = 0.8  # of a tray's design flow, above which air is carried off
+PURGE_TAU = 600.0  # s
+PURGE_EACH = 5.0  # s after which the film is found again
 KNOWN = 12  # lengths of step whose coefficients are kept
 WORTH_IT = 4  # steps of one kind, after which they are put into one matrix: a third of the time
 SPREAD = {"resistance": 0.03, "conductance": 0.04, "power": 0.015, "junction": 0.04}
@@ -37,7 +42,7 @@ class Trays:
 
     def __init__(self, parameters: RackParameters, temperature: float, seed: int, spread: float) -> None:
         p = parameters
-        groups = [group for group in p.trays for _ in range(group.count)]
+        groups = [group for group in p.trays for _ in range(group.number)]
         self.count = count = len(groups)
         self.kinds = [group.name for group in groups]
 
@@ -60,7 +65,7 @@ class Trays:
         self._resistance: Vector = p.junction_resistance * drawn("junction") * each  # K for each W of its tray
         # how the flow divides
         self._exponent = p.rack_exponent
-        place = np.concatenate([np.linspace(1.0, -1.0, g.count) if g.count > 1 else np.zeros(1) for g in p.trays])
+        place = np.concatenate([np.linspace(1.0, -1.0, g.number) if g.number > 1 else np.zeros(1) for g in p.trays])
         header = 1.0 + p.header_share * place
         self._open: Vector = self.nominal * header * drawn("resistance") ** (-1.0 / p.rack_exponent)
         self._whole = float(self._open.sum())
@@ -71,10 +76,12 @@ class Trays:
         """Factor on the resistance of the rack."""
         # faults of the heat
         self.air = np.zeros(count)  # share of a tray's film that an air pocket takes
+        self.has_air = False
+        self._purged = 0.0  # s that pockets were carried off since the film was found last
         self.junction_factor = np.ones(count)
         self._liquid = p.liquid_share
         self._design = p.design_flow * LITRES_PER_MINUTE
-        # state: plates, coolant, and two places for what goes into a step (inlet, 1) and comes out of it (heat contents)
+        # state: plates, coolant, and two places for what goes into a step (inlet, 1) or comes out (heat contents)
         self._capacities = np.zeros((2, 2 * count))
         self._capacities[0, :count] = self._capacity
         self._capacities[1, count:] = self._volume
@@ -123,6 +130,28 @@ class Trays:
     def junctions(self) -> Vector:
         """Temperature of the hottest device of each tray, degC."""
         return self.plates + self._heating * self.power
+
+    def junction(self, index: int) -> float:
+        """Temperature of the hottest device of one tray, degC."""
+        return float(self._now[index] + self._heating[index] * self.power[index])
+
+    def trap(self, index: int, share: float) -> None:
+        """Have an air pocket cover this share of a tray's plate."""
+        self.air[index] = share
+        self.has_air = bool(self.air.any())
+        self.divide()
+
+    def purge(self, h: float, flow: float) -> None:
+        """Carry air pockets off for h s, where there is enough flow [m3/s]."""
+        self._purged += h
+        if self._purged < PURGE_EACH:
+            return
+        fast = self.share * flow > PURGE_FLOW * self._design * self.nominal
+        self.air = np.where(fast, self.air * math.exp(-self._purged / PURGE_TAU), self.air)
+        self.air[self.air < 1e-3] = 0.0
+        self._purged = 0.0
+        self.has_air = bool(self.air.any())
+        self.divide()
 
     def room(self, limit: float, band: float, load: float, share: float) -> Vector:
         """Share of its workload that each tray may run: all below `limit` degC of its junction, nothing `band` K above.

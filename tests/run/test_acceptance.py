@@ -35,7 +35,7 @@ FAULTS = [
     ("device_silent:switch@30s", 3, ["switch.port[1].state", "cannot be read"]),
     ("device_silent:rack@100s", 3, ["rack"]),
     ("device_slow:cdu", 3, ["cdu"]),
-    ("device_slow:cdu=0.2s", 7, ["cdu delivered", "of its data"]),
+    ("device_slow:cdu=0.2s", 7, ["cdu.", "% of the samples were good"]),
     ("device_refuses:shelf1", 3, ["shelf1"]),
     ("wrong_model:pdu", 3, ["pdu", "ANOTHER MODEL"]),
     ("link_down:5", 1, ["links are up", "switch.port[5].state is down"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.physics.faults import electrical, loop, network, sensor
+from sim.physics.faults import electrical, loop, network, sensor, trays
 from sim.physics.faults.arguments import Apply, Maker, Plant, Undo
 from sim.physics.variables import nearest
 
@@ -31,5 +31,5 @@ def prepare(plant: Plant, fault: str, arg: str) -> Apply:
         raise ValueError(f"fault {fault}: {error}") from None
 
 
-CATALOGUE: dict[str, Maker] = {**loop.FAULTS, **electrical.FAULTS, **sensor.FAULTS, **network.FAULTS}
+CATALOGUE: dict[str, Maker] = {**loop.FAULTS, **trays.FAULTS, **electrical.FAULTS, **sensor.FAULTS, **network.FAULTS}
 """Every fault by name: (plant, arg) -> what applies it; ValueError for a bad argument."""

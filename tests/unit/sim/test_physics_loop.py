@@ -85,7 +85,7 @@ def test_one_pump_lost_dips_and_recovers():
         assert flows[second] == pytest.approx(expected, rel=0.01)
     after_dip = [second for second, flow in flows.items() if second > 3 and flow >= 0.95 * 172]
     assert after_dip[0] == pytest.approx(9.4, rel=0.1)
-    # the reference has no dead time, which makes the supply dip later and lower (plug flow: -0.46 K), the plates not more
+    # the reference has no dead time, which has the supply dip later and lower (plug flow: -0.46 K)
     assert -0.46 < min(supplies) < -0.22
     assert max(plates) == pytest.approx(0.7, abs=0.25)
     assert plant.truth("pump[1].speed") == 0.0
@@ -102,7 +102,7 @@ def test_load_step_raises_plate_and_overshoots_supply():
     supplies = {round(second, 1): value - 35 for second, value in watch(plant, "loop.supply_temperature", 200)}
     for second, expected in {5: 4.72, 10: 6.52, 15: 7.80, 20: 8.77}.items():  # until the supply comes in
         assert plates[second] == pytest.approx(expected, rel=0.1)
-    # mixed volumes alone give 1.08 K, plug flow alone 2.5 K: dead time is in between, and all peak at the same time
+    # mixed volumes alone give 1.08 K, plug flow alone 2.5 K: lines are in between; all peak at the same time
     peak = max(supplies, key=supplies.__getitem__)
     assert 1.08 < supplies[peak] < 2.5
     assert peak == pytest.approx(31, rel=0.1)
@@ -194,7 +194,7 @@ def test_controllers_reach_their_setpoints():
 
 
 def test_little_flow_lets_the_valve_hunt():
-    """Dead time grows as flow falls: the gains that are right at 172 L/min are too high at 67 (plug flow says so too)."""
+    """Dead time grows as flow falls: gains that are right at 172 L/min are too high at 67, in plug flow too."""
 
     def swing(flow: float) -> float:
         plant = powered()
