@@ -315,7 +315,8 @@ def test_faults_are_written_as_name_arg_time(text, parts):
      ("hx_fouled:nan", "0 to"), ("leak@-3", "time"),
      ("tray_off", "which tray"), ("tray_off:28", "1 to 27"), ("tray_off:2=1", "number of a tray"),
      ("qd_half:3=0.5", "1 to"),
-     ("tray_blocked:3=2", "0 to 1"), ("bypass:1", "0 to 0.9"), ("tim_bad:x", "1 to 27"), ("air_pocket:1=1", "0 to 0.99"),
+     ("tray_blocked:3=2", "0 to 1"), ("bypass:1", "0 to 0.9"), ("tim_bad:x", "1 to 27"),
+     ("air_pocket:1=1", "0 to 0.99"),
      ("tray_leak:3=-1", "0 to")],
 )  # fmt: skip
 def test_a_wrong_fault_is_refused_at_once(text, hint):
