@@ -74,16 +74,19 @@ class Loop:
         self.friction_heat = 0.0
         self.duty_out = 0.0  # W to the facility, mean of the last step
         self._settle()
-        primary = p.valve_minimum * self._maximum_primary * WATER_VOLUME_HEAT
-        start = p.facility_temperature + self.friction_heat / primary
-        self.rack = self.supply = self.back = start  # degC: in the rack, at the ends of the lines to it and from it
-        self._properties_at = start
-        self._volume_heat = pg25_density(start) * pg25_heat(start)  # J/(m3 K)
+        self._properties_at = p.facility_temperature
+        self._volume_heat = pg25_density(self._properties_at) * pg25_heat(self._properties_at)  # J/(m3 K)
+        rate = self.flow * self._volume_heat
+        self.facility_return = p.facility_temperature  # degC
+        warm = p.facility_temperature + self.friction_heat / self._exchange(1.0, rate, p.facility_temperature + 1.0)
+        self._exchange(1.0, rate, warm)
+        cold = warm - self.friction_heat / rate
+        self.rack = self.back = warm  # degC: in the rack, and at the end of the line from it
+        self.supply = cold  # degC, at the end of the line to it
         manifold = 0.5 * p.rack_volume * (1.0 - p.tray_share)
-        self._hot = Line((manifold + p.return_volume) * 1e-3, start)
-        self._cold = Line((p.exchanger_volume + p.supply_volume + manifold) * 1e-3, start)
-        self.facility_return = start  # degC
-        self.inventory.temperature = start
+        self._hot = Line((manifold + p.return_volume) * 1e-3, warm)
+        self._cold = Line((p.exchanger_volume + p.supply_volume + manifold) * 1e-3, cold)
+        self.inventory.temperature = 0.5 * (warm + cold)
         self.valve_integral = p.valve_minimum
         # balances, J
         self.heat_out = self.friction_in = self.stored = 0.0

@@ -71,7 +71,7 @@ class Plant:
         self._alive = False
         self.loop = Loop(parameters, seed)
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
-        self.rack = Rack(parameters, self.loop.supply, seed, spread)
+        self.rack = Rack(parameters, self.loop.rack, seed, spread)
         self.ambient = Ambient(parameters, self._now)
         self.energy = 0.0  # J, integral of the total power
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)

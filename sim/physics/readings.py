@@ -89,7 +89,7 @@ def rack_variables(rack: Rack, parameters: RackParameters, uptime: Callable[[], 
     yield Variable("rack.booting", "", lambda: float(rack.booting))
     yield Variable("rack.uptime", "s", uptime)
     yield Variable("plate.temperature", "degC", lambda: rack.plate)
-    yield Variable("loop.heat", "W", lambda: rack.heat)
+    yield Variable("loop.heat", "W", lambda: max(0.0, rack.heat))  # meters of heat count one way
 
 
 def rack_inputs(rack: Rack) -> Iterator[Input]:
