@@ -34,14 +34,3 @@ def two_sided(conductance: float, hot_share: float, cold_share: float) -> float:
     hot: float = (hot_share if hot_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
     cold: float = (cold_share if cold_share > LEAST_FILM else LEAST_FILM) ** FILM_EXPONENT
     return 2.0 * conductance / (hot + cold)
-
-
-def into_standing(conductance: float, hot_rate: float, capacity: float, difference: float, h: float) -> float:
-    """Mean heat in W over h s from a stream into water that stands still; capacity is that water's in J/K.
-
-    The stream gives up (1 - e^-NTU) of its difference to the water, which follows it.
-    """
-    if hot_rate <= 0.0:
-        return 0.0
-    rate = hot_rate * -math.expm1(-conductance / hot_rate)
-    return capacity * difference * -math.expm1(-rate * h / capacity) / h

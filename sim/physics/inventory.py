@@ -89,7 +89,8 @@ class Inventory:
     def counted(self) -> float:
         """Kg of coolant by what is where: the level that is read, and the loop at its temperature."""
         reservoir = 0.01 * self.level * self.parameters.reservoir_volume * self._cold_density * 1e-3
-        return reservoir + (1.0 - self.void) * self.loop_volume * pg25_density(self.temperature) * 1e-3
+        missing = min(0.0, self.balance) * self._cold_density * 1e-3
+        return reservoir + self.loop_volume * pg25_density(self.temperature) * 1e-3 + missing
 
     @property
     def level(self) -> float:
@@ -109,10 +110,10 @@ class Inventory:
 
     @property
     def static_pressure(self) -> float:
-        """Pressure in kPa gauge at the pumps' inlet."""
-        p = self.parameters
-        pressure = p.static_pressure + p.expansion_stiffness * (self.balance - self._start)
-        return max(VACUUM_LIMIT, pressure) + self.over_pressure
+        """Pressure in kPa gauge at the pumps' inlet; a loop that has run dry has let air in."""
+        p, balance = self.parameters, self.balance
+        pressure = p.static_pressure + p.expansion_stiffness * (balance - self._start)
+        return max(VACUUM_LIMIT if balance >= 0.0 else 0.0, pressure) + self.over_pressure
 
     def leak_tray(self, index: int, change: float) -> None:
         """Make the hole in a tray larger or smaller, in mL/s at the pressures of the design point."""

@@ -22,7 +22,13 @@ PUMP_EFFICIENCY = 0.5
 PUMP_STANDBY = 30.0  # W of a running pump's controller and bearings
 LEAST_SHARE = 0.02  # of the design flow, below which the resistance of the rack grows no more
 KEPT = 1e-3  # K by which the coolant may change before its properties are looked up again
+STANDING_TAU = 30.0  # s in which facility water that stands gets as warm as the loop
 AIR_SLOT = 0.5  # s, how often air in a pump changes its head
+
+
+def _within(least: float, value: float) -> float:
+    """A share between `least` and 1."""
+    return least if value < least else 1.0 if value > 1.0 else value
 
 
 class Loop:
@@ -44,7 +50,6 @@ class Loop:
         self._maximum_primary = p.facility_flow * LITRES_PER_MINUTE
         self._secondary = 1.0 / p.exchanger_reference
         self._primary = 1.0 / (0.8 * self._maximum_primary * WATER_VOLUME_HEAT)
-        self._standing = p.exchanger_volume * 1e-3 * WATER_VOLUME_HEAT  # J/K of the water in the exchanger
         self.tray_factor = 1.0  # on the resistance of the rack: blocked branches, a bypass
         self._air_key = stream(seed, "air")
         # commands
@@ -85,7 +90,8 @@ class Loop:
         self.supply = cold  # degC, at the end of the line to it
         manifold = 0.5 * p.rack_volume * (1.0 - p.tray_share)
         self._hot = Line((manifold + p.return_volume) * 1e-3, warm)
-        self._cold = Line((p.exchanger_volume + p.supply_volume + manifold) * 1e-3, cold)
+        self._cold = Line((p.exchanger_volume + p.supply_volume) * 1e-3, cold)
+        self._manifold = Line(manifold * 1e-3, cold)  # the one to the trays: the supply is measured before it
         self.inventory.temperature = 0.5 * (warm + cold)
         self.valve_integral = p.valve_minimum
         # balances, J
@@ -122,8 +128,8 @@ class Loop:
             else:
                 error = 1.0 - self.rack_drop / self.pressure_setpoint
             if self.run:
-                self.flow_integral = min(1.0, max(least, self.flow_integral + p.flow_ki * error * h))
-            command = min(1.0, max(least, self.flow_integral + p.flow_kp * error))
+                self.flow_integral = _within(least, self.flow_integral + p.flow_ki * error * h)
+            command = _within(least, self.flow_integral + p.flow_kp * error)
         speeds = self.speeds
         for i in (0, 1):
             target = (self.duty[i] if command is None else command) if self.run and not self.pump_stopped[i] else 0.0
@@ -135,8 +141,8 @@ class Loop:
         if self.valve_stuck:
             return
         error = self.supply - self.supply_setpoint
-        self.valve_integral = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_ki * error * h))
-        gap = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_kp * error)) - self.valve
+        self.valve_integral = _within(p.valve_minimum, self.valve_integral + p.valve_ki * error * h)
+        gap = _within(p.valve_minimum, self.valve_integral + p.valve_kp * error) - self.valve
         slew = h / p.valve_stroke
         self.valve += slew if gap > slew else -slew if gap < -slew else gap
 
@@ -155,10 +161,11 @@ class Loop:
             self.flow = 0.0
             self.drop = max(h1, h2)
         else:
+            still = self.unit_k + self.filter_k
             for _ in range(3 if self._laminar else 1):  # each turn leaves a tenth of the error
                 if self._laminar:
                     self._shape = max(self.flow / self._design, LEAST_SHARE) ** self._laminar
-                resistance = self.rack_k + self.unit_k + self.filter_k
+                resistance = self.rack_k + still
                 self.flow = hydraulics.parallel_flow(h1, h2, self._curve, resistance)
             self.drop = resistance * self.flow * self.flow
         self.friction_heat = self.drop * self.flow
@@ -220,12 +227,14 @@ class Loop:
         flow = max(self.flow, CREEP * self._design)
         volume = h * flow
         # the rack is fed by the line to it; friction is dissipated where the pumps and the rack are, taken as here
-        inlet = self._cold.leave(volume)
+        supplied = self._cold.leave(volume)
+        self._manifold.enter(volume, supplied)
+        inlet = self._manifold.leave(volume)
         warm = rack.carry(h, power, inlet, flow, volume_heat, friction)
         self.rack = rack.trays.mean_fluid
+        self._hot.enter(volume, warm)
         hot = self._hot.leave(volume)
         self.supply, self.back = self._cold.end, self._hot.end
-        self._hot.enter(volume, warm)
         self.duty_out = self._exchange(h, flow * volume_heat, hot)
         cold = hot - self.duty_out / (flow * volume_heat)
         self._cold.enter(volume, cold)
@@ -241,15 +250,15 @@ class Loop:
     def _exchange(self, h: float, hot_rate: float, hot: float) -> float:
         """Mean heat in W that facility water takes from a stream of `hot_rate` W/K that comes at `hot` degC."""
         primary = self.primary_flow * WATER_VOLUME_HEAT
-        conductance = self.parameters.exchanger_conductance * (1.0 - self.fouling)
-        conductance = exchanger.two_sided(conductance, hot_rate * self._secondary, primary * self._primary)
         if primary > 0.0:
+            conductance = self.parameters.exchanger_conductance * (1.0 - self.fouling)
+            conductance = exchanger.two_sided(conductance, hot_rate * self._secondary, primary * self._primary)
             heat = exchanger.duty(conductance, hot_rate, primary, hot - self.facility_temperature)
             self.facility_return = self.facility_temperature + heat / primary
             return heat
-        heat = exchanger.into_standing(conductance, hot_rate, self._standing, hot - self.facility_return, h)
-        self.facility_return += heat * h / self._standing
-        return heat
+        # the few litres that stand in the exchanger get as warm as the loop; the heat that takes is left out
+        self.facility_return = hot + (self.facility_return - hot) * math.exp(-h / STANDING_TAU)
+        return 0.0
 
     @property
     def static_pressure(self) -> float:

@@ -162,9 +162,7 @@ class Rack:
             trays.purge(h, flow)
         rate = volume_heat * flow
         entering = inlet + friction / rate
-        plates, coolant = trays.step(
-            h, self._mean, is_new=self._is_new, inlet=entering, flow=flow, volume_heat=volume_heat
-        )
+        plates, coolant = trays.step(h, self._mean, self._is_new, entering, flow, volume_heat)
         self._is_new = False
         if self._mean is not trays.power:  # the power of the next step is that at the end of this one, if it stays
             self._mean, self._is_new = trays.power, True

@@ -182,7 +182,13 @@ class Trays:
         return float((self._final[0] + self._heating * self.power).max()) + max(0.0, float(away.max()))
 
     def step(
-        self, h: float, power: Vector, *, is_new: bool, inlet: float, flow: float, volume_heat: float
+        self,
+        h: float,
+        power: Vector,
+        is_new: bool,  # noqa: FBT001 called in every step
+        inlet: float,
+        flow: float,
+        volume_heat: float,
     ) -> tuple[float, float]:
         """Advance by h s under `power` W AC (`is_new`: another than before).
 

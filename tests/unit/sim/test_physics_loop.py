@@ -102,10 +102,10 @@ def test_load_step_raises_plate_and_overshoots_supply():
     supplies = {round(second, 1): value - 35 for second, value in watch(plant, "loop.supply_temperature", 200)}
     for second, expected in {5: 4.72, 10: 6.52, 15: 7.80, 20: 8.77}.items():  # until the supply comes in
         assert plates[second] == pytest.approx(expected, rel=0.1)
-    # mixed volumes alone give 1.08 K, plug flow alone 2.5 K: lines are in between; all peak at the same time
+    # mixed volumes alone give 1.08 K, plug flow alone 2.5 K: lines are in between, and when it peaks too
     peak = max(supplies, key=supplies.__getitem__)
     assert 1.08 < supplies[peak] < 2.5
-    assert peak == pytest.approx(31, rel=0.1)
+    assert peak == pytest.approx(29.5, abs=3)  # 31 s and 28 s
     assert abs(supplies[120]) < 0.25
 
 
