@@ -27,12 +27,12 @@ Vector = NDArray[np.float64]
 CREEP = 1e-5  # of the design flow, what moves at least: heat does not stand still in a loop that does
 LEAST_FILM = 0.02  # of the design flow, below which heat transfer to the coolant falls no further
 FILM_EXPONENT = 0.6
-KEPT = 1e-4  # relative change of flow or heat capacity up to which the coefficients are kept
+KEPT = 3e-4  # relative change of flow or heat capacity up to which the coefficients are kept
 PURGE_FLOW = 0.8  # of a tray's design flow, above which air is carried off
 PURGE_TAU = 600.0  # s
 PURGE_EACH = 5.0  # s after which the film is found again
 KNOWN = 12  # lengths of step whose coefficients are kept
-WORTH_IT = 4  # steps of one kind, after which they are put into one matrix: a third of the time
+WORTH_IT = 16  # steps of one kind, after which they are put into one matrix: a third of the time
 SPREAD = {"resistance": 0.03, "conductance": 0.04, "power": 0.015, "junction": 0.04}
 """Standard deviations between the trays of one rack, relative."""
 
@@ -220,12 +220,13 @@ class Trays:
             known.uses += 1
             if known.uses == WORTH_IT:
                 known.matrix = self._whole_step(known)
-            aim = self._final + inlet
+            state = after[:-2]
+            aim = np.add(self._final, inlet, out=state.reshape(2, -1))
             away = before[:-2].reshape(2, -1) - aim  # it falls off exactly
-            aim += known.straight * away
             aim += known.across * away[::-1]
-            after[:-2] = aim.reshape(-1)
-            now = (self._capacities @ after[:-2]).tolist()
+            away *= known.straight
+            aim += away
+            now = (self._capacities @ state).tolist()
         self._now, self._next = after, before
         plates, fluids = self._content
         self._content = now

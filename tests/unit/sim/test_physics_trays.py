@@ -35,7 +35,7 @@ def test_branches_carry_all_flow_and_power_and_their_mixture_is_what_returns():
     assert sum(flow) == pytest.approx(plant.truth("loop.flow"), rel=1e-9)
     assert sum(power) == pytest.approx(plant.truth("rack.power"), rel=1e-9)
     mixture = sum(q * t for q, t in zip(flow, out, strict=True)) / sum(flow)
-    assert mixture == pytest.approx(plant.truth("loop.return_temperature"), abs=0.002)
+    assert mixture == pytest.approx(plant.truth("loop.return_temperature"), abs=0.005)
     for k in (0, 17, 18, 26):
         heat = pg25_density(40) * pg25_heat(40) * flow[k] * LITRE
         friction = 0.025  # K of the loop's pressure drop

@@ -1,7 +1,7 @@
 """The coolant loop against a model of another structure, with its own cells and with four times as many.
 
 That model is plug flow in cells with inertia of the fluid, by another author; it is not part of the project and is
-looked for in ../shared/reference, or in $HARNESS_REFERENCE. Nothing is taken from it: no parameter here is fitted to it.
+looked for in ../shared/reference, or in $HARNESS_REFERENCE. Nothing is taken from it, and no parameter is fitted to it.
 """
 
 from __future__ import annotations
