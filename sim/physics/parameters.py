@@ -1,14 +1,15 @@
 """What kind of rack and coolant distribution unit the plant is: every constant in one frozen record.
 
-The defaults are an "NVL72-class" rack of 132 kW. Other classes scale from it so that temperatures and time constants
-stay alike: powers, flows, volumes, conductances and heat capacities go with the power, pressures stay.
+The defaults are an "NVL72-class" rack of 132 kW. Other classes have trays of their own (`sim.physics.tray_kinds`); the
+rest scales so that temperatures and time constants stay alike: powers, flows, volumes, conductances and heat capacities
+go with the power, pressures stay.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sim.physics.tray_kinds import NVL72, TrayGroup
+from sim.physics.tray_kinds import NVL72, TrayGroup, class_of_power
 
 LITRES_PER_MINUTE = 1.0 / 60000.0  # m3/s
 
@@ -97,7 +98,7 @@ class RackParameters:
 
     @classmethod
     def for_power(cls, kilowatts: float) -> RackParameters:
-        """A rack of another power, scaled from the 132 kW class; kilowatts must be positive."""
+        """A rack of another power: the trays of its class, the rest scaled from 132 kW; kilowatts must be positive."""
         if not kilowatts > 0:
             raise ValueError(f"rack power must be positive, got {kilowatts} kW")
         base = cls()
@@ -122,6 +123,8 @@ class RackParameters:
             "eload_current",
         )
         scaled = {name: getattr(base, name) * factor for name in names}
-        scaled["junction_resistance"] = base.junction_resistance / factor
+        kind = class_of_power(kilowatts)
+        resistance = kind.junction_resistance * kind.kilowatts / kilowatts
         stiffness = base.expansion_stiffness / factor
-        return replace(base, name=f"{kilowatts:g} kW", expansion_stiffness=stiffness, **scaled)
+        base = replace(base, name=f"{kilowatts:g} kW", trays=kind.trays, junction_resistance=resistance)
+        return replace(base, expansion_stiffness=stiffness, trapped_stiffness=base.trapped_stiffness / factor, **scaled)

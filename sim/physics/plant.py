@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sim.physics.ambient import Ambient
 from sim.physics.books import balances
 from sim.physics.bus import Bus
+from sim.physics.condensation import Condensation
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
 from sim.physics.faults.arguments import split
@@ -73,6 +74,7 @@ class Plant:
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
         self.rack = Rack(parameters, self.loop.rack, seed, spread)
         self.ambient = Ambient(parameters, self._now)
+        self.condensation = Condensation(self.loop, self.ambient)
         self.energy = 0.0  # J, integral of the total power
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
         self.pdus = [Pdu(parameters, seed, self.schedule, self._now, feed, k) for k, feed in enumerate(feeds)]
@@ -132,6 +134,7 @@ class Plant:
             *rack_variables(self.rack, self.parameters, self._uptime),
             *tray_variables(self.rack, self.loop),
             *self.ambient.variables(),
+            *self.condensation.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
             Variable("outlets.closed", "", lambda: float(sum(sum(pdu.relay) for pdu in self.pdus))),
@@ -214,6 +217,7 @@ class Plant:
             rack.extra = self.eload.ac_power()
         power = rack.electrical(h)
         loop.step(self._t, h, rack, power)
+        self.condensation.step(h)
         extra = rack.extra
         load = power + extra
         mains = load if self.bus.is_calm else self.bus.step(self._t, h, load)

@@ -52,7 +52,7 @@ def test_a_healthy_rack_passes_with_margin_and_the_record_proves_it(tmp_path):
     assert (ran.exit_code, result.verdict) == (0, Verdict.PASS), ran.reason
     assert ran.on == []
     assert result.safe_state.confirmed
-    assert result.duration_s <= 240
+    assert result.duration_s <= 270  # half a minute of it until the return is steady
     assert len([step for step in result.steps if step.verdict is Verdict.PASS]) >= 12
     measured = [m for step in result.steps for m in step.measurements]
     assert len(measured) >= 30

@@ -103,3 +103,35 @@ def test_a_loop_without_coolant_under_load_ends_in_the_trays_own_protection():
     assert plant.truth("loop.flow") < 1
     assert plant.truth("rack.throttling") == 1 or plant.truth("rack.on") == 0
     assert max(plant.rack.trays.junctions) < 97
+
+
+def days(hours: int, seed: int) -> Plant:
+    """A rack of its own with cycles of load, a failing pump, warm water, a seep and a blocked tray."""
+    plant = Plant(seed=seed, spread=1.0)
+    for index in range(1, 9):
+        plant.command(f"outlet[{index}]", 1)
+    for fault in ("pump_stop:1@2h", "fws_step:4@1h", "leak:cdu=0.02@30 min", "tray_blocked:5=0.9@90 min"):
+        plant.inject(fault)
+    for half in range(2 * hours):
+        plant.command("load", (100, 20, 70, 0)[half % 4])
+        plant.advance(1800.0 * (half + 1))
+    return plant
+
+
+def adds_up(plant: Plant) -> None:
+    book = plant.balances()
+    assert abs(book["balance.energy_residual"]) < 5e-5 * book["balance.electrical"]
+    assert abs(book["balance.mass_residual"]) < 1e-9 * book["balance.mass_initial"]
+    leaked = plant.truth("leak.volume") * pg25_density(40) * 1e-6
+    assert book["balance.mass_lost"] == pytest.approx(leaked, rel=5e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_heat_and_mass_add_up(seed):
+    adds_up(days(6, seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_heat_and_mass_add_up_over_three_days(seed):
+    adds_up(days(72, seed))

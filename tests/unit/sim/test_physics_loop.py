@@ -229,5 +229,12 @@ def test_other_classes_scale(kilowatts):
     assert plant.truth("rack.power") == pytest.approx(kilowatts * 1e3)
     assert plant.truth("loop.flow") == pytest.approx(172 * kilowatts / 132, rel=0.002)
     assert plant.truth("plate.temperature") == pytest.approx(49.6, abs=0.2)
+    assert sum(plant.truth(f"tray[{k}].power") for k in range(1, plant.rack.trays.count + 1)) == pytest.approx(
+        kilowatts * 1e3
+    )
+    assert plant.rack.trays.count == {30: 4, 60: 8, 250: 27, 600: 96}[kilowatts]
+    rises = plant.rack.trays.junctions - plant.rack.trays.plates
+    assert 17 < rises.max() < 22
+    assert plant.truth("rack.throttling") == 0
     with pytest.raises(ValueError, match="positive"):
         RackParameters.for_power(0)
