@@ -111,7 +111,7 @@ def make_sources(plant: Plant) -> Sources:
             defaults[name] = p.bus_voltage
         elif name.endswith(".maximum_discharge"):
             defaults[name] = p.battery_time
-        elif name.endswith(".admin"):
+        elif name.endswith((".admin", ".run")):
             defaults[name] = 1.0
     scopes = [pdu.scope for pdu in plant.pdus]
     return Sources(plant, plant.commands(), defaults, scopes if len(scopes) == 1 else [*scopes, ALL])

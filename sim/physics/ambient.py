@@ -39,6 +39,11 @@ class Ambient:
         """Back to the usual air."""
         self._goal = None
 
+    @property
+    def is_moist(self) -> bool:
+        """Whether air from elsewhere came in."""
+        return self._goal is not None
+
     def _usual(self) -> tuple[float, float]:
         swing = math.sin(2.0 * math.pi * self._now() / DAY)
         return self.parameters.ambient_temperature + swing, self.parameters.ambient_humidity - 3.0 * swing

@@ -1,7 +1,7 @@
-"""The coolant loop: pumps, system curve, mixing volumes, heat exchanger, valve, and how the unit controls them.
+"""The coolant loop: pumps, system curve, lines, heat exchanger, valve, and how the unit controls them.
 
-Thermal nodes are mixing volumes stepped by the exact solution for constant inputs; each hands its mean over the step to
-the next one, so heat is conserved for any step length. SI inside (Pa, m3/s, J), degC for temperatures.
+Lines are first in, first out (`sim.physics.line`), the rack is its trays (`sim.physics.trays`). Each hands its mean
+over the step to the next one, so heat is conserved for any step length. SI inside (Pa, m3/s, J), degC for temperatures.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ import math
 from sim.physics import exchanger, hydraulics
 from sim.physics.coolant import WATER_VOLUME_HEAT, pg25_density, pg25_heat, pg25_resistance_factor
 from sim.physics.inventory import Inventory
+from sim.physics.line import Line
 from sim.physics.noise import gauss, stream
 from sim.physics.parameters import LITRES_PER_MINUTE, RackParameters
 from sim.physics.rack import Rack
+from sim.physics.trays import CREEP
 
 MANUAL, AUTO_FLOW, AUTO_PRESSURE = 0, 1, 2
 PUMP_EFFICIENCY = 0.5
 PUMP_STANDBY = 30.0  # W of a running pump's controller and bearings
 LEAST_SHARE = 0.02  # of the design flow, below which the resistance of the rack grows no more
+KEPT = 1e-3  # K by which the coolant may change before its properties are looked up again
+STANDING_TAU = 30.0  # s in which facility water that stands gets as warm as the loop
 AIR_SLOT = 0.5  # s, how often air in a pump changes its head
 
 
-def _mix(x: float) -> tuple[float, float]:
-    """(1-e^-x)/x and (x-1+e^-x)/x^2: end and mean response of a mixing volume flushed x times in a step."""
-    if x < 1e-3:
-        return 1.0 - 0.5 * x, 0.5 - x / 6.0
-    lost = 1.0 - math.exp(-x)
-    return lost / x, (x - lost) / (x * x)
+def _within(least: float, value: float) -> float:
+    """A share between `least` and 1."""
+    return least if value < least else 1.0 if value > 1.0 else value
 
 
 class Loop:
@@ -47,7 +48,9 @@ class Loop:
         self._curve = 0.6 * p.shutoff_head * 1e3 / (p.pump_reference_flow * LITRES_PER_MINUTE) ** 2
         self._head0 = p.shutoff_head * 1e3
         self._maximum_primary = p.facility_flow * LITRES_PER_MINUTE
-        self._volumes = tuple(v * 1e-3 for v in (p.rack_volume, p.return_volume, p.exchanger_volume, p.supply_volume))
+        self._secondary = 1.0 / p.exchanger_reference
+        self._primary = 1.0 / (0.8 * self._maximum_primary * WATER_VOLUME_HEAT)
+        self.tray_factor = 1.0  # on the resistance of the rack: blocked branches, a bypass
         self._air_key = stream(seed, "air")
         # commands
         self.mode = AUTO_FLOW
@@ -77,9 +80,20 @@ class Loop:
         self.friction_heat = 0.0
         self.duty_out = 0.0  # W to the facility, mean of the last step
         self._settle()
-        primary = p.valve_minimum * self._maximum_primary * WATER_VOLUME_HEAT
-        start = p.facility_temperature + self.friction_heat / primary
-        self.rack = self.back = self.exchanger = self.supply = start
+        self._properties_at = p.facility_temperature
+        self._volume_heat = pg25_density(self._properties_at) * pg25_heat(self._properties_at)  # J/(m3 K)
+        rate = self.flow * self._volume_heat
+        self.facility_return = p.facility_temperature  # degC
+        warm = p.facility_temperature + self.friction_heat / self._exchange(1.0, rate, p.facility_temperature + 1.0)
+        self._exchange(1.0, rate, warm)
+        cold = warm - self.friction_heat / rate
+        self.rack = self.back = warm  # degC: in the rack, and at the end of the line from it
+        self.supply = cold  # degC, at the end of the line to it
+        manifold = 0.5 * p.rack_volume * (1.0 - p.tray_share)
+        self._hot = Line((manifold + p.return_volume) * 1e-3, warm)
+        self._cold = Line((p.exchanger_volume + p.supply_volume) * 1e-3, cold)
+        self._manifold = Line(manifold * 1e-3, cold)  # the one to the trays: the supply is measured before it
+        self.inventory.temperature = 0.5 * (warm + cold)
         self.valve_integral = p.valve_minimum
         # balances, J
         self.heat_out = self.friction_in = self.stored = 0.0
@@ -115,8 +129,8 @@ class Loop:
             else:
                 error = 1.0 - self.rack_drop / self.pressure_setpoint
             if self.run:
-                self.flow_integral = min(1.0, max(least, self.flow_integral + p.flow_ki * error * h))
-            command = min(1.0, max(least, self.flow_integral + p.flow_kp * error))
+                self.flow_integral = _within(least, self.flow_integral + p.flow_ki * error * h)
+            command = _within(least, self.flow_integral + p.flow_kp * error)
         speeds = self.speeds
         for i in (0, 1):
             target = (self.duty[i] if command is None else command) if self.is_running(i) else 0.0
@@ -128,8 +142,8 @@ class Loop:
         if self.valve_stuck:
             return
         error = self.supply - self.supply_setpoint
-        self.valve_integral = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_ki * error * h))
-        gap = min(1.0, max(p.valve_minimum, self.valve_integral + p.valve_kp * error)) - self.valve
+        self.valve_integral = _within(p.valve_minimum, self.valve_integral + p.valve_ki * error * h)
+        gap = _within(p.valve_minimum, self.valve_integral + p.valve_kp * error) - self.valve
         slew = h / p.valve_stroke
         self.valve += slew if gap > slew else -slew if gap < -slew else gap
 
@@ -137,6 +151,8 @@ class Loop:
         """Solve flow and pressure drop for the present speeds; `time` [s] only picks how air disturbs the pumps."""
         head = self._head0
         air = self.total_air
+        if self.inventory.void > 0.0:
+            head *= self.inventory.head_left
         if air > 0.0:
             head *= max(0.3, 1.0 - 0.2 * air + 0.12 * air * gauss(self._air_key, int(time / AIR_SLOT)))
         s1, s2 = self.speeds
@@ -146,10 +162,11 @@ class Loop:
             self.flow = 0.0
             self.drop = max(h1, h2)
         else:
+            still = self.unit_k + self.filter_k
             for _ in range(3 if self._laminar else 1):  # each turn leaves a tenth of the error
                 if self._laminar:
                     self._shape = max(self.flow / self._design, LEAST_SHARE) ** self._laminar
-                resistance = self.rack_k + self.unit_k + self.filter_k
+                resistance = self.rack_k + still
                 self.flow = hydraulics.parallel_flow(h1, h2, self._curve, resistance)
             self.drop = resistance * self.flow * self.flow
         self.friction_heat = self.drop * self.flow
@@ -157,7 +174,7 @@ class Loop:
     @property
     def rack_k(self) -> float:
         """Resistance of the rack, Pa/(m3/s)^2."""
-        return self._rack_k * self.resistance_factor * self._shape
+        return self._rack_k * self.resistance_factor * self._shape * self.tray_factor
 
     @property
     def unit_k(self) -> float:
@@ -201,56 +218,50 @@ class Loop:
         """Advance by h seconds from plant time `time` with `power` W AC in the trays."""
         self.control(h)
         self.hydraulics(time)
-        flow = self.flow
         mean = 0.5 * (self.supply + self.back)
-        volume_heat = pg25_density(mean) * pg25_heat(mean)
-        self.resistance_factor = pg25_resistance_factor(mean)
-        stream_heat = flow * volume_heat  # W/K
+        if abs(mean - self._properties_at) > KEPT:
+            self._properties_at = mean
+            self._volume_heat = pg25_density(mean) * pg25_heat(mean)
+            self.resistance_factor = pg25_resistance_factor(mean)
+        volume_heat = self._volume_heat
         friction = self.friction_heat
-        heat = rack.plates(h, power, self.rack, flow)
-        v_rack, v_back, v_exchanger, v_supply = self._volumes
-        # rack: heated, fed by the supply line; friction is dissipated where the pumps and the rack are, taken as here
-        end, middle = _mix(h * flow / v_rack)
-        rate = h * ((heat + friction) / (volume_heat * v_rack) + (self.supply - self.rack) * flow / v_rack)
-        out, moved_rack = self.rack + rate * middle, rate * end
-        self.rack += moved_rack
-        # the return line mixes
-        end, middle = _mix(h * flow / v_back)
-        rate = h * (out - self.back) * flow / v_back
-        out, moved_back = self.back + rate * middle, rate * end
-        self.back += moved_back
-        # heat exchanger, its volume, and the supply line
-        duty = 0.0
-        if stream_heat > 50.0:
-            conductance = self.parameters.exchanger_conductance * (1.0 - self.fouling)
-            conductance *= (stream_heat / self.parameters.exchanger_reference) ** 0.4
-            primary = self.primary_flow * WATER_VOLUME_HEAT
-            duty = exchanger.duty(conductance, stream_heat, primary, out - self.facility_temperature)
-            out -= duty / stream_heat
-        self.duty_out = duty
-        end, middle = _mix(h * flow / v_exchanger)
-        rate = h * (out - self.exchanger) * flow / v_exchanger
-        out, moved_exchanger = self.exchanger + rate * middle, rate * end
-        self.exchanger += moved_exchanger
-        end, middle = _mix(h * flow / v_supply)
-        rate = h * (out - self.supply) * flow / v_supply
-        moved_supply = rate * end
-        self.supply += moved_supply
+        flow = max(self.flow, CREEP * self._design)
+        volume = h * flow
+        # the rack is fed by the line to it; friction is dissipated where the pumps and the rack are, taken as here
+        supplied = self._cold.leave(volume)
+        self._manifold.enter(volume, supplied)
+        inlet = self._manifold.leave(volume)
+        warm = rack.carry(h, power, inlet, flow, volume_heat, friction)
+        self.rack = rack.trays.mean_fluid
+        self._hot.enter(volume, warm)
+        hot = self._hot.leave(volume)
+        self.supply, self.back = self._cold.end, self._hot.end
+        self.duty_out = self._exchange(h, flow * volume_heat, hot)
+        cold = hot - self.duty_out / (flow * volume_heat)
+        self._cold.enter(volume, cold)
         self.friction_in += friction * h
-        self.heat_out += duty * h
-        moved = moved_rack * v_rack + moved_back * v_back + moved_exchanger * v_exchanger + moved_supply * v_supply
-        self.stored += volume_heat * moved
+        self.heat_out += self.duty_out * h
+        self.stored += volume_heat * (rack.grown + volume * (warm - hot + cold - inlet))
         self.filter_age += h / 3600.0
-        if self.inventory.is_losing:
-            self.inventory.step(h, self.static_pressure, pg25_density(mean), rack_isolated=self.isolated)
+        inventory = self.inventory
+        inventory.temperature = mean
+        if inventory.is_losing:
+            inventory.step(h, self.static_pressure, self.rack_drop, is_isolated=self.isolated)
+
+    def _exchange(self, h: float, hot_rate: float, hot: float) -> float:
+        """Mean heat in W that facility water takes from a stream of `hot_rate` W/K that comes at `hot` degC."""
+        primary = self.primary_flow * WATER_VOLUME_HEAT
+        if primary > 0.0:
+            conductance = self.parameters.exchanger_conductance * (1.0 - self.fouling)
+            conductance = exchanger.two_sided(conductance, hot_rate * self._secondary, primary * self._primary)
+            heat = exchanger.duty(conductance, hot_rate, primary, hot - self.facility_temperature)
+            self.facility_return = self.facility_temperature + heat / primary
+            return heat
+        # the few litres that stand in the exchanger get as warm as the loop; the heat that takes is left out
+        self.facility_return = hot + (self.facility_return - hot) * math.exp(-h / STANDING_TAU)
+        return 0.0
 
     @property
     def static_pressure(self) -> float:
         """Pressure at the pumps' inlet in kPa gauge: the bladder's, from level and thermal expansion."""
-        return self.inventory.static_pressure(0.5 * (self.supply + self.back))
-
-    @property
-    def facility_return(self) -> float:
-        """Temperature of the facility water leaving the exchanger, degC."""
-        primary = self.primary_flow * WATER_VOLUME_HEAT
-        return self.facility_temperature + (self.duty_out / primary if primary > 0.0 else 0.0)
+        return self.inventory.static_pressure

@@ -1,12 +1,15 @@
 """What kind of rack and coolant distribution unit the plant is: every constant in one frozen record.
 
-The defaults are an "NVL72-class" rack of 132 kW. Other classes scale from it so that temperatures and time constants
-stay alike: powers, flows, volumes, conductances and heat capacities go with the power, pressures stay.
+The defaults are an "NVL72-class" rack of 132 kW. Other classes have trays of their own (`sim.physics.tray_kinds`); the
+rest scales so that temperatures and time constants stay alike: powers, flows, volumes, conductances and heat capacities
+go with the power, pressures stay.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+from sim.physics.tray_kinds import NVL72, TrayGroup, class_of_power
 
 LITRES_PER_MINUTE = 1.0 / 60000.0  # m3/s
 
@@ -23,11 +26,15 @@ class RackParameters:
     electrical_tau: float = 0.05  # s
     plate_capacity: float = 25e3  # J/K
     plate_conductance: float = 25e3  # W/K at the design flow
-    throttle_temperature: float = 87.0  # degC plate: workload is reduced from here, to nothing 5 K above
-    trip_temperature: float = 95.0  # degC plate: the trays switch themselves off
+    trays: tuple[TrayGroup, ...] = NVL72
+    header_share: float = 0.05  # by so much the first tray of a manifold gets more flow, and the last one less
+    junction_resistance: float = 0.0167  # K/W from a plate to the junction of one device: 20 K at 1.2 kW
+    throttle_temperature: float = 87.0  # degC junction: a tray's workload is reduced from here, to nothing 5 K above
+    trip_temperature: float = 95.0  # degC junction: a tray switches itself off
     # rack loop
     design_flow: float = 172.0  # L/min
     rack_volume: float = 30.0
+    tray_share: float = 0.5  # of the rack's volume that is in the trays; the rest is in its two manifolds
     supply_volume: float = 20.0
     return_volume: float = 20.0
     exchanger_volume: float = 10.0
@@ -41,6 +48,7 @@ class RackParameters:
     filter_growth: float = 0.05  # %/h
     static_pressure: float = 150.0  # kPa at the initial level, 30 degC
     expansion_stiffness: float = 5.0  # kPa per L of the bladder
+    trapped_stiffness: float = 5000.0  # kPa per L of a rack that is isolated: hoses and manifolds give a little
     # pumps, two in parallel with check valves
     shutoff_head: float = 300.0  # kPa at full speed
     pump_reference_flow: float = 300.0  # L/min at which one pump at full speed has lost 60 % of its head
@@ -91,7 +99,7 @@ class RackParameters:
 
     @classmethod
     def for_power(cls, kilowatts: float) -> RackParameters:
-        """A rack of another power, scaled from the 132 kW class; kilowatts must be positive."""
+        """A rack of another power: the trays of its class, the rest scaled from 132 kW; kilowatts must be positive."""
         if not kilowatts > 0:
             raise ValueError(f"rack power must be positive, got {kilowatts} kW")
         base = cls()
@@ -116,5 +124,8 @@ class RackParameters:
             "eload_current",
         )
         scaled = {name: getattr(base, name) * factor for name in names}
+        kind = class_of_power(kilowatts)
+        resistance = kind.junction_resistance * kind.kilowatts / kilowatts
         stiffness = base.expansion_stiffness / factor
-        return replace(base, name=f"{kilowatts:g} kW", expansion_stiffness=stiffness, **scaled)
+        base = replace(base, name=f"{kilowatts:g} kW", trays=kind.trays, junction_resistance=resistance)
+        return replace(base, expansion_stiffness=stiffness, trapped_stiffness=base.trapped_stiffness / factor, **scaled)

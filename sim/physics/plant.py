@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from sim.physics.ambient import Ambient
 from sim.physics.black_box import BlackBox
+from sim.physics.books import balances
 from sim.physics.bus import Bus
-from sim.physics.coolant import pg25_density
+from sim.physics.condensation import Condensation
 from sim.physics.dead_man import RemoteControl
 from sim.physics.faults import catalogue
 from sim.physics.faults.arguments import split
@@ -38,12 +39,13 @@ from sim.physics.shelf import Shelves
 from sim.physics.shelf_variables import shelf_inputs, shelf_variables
 from sim.physics.slow_sensors import SlowSensors
 from sim.physics.spread import REFERENCE, rack_of_seed
+from sim.physics.tray_readings import tray_inputs, tray_variables
 from sim.physics.variables import Input, Variable, nearest
 from sim.physics.workload import Calculation
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
-_UNREPORTED = ("port[", "daq[", "workload[")
+_UNREPORTED = ("port[", "daq[", "workload[", "tray[")
 
 
 class Plant:
@@ -75,9 +77,10 @@ class Plant:
         self.loop = Loop(parameters, seed)
         self.remote = RemoteControl(self.loop, self.schedule, self._now)
         self.black_box = BlackBox(loop_variables(self.loop, parameters))
-        self.rack = Rack(parameters, self.loop.supply)
+        self.rack = Rack(parameters, self.loop.rack, seed, spread)
         self.ambient = Ambient(parameters, self._now)
         self.gas = Gas(seed, spread, self.ambient.temperature, self._now)
+        self.condensation = Condensation(self.loop, self.ambient)
         self.energy = 0.0  # J, integral of the total power
         feeds = feeds or wired({"pdu": parameters.shelves}, parameters.shelves)
         self.pdus = [Pdu(parameters, seed, self.schedule, self._now, feed, k) for k, feed in enumerate(feeds)]
@@ -99,8 +102,8 @@ class Plant:
         self.calculation = Calculation(seed, self.switch.traffic)
         self.switch.load = lambda: self.rack.running
         self.switch.ambient = self.shelves.ambient = self.ambient.temperature
-        self._plate_start = self.rack.plate
-        self._air_energy = 0.0
+        self.plate_start = self.rack.plate
+        self.air_energy = 0.0
         self._slow = SlowSensors(self.loop, self._total)
         self._metered = {name for pdu in self.pdus for name in pdu.metered()} | {f"{ALL}.power"}
         self._variables = {variable.name: variable for variable in self._all_variables()}
@@ -135,7 +138,7 @@ class Plant:
         self.energy += joules
 
     def _warm(self, joules: float) -> None:
-        self._air_energy += joules
+        self.air_energy += joules
 
     def _all_variables(self) -> list[Variable]:
         return [
@@ -143,8 +146,10 @@ class Plant:
             *self.black_box.variables(),
             *self.remote.variables(),
             *rack_variables(self.rack, self.parameters, self._uptime),
+            *tray_variables(self.rack, self.loop),
             *self.ambient.variables(),
             *self.gas.variables(),
+            *self.condensation.variables(),
             *(variable for pdu in self.pdus for variable in pdu.variables()),
             *(together(self.pdus, self._total, self._energy_now) if len(self.pdus) > 1 else ()),
             *reference(self.pdus, self._total),
@@ -164,6 +169,7 @@ class Plant:
             *self.remote.inputs(),
             *rack_inputs(self.rack),
             *self.gas.inputs(),
+            *tray_inputs(self.rack),
             *(item for pdu in self.pdus for item in pdu.inputs()),
             *shelf_inputs(self.shelves, self.pdus),
             *self.bus.inputs(),
@@ -230,11 +236,12 @@ class Plant:
             rack.extra = self.eload.ac_power()
         power = rack.electrical(h)
         loop.step(self._t, h, rack, power)
+        self.condensation.step(h)
         extra = rack.extra
         load = power + extra
         mains = self.shelves.carry(self._t, h, load if self.bus.is_calm else self.bus.step(self._t, h, load))
         self.energy += mains * h
-        self._air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
+        self.air_energy += ((1.0 - self.parameters.liquid_share) * power + extra) * h
         self._traffic += rack.running * h
         self._slow.follow(h, mains)
         if self.gas.is_moving:
@@ -382,32 +389,10 @@ class Plant:
     # ---- record
 
     def balances(self) -> dict[str, float]:
-        """Accumulated energies in J and masses in kg since plant time 0, and what does not add up (residuals)."""
-        loop, inventory = self.loop, self.loop.inventory
-        plates = self.parameters.plate_capacity * (self.rack.plate - self._plate_start)
-        gone = self._air_energy + loop.heat_out
-        stored = loop.stored + plates
-        density = pg25_density(self.parameters.facility_temperature)
-        present = (inventory.reservoir + inventory.loop_volume) * density * 1e-3
-        return {
-            "balance.electrical": self.energy,
-            "balance.friction": loop.friction_in,
-            "balance.air": self._air_energy,
-            "balance.facility": loop.heat_out,
-            "balance.stored": stored,
-            "balance.bus": self.bus.balance(),
-            "balance.energy_residual": self.energy + loop.friction_in - gone - stored - self.bus.balance(),
-            "balance.mass_initial": inventory.initial_mass,
-            "balance.mass_present": present,
-            "balance.mass_lost": inventory.lost_mass,
-            "balance.mass_residual": inventory.initial_mass - present - inventory.lost_mass,
-        }
+        """Energies and masses since plant time 0, and what of them does not add up, see `sim.physics.books`."""
+        return balances(self)
 
     def snapshot(self) -> dict[str, float]:
         """The ground truth but for ports, thermocouples and results, with the balances; JSON can hold it."""
-        values = {"time": self.time}
-        for name, variable in self._variables.items():
-            if not name.startswith(_UNREPORTED):
-                values[name] = variable.read()
-        values.update(self.balances())
-        return values
+        shown = {name: each.read() for name, each in self._variables.items() if not name.startswith(_UNREPORTED)}
+        return {"time": self.time, **shown, **self.balances()}

@@ -40,7 +40,7 @@ def loop_variables(loop: Loop, parameters: RackParameters) -> Iterator[Variable]
     lost = LOST_WATER_PRESSURE
     yield Variable("facility.supply_pressure", "kPa", lambda: lost if loop.facility_lost else p.facility_pressure)
     for zone in ZONES:
-        yield Variable(f"leak.{zone}", "", partial(lambda z: float(inventory.latched[z]), zone))
+        yield Variable(f"leak.{zone}", "", partial(lambda z: float(inventory.pans[z].is_latched), zone))
     yield Variable("leak.volume", "mL", lambda: inventory.leaked)
     yield Variable("coolant.mass", "kg", lambda: inventory.mass)
     yield Variable("coolant.ph", "", lambda: 8.9 - 1e-4 * loop.filter_age)
@@ -95,7 +95,7 @@ def rack_variables(rack: Rack, parameters: RackParameters, uptime: Callable[[], 
     yield Variable("rack.booting", "", lambda: float(rack.booting))
     yield Variable("rack.uptime", "s", uptime)
     yield Variable("plate.temperature", "degC", lambda: rack.plate)
-    yield Variable("loop.heat", "W", lambda: rack.heat)
+    yield Variable("loop.heat", "W", lambda: max(0.0, rack.heat))  # meters of heat count one way
 
 
 def rack_inputs(rack: Rack) -> Iterator[Input]:

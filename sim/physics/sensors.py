@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.noise import gauss_all, stream
-from sim.physics.spread import CLASSES, HOUR, REFERENCE, REFERENCE_CLASS, Accuracy, Bias
+from sim.physics.spread import CLASSES, HOUR, REFERENCE, REFERENCE_CLASS, Accuracy, Bias, class_of
 
 SLOT = 0.1  # s, within which the noise of one sensor does not change
 
@@ -98,7 +98,8 @@ class Sensors:
             unit = self._units[name]
             instrument = self._instruments.get(name, name)
             spread = self._spread * (REFERENCE_CLASS if name.startswith(REFERENCE) else 1.0)
-            found = self._biases[name] = Bias(self._seed, f"{instrument} {unit}", unit, spread)
+            found = Bias(self._seed, f"{instrument} {unit}", unit, spread, class_of(name, unit))
+            self._biases[name] = found
         return found.at(self._time)
 
     def _draw(self) -> list[float]:

@@ -44,6 +44,15 @@ CLASSES = {
     "kWh": Accuracy(0.0, 0.005),
 }
 """By unit; what is not here is exact."""
+TRAY_CLASSES = {"power": Accuracy(0.0, 0.02), "junction_temperature": Accuracy(2.0, 0.0)}
+"""What trays measure themselves is worse: PMBus telemetry, and thermal diodes on the die."""
+
+
+def class_of(name: str, unit: str) -> Accuracy:
+    """The class of the sensor of a variable."""
+    if name.startswith("tray["):
+        return TRAY_CLASSES.get(name.rpartition(".")[2]) or CLASSES.get(unit, _NONE)
+    return CLASSES.get(unit, _NONE)
 
 
 def rack_of_seed(parameters: RackParameters, seed: int, spread: float) -> RackParameters:
@@ -73,9 +82,9 @@ def rack_of_seed(parameters: RackParameters, seed: int, spread: float) -> RackPa
 class Bias:
     """By how much one instrument is out, in the present hour: `shown = true * (1 + relative) + absolute`."""
 
-    def __init__(self, seed: int, instrument: str, unit: str, spread: float) -> None:
+    def __init__(self, seed: int, instrument: str, unit: str, spread: float, accuracy: Accuracy | None = None) -> None:
         """`instrument`: sensors of one name are out together, as the outlets of one meter."""
-        accuracy = CLASSES.get(unit, _NONE)
+        accuracy = accuracy or CLASSES.get(unit, _NONE)
         self._accuracy = Accuracy(accuracy.absolute * spread, accuracy.relative * spread)
         self._walk = stream(seed, f"drift.{instrument}")
         self._reached = 0

@@ -14,6 +14,7 @@ from tests.plan_runs import STATION, run_plan, write_plan
 
 AT = 60.0
 PLAN = """\
+- {step: hold, name: calm, for: 15 s}
 - {step: power_on, outlets: pdu.outlet, stagger: 100 ms}
 - {step: set, name: full, control: rack.level, to: 100 %}
 - {step: hold, name: load, for: 120 s}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.physics.faults import electrical, gas, loop, network, sensor, workload
+from sim.physics.faults import electrical, gas, loop, network, sensor, trays, workload
 from sim.physics.faults.arguments import Apply, Maker, Plant, Undo
 from sim.physics.variables import nearest
 
@@ -31,6 +31,6 @@ def prepare(plant: Plant, fault: str, arg: str) -> Apply:
         raise ValueError(f"fault {fault}: {error}") from None
 
 
-_TABLES = (loop.FAULTS, electrical.FAULTS, sensor.FAULTS, network.FAULTS, gas.FAULTS, workload.FAULTS)
+_TABLES = (loop.FAULTS, trays.FAULTS, electrical.FAULTS, sensor.FAULTS, network.FAULTS, gas.FAULTS, workload.FAULTS)
 CATALOGUE: dict[str, Maker] = {name: maker for table in _TABLES for name, maker in table.items()}
 """Every fault by name: (plant, arg) -> what applies it; ValueError for a bad argument."""

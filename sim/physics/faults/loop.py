@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.physics.coolant import pg25_density
 from sim.physics.faults.arguments import Apply, Maker, Plant, Undo, index_of, number_of, put, put_item, without_argument
 
 
@@ -78,10 +77,10 @@ def _low_level(plant: Plant, arg: str) -> Apply:
     percent = number_of(arg, 8.0, 0.0, 100.0, "level in %")
 
     def apply() -> Undo:
-        loop = plant.loop
-        before, density = loop.inventory.level, pg25_density(loop.supply)
-        loop.inventory.set_level(percent, density)
-        return lambda: loop.inventory.set_level(before, density)
+        inventory = plant.loop.inventory
+        before = inventory.level
+        inventory.set_level(percent)
+        return lambda: inventory.set_level(before)
 
     return apply
 

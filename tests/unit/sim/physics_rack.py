@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from sim.physics import Plant
+from sim.physics import Plant, RackParameters
 
+KIND = RackParameters()
+ONE_VOLUME = replace(KIND, tray_share=0.999, throttle_temperature=1e3, trip_temperature=1e3)
+"""All coolant of the rack is in one mixed volume, and nothing protects the trays: as the published check values."""
 SETTLED = 900.0
 STEP_FROM = 100 * (0.3 * 132 - 25) / 107
 """Workload in % at which the rack takes 30 % of its power: the check case starts there, not at 30 % workload."""
 
 
-def powered(load: float = 100.0, seed: int = 1, until: float = SETTLED) -> Plant:
+def powered(load: float = 100.0, seed: int = 1, until: float = SETTLED, kind: RackParameters = KIND) -> Plant:
     """All outlets on, a load, settled."""
-    plant = Plant(seed=seed)
+    plant = Plant(kind, seed=seed)
     for index in range(1, 9):
         plant.command(f"outlet[{index}]", 1)
     plant.command("load", load)

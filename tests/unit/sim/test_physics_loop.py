@@ -11,7 +11,7 @@ from sim.physics import Plant, RackParameters
 from sim.physics.coolant import pg25_density, pg25_heat, pg25_viscosity
 from sim.physics.exchanger import duty, effectiveness
 from sim.physics.hydraulics import parallel_flow, pump_flow
-from tests.unit.sim.physics_rack import SETTLED, STEP_FROM, powered, watch
+from tests.unit.sim.physics_rack import ONE_VOLUME, SETTLED, STEP_FROM, powered, watch
 
 LITRE = 1 / 60000
 
@@ -85,32 +85,32 @@ def test_one_pump_lost_dips_and_recovers():
         assert flows[second] == pytest.approx(expected, rel=0.01)
     after_dip = [second for second, flow in flows.items() if second > 3 and flow >= 0.95 * 172]
     assert after_dip[0] == pytest.approx(9.4, rel=0.1)
-    assert min(supplies) == pytest.approx(-0.22, abs=0.03)
-    assert max(plates) == pytest.approx(0.46, rel=0.1)
+    # the reference has no dead time, which has the supply dip later and lower (plug flow: -0.46 K)
+    assert -0.46 < min(supplies) < -0.22
+    assert max(plates) == pytest.approx(0.7, abs=0.25)
     assert plant.truth("pump[1].speed") == 0.0
     assert plant.truth("pump[2].speed") == pytest.approx(73, rel=0.1)
 
 
 def test_load_step_raises_plate_and_overshoots_supply():
-    plant = powered(STEP_FROM)
-    plate, supply = plant.truth("plate.temperature"), plant.truth("loop.supply_temperature")
+    plant, mixed = powered(STEP_FROM), powered(STEP_FROM, kind=ONE_VOLUME)
+    plate = mixed.truth("plate.temperature")
     assert plant.truth("loop.return_temperature") == pytest.approx(38.07, abs=0.15)
     plant.command("load", 100)
-    plates, supplies = {}, {}
-    for second, value in watch(plant, "plate.temperature", 200):
-        plates[round(second, 1)] = value - plate
-        supplies[round(second, 1)] = plant.truth("loop.supply_temperature") - supply
-    for second, expected in {5: 4.72, 10: 6.52, 15: 7.80, 20: 8.77, 30: 10.06, 60: 10.89}.items():
+    mixed.command("load", 100)
+    plates = {round(second, 1): value - plate for second, value in watch(mixed, "plate.temperature", 20)}
+    supplies = {round(second, 1): value - 35 for second, value in watch(plant, "loop.supply_temperature", 200)}
+    for second, expected in {5: 4.72, 10: 6.52, 15: 7.80, 20: 8.77}.items():  # until the supply comes in
         assert plates[second] == pytest.approx(expected, rel=0.1)
-    # the reference starts at 35.08 because it was not settled: compare with the setpoint
+    # mixed volumes alone give 1.08 K, plug flow alone 2.5 K: lines are in between, and when it peaks too
     peak = max(supplies, key=supplies.__getitem__)
-    assert supplies[peak] == pytest.approx(1.08, rel=0.1)
-    assert peak == pytest.approx(31, rel=0.1)
-    assert abs(supplies[95]) < 0.25
+    assert 1.08 < supplies[peak] < 2.5
+    assert peak == pytest.approx(29.5, abs=3)  # 31 s and 28 s
+    assert abs(supplies[120]) < 0.25
 
 
 def test_both_pumps_lost_heats_the_plate():
-    plant = powered()
+    plant = powered(kind=ONE_VOLUME)
     plate = plant.truth("plate.temperature")
     plant.inject("both_pumps_stop")
     rises, flows = {}, {}
@@ -120,8 +120,20 @@ def test_both_pumps_lost_heats_the_plate():
     for second, expected in {5: 7.25, 10: 20.73, 15: 31.12}.items():
         assert rises[second] == pytest.approx(expected, rel=0.03)
     assert next(second for second, flow in flows.items() if flow < 17.2) == pytest.approx(4.7, rel=0.1)
-    assert plant.truth("rack.throttling") == 1
-    assert rises[40] < 46, "throttling holds the plate below the trip of 95 degC for a while"
+    assert plant.truth("rack.throttling") == 0
+
+
+def test_trays_protect_themselves_when_both_pumps_are_lost():
+    plant = powered()
+    plate = plant.truth("plate.temperature")
+    plant.inject("both_pumps_stop")
+    seen = {}
+    for second, value in watch(plant, "plate.temperature", 40):
+        seen[round(second, 1)] = value - plate, max(plant.rack.trays.junctions), plant.truth("rack.throttling")
+    first = next(second for second, (_, _, throttling) in seen.items() if throttling)
+    assert 5 < first < 9, "junctions are 20 K above their plates: they throttle at a plate of 67 degC"
+    assert seen[15][0] < 31.1 - 3, "without throttling the plates would be 31 K warmer by then"
+    assert max(junction for _, junction, _ in seen.values()) < 92.5, "nothing is left of the workload there"
     plant.advance(SETTLED + 900)
     assert plant.truth("rack.on") == 0, "idle power alone ends in the thermal trip"
     assert plant.truth("rack.power") == 0
@@ -130,7 +142,7 @@ def test_both_pumps_lost_heats_the_plate():
 
 @pytest.mark.parametrize(("reaction", "expected"), [(2, 1.6), (5, 7.1), (10, 20.6), (15, 31.0)])
 def test_power_off_after_a_pump_trip_limits_the_plate(reaction, expected):
-    plant = powered()
+    plant = powered(kind=ONE_VOLUME)
     plate = plant.truth("plate.temperature")
     plant.inject("both_pumps_stop")
     plant.advance(SETTLED + reaction)
@@ -142,7 +154,7 @@ def test_power_off_after_a_pump_trip_limits_the_plate(reaction, expected):
 
 @pytest.mark.parametrize(("reaction", "expected"), [(2, 24.5), (5, 26.4), (10, 29.6), (15, 32.8)])
 def test_workload_off_is_not_a_safe_end(reaction, expected):
-    plant = powered()
+    plant = powered(kind=ONE_VOLUME)
     plate = plant.truth("plate.temperature")
     plant.inject("both_pumps_stop")
     plant.advance(SETTLED + reaction)
@@ -171,14 +183,28 @@ def test_pressure_goes_with_the_square_of_flow():
 def test_controllers_reach_their_setpoints():
     plant = powered(50)
     plant.command("flow.setpoint", 140)
-    plant.command("supply_temperature.setpoint", 38)
+    plant.command("supply_temperature.setpoint", 36)  # at 38 the valve hunts, see test_little_flow_lets_the_valve_hunt
     plant.advance(1800)
     assert plant.truth("loop.flow") == pytest.approx(140, rel=1e-3)
-    assert plant.truth("loop.supply_temperature") == pytest.approx(38, abs=0.1)
+    assert plant.truth("loop.supply_temperature") == pytest.approx(36, abs=0.1)
     plant.command("pump.mode", 2)
     plant.command("differential_pressure.setpoint", 70)
     plant.advance(2400)
     assert plant.truth("loop.differential_pressure") == pytest.approx(70, rel=1e-3)
+
+
+def test_little_flow_lets_the_valve_hunt():
+    """Dead time grows as flow falls: gains that are right at 172 L/min are too high at 67, in plug flow too."""
+
+    def swing(flow: float) -> float:
+        plant = powered()
+        plant.command("flow.setpoint", flow)
+        plant.advance(1800)
+        seen = [value for _, value in watch(plant, "loop.supply_temperature", 200, 1.0)]
+        return max(seen) - min(seen)
+
+    assert swing(172) < 0.05
+    assert swing(67) > 5
 
 
 def test_isolation_stops_flow_and_pumps_press_against_it():
@@ -203,5 +229,12 @@ def test_other_classes_scale(kilowatts):
     assert plant.truth("rack.power") == pytest.approx(kilowatts * 1e3)
     assert plant.truth("loop.flow") == pytest.approx(172 * kilowatts / 132, rel=0.002)
     assert plant.truth("plate.temperature") == pytest.approx(49.6, abs=0.2)
+    assert sum(plant.truth(f"tray[{k}].power") for k in range(1, plant.rack.trays.count + 1)) == pytest.approx(
+        kilowatts * 1e3
+    )
+    assert plant.rack.trays.count == {30: 4, 60: 8, 250: 27, 600: 96}[kilowatts]
+    rises = plant.rack.trays.junctions - plant.rack.trays.plates
+    assert 17 < rises.max() < 22
+    assert plant.truth("rack.throttling") == 0
     with pytest.raises(ValueError, match="positive"):
         RackParameters.for_power(0)
