@@ -24,7 +24,7 @@ from harness.api import (
     step,
 )
 from harness.steps.measuring import check_limit
-from harness.steps.power import check_switches
+from harness.steps.provoking import check_switches
 from harness.steps.sampling import check_unit, check_window, sampled
 
 PHASES = 3

@@ -22,7 +22,7 @@ from harness.api import (
     StepFailedError,
     step,
 )
-from harness.steps.power import check_switches
+from harness.steps.provoking import check_switches
 from harness.steps.sampling import check_unit, check_window, sampled
 
 _NONE = Bounds.model_validate({"max": 0})
@@ -54,7 +54,7 @@ class OutletMap(Params):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """As many places as outlets, all in one unit."""
-        check_switches(catalog, self.outlets)
+        check_switches(catalog, self.outlets, "outlets")
         controls = catalog.find_controls(self.outlets)
         places = [name for each in self.seen_at for name in catalog.find_signals(each)]
         if places and controls and len(places) != len(controls):

@@ -8,10 +8,9 @@ from typing import Any
 from harness.api import Acting, Catalog, ControlRef, Duration, DurationOrZero, LocatedError, StepContext, step
 
 
-def check_switches(catalog: Catalog, reference: str, key: str = "outlets") -> None:
-    """LocatedError at `key` for a control that puts no power on the rack."""
+def _switches(catalog: Catalog, reference: str) -> None:
     if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
-        raise LocatedError(f"{reference} puts no power on the rack; use the step set", key)
+        raise LocatedError(f"{reference} puts no power on the rack; use the step set", "outlets")
 
 
 class PowerOn(Acting):
@@ -29,7 +28,7 @@ class PowerOn(Acting):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched on by this step."""
-        check_switches(catalog, self.outlets)
+        _switches(catalog, self.outlets)
 
 
 @step("power_on", version=1)
@@ -56,7 +55,7 @@ class PowerOff(Acting):
 
     def check_against(self, catalog: Catalog, _limits: Mapping[str, Any]) -> None:
         """Only what puts power on the rack is switched off by this step."""
-        check_switches(catalog, self.outlets)
+        _switches(catalog, self.outlets)
 
 
 @step("power_off", version=1)

@@ -98,3 +98,9 @@ def check_words(catalog: Catalog, reference: str, words: Sequence[tuple[str, str
             if word not in control.spec.takes:
                 has = ", ".join(sorted(control.spec.takes)) or "no words"
                 raise LocatedError(f"{reference} does not take {word!r}: it takes {has}", key)
+
+
+def check_switches(catalog: Catalog, reference: str, key: str) -> None:
+    """LocatedError at the key for a control that puts no power on the rack."""
+    if any(not control.spec.energises for _, control in catalog.find_controls(reference)):
+        raise LocatedError(f"{reference} puts no power on the rack; use the step set", key)
