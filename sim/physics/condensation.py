@@ -40,10 +40,15 @@ class Condensation:
 
     def step(self, h: float) -> None:
         """Let the film grow or dry for h seconds."""
-        surface = self.surface
-        if self.film == 0.0 and surface > DRY_BELOW and not self._ambient.is_moist:
+        loop = self._loop
+        if (
+            self.film == 0.0
+            and loop.supply > DRY_BELOW
+            and loop.facility_temperature > DRY_BELOW
+            and not self._ambient.is_moist
+        ):
             return
-        rate = TRANSFER * (vapour_density(self._ambient.dew()) - vapour_density(surface)) * 1e3
+        rate = TRANSFER * (vapour_density(self._ambient.dew()) - vapour_density(self.surface)) * 1e3
         self.film = min(RUNS_OFF, max(0.0, self.film + rate * h))
 
     def variables(self) -> Iterator[Variable]:

@@ -10,7 +10,6 @@ import math
 WATER_DENSITY = 997.0  # kg/m3 at 25 degC
 WATER_HEAT = 4180.0  # J/(kg K)
 WATER_VOLUME_HEAT = WATER_DENSITY * WATER_HEAT  # J/(m3 K)
-PG25_EXPANSION = 5.0e-4  # 1/K, -(drho/dT)/rho near 40 degC
 _REFERENCE_TEMPERATURE = 35.0
 
 

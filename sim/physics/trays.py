@@ -32,7 +32,7 @@ PURGE_FLOW = 0.8  # of a tray's design flow, above which air is carried off
 PURGE_TAU = 600.0  # s
 PURGE_EACH = 5.0  # s after which the film is found again
 KNOWN = 12  # lengths of step whose coefficients are kept
-WORTH_IT = 16  # steps of one kind, after which they are put into one matrix: a third of the time
+WORTH_IT = 6  # steps of one kind, after which they are put into one matrix: a third of the time
 SPREAD = {"resistance": 0.03, "conductance": 0.04, "power": 0.015, "junction": 0.04}
 """Standard deviations between the trays of one rack, relative."""
 
