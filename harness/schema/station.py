@@ -23,6 +23,7 @@ from harness.schema.fields import (
     SignalRef,
     StrictText,
     Title,
+    one_by_one,
 )
 from harness.schema.motion import StationMover
 from harness.schema.simulation import Simulation
@@ -103,6 +104,7 @@ class Interlock(Bounds):
     name: StrictText
     signal: SignalRef | None = None
     signals: tuple[SignalRef, ...] = ()
+    """Several, also rows of a bank: `trays.tray[1-18].leak`."""
     vote: Literal["1oo1", "1oo2", "2oo2", "2oo3", "1ooN", "2ooN"] = "1oo1"
     """How many of `signals` must be bad to trip, with bad data counted as said in docs/reference/interlocks.md."""
     max_rate: Rate | None = None
@@ -123,11 +125,11 @@ class Interlock(Bounds):
     def _complete(self) -> Interlock:
         if (self.signal is None) == (not self.signals):
             raise ValueError("give either signal, or signals with a vote")
-        have = len(self.signals) or 1
+        have = len(self.all_signals)
         wanted = {"1oo1": 1, "1oo2": 2, "2oo2": 2, "2oo3": 3}.get(self.vote, max(2, have))
         if wanted != have:
             raise ValueError(f"vote {self.vote} needs {wanted} signal(s), {have} given")
-        if len(set(self.signals)) < len(self.signals):
+        if len(set(self.all_signals)) < have:
             raise ValueError("a vote needs different signals: one that is named twice has two votes")
         if not self.quantities() and not self.words and self.max_rate is None:
             raise ValueError("give min, max, equals, one_of or max_rate: what must hold")
@@ -139,8 +141,9 @@ class Interlock(Bounds):
 
     @property
     def all_signals(self) -> tuple[str, ...]:
-        """The watched signals."""
-        return self.signals or ((self.signal,) if self.signal else ())
+        """The watched signals, one by one."""
+        rows = (row for each in self.signals for row in one_by_one(each))
+        return tuple(rows) or ((self.signal,) if self.signal else ())
 
 
 class Bypass(Model):

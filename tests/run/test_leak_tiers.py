@@ -27,14 +27,15 @@ class Truth:
     def __init__(self) -> None:
         self.at: dict[str, float] = {}
         self.plate = 0.0
-        self.rows_off: dict[int, float] = {}
+        self.trays_off: dict[int, float] = {}
 
     async def follow(self, _runner, simulation) -> None:
         plant = simulation.plant
         while True:
             plant.advance(simulation.now())
             now = plant.time
-            leaks = plant.truth("leak.rack") or plant.truth("leak.cdu")
+            wet = any(plant.truth(f"tray[{k}].leak") for k in range(1, 19))
+            leaks = plant.truth("leak.rack") or plant.truth("leak.cdu") or wet
             seen = {
                 "leak": bool(leaks),
                 "isolated": plant.loop.isolated,
@@ -46,9 +47,9 @@ class Truth:
             for name, holds in seen.items():
                 if holds:
                     self.at.setdefault(name, now)
-            for k in range(1, 9):
-                if leaks and not plant.truth(f"pdu_a.outlet[{k}].state"):
-                    self.rows_off.setdefault(k, now)
+            for k in range(1, 19):
+                if leaks and not plant.truth(f"tray[{k}].on"):
+                    self.trays_off.setdefault(k, now)
             self.plate = max(self.plate, plant.truth("plate.temperature"))
             await asyncio.sleep(0.1)
 
@@ -121,61 +122,42 @@ def test_what_does_not_obey_leaves_no_heat_and_is_never_called_safe(fault, tmp_p
     assert truth.after("dead") == float("inf")
 
 
-TRAYS = """\
-  - name: a tray leaks
-    signals: ["cdu.leak_zone[1].state", "cdu.leak_zone[2].state", "cdu.leak_zone[3].state"]
-    vote: 1ooN
-    equals: ok
-    on_trip: tray leaks
-  - name: two trays leak
-    signals: ["cdu.leak_zone[1].state", "cdu.leak_zone[2].state", "cdu.leak_zone[3].state"]
-    vote: 2ooN
-    equals: ok
-    on_trip: rack leaks
-"""
-
-
-@pytest.fixture
-def trays(tmp_path):
-    """The station with zones 1 to 3 in the place of three trays, and outlets in the place of what forces them off."""
-    text = STATION.read_text()
-    begin, end = text.index("  - {name: leak of the rack"), text.index("  - {name: no flow")
-    text = text[:begin] + TRAYS + text[end:]
-    default, leaks = text.index("  default:\n") + len("  default:\n"), text.index("  rack leaks:")
-    actions = "".join(f"  {line}\n" for line in text[default:leaks].rstrip().splitlines()[:-1])
-    first = "      - {set: pdu_a.outlet, to: 'off', only_tripped: true}\n"
-    waits = "      - {keep: cdu.pump, until: {signal: cdu.flow, min: 1 L/min}, at_least: 8 s, at_most: 9 s}\n"
-    cool = (
-        "      - {keep: cdu.pump, until: {signal: cdu.delta_temperature, max: 3 K}, at_least: 30 s, at_most: 2 min}\n"
-    )
-    tray = f"  tray leaks:\n    kind: leak\n    scope: tray\n    actions:\n{first}{waits}{actions}{cool}"
-    path = tmp_path / "station.yaml"
-    path.write_text(text.replace("  rack leaks:", f"{tray}  rack leaks:"))
-    return path
-
-
-def test_one_leaking_tray_goes_off_first_and_the_coolant_runs_on(trays, tmp_path):
-    """Zone 2 is wet: row 2 is off within 5 s, the others only with what follows; nothing is isolated."""
-    ran, truth = leaking(tmp_path, "leak:cdu=2@30s", station=trays)
+def test_one_leaking_tray_goes_off_first_and_the_coolant_runs_on(tmp_path):
+    """Tray 5 is wet: it is off within 5 s, before anything else; nothing is isolated, for the coolant is needed."""
+    ran, truth = leaking(tmp_path, "tray_leak:5@30s")
     assert sequence_of(ran) == "tray leaks"
-    assert truth.rows_off[2] - truth.at["leak"] <= IN_TIME
-    assert min(when for row, when in truth.rows_off.items() if row != 2) > truth.rows_off[2] + 7.0
-    assert "pdu_a.outlet[2] off" in confirmed(ran)
+    assert truth.trays_off[5] - truth.at["leak"] <= IN_TIME
+    assert truth.trays_off[5] == min(truth.trays_off.values())
+    assert truth.after("power off") <= IN_TIME
+    assert truth.after("no heat") <= IN_TIME
+    assert confirmed(ran)["agent.tray[5] off"]
     assert "isolated" not in truth.at
     assert not ran.on
+    assert truth.plate < 75.0
     assert ran.exit_code == 4
 
 
-def test_a_second_leaking_tray_makes_a_request_for_the_rack(trays, tmp_path):
-    ran, truth = leaking(tmp_path, "leak:cdu=2@30s", "leak:2@32s", station=trays)
+def test_a_second_leaking_tray_makes_a_request_for_the_rack(tmp_path):
+    """The second one leaks while the first is being dealt with."""
+    ran, truth = leaking(tmp_path, "tray_leak:5@30s", "tray_leak:9=20@30s")
     assert sequence_of(ran) == "rack leaks"
     second = next(each.mono for each in ran.events if each.kind == "stop" and "two trays leak" in each.text)
-    left = next(
-        each.mono for each in ran.events if each.kind == "confirmed" and each.data.get("control") == "isolation"
-    )
-    assert left - second <= IN_TIME
+    shut = [each.mono for each in ran.events if each.kind == "confirmed" and each.data.get("control") == "isolation"]
+    assert shut[0] - second <= IN_TIME
     assert truth.after("isolated") < 10.0
     assert all(confirmed(ran).values())
+
+
+def test_a_tray_that_does_not_obey_is_no_reason_to_wait(tmp_path):
+    """Its agent refuses: the outlets go off all the same, and the run is NOT CONFIRMED."""
+    ran, truth = leaking(tmp_path, "device_refuses:agent@25s", "tray_leak:5@30s")
+    assert truth.after("no heat") <= IN_TIME
+    assert not confirmed(ran)["agent.tray[5] off"]
+    assert ran.exit_code == 5
+
+
+ALL = '"trays.tray[1-18].leak"], vote: 1ooN'
+TRAY_FIRST = '{set: agent.tray, to: "off", only_tripped: true'
 
 
 @pytest.mark.parametrize(
@@ -183,15 +165,21 @@ def test_a_second_leaking_tray_makes_a_request_for_the_rack(trays, tmp_path):
     [
         (("scope: tray", "scope: room"), "expected one of tray, rack, loop"),
         (("kind: leak\n    scope: tray", "kind: heat\n    scope: tray"), "belongs to a sequence of kind leak"),
-        (("pdu_a.outlet, to: 'off', only_tripped: true", "cdu.pump, to: 'off', only_tripped: true"), "has no rows"),
-        (("pdu_a.outlet, to: 'off', only_tripped: true", "pdu_a.outlet, to: 'off', only_tripped: perhaps"), "true"),
-        (("cdu.leak_zone[3].state", "cdu.leak"), "names no row"),
+        ((TRAY_FIRST, TRAY_FIRST.replace("agent.tray", "rack.trays")), "has no rows"),
+        ((TRAY_FIRST, TRAY_FIRST.replace("true", "perhaps")), "true"),
+        (('"trays.tray[1-18].leak"], vote: 1ooN', '"trays.tray[1-18].leak", trays.leak], vote: 1ooN'), "names no row"),
+        (
+            ('"trays.tray[1-18].leak"], vote: 1ooN', '"trays.tray[1-18].leak", "trays.tray[3].leak"], vote: 1ooN'),
+            "twice",
+        ),
+        (("trays.tray[1-18].leak", "trays.tray[1-19].leak"), "unknown signal 'trays.tray.19..leak'"),
     ],
 )
-def test_tiers_that_could_not_be_are_refused_with_their_place(change, said, trays, tmp_path):
-    text = trays.read_text()
+def test_tiers_that_could_not_be_are_refused_with_their_place(change, said, tmp_path):
+    text = STATION.read_text()
     assert change[0] in text
-    trays.write_text(text.replace(*change))
+    path = tmp_path / "station.yaml"
+    path.write_text(text.replace(change[0], change[1], 1))
     with pytest.raises(HarnessError, match=said) as raised:
-        leaking(tmp_path, station=trays)
+        leaking(tmp_path, station=path)
     assert "station.yaml:" in str(raised.value)
