@@ -36,12 +36,12 @@ def _named(path: Path) -> Iterator[str]:
     data = source.data if isinstance(source.data, dict) else {}
     if isinstance(data.get("extends"), str) and data["extends"]:
         yield data["extends"]
-    limits = data.get("limits")
-    yield from (each for each in (limits if isinstance(limits, list) else [limits]) if isinstance(each, str))
     declared = data.get("parameters")
     bodies = declared.items() if isinstance(declared, dict) else ()
     values = {name: body["default"] for name, body in bodies if isinstance(body, dict) and "default" in body}
     filled, _ = substitute(source, values)
+    limits = filled.data.get("limits") if isinstance(filled.data, dict) else None
+    yield from (each for each in (limits if isinstance(limits, list) else [limits]) if isinstance(each, str))
     for section in ("setup", "steps", "cleanup"):
         yield from _in_entries(filled.data.get(section) if isinstance(filled.data, dict) else None)
 

@@ -38,11 +38,15 @@ class Parameter(Model):
     """With less than this the run is an engineering run: it never has the certificate of this plan."""
     max: Bound | None = None
     """With more than this the run is an engineering run."""
+    one_of: tuple[Any, ...] = ()
+    """With another value the run is an engineering run; in the place of min and max."""
     description: str = ""
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Parameter:
         bounds = {key: bound for key in ("min", "max") if (bound := getattr(self, key)) is not None}
+        if self.one_of and (bounds or self.default not in self.one_of):
+            raise LocatedError("give either bounds, or the values that the default is one of", "one_of")
         for key, bound in bounds.items():
             try:
                 kind, _ = canonical(self.default)
@@ -58,6 +62,8 @@ class Parameter(Model):
 
     def outside(self, value: Any) -> str:
         """How a value is out of bounds, in words; '' when it is not. ValueError when they cannot be compared."""
+        if self.one_of and value not in self.one_of:
+            return f"{value}, one of {', '.join(map(str, self.one_of))} is needed"
         for bound, is_least in ((self.min, True), (self.max, False)):
             if bound is None:
                 continue

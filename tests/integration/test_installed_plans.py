@@ -42,7 +42,7 @@ def test_a_plan_is_shown_as_a_tree_with_what_it_takes(tmp_path):
     shown = invoke("plan", "show", "burn_in_24h", folder=tmp_path)
     assert shown.exit_code == 0
     soak = next(line for line in shown.stdout.splitlines() if "[soak]" in line).split()
-    assert soak[-6:] == ["1", "d", "00:00:00", "2868", "132", "-"]  # a sixth of the time at 30 %: 119.5 kW of 132
+    assert soak[-6:] == ["1", "d", "00:00:00", "2868", "132", "172"]  # a sixth of the time at 30 %: 119.5 kW of 132
     assert shown.stdout.splitlines()[-1].startswith("24 bay hours at least")
 
 

@@ -147,6 +147,7 @@ TABLES = [
             Row("default", "9 s", lasts("it"), 5, 9, TIME),
             Row("min", "3 s", lambda ran: bool(ran.result.engineering), False, True, {**TIME, "set": {"time": "2 s"}}),
             Row("max", "6 s", lambda ran: bool(ran.result.engineering), False, True, SET),
+            Row("one_of", ["5 s", "6 s"], lambda ran: bool(ran.result.engineering), False, True, SET),
         ],
     ),
     Table(

@@ -29,7 +29,8 @@ steps:
 @pytest.fixture
 def plan(tmp_path):
     path = tmp_path / "plan.yaml"
-    (tmp_path / "limits.yaml").write_text((PLANS / "limits" / "nvl72.yaml").read_text())
+    for name, found in (("limits", "nvl72"), ("base", "base")):
+        (tmp_path / f"{name}.yaml").write_text((PLANS / "limits" / f"{found}.yaml").read_text())
     path.write_text(CURVE.replace("LIMITS", "limits.yaml"))
     station = (PLANS / "stations" / "simulated.yaml").read_text()
     (tmp_path / "station.yaml").write_text(station.replace("rack: 132kW, seed: 1", "rack: 132kW, spread: 1"))

@@ -26,7 +26,8 @@ PLANTED = [
 def problems(folder, plan, settings=None):
     """What is wrong with a plan on the simulated station."""
     (folder / "plan.yaml").write_text(plan)
-    (folder / "limits.yaml").write_text((PLANS / "limits" / "nvl72.yaml").read_text())
+    for name, found in (("limits", "nvl72"), ("base", "base")):
+        (folder / f"{name}.yaml").write_text((PLANS / "limits" / f"{found}.yaml").read_text())
     with pytest.raises(ProblemsError) as error:
         load_project(folder / "plan.yaml", load_station(STATION), settings or {})
     return error.value.problems
@@ -114,7 +115,7 @@ def test_the_plans_that_ship_are_right(name):
 
 
 def test_every_limit_of_the_set_is_used_by_some_plan():
-    used = "".join(path.read_text() for path in PLANS.glob("*.yaml"))
+    used = "".join(path.read_text() for path in [*PLANS.glob("*.yaml"), *PLANS.glob("sequences/*.yaml")])
     names = load_project(PLANS / "smoke.yaml", load_station(STATION)).limits
     assert [name for name in names if not re.search(rf": {name}\b", used)] == []
 

@@ -85,6 +85,7 @@ def test_no_wrong_type_in_a_limit_set_is_a_bug(tmp_path, most):
     plan.write_text((PLANS / "smoke.yaml").read_text())
     path = tmp_path / "limits" / "nvl72.yaml"
     path.write_text((PLANS / "limits" / "nvl72.yaml").read_text())
+    (tmp_path / "limits" / "base.yaml").write_text((PLANS / "limits" / "base.yaml").read_text())
     on = load_station(STATION)
     assert bugs(path, lambda _: load_project(plan, on), most) == []
 
