@@ -19,7 +19,7 @@ class Simulation(Model):
     rack: Literal["30kW", "60kW", "132kW", "250kW", "600kW", "psu"] = "132kW"
     """The class of the rack; `psu`: a bench with one power supply of 5.5 kW and an electronic load, no rack."""
     seed: int = 1
-    spread: Annotated[float, Field(ge=0, le=1)] = 0.0
+    spread: Annotated[float, Field(ge=0, le=1)] = 1.0
     """How much racks and sensors differ from seed to seed. 0: every seed is the same perfect rack with perfectly
     calibrated sensors; 1: as such racks and instruments do (docs/adr/0019-a-rack-of-its-own.md)."""
     feeds: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
