@@ -135,7 +135,9 @@ def _events(ctx: StepContext, p: EventLog, reading: Reading) -> Events:
         before = ctx.earlier(f"{p.since}: {reading.signal}")
         if before is None or before.value is None:
             message = f"no step {p.since!r} before this one has seen {reading.signal}"
-            raise BadValueError(message, operation="event_log", hint="`since` is the name of an event_log step")
+            raise BadValueError(
+                message, operation="event_log", hint="name an event_log step that was carried out before"
+            )
         began = float(before.value)
     return {"": round(reading.value - began)}
 

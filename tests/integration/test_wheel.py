@@ -18,6 +18,10 @@ def wheel(tmp_path_factory):
     return build_ours(tmp_path_factory.mktemp("ours"))
 
 
+COPIED = ["acceptance.yaml", "base.yaml", "nvl72.yaml", "nvl72.yaml", "nvl72.yaml"]
+"""The plan acceptance with its limits, the base of these, its wiring plan and its bill of materials."""
+
+
 def test_the_wheel_holds_exactly_the_packages_with_their_files(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -55,7 +59,7 @@ def test_the_wheel_runs_the_smoke_plan_from_an_empty_folder(wheel, tmp_path):
     assert "PASS  RACK-0001" in out
     assert "acceptance" in call(bin_ / "harness", "plan", "list", cwd=empty)
     call(bin_ / "harness", "plan", "copy", "acceptance", tmp_path / "mine", cwd=empty)
-    assert sorted(path.name for path in (tmp_path / "mine").rglob("*.yaml")) == ["acceptance.yaml", "nvl72.yaml"]
+    assert sorted(path.name for path in (tmp_path / "mine").rglob("*.yaml")) == COPIED
     assert list((tmp_path / "data").glob("runs/*/result.json"))
     assert list(empty.iterdir()) == []
 

@@ -21,7 +21,7 @@ schema: 1
 station: bench
 devices:
   pdu: {profile: pdu/apc_rpdu2, address: "snmp://127.0.0.1:16100", counts: {outlet: 8}}
-simulation: {rack: 30kW, feeds: {pdu: [1, 2]}}
+simulation: {rack: 30kW, spread: 0, feeds: {pdu: [1, 2]}}
 unguarded: {coolant: a, temperature: a, leak: a, emergency_stop: a, door: a}
 safe_state: {default: [{set: pdu.outlet, to: "off"}]}
 """

@@ -16,12 +16,12 @@ FAULTS = [
     ("filter_clog@332s", 1, ["soak at full load", "cdu.flow"]),
     ("flow_meter_zero", 3, ["coolant flows", "cdu.flow cannot be read: STALE"]),
     ("flow_meter_zero@312s", 4, ["no flow", "cdu.flow is 0"]),
-    ("sensor_offset:cdu.supply_temperature=8", 3, ["zero of the thermometers", "cdu.supply_temperature: 3.9"]),
-    ("sensor_offset:cdu.supply_temperature=6@290s", 1, ["supply temperature", "41."]),
-    ("sensor_offset:cdu.return_temperature=-4", 3, ["zero of the thermometers", "cdu.return_temperature: -1.9"]),
+    ("sensor_offset:cdu.supply_temperature=8", 3, ["zero of the thermometers", "cdu.supply_temperature: 4.0"]),
+    ("sensor_offset:cdu.supply_temperature=6@290s", 1, ["supply temperature", "40.9"]),
+    ("sensor_offset:cdu.return_temperature=-4", 3, ["zero of the thermometers", "cdu.return_temperature: -2.0"]),
     ("sensor_offset:cdu.return_temperature=-4@290s", 1, ["temperature rise", "limit 7 to 13 K"]),
-    ("sensor_offset:cdu.supply_pressure=30", 3, ["zero of the pressures", "cdu.supply_pressure: 14.9"]),
-    ("sensor_offset:cdu.supply_pressure=30@70s", 1, ["rack pressure drop at 172 L/min"]),
+    ("sensor_offset:cdu.supply_pressure=30", 3, ["zero of the pressures", "cdu.supply_pressure: 14."]),
+    ("sensor_offset:cdu.supply_pressure=30@70s", 1, ["rack pressure drop at design flow"]),
     ("sensor_stuck:cdu.return_temperature", 3, ["return too hot", "stood still at"]),
     ("sensor_stuck:shelf1.output_voltage=47", 1, ["bus voltage under load", "47"]),
     ("sensor_nan:cdu.supply_temperature@305s", 3, ["supply too hot", "cdu.supply_temperature"]),
@@ -69,7 +69,7 @@ def test_a_healthy_rack_passes_with_margin_and_the_record_proves_it(tmp_path):
             band = m.high - m.low
             assert m.margin > 0.05 * band, f"{m.name} passes by {m.margin:g} of {band:g} only"
         if m.limit:
-            assert m.provenance.startswith("nvl72 1.0: "), m.name
+            assert m.provenance.startswith(("nvl72 1.0: ", "base 1.0: ")), m.name
     assert verify(ran.outcome.folder) == []
 
 
@@ -146,10 +146,10 @@ def test_the_burn_in_runs_in_minutes_when_told_so(tmp_path):
 
 def test_a_rack_that_reboots_burns_in_from_the_start_again(tmp_path):
     settings = {"soak_time": "2 min", "cycle_every": "10 min", "cycle_low": "20 s"}
-    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["rack_reboot@360s"])
+    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings=settings, faults=["rack_reboot@420s"])
     assert any("the soak starts again" in text for text in ran.texts("note")), ran.texts("note")
     soak = ran.step("burn-in")
-    assert ran.outcome.result.duration_s > 360 + 120
+    assert ran.outcome.result.duration_s > 420 + 120
     assert soak.verdict is Verdict.PASS, soak.reason
 
 

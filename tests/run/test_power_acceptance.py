@@ -23,7 +23,7 @@ def station_with(folder, **changes):
 
 
 def ran_on(folder, *faults: str, seed: int = 1, during=None, **changes) -> Ran:
-    station = station_with(folder, **changes) if changes else STATION
+    station = station_with(folder, **{"spread": 0, **changes})
     return run_plan(PLAN, folder, station=station, faults=list(faults), seed=seed, during=during)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.limits.verdict import Verdict
 from harness.schema.problems import ProblemsError
-from tests.plan_runs import run_plan, write_plan
+from tests.plan_runs import perfect, run_plan, write_plan
 
 POWER = "- {step: power_on, outlets: pdu.outlet, stagger: 100 ms}\n"
 RAMP = "- {step: ramp, name: ramp, control: rack.level, from: 0 %, to: 100 %, over: 10 s}\n"
@@ -16,7 +16,7 @@ SHARE = "- {step: measure, name: share, signal: cdu.liquid_share, over: 30 s, li
 
 def share(folder, keys, seed):
     plan = write_plan(folder, POWER + RAMP + SETTLE.replace("KEYS", keys) + SHARE)
-    ran = run_plan(plan, folder / f"data{seed}", seed=seed)
+    ran = run_plan(plan, folder / f"data{seed}", seed=seed, station=perfect(folder))
     assert ran.outcome.verdict is Verdict.PASS, ran.reason
     return ran.step("share").measurements[0].value
 

@@ -34,7 +34,7 @@ def test_a_step_sees_devices_read_only(tmp_path, step_of_others):
     assert (seen["pdu"].role, seen["rack"].role) == ("station", "uut")
     assert seen["pdu"].identity["model"]
     assert [name for name in dir(seen["pdu"]) if not name.startswith("_")] == [
-        "failed", "identity", "last_error", "name", "of", "polls", "role"
+        "failed", "identity", "last_error", "name", "of", "polls", "resets", "restarts", "role"
     ]  # fmt: skip
 
 

@@ -179,6 +179,7 @@ def test_the_guardian_imports_little() -> None:
     rooms = {name.split(".")[1] for name in loaded if name.startswith("harness.")}
     assert rooms <= {
         "guardian",
+        "analysis",
         "safety",
         "device",
         "transport",
