@@ -89,7 +89,8 @@ async def optics(ctx: StepContext, p: Optics) -> None:
         await ctx.sleep(min(EVERY_S, left))
     judged = sum(_judge(ctx, p, port, key, seen.get(f"{port}.{key}", [])) for port in ports for key in QUANTITIES)
     if not judged:
-        raise BadValueError("no module shows thresholds of its own", operation="optics", hint="judge them by limits of the datasheet")
+        hint = "judge them by limits of the datasheet"
+        raise BadValueError("no module shows thresholds of its own", operation="optics", hint=hint)
 
 
 def _judge(ctx: StepContext, p: Optics, port: str, key: Quantity, values: list[float]) -> int:

@@ -45,7 +45,7 @@ class WorkloadRun:
         if ctx.clock.rate != 1.0 and not self._driver.in_virtual_time:
             raise HarnessError(
                 f"the workload driver {p.driver} runs real programs, and they know only real time",
-                hint="run without --virtual and --speed, or use the driver `simulated`",
+                hint="run without --virtual and --speed, or take the simulated workload",
             )
         targets = tuple(WorkloadTarget(each.name, each.address) for each in p.targets)
         self._job = WorkloadJob(
