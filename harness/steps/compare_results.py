@@ -84,5 +84,5 @@ def _results(ctx: StepContext, title: str) -> dict[str, list[str | None]]:
             return {each["target"]: each["results"] for each in about.get("targets", ())}
     raise HarnessError(
         f"there is no workload step {title!r} before this one",
-        hint="`of:` has the names of steps, as the plan has them",
+        hint="the results are those of steps, by their names in the plan",
     )
