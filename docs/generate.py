@@ -316,9 +316,12 @@ def exit_codes() -> Iterator[str]:
 
 def faults() -> Iterator[str]:
     """The faults that a simulated station knows."""
-    import sim
+    from sim.fault_table import TABLE
 
-    yield from table(("fault", "what it does"), [(f"`{name}`", text) for name, text in sim.fault_names().items()])
+    rows = [
+        (f"`{name}`", each.role, each.does, f"`{each.truth}`" if each.truth else "") for name, each in TABLE.items()
+    ]
+    yield from table(("fault", "whose", "what it does", "what is true then shows in"), rows)
 
 
 def simulated_variables() -> Iterator[str]:

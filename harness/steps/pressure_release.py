@@ -113,5 +113,5 @@ async def pressure_release(ctx: StepContext, p: PressureRelease) -> None:
         )
     raise StepFailedError(
         f"{p.pressure} is {ctx.observe(p.pressure)} after {p.within:g} s, must be {limit.check}",
-        hint="the rack is under pressure: release it by hand before anybody opens a coupling",
+        hint="the rack still has pressure; release it by hand before anybody opens a coupling",
     )

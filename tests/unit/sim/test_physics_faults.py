@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from sim.physics import FAULTS, Plant
+from sim.fault_table import TABLE
+from sim.physics import FAULTS, Plant, RackParameters
 from sim.physics.faults.arguments import split
 from tests.unit.sim.physics_rack import powered
 
@@ -361,3 +363,18 @@ def test_two_faults_on_one_pump_end_one_by_one():
 def test_clearing_what_is_not_active_is_an_error():
     with pytest.raises(ValueError, match="not active"):
         Plant().clear("leak")
+
+
+def test_every_fault_stands_in_the_one_table_with_its_role_and_its_truth():
+    assert TABLE.keys() >= FAULTS.keys()
+    assert {name.partition("_")[0] for name in TABLE.keys() - FAULTS.keys()} <= {"device", "meter", "values", "wrong"}
+    assert {each.role for each in TABLE.values()} == {"product", "station"}
+    variables = Plant().names()
+    assert [each.truth for each in TABLE.values() if each.truth and each.truth not in variables] == []
+
+
+@pytest.mark.parametrize(("name", "severity"), [(n, s) for n in FAULTS for s in TABLE[n].severities])
+def test_each_severity_is_one_that_the_fault_takes(name, severity):
+    plant = Plant(replace(RackParameters(), batteries=4))
+    plant.inject(name, severity)
+    assert plant.faults == (f"{name}:{severity}" if severity else name,)
