@@ -27,6 +27,7 @@ from harness.api import (
     statistic_info,
     step,
 )
+from harness.steps.excursions import Excursion, Excursions, InProfile, Profile, check_excursions, check_profile
 from harness.steps.measuring import check_limit
 from harness.steps.setting import possible
 from harness.steps.watching import Tick, Watching, check_watches
@@ -69,6 +70,8 @@ class Soak(Params):
     """Signals that restart the clock: a reboot counter that changes, an uptime that decreases."""
     max_restarts: Annotated[int, Field(ge=0, le=100)] = 3
     cycle: Cycle | None = None
+    excursions: tuple[Excursion, ...] = ()
+    profile: tuple[InProfile, ...] = ()
     deltas: tuple[Delta, ...] = ()
     coverage: Coverage | None = None
     """Share of good samples that each watched signal needs; default: the plan's."""
@@ -103,12 +106,12 @@ class Soak(Params):
     @property
     def judges(self) -> bool:
         """Only what is watched or compared can be bad."""
-        return bool(self.watch or self.deltas)
+        return bool(self.watch or self.deltas or self.profile)
 
     @property
     def measures(self) -> tuple[str, ...]:
         """What is watched or compared."""
-        return (*(each.signal for each in self.watch), *(each.signal for each in self.deltas))
+        return tuple(each.signal for each in (*self.watch, *self.profile, *self.deltas))
 
     @property
     def watches(self) -> tuple[Watch, ...]:
@@ -135,6 +138,8 @@ class Soak(Params):
     def check_against(self, catalog: Catalog, limits: Mapping[str, Any]) -> None:
         """Watches and deltas must bind; a cycle must fit into its period; a load needs a control that takes it."""
         check_watches(self.watch, self.for_, catalog)
+        check_excursions(self.excursions, self.for_, catalog)
+        check_profile(self.profile, catalog)
         for index, delta in enumerate(self.deltas):
             for name in catalog.find_signals(delta.signal)[:1]:
                 info = statistic_info(catalog.signals[name], "delta")
@@ -240,7 +245,7 @@ async def soak(ctx: StepContext, p: Soak) -> None:
     if p.load is not None:
         await ctx.act(control, f"{p.load:g} %")
     restarts = _Restarts(ctx, p.restart_on, p.max_restarts)
-    deltas = _Deltas(ctx, p.deltas)
+    deltas, excursions, profile = _Deltas(ctx, p.deltas), Excursions(ctx, p.excursions), Profile(ctx, p.profile)
 
     credited = _credited(ctx, p)
     began = ctx.clock.monotonic() - credited
@@ -252,22 +257,30 @@ async def soak(ctx: StepContext, p: Soak) -> None:
             await ctx.set_again()
             began = again
             deltas.begin()
+            profile.begin(again)
+        await excursions.follow(now - began)
         if ctx.is_checkpoint_due:
             seen = watching.state()
-            ctx.checkpoint(credited_s=now - began, watched=seen, restarts=restarts.count, deltas=deltas.first)
+            ctx.checkpoint(
+                credited_s=now - began, watched=seen, restarts=restarts.count, deltas=deltas.first,
+                profile=profile.state(),
+            )  # fmt: skip
         return again
 
-    with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching:
+    with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching, profile:
         if credited and ctx.interruption is not None:
             kept = ctx.interruption.checkpoint
             watching.restore(credited, kept.get("watched", {}))
             restarts.count = int(kept.get("restarts", 0))
             deltas.restore(kept.get("deltas", {}))
+            profile.restore(kept.get("profile", {}), credited)
         if p.cycle is None:
             await watching.wait(p.for_, each_tick, credited=credited)
         else:
             await _cycled(ctx, p, p.cycle, control, watching, each_tick, credited)
+        await excursions.follow(p.for_)
     watching.report()
+    profile.report()
     deltas.report()
 
 

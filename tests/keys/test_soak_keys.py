@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from harness.schema.conditions import Watch
+from harness.steps.excursions import Excursion, InProfile
 from harness.steps.soaking import Cycle, Delta, RestartOn, Soak
 from harness.steps.waiting import Hold
 from tests.keys.plans import FIRST, bounds_rows, flow, only
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
-from tests.keys.run_bench import Ran, lasts, run_bench, texts, told, told_at, verdict
+from tests.keys.run_bench import Ran, error, lasts, run_bench, texts, told, told_at, verdict
 
 WATCH = {"signal": "cdu.flow", "min": "50 L/min"}
 HOLD = only("hold", **{"for": "20 s"}, watch=[WATCH])
@@ -53,6 +54,24 @@ DIED = {**LONG, "die": ["it", 150]}
 """A soak whose process dies after 150 s; its last checkpoint is 140 s after the begin."""
 GAP = {**only("soak", **{"for": "30 s"}, watch=[WATCH], on_interruption="credit"), "die": ["it", 25], "rate": 50}
 """One that goes on after a few tenths of a real second; virtual time stands still while nobody runs."""
+
+EXCURSION = {"control": "cdu.setpoint", "to": "140 L/min", "back": "100 L/min", "at": "5 s", "for": "4 s"}
+EXCURSED = {**SOAK, f"{FIRST}/excursions": [EXCURSION]}
+SHORT = [flow(80, "it", 5), flow(100, "it", 9)]
+
+
+def profiled(signal: str, **bounds: Any) -> dict[str, Any]:
+    """A soak in which a signal must be in a band for most of the time."""
+    return only("soak", **{"for": "20 s"}, profile=[{"signal": signal, **bounds}])
+
+
+def setpoints(ran: Ran) -> Any:
+    """(second of the soak, value) of what the flow was set to while it went on."""
+    began = next((each.mono for each in ran.events if each.kind == "step" and each.data["step"] == "it"), 0.0)
+    first = ran.events[0].mono if ran.events else 0.0
+    told = [(second - (began - first), what) for second, name, what in ran.told if name == "cdu"]
+    return ran.error or [(round(second), what[2][0]) for second, what in told if what[1] == 5 and second < 20]
+
 
 TABLES = [
     Table(
@@ -106,6 +125,10 @@ TABLES = [
                 with_load(),
             ),
             Row("deltas", [{"signal": "cdu.flow", "limit": {"max": "1 L/min"}}], verdict, "PASS", "FAIL", DELTA),
+            Row("excursions", [EXCURSION], setpoints, [], [(5, 140), (9, 100)], SOAK),
+            Row(
+                "profile", [{"signal": "cdu.flow", "min": "90 L/min"}], verdict, "PASS", "FAIL", {**SOAK, "wire": SHORT}
+            ),
             Row("coverage", "97 %", verdict, "PASS", "INCONCLUSIVE", {**LONG, "wire": MUTE}),
             Row("on_interruption", "credit", lasts("it"), 200, 60, DIED),
             Row("longest_gap", "1 ms", texts("note"), Has("are credited"), Has("the longest gap is 0.001 s"), GAP),
@@ -120,6 +143,40 @@ TABLES = [
             Row("signal", "cdu.level", lasts("it"), 31, 20, RISES),
             Row("when", "increases", lasts("it"), 31, 20, RISES),
             Row("within", "20 s", lasts("it"), 19, 29, GONE),
+        ],
+    ),
+    Table(
+        Excursion,
+        f"{FIRST}/excursions/0",
+        FILES,
+        run_bench,
+        [
+            Row("control", "cdu.pump", error, "", Has("140 L/min"), EXCURSED),
+            Row("to", "150 L/min", setpoints, [(5, 140), (9, 100)], [(5, 150), (9, 100)], EXCURSED),
+            Row("back", "110 L/min", setpoints, [(5, 140), (9, 100)], [(5, 140), (9, 110)], EXCURSED),
+            Row("at", "7 s", setpoints, [(5, 140), (9, 100)], [(7, 140), (11, 100)], EXCURSED),
+            Row("for", "6 s", setpoints, [(5, 140), (9, 100)], [(5, 140), (11, 100)], EXCURSED),
+        ],
+    ),
+    Table(
+        InProfile,
+        f"{FIRST}/profile/0",
+        FILES,
+        run_bench,
+        [
+            *bounds_rows(profiled),
+            Row(
+                "signal",
+                "cdu.setpoint",
+                verdict,
+                "FAIL",
+                "PASS",
+                {**profiled("cdu.flow", min="90 L/min"), "wire": SHORT},
+            ),
+            Row(
+                "for", "2 s", error, "", Has("a share of the time knows no `for`"), profiled("cdu.flow", min="90 L/min")
+            ),
+            Row("share", "50 %", verdict, "FAIL", "PASS", {**profiled("cdu.flow", min="90 L/min"), "wire": SHORT}),
         ],
     ),
     Table(
