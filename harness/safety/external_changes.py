@@ -130,7 +130,7 @@ class ExternalChanges:
             found, effects = [], []
             fed = _dead_man_of(device)
             for control in device.expansion.controls.values():
-                is_button = bool(getattr(control.spec, "pulse", False))  # it stays in no place
+                is_button = bool(getattr(control.spec, "pulse", False)) and not control.spec.energises  # stays nowhere
                 if control.name in fed or is_button:
                     continue
                 full = f"{name}.{control.name}"
