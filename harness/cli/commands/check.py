@@ -70,7 +70,7 @@ def _check_bays(path: Path, source: Source, bays: list[str], reported: list[Any]
         addresses[bay] = {name: entry.address for name, entry in devices.items()}
     check_apart(source, addresses, found)
     found.raise_if_any()
-    return f"a line of {len(bays)} bays: {', '.join(bays)}"
+    return f"station file of a line of {len(bays)} bays: {', '.join(bays)}"
 
 
 def _check_one(
