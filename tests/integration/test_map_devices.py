@@ -66,11 +66,12 @@ def test_a_device_of_the_map_reads_as_the_map_says(name, source):
             device = made_by(name)
             try:
                 await device.open()
-                return dict(zip(points, await device.read(list(points)), strict=True))
+                words = {key for key, point in device.expansion.signals.items() if getattr(point.spec, "enum", None)}
+                return dict(zip(points, await device.read(list(points)), strict=True)), words
             finally:
                 await device.close()
 
-    readings = run(main, rate=math.inf)
+    readings, words = run(main, rate=math.inf)
     judged = 0
     for key, point in points.items():
         found = read.at(point.address)
@@ -89,7 +90,8 @@ def test_a_device_of_the_map_reads_as_the_map_says(name, source):
             unit = common(found, point)
             assert convert(reading.value, reading.unit, unit) == pytest.approx(found.offset + found.factor * raw), key
         judged += 1
-    assert judged >= 0.8 * sum(read.at(p.address) is not None and p.kind != "bits" for p in points.values())
+    asked = [key for key, p in points.items() if read.at(p.address) is not None and p.kind != "bits"]
+    assert judged >= 0.8 * len([key for key in asked if key not in words])  # made-up numbers are seldom words
 
 
 BY_TEXT_ONLY = {
