@@ -25,7 +25,7 @@ from harness.api import (
 )
 
 
-def possible(control: ControlPoint, to: str | float, *key: str) -> None:
+def possible(control: ControlPoint, to: str | float, *key: str | int) -> None:
     """LocatedError at `key` when the control does not take the value."""
     try:
         resolve_setting(control, to)

@@ -111,7 +111,8 @@ class Soak(Params):
     @property
     def measures(self) -> tuple[str, ...]:
         """What is watched or compared."""
-        return tuple(each.signal for each in (*self.watch, *self.profile, *self.deltas))
+        compared = (each.signal for each in self.deltas)
+        return (*(each.signal for each in (*self.watch, *self.profile)), *compared)
 
     @property
     def watches(self) -> tuple[Watch, ...]:
