@@ -75,19 +75,20 @@ class Repetition:
     async def _tries_again(self, step: PlannedStep) -> bool:
         """Whether the plan itself has the attempt that just ended done again; after the time to wait."""
         run, retry = self._run, step.entry.retry
-        if retry is None or run.trouble is not None:
+        if retry is None or run.trouble is not None or run.halted.intersection(each.path for each in step.groups):
             return False
         attempts = tried_of(step.path, run.summary.steps).attempts
         again = sum(each.asked_by == BY_PLAN for each in attempts)
         if str(attempts[-1].verdict) not in retry.on or again >= retry.times or run.stop_requested.is_set():
             return False
-        run.log.event(EventKind.NOTE, f"{step.title} is done again, as the plan says ({again + 1} of {retry.times})")
+        text = f"{step.title} is done again, as the plan says ({again + 1} of {retry.times})"
+        run.log.event(EventKind.NOTE, text, path=step.path, is_done_again=True)
         waiting = asyncio.ensure_future(run.operator.step_clock.sleep(retry.wait))
         stopping = asyncio.ensure_future(run.stop_requested.wait())
         await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         stopping.cancel()
-        return not run.stop_requested.is_set()
+        return not run.stop_requested.is_set() and not run.halted.intersection(each.path for each in step.groups)
 
     async def _wait_for_people(self, step: PlannedStep, *, goes_on: bool) -> None:
         """Wait while the run is held; it is held after a step that would end it when the caller wants that."""

@@ -53,7 +53,7 @@ def build_result(
         devices=tuple(_devices(state)),
         steps=tuple(found.steps) + tuple(_skipped(project, found)),
         begun_at=project.begin_at,
-        left_out={**project.left_out, **dict(found.left_out.values())},
+        left_out={**project.left_out, **{path: why for path, (_, why) in found.left_out.items()}},
         interlocks=tuple(_interlocks(project, state)),
         safe_state=_safe_state(state),
         coverage_required=project.plan.coverage / 100,

@@ -186,6 +186,9 @@ def _announce(project: Project, serial: str, log: RunLog) -> None:
     log.event(EventKind.RUN, f"{project.plan.plan} on {project.on.station.station}, serial {serial}")
     for line in in_words(project.parameters, project.replaced):
         log.event(EventKind.SET, line)
+    for path, why in project.left_out.items():
+        text = f"{path.partition('/')[2]} is left out: {why}"
+        log.event(EventKind.LEFT_OUT, text, path=path, step=path.partition("/")[2], reason=why)
     for why in project.engineering:
         log.event(EventKind.ENGINEERING, f"no certificate of {project.plan.plan}: {why}")
 

@@ -32,14 +32,12 @@ class Sequencer:
         """Path of a group -> why it is left out; '' when it is carried out."""
         self._reached: dict[str, str] = {}
         """Path of a repeat whose `until` holds -> in words."""
-        self._halted: set[str] = set()
-        """Paths of parallel groups in which no other step begins."""
 
     async def carry_out(self, steps: Sequence[PlannedStep], depth: int = 0) -> bool:
         """All of them; False when what follows must not run. `depth`: how many of their groups have been entered."""
         ahead = list(steps)
         while ahead:
-            if self._run.stop_requested.is_set() or any(group.path in self._halted for group in ahead[0].groups):
+            if self._run.stop_requested.is_set() or any(group.path in self._run.halted for group in ahead[0].groups):
                 return False
             step = ahead[0]
             inner = next((at for at in range(depth, len(step.groups)) if step.groups[at].kind == "parallel"), None)
@@ -63,7 +61,9 @@ class Sequencer:
         async def branch(own: list[PlannedStep]) -> bool:
             goes_on = await self.carry_out(own, depth)
             if not goes_on:
-                self._halted.add(path)
+                self._run.halted.add(path)
+                if self._run.context is not None:  # what goes on beside it ends, and energises nothing any more
+                    self._run.context.unproved = self._run.context.unproved or path.partition("/")[2]
             return goes_on
 
         branches = [list(own) for _, own in groupby(steps, key=lambda step: step.groups[depth].path)]
@@ -88,10 +88,15 @@ class Sequencer:
             return ""
         for group in step.groups:
             if group.path not in self._decided:
-                self._decided[group.path] = self._why_not_group(group)
+                self._decided[group.path] = "" if self._had_begun(group) else self._why_not_group(group)
             if why := self._decided[group.path]:
                 return why
         return self._unmet(step.needs)
+
+    def _had_begun(self, group: Group) -> bool:
+        """Whether the interrupted run was in it already: then it is carried out to its end."""
+        past, inside = self._run.past, f"{group.path}/"
+        return past is not None and any(path.startswith(inside) for path in past.steps)
 
     def _why_not_group(self, group: Group) -> str:
         if why := self._unmet(group.needs):

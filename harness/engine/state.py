@@ -82,6 +82,8 @@ class RunState:
         self.interlocks: Interlocks | None = None
         self.active: dict[str, Active] = {}
         """The steps that are carried out now, by path; several in a parallel group."""
+        self.halted: set[str] = set()
+        """Paths of parallel groups in which no other step begins, because one of them must not be followed."""
         self.held_after: PlannedStep | None = None
         """The step that just ended, while the run is held before the next."""
         self.trouble: Stop | None = None

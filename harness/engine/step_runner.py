@@ -195,7 +195,7 @@ class StepRunner:
     def _enter(self) -> None:
         """Interlocks may be armed by step."""
         assert self._run.interlocks is not None
-        self._run.interlocks.enter_steps([each.step.title for each in self._run.active.values()])
+        self._run.interlocks.enter_steps({name for each in self._run.active.values() for name in each.step.names})
 
     async def _outcome(self, step: PlannedStep, context: StepContext) -> _End:
         children = Children()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,25 @@ def of_bay(source: Source, bay: str, found: Problems) -> Source:
             odd = ", ".join(sorted(set(columns) ^ set(row)))
             message = f"{other} and {name} do not have the same values: {odd}"
             found.add(source.problem(("bays", other), "HX-1392", message))
+        if isinstance(columns, dict) and _BAY in columns:
+            found.add(source.problem(("bays", other, _BAY), "HX-1392", "the bay's name is no column: it stands before"))
+    check_apart(source, dict(_addresses(source)), found)
     filled, _ = substitute(source, values, local=values, leaving=("bays",))
     return filled
+
+
+def _addresses(source: Source) -> Iterator[tuple[str, dict[str, str]]]:
+    """(bay, device -> address) of all bays."""
+    devices = source.data.get("devices")
+    written = {
+        name: entry["address"]
+        for name, entry in (devices.items() if isinstance(devices, dict) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("address"), str)
+    }
+    for bay, row in source.data["bays"].items():
+        values = row if isinstance(row, dict) else {}
+        filled = {name: values.get(text[2:-1]) if text.startswith("${") else text for name, text in written.items()}
+        yield bay, {name: text for name, text in filled.items() if isinstance(text, str)}
 
 
 def check_apart(source: Source, addresses: Mapping[str, Mapping[str, str]], found: Problems) -> None:

@@ -22,12 +22,14 @@ from harness.project.when import Earliers, split_when
 from harness.schema.conditions import Condition
 from harness.schema.document import Loc, Origin, Source, value_at, with_value
 from harness.schema.problems import Problems, ProblemsError, shown
+from harness.schema.regular import is_regular
 from harness.schema.sequence import (
     CONSTRUCTS,
     KINDS,
     MAX_DEPTH,
     MAX_STEPS,
     Conditional,
+    Earlier,
     Entries,
     GroupEntry,
     IncludeEntry,
@@ -94,6 +96,8 @@ class Layout:
     laid: list[Laid] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    unused_names: set[str] = field(default_factory=set)
+    """Of steps and groups that a parameter leaves out."""
     _earlier: Earliers = field(default_factory=Earliers)
     _paths: set[str] = field(default_factory=set)
     _titles: set[str] = field(default_factory=set)
@@ -155,24 +159,32 @@ class Layout:
             self.found.add(source.problem((*loc, "name"), "HX-1354", message))
         if name:
             self._titles.add(whole)
-        path, count = f"{scope.path}/{title}", 1
-        while path in self._paths:
+        return self._free(f"{scope.path}/{title.replace('/', '_')}"), whole
+
+    def _free(self, path: str) -> str:
+        """The path, with a number where it is taken: nothing else in the plan has it."""
+        found, count = path, 1
+        while found in self._paths:
             count += 1
-            path = f"{scope.path}/{title}[{count}]"
-        self._paths.add(path)
-        return path, whole
+            found = f"{path}[{count}]"
+        self._paths.add(found)
+        return found
 
     def _needs(
         self, scope: _Scope, entry: Conditional, source: Source, loc: Loc, path: str, title: str
     ) -> tuple[VerdictOf, ...] | None:
         """What earlier steps must have come to; None when a parameter leaves the entry out."""
         conditions, place = entry.conditions, (*loc, "when")
+        if scope.section == "cleanup" and (wrong := _only_in_a_run(entry)):
+            message = f"cleanup comes when the run is over: {wrong} has no place there"
+            self.found.add(source.problem(loc, "HX-1353", message, "write the steps one after the other"))
         if not scope.files[1:]:  # an included file has parameters of its own
             self.used.update(each.parameter for each in conditions if isinstance(each, OfParameter))
         needs, why = split_when(conditions, scope.values, scope.path, self._earlier, source, place, self.found)
         if why:
-            self.left_out[title] = why
+            self.left_out[path] = why
             self._earlier.add(path, title, scope.section)
+            self.unused_names |= {title, path.rpartition("/")[2]}
             return None
         return needs
 
@@ -210,11 +222,7 @@ class Layout:
         """The scope of one pass, value or branch; its title takes the place of the construct's."""
         outer = scope.groups[-1]
         named = replace(scope, groups=(*scope.groups[:-1], replace(outer, title="")))
-        path, count = f"{outer.path}/{part}", 1
-        while path in self._paths:
-            count += 1
-            path = f"{outer.path}/{part}[{count}]"
-        self._paths.add(path)
+        path = self._free(f"{outer.path}/{part.replace('/', '_')}")
         return named.inside(Group(kind, title, path, unless=unless))
 
     def _repeat(self, entry: RepeatEntry, scope: _Scope, loc: Loc) -> None:
@@ -266,7 +274,7 @@ class Layout:
         before, after = dict(self._earlier.paths), dict(self._earlier.paths)
         for index in range(len(entry.steps)):
             self._earlier.paths = dict(before)  # what goes on beside a branch is not before it
-            branch = scope.inside(Group("branch", "", f"{scope.path}/{index + 1}"))
+            branch = scope.inside(Group("branch", "", self._free(f"{scope.path}/branch {index + 1}")))
             # the paths inside follow the parallel's: they stay when a branch comes before
             self._entries(replace(branch, path=scope.path), (*loc, "steps"), only=index)
             after.update(self._earlier.paths)
@@ -282,7 +290,7 @@ class Layout:
         if not path.is_relative_to(self.base.resolve()):
             self.found.add(source.problem(place, "HX-1341", f"{entry.include!r} lies outside the plan's folder"))
             return
-        if not path.is_file():
+        if not is_regular(path):
             message = f"no such file {entry.include!r} beside {source.name}"
             self.found.add(source.problem(place, "HX-1342", message))
             return
@@ -327,6 +335,17 @@ class Layout:
             elif name in entry.with_ and (why := parameter.why_not(value)):
                 self.found.add(source.problem((*loc, "with", name), "HX-1355", f"{name}: {why}"))
             yield name, value
+
+
+def _only_in_a_run(entry: Conditional) -> str:
+    """What of an entry is decided while a run goes on, in words."""
+    if isinstance(entry, ParallelEntry):
+        return "parallel"
+    if isinstance(entry, RepeatEntry) and isinstance(entry.repeat, RepeatUntil):
+        return "until"
+    if isinstance(entry, StepEntry) and entry.retry is not None:
+        return "retry"
+    return "when of a verdict" if any(isinstance(each, Earlier) for each in entry.conditions) else ""
 
 
 def _short(value: Any) -> str:

@@ -12,6 +12,7 @@ from harness.project.step import Params
 from harness.schema.document import Source
 from harness.schema.input_file import InputFile
 from harness.schema.problems import Problems, ProblemsError
+from harness.schema.regular import is_regular
 from harness.schema.source import read_source, validate
 
 
@@ -37,7 +38,7 @@ def load_input_files(
         problem = None
         if not path.is_relative_to(base):
             problem = source.problem((*loc, key), "HX-1341", f"{file.name!r} lies outside the plan's folder")
-        elif not path.is_file():
+        elif not is_regular(path):
             problem = source.problem((*loc, key), "HX-1342", f"no such file {file.name!r} beside {source.name}")
         if problem is not None:
             found.add(problem)

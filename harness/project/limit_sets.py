@@ -8,6 +8,7 @@ from harness.project.model import NamedLimit, StationProject
 from harness.schema.conditions import LimitSet
 from harness.schema.document import Loc, Source
 from harness.schema.problems import Problems, ProblemsError
+from harness.schema.regular import is_regular
 from harness.schema.source import read_source, validate
 
 
@@ -36,7 +37,7 @@ def _load(
     if not path.is_relative_to(base.resolve()):
         found.add(source.problem(loc, "HX-1341", f"{name!r} lies outside the plan's folder"))
         return None
-    if not path.is_file():
+    if not is_regular(path):
         beside = "limit set" if around else "plan"
         found.add(source.problem(loc, "HX-1342", f"no such file {name!r} beside the {beside}"))
         return None

@@ -76,6 +76,14 @@ class PlannedStep:
         return value_at(self.source.data, self.loc)
 
     @property
+    def names(self) -> set[str]:
+        """All that it is known by where interlocks are armed by step: its own name, and those of what it stands in."""
+        around = {
+            group.path.rpartition("/")[2] for group in self.groups if group.kind not in ("pass", "value", "branch")
+        }
+        return {self.title, self.entry.title, *around, *(group.title for group in self.groups if group.title)}
+
+    @property
     def is_parallel(self) -> bool:
         """Whether others are carried out beside it."""
         return any(group.kind == "parallel" for group in self.groups)

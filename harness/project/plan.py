@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import ConfigError
 from harness.project.beginning import first_step
+from harness.project.checks.beside import check_beside
 from harness.project.checks.coverage import check_coverage
 from harness.project.checks.guarded import check_guarded
 from harness.project.checks.interlocks import check_bypasses, check_expired, check_interlocks, check_names
@@ -62,7 +63,7 @@ def load_project(
     laid = (planned(each, layout.base, on, limits, known, own, found) for each in layout.laid)
     steps = [step for step in laid if step is not None]
     first = first_step(begin_at, steps, found) if begin_at else None
-    titles = [step.title for step in steps]
+    titles = sorted({name for step in steps for name in step.names} | layout.unused_names)
     for loc, kind, text in references(Plan, source.data):
         if loc[0] in ("show", "interlocks"):
             check_reference(on.catalog, limits, source, loc, kind, text, found)
@@ -75,6 +76,7 @@ def load_project(
     check_names(source, on.station, added, found)
     check_guarded(on, steps, written, interlocks, found)
     check_gates(steps, found)
+    check_beside(on, steps, found)
     check_expired(on.source, on.station.bypass, on.station.longest_bypass, found)
     engineering: tuple[str, ...] = ()
     if head is not None:

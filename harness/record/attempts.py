@@ -109,7 +109,24 @@ def reported_of(result: Result) -> list[str]:
     skipped = [
         f"{step.name} {step.reason}" for step in result.steps if step.verdict is Verdict.SKIPPED and step.started
     ]
-    return [*result.twins, *result.changes, *reported(result.steps), *skipped, *_pauses(result.people)]
+    return [
+        *result.twins,
+        *result.changes,
+        *reported(result.steps),
+        *skipped,
+        *_left_out(result),
+        *_pauses(result.people),
+    ]
+
+
+_MOST_LEFT_OUT = 5
+
+
+def _left_out(result: Result) -> list[str]:
+    """What conditions left out, the first of it in words."""
+    lines = [f"left out: {path.partition('/')[2]} ({why})" for path, why in result.left_out.items()]
+    more = len(lines) - _MOST_LEFT_OUT
+    return lines if more <= 1 else [*lines[:_MOST_LEFT_OUT], f"left out: {more} more"]
 
 
 def _pauses(people: Sequence[Intervention]) -> list[str]:

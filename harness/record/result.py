@@ -254,7 +254,7 @@ class Result(_Part):
     begun_at: str = ""
     """The step that the run began at, where that is not the first: an engineering run."""
     left_out: dict[str, str] = {}
-    """Steps and groups that `when` or `until` left out -> why."""
+    """Path of the steps and groups that `when`, `until` or `--from` left out -> why."""
     interlocks: tuple[InterlockResult, ...] = ()
     safe_state: SafeState
     coverage_required: Number = None

@@ -96,7 +96,7 @@ def _against_journal(result: Result, reader: JournalReader) -> Iterator[str]:
                     )
                 else:
                     yield f"{where} is not in the journal"
-    without = {event.data.get("step"): event.data.get("reason") for event in reader.events(EventKind.LEFT_OUT)}
+    without = {event.data.get("path"): event.data.get("reason") for event in reader.events(EventKind.LEFT_OUT)}
     for name, why in without.items():
         if result.left_out.get(str(name)) != why:
             yield f"step {name!r} was left out ({why}), which result.json does not say"

@@ -71,6 +71,7 @@ CODES: dict[str, str] = {
     "HX-1357": "`--from` names no step of the plan",
     "HX-1361": "the plan energises what no interlock would switch off",
     "HX-1362": "`on_fail: continue` in set-up: what is not PASS there always stops the run",
+    "HX-1363": "in a parallel group power goes on beside a step that may FAIL, or two branches set one control",
     "HX-1371": "an interlock whose bound lies at or beyond what its signal can show, whose words are all there "
     "are, or that never arms: it can never trip",
     "HX-1372": "`for` of an interlock is longer than `longest_for` of the station",

@@ -60,3 +60,11 @@ def read_regular(path: Path, most: int, name: str = "") -> bytes:
 def refused(name: str, code: str, message: str) -> ProblemsError:
     """What is wrong with a file as a whole."""
     return ProblemsError([Problem(name, 0, 0, code, message)])
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

@@ -29,7 +29,7 @@ class Earlier(Model):
 
     step: StrictText
     """Its name; inside groups the names around it come first, `coolant / flow curve`, unless it stands beside."""
-    verdict: Judged | tuple[Judged, ...]
+    verdict: Judged | Annotated[tuple[Judged, ...], Field(min_length=1)]
     """This one, or one of these. Of a group: its worst."""
 
     @property
@@ -84,7 +84,7 @@ class Retry(Model):
     """How often again, at most."""
     wait: DurationOrZero = 0.0
     """How long before each."""
-    on: tuple[Literal["FAIL", "INCONCLUSIVE"], ...] = ("FAIL", "INCONCLUSIVE")
+    on: Annotated[tuple[Literal["FAIL", "INCONCLUSIVE"], ...], Field(min_length=1)] = ("FAIL", "INCONCLUSIVE")
     """After which outcome. An attempt that FAILed and was done again counts as far as the last one does."""
 
 
@@ -140,7 +140,8 @@ class RepeatUntil(Model):
 
     at_most: Annotated[int, Field(ge=1, le=1000)]
     until: Condition | Earlier
-    """Looked at after each pass. A signal that is not so after the last pass is a FAIL."""
+    """Looked at after each pass. A signal that is not so after the last pass is a FAIL; a verdict that never came is
+    told by its step."""
 
 
 class RepeatEntry(Entries):
@@ -172,7 +173,8 @@ class SweepEntry(Entries):
 class ParallelEntry(Entries):
     """Its entries are carried out beside each other; what follows waits for all of them.
 
-    A FAIL in one lets the steps of the others end that have begun; no other ones begin.
+    A FAIL in one lets the steps of the others end that have begun; no other ones begin, and nothing is energised any
+    more. What puts power on the rack is refused beside what may FAIL, and so are two entries that set one control.
     """
 
     parallel: StrictText
@@ -233,14 +235,15 @@ class SequenceParameter(Model):
             raise LocatedError(f"{self.type!r} is no type; one of {', '.join(_TYPES)}", "type")
         if not self.type and self.default is None:
             raise ValueError("give a type, or a default")
-        if self.type and self.default is not None and type_of(self.default) != self.type:
-            raise LocatedError(f"{self.default!r} is no {self.type}, but {type_of(self.default)}", "default")
+        if self.type and self.default is not None and (why := self.why_not(self.default)):
+            raise LocatedError(why, "default")
         return self
 
     def why_not(self, value: Any) -> str:
         """Why a value is none that this parameter takes; '' when it is one."""
         wanted, found = self.type or type_of(self.default), type_of(value)
-        return "" if found == wanted else f"{value!r} is {found}, {wanted} is needed"
+        fits = found == wanted or (wanted, found) == ("number", "whole number")
+        return "" if fits else f"{value!r} is {found}, {wanted} is needed"
 
 
 def type_of(value: Any) -> str:

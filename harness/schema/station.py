@@ -112,7 +112,7 @@ class Interlock(Bounds):
     for_: Annotated[DurationOrZero, Field(alias="for")] = 0.0
     armed_when: ArmedWhen | None = None
     armed_in: tuple[str, ...] = ()
-    """Names of the steps during which the interlock is armed; empty: always."""
+    """Names of the steps, or of groups of them, during which the interlock is armed; empty: always."""
     on_trip: StrictText = "default"
     action: Literal["trip", "warn"] = "trip"
     """`warn`: tells and records that the condition does not hold, and stops nothing. It guards nothing either."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from harness.api import Acting, Catalog, ControlRef, Duration, DurationOrZero, LocatedError, StepContext, step
 
-Outlets = ControlRef | tuple[ControlRef, ...]
+Outlets = ControlRef | Annotated[tuple[ControlRef, ...], Field(min_length=1)]
 
 
 def listed(outlets: Outlets) -> tuple[str, ...]:

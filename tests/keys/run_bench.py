@@ -13,6 +13,7 @@ The rack: a PDU with two outlets that carry 500 W each, a cooling unit, a load. 
  ask      [[step, second, command, name], ...]: what `kim` asks of the run while it is at a step, as by `harness ctl`
  answer   what the operator answers to every question
  die      [step, second]: the process dies there; what is seen is the run that goes on from what it left
+ later    as `wire`, for the run that goes on
 screen   anything: the operator's screen is drawn at the end of every step
 rate     how many times faster than real time, instead of virtual
 ```
@@ -145,7 +146,10 @@ async def _live(
         return str(files["answer"])
 
     def begin(runner: RunState) -> None:
-        work = [_shown(runner, rack, each) for each in files.get("wire", ())]
+        work = [
+            _shown(runner, rack, each)
+            for each in files.get("later" if resume is not None and "later" in files else "wire", ())
+        ]
         work += [_requested(runner, each) for each in files.get("ask", ())]
         work += [beside(runner)] if beside is not None else []
         tasks.extend(asyncio.ensure_future(each) for each in work)

@@ -110,7 +110,7 @@ TABLES = [
         [
             Row("group", "hot", names, ["cold / it"], ["hot / it"], whole(GROUP)),
             Row("steps", [OTHER], names, ["cold / it"], ["cold / other"], whole(GROUP)),
-            Row("when", NOT_NOW, left_out, [], ["cold"], whole(GROUP, **MODE)),
+            Row("when", NOT_NOW, left_out, [], ["steps/cold"], whole(GROUP, **MODE)),
         ],
     ),
     Table(
@@ -129,7 +129,7 @@ TABLES = [
                 ["cycle 1 / other", "cycle 2 / other"],
                 whole(REPEAT),
             ),
-            Row("when", NOT_NOW, left_out, [], ["cycle"], whole(REPEAT, **MODE)),
+            Row("when", NOT_NOW, left_out, [], ["steps/cycle"], whole(REPEAT, **MODE)),
         ],
     ),
     Table(
@@ -170,7 +170,7 @@ TABLES = [
                 NOT_NOW,
                 left_out,
                 [],
-                ["times"],
+                ["steps/times"],
                 whole(SWEEP, **{"plan/parameters": {"mode": {"default": "dry"}}}),
             ),
         ],
@@ -183,7 +183,7 @@ TABLES = [
         [
             Row("parallel", "two", names, Has("both / slow / it"), Has("two / slow / it"), whole(PARALLEL)),
             Row("steps", [HOLD], length, 9, 5, whole(PARALLEL)),
-            Row("when", NOT_NOW, left_out, [], ["both"], whole(PARALLEL, **MODE)),
+            Row("when", NOT_NOW, left_out, [], ["steps/both"], whole(PARALLEL, **MODE)),
         ],
     ),
     Table(
@@ -195,7 +195,7 @@ TABLES = [
             Row("include", "other.yaml", error, "", Has("HX-1342 no such file 'other.yaml'"), whole(INCLUDE)),
             Row("with", {"time": "7 s"}, seconds, [5], [7], whole(INCLUDE)),
             Row("name", "long", names, ["short / it"], ["long / it"], whole(INCLUDE)),
-            Row("when", NOT_NOW, left_out, [], ["short"], whole(INCLUDE, **MODE)),
+            Row("when", NOT_NOW, left_out, [], ["steps/short"], whole(INCLUDE, **MODE)),
         ],
     ),
     Table(
@@ -204,7 +204,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("when", NOT_NOW, left_out, [], ["it"], whole(HOLD, **MODE)),
+            Row("when", NOT_NOW, left_out, [], ["steps/it"], whole(HOLD, **MODE)),
             Row(
                 "retry",
                 {"times": 2, "wait": "10 s"},
@@ -242,9 +242,9 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("parameter", "time", left_out, [], ["it"], OF_MODE),
-            Row("equals", "wet", left_out, [], ["it"], OF_MODE),
-            Row("one_of", ["wet"], left_out, [], ["it"], OF_SEVERAL),
+            Row("parameter", "time", left_out, [], ["steps/it"], OF_MODE),
+            Row("equals", "wet", left_out, [], ["steps/it"], OF_MODE),
+            Row("one_of", ["wet"], left_out, [], ["steps/it"], OF_SEVERAL),
         ],
     ),
     Table(

@@ -15,7 +15,6 @@ from harness.project.installed import known_plans, known_stations
 
 if TYPE_CHECKING:
     from harness.project.model import Project
-    from harness.schema.document import Source
 
 
 @click.command()
@@ -56,20 +55,10 @@ def _unused(project: Project) -> list[str]:
     return [f"the parameter {name} is used nowhere" for name in project.plan.parameters if name not in project.used]
 
 
-def _check_bays(path: Path, source: Source, bays: list[str], reported: list[Any]) -> str:
+def _check_bays(path: Path, bays: list[str], reported: list[Any]) -> str:
     """Check every bay of a line; no two may reach one device."""
-    from harness.project.bays import check_apart
-    from harness.project.station import load_station
-    from harness.schema.problems import Problems
-
-    found = Problems()
-    addresses: dict[str, dict[str, str]] = {}
     for bay in bays:
         _check_one(f"{path}@{bay}", None, {}, reported)
-        devices = load_station(f"{path}@{bay}").station.devices
-        addresses[bay] = {name: entry.address for name, entry in devices.items()}
-    check_apart(source, addresses, found)
-    found.raise_if_any()
     return f"station file of a line of {len(bays)} bays: {', '.join(bays)}"
 
 
@@ -105,7 +94,8 @@ def _check_one(
         reported += [*worth_a_word(on, project.interlocks, watched_signals(project)), *secret_problems(on)]
         count = sum(1 for _ in project.steps)
         engineering = f"; ENGINEERING RUN: {'; '.join(project.engineering)}" if project.engineering else ""
-        said = [*no_evidence(project), *open_gates(project), *little_evidence(project), *_unused(project)]
+        without = [f"left out: {path.partition('/')[2]} ({why})" for path, why in project.left_out.items()]
+        said = [*without, *no_evidence(project), *open_gates(project), *little_evidence(project), *_unused(project)]
         notes = (f"note: {each}" for each in said)
         head = f"plan {project.plan.plan}, {count} steps on station {on.station.station}{engineering}"
         return "\n  ".join([head, *of_plan(project), *notes])
@@ -116,7 +106,7 @@ def _check_one(
         from harness.project.station import load_station
 
         if (bays := bays_of(source)) and not split_bay(path)[1]:
-            return _check_bays(path, source, bays, reported)
+            return _check_bays(path, bays, reported)
         on = load_station(path)
         late = Problems()
         late.extend(station_problems(on))

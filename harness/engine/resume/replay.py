@@ -143,6 +143,8 @@ class _Story:
     def __init__(self, past: InterruptedRun) -> None:
         self._past = past
         self._open: dict[str, _Open] = {}
+        self._failed = ""
+        """Path of the step whose FAIL is why the run had stopped."""
 
     def read(self, reader: JournalReader) -> None:
         """All of it."""
@@ -160,6 +162,7 @@ class _Story:
             EventKind.INTENT: self._on_intent,
             EventKind.CHECKPOINT: self._on_checkpoint,
             EventKind.STEP_END: self._on_step_end,
+            EventKind.NOTE: self._on_note,
             EventKind.ZERO: self._on_zero,
         }
         for event in reader.events():
@@ -209,6 +212,7 @@ class _Story:
     def _on_step(self, event: StoredEvent) -> None:
         path = str(event.data["path"])
         step = self._past.steps.setdefault(path, PastStep())
+        self._done_again(path)
         step.is_open, step.goes_on = True, False
         step.commands.clear()
         self._open[path] = _Open(step, {**event.data, "at": iso(event.wall_ns)})
@@ -241,7 +245,16 @@ class _Story:
         step.power = bool(event.data.get("power", True))
         self._past.order.append(result)
         if verdict is Verdict.FAIL and not step.goes_on:
-            self._past.stop = f"step {result.name!r} failed: {result.reason}"
+            self._past.stop, self._failed = f"step {result.name!r} failed: {result.reason}", result.path
+
+    def _on_note(self, event: StoredEvent) -> None:
+        if event.data.get("is_done_again"):
+            self._done_again(str(event.data.get("path", "")))
+
+    def _done_again(self, path: str) -> None:
+        """The step whose FAIL would have ended the run gets another attempt."""
+        if path and path == self._failed:
+            self._past.stop = self._failed = ""
 
 
 def coverage_before(past: InterruptedRun | None, device: str) -> tuple[int, int, int]:
