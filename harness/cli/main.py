@@ -268,3 +268,7 @@ def main() -> NoReturn:
             _flush()
             leave(end.code)
         raise
+
+
+if __name__ == "__main__":
+    main()

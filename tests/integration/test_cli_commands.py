@@ -98,6 +98,16 @@ def test_a_bad_serial_is_refused_before_anything_else_happens(serial: str, tmp_p
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("module", ["harness", "harness.cli.main"])
+def test_a_module_that_is_run_is_the_command_and_never_a_silent_pass(module: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "check", "no_such_plan"], cwd=tmp_path, env=environment(tmp_path),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "no_such_plan" in done.stderr
+
+
 def test_without_a_terminal_a_serial_must_be_given(tmp_path: Path) -> None:
     station = tmp_path / "station.yaml"
     station.write_text("schema: 1\n")
