@@ -17,9 +17,13 @@ class Capture:
         self._period = 0
         self._low_since = -math.inf
         self._now = self._before = (0.0, 0.0)
+        self._noted = (math.nan, 0.0)  # V, and until when noting it again changes nothing
 
     def note(self, at: float, voltage: float) -> None:
         """The bus has this voltage at plant time `at`; when it comes alive after a while, they begin anew."""
+        noted, until = self._noted
+        if voltage == noted and at < until:
+            return
         if voltage < LOGIC_VOLTAGE:
             self._low_since = min(self._low_since, at)
         elif self._low_since < math.inf:
@@ -31,11 +35,13 @@ class Capture:
         self._turn(int(at / PERIOD), voltage)
         self.since_on = min(self.since_on[0], voltage), max(self.since_on[1], voltage)
         self._now = min(self._now[0], voltage), max(self._now[1], voltage)
+        self._noted = voltage, PERIOD * (self._period + 1)
 
     def begin(self, at: float, voltage: float) -> None:
         """Forget what was."""
         self._period = int(at / PERIOD)
         self.since_on = self._now = self._before = voltage, voltage
+        self._noted = math.nan, 0.0
 
     def _turn(self, period: int, voltage: float) -> None:
         if period != self._period:

@@ -62,6 +62,7 @@ class Pdu:
         self.share = [0.0] * n
         self.phases = [[0.0] * PHASES for _ in range(n)]  # of the share of each outlet, what each phase carries
         self.rating = [0.0] * n  # W that what hangs on an outlet takes at full load, 0 for nothing
+        self.is_warm = False  # whether a breaker has heat left from an overload
         self._energy = [0.0] * n  # J up to _mark
         self._mark = 0.0
         self._latest = [0] * n
@@ -165,15 +166,16 @@ class Pdu:
     def overload(self, at: float, h: float) -> None:
         """Heat the breakers for h s up to plant time `at`, when the first trips that has enough.
 
-        Called only when one may be overloaded.
+        Called only when one may be overloaded, or is still warm.
         """
-        for i in range(len(self.share)):
-            ratio = self.current(i) / self.parameters.breaker_current
+        for i, current in enumerate(self._meter()[1]):
+            ratio = current / self.parameters.breaker_current
             self.heat[i] = max(0.0, self.heat[i] + (ratio * ratio - 1.0) * h)
             if self.heat[i] > BREAKER_HEAT and not self.tripped[i]:
                 self.heat[i] = 0.0
                 self._schedule(at, partial(self.set_tripped, i, tripped=True))
-                return
+                break
+        self.is_warm = any(self.heat)
 
     def power(self, index: int) -> float:
         """W through one outlet."""

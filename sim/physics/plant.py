@@ -45,6 +45,10 @@ from sim.physics.workload import Calculation
 
 TICK = 0.05  # s, the finest step
 STEPS = (1, 2, 5, 10, 20)  # ticks
+COARSEST = len(STEPS) - 1
+BREAKER_CARE = (
+    0.95  # of the rated current of a breaker, from where it is looked at: the power factor is at least this then
+)
 _UNREPORTED = ("port[", "daq[", "workload[", "tray[")
 
 
@@ -252,8 +256,9 @@ class Plant:
             self._boot = self.time
             self.switch.set_alive(alive=alive)
         p = self.parameters
-        if mains * self.shelves.peak > p.breaker_current * p.line_voltage * 0.95:  # on one phase, at the most
-            for pdu in self.pdus:
+        may_trip = mains * self.shelves.peak > p.breaker_current * p.line_voltage * BREAKER_CARE
+        for pdu in self.pdus:
+            if may_trip or pdu.is_warm:
                 pdu.overload(self._t + h, h)
         change = max(
             100.0 * abs(loop.speeds[0] - s1),
@@ -266,14 +271,14 @@ class Plant:
         if change > 1.0:
             if self._level:
                 self._level -= 1
-        elif change < 0.4 and self._level < self._coarsest():
+        elif change < 0.4 and self._level < COARSEST and self._level < self._coarsest():
             self._level += 1
 
     def _coarsest(self) -> int:
         """The longest step that is still fine: shorter while air, leaks or throttling do their work."""
         if self.loop.air > 0.0 or self.loop.inventory.air > 0.0 or self.loop.inventory.is_losing:
             return 3
-        return 2 if self.rack.thermal < 1.0 else 4
+        return 2 if self.rack.thermal < 1.0 else COARSEST
 
     # ---- reading and commanding
 

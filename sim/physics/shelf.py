@@ -78,7 +78,7 @@ class Shelves:
         self._solved: dict[float, Shared] = {}
         self._placed: Shared | None = None
         self._strain = NEVER  # W of demand from which a shelf may be overloaded
-        self.peak = 0.0  # largest share of one outlet
+        self.peak = 0.0  # largest share of one phase of an outlet
         self.bus = bus
         bus.fed_voltage = self.fed_voltage
         self.rewire()
@@ -211,7 +211,7 @@ class Shelves:
                 carried[id(supply.pdu)][supply.outlet][supply.phase] += part
         for pdu in self._pdus:
             pdu.redistribute(carried[id(pdu)])
-        self.peak = max((max(pdu.share, default=0.0) for pdu in self._pdus), default=0.0)
+        self.peak = max((max(each) for pdu in self._pdus for each in pdu.phases), default=0.0)
 
     def drawn(self, demand: float) -> float:
         """W AC from the mains for a demand of so many W."""

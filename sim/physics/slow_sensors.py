@@ -19,19 +19,22 @@ class SlowSensors:
         self._loop = loop
         self._total = total
         self._meter = 0.0  # W
+        self._h, self._keep = 0.0, (1.0, 1.0, 1.0)
         self._lags = [loop.supply, loop.back, loop.facility_return, loop.flow]
 
     def follow(self, h: float, power: float) -> None:
         """Let h s pass with the present loop and a mean `power` W."""
         lags, loop = self._lags, self._loop
-        keep = math.exp(-h / RTD_TAU)
+        if h != self._h:
+            self._h = h
+            self._keep = math.exp(-h / RTD_TAU), math.exp(-h / FLOW_TAU), math.exp(-h / METER_TAU)
+        keep, keep_flow, keep_meter = self._keep
         lags[0] = loop.supply + (lags[0] - loop.supply) * keep
         lags[1] = loop.back + (lags[1] - loop.back) * keep
         water = loop.facility_return
         lags[2] = water + (lags[2] - water) * keep
-        keep = math.exp(-h / FLOW_TAU)
-        lags[3] = loop.flow + (lags[3] - loop.flow) * keep
-        self._meter = power + (self._meter - power) * (keep if METER_TAU == FLOW_TAU else math.exp(-h / METER_TAU))
+        lags[3] = loop.flow + (lags[3] - loop.flow) * keep_flow
+        self._meter = power + (self._meter - power) * keep_meter
 
     def of(self, variable: Variable) -> Callable[[], float]:
         """How a variable reads behind its sensor; the variable itself when that is fast."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from sim.physics import Plant
+from sim.physics import Plant, RackParameters
 from sim.physics.ambient import dew_point, humidity_at
 from tests.unit.sim.physics_rack import powered
 
@@ -258,10 +259,6 @@ def test_shelf_voltage_setpoint_moves_the_bus():
 
 
 def test_an_overloaded_breaker_trips():
-    from dataclasses import replace
-
-    from sim.physics import RackParameters
-
     plant = Plant(replace(RackParameters(), breaker_current=20.0))
     for index in range(1, 9):
         plant.command(f"outlet[{index}]", 1)
@@ -271,6 +268,26 @@ def test_an_overloaded_breaker_trips():
     plant.advance(900)
     assert sum(plant.truth(f"outlet[{i}].voltage") > 0 for i in range(1, 9)) == 0, "the rest follow one by one"
     assert plant.truth("rack.on") == 0
+
+
+def test_a_breaker_that_was_overloaded_cools_down_when_it_is_over():
+    def heat(rest):
+        """Of a breaker that is overloaded for a while, then, and after a rest."""
+        plant = Plant(replace(RackParameters(), breaker_current=20.0))
+        for index in range(1, 9):
+            plant.command(f"outlet[{index}]", 1)
+        plant.command("load", 100)
+        plant.advance(110)
+        pdu = plant.pdus[0]
+        hot = max(pdu.heat)
+        plant.command("load", 10)
+        plant.advance(110 + rest)
+        return hot, max(pdu.heat)
+
+    hot, left = heat(10)
+    assert hot > 20
+    assert left == pytest.approx(hot - 10, abs=2)  # with a tenth of the load nearly a second for a second
+    assert heat(600)[1] == 0
 
 
 def test_links_come_up_after_power_and_carry_what_the_load_sends():
