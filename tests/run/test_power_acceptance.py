@@ -120,6 +120,7 @@ def test_a_run_that_ends_in_the_middle_of_it_takes_the_test_back(tmp_path):
     assert ran.on == []
     told = [text for text in ran.texts("intent") if "ac_loss_test" in text]
     assert told == ["shelf1: ac_loss_test on", "shelf1: ac_loss_test off"]
+    assert not any("ac_loss_test" in line for line in ran.outcome.result.still_set)
 
 
 def test_after_a_trip_nothing_is_put_back(tmp_path):
@@ -127,6 +128,8 @@ def test_after_a_trip_nothing_is_put_back(tmp_path):
     assert ran.outcome.verdict == "TRIPPED", ran.reason
     assert ran.on == []
     assert [text for text in ran.texts("intent") if "ac_loss_test" in text] == ["shelf1: ac_loss_test on"]
+    left = "shelf1.ac_loss_test on (set by step 'one supply of shelf 1 away', before: off)"
+    assert left in ran.outcome.result.still_set
 
 
 @cache
