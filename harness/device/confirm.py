@@ -39,11 +39,15 @@ def agrees(control: ControlPoint, setting: Setting, reading: Reading) -> bool:
     assert confirm is not None
     if setting.word:
         return reading.text == confirm.words.get(setting.word, setting.word)
+    return math.isfinite(reading.value) and abs(reading.value - setting.value) <= tolerance_of(control)
+
+
+def tolerance_of(control: ControlPoint) -> float:
+    """By how much a reading of the confirming signal may differ from what was set, in the control's unit."""
     spec = control.spec
-    tolerance = abs(spec.scale) / 2**spec.precision * 1.0001
-    if confirm.tolerance:
-        tolerance = _tolerance(confirm.tolerance)
-    return math.isfinite(reading.value) and abs(reading.value - setting.value) <= tolerance
+    if spec.confirm is not None and spec.confirm.tolerance:
+        return _tolerance(spec.confirm.tolerance)
+    return float(abs(spec.scale) / 2**spec.precision * 1.0001)
 
 
 @cache

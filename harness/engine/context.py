@@ -253,6 +253,10 @@ class StepContext:
         except ValueError as error:
             raise HarnessError(str(error)) from None
 
+    def leaves_by_hand(self, what: str) -> None:
+        """A person was asked to do this, and the run ends before they are asked to undo it: its result says so."""
+        self._context.still_set.asked_by_hand(what, self.title)
+
     # --- judging -----------------------------------------------------------------------------------------------------
 
     def resolve(self, limit: str | Bounds | None, signal: str, statistic: str = "") -> ResolvedLimit:

@@ -61,6 +61,7 @@ def build_result(
         telemetry=telemetry_of(state),
         people=(*(state.past.people if state.past is not None else ()), *state.operator.people),
         events=tuple(state.log.entries),
+        still_set=tuple(found.still_set),
         twins=tuple(found.twins),
         notes=tuple(_notes(state)),
     )

@@ -15,11 +15,12 @@ from harness.device.points import ControlPoint
 from harness.device.setting import Setting, puts_power_on
 from harness.device.signal_store import SignalStore
 from harness.engine.pausing import PauseGate
+from harness.engine.still_set import StillSet
 from harness.errors import SafetyError
 from harness.limits.check import Check
 from harness.project.gates import no_power_after
 from harness.project.model import Project
-from harness.record.log import RunLog
+from harness.record.log import STEP, RunLog
 from harness.record.result import StepResult
 from harness.safety.external_changes import ExternalChanges
 
@@ -51,6 +52,8 @@ class RunContext:
     """What stopped the run, in words; '' while nothing has."""
     watched: dict[str, tuple[Check, str]] = field(default_factory=dict)
     """signal -> (check, name) that the running step watches, for the screen."""
+    still_set: StillSet = field(default_factory=StillSet)
+    """What has been set so far, and by which step."""
     corrections: Corrections = field(init=False)
     """What steps see less than devices show. Interlocks, journal and screen have what is shown."""
 
@@ -66,9 +69,20 @@ class RunContext:
             wanted = [(control, setting) for device, control, setting in pairs if device == name]
             for control, setting in wanted:
                 self._register_undo(name, control, setting)
-            result = await actuate(self.devices[name], wanted, self.clock, self.log, within)
+            result: Mapping[str, Outcome] = {}
+            try:
+                result = await actuate(self.devices[name], wanted, self.clock, self.log, within)
+            finally:  # cut short, it may have been obeyed
+                for control, setting in wanted:
+                    outcome = result.get(control.name)
+                    self.still_set.commanded((name, control.name), control, setting, self._doing(), outcome)
             outcomes.update({f"{name}.{control}": outcome for control, outcome in result.items()})
         return outcomes
+
+    def _doing(self) -> str:
+        """The title of the step that commands now; '' when none does."""
+        path = STEP.get()
+        return next((step.title for step in self.project.steps if step.path == path), "") if path else ""
 
     def _register_undo(self, device: str, control: ControlPoint, setting: Setting) -> None:
         key = (device, control.name)

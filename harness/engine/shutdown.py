@@ -144,15 +144,20 @@ class Shutdown:
         return report
 
     async def _put_back(self, context: RunContext) -> None:
-        """Set what the safe state does not cover as it was before, when all is safe. Switches went off with it."""
+        """Set what the safe state does not cover as it was before, when all is safe. Switches went off with it.
+
+        What stays as a step has set it, after a trip all of it, is named in the result.
+        """
         report = self._run.summary.safe
         tripped = self._run.summary.stop is not None and self._run.summary.stop.trip is not None
-        if tripped or (report is not None and not report.is_confirmed):
-            return
         covered: set[tuple[str, str]] = set()
         for action in self._run.project.on.station.actions_of(report.sequence if report else DEFAULT):
             reference = action.set or action.keep or ""
             covered.update((device, point.name) for device, point in self._run.project.catalog.find_controls(reference))
-        for (device, name), (control, setting) in reversed(list(context.undo.items())):
-            if (device, name) not in covered and not control.spec.energises:
-                await context.act([(device, control, setting)])
+        if not tripped and (report is None or report.is_confirmed):
+            for (device, name), (control, setting) in reversed(list(context.undo.items())):
+                if (device, name) not in covered and not control.spec.energises:
+                    await context.act([(device, control, setting)])
+        self._run.summary.still_set = context.still_set.lines(context.undo, covered)
+        for line in self._run.summary.still_set:
+            self._run.log.event(EventKind.NOTE, f"still set: {line}")

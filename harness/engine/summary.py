@@ -31,5 +31,7 @@ class RunSummary:
     """Switches of which a run that commanded nothing could not tell whether they are on."""
     warnings: dict[str, str] = field(default_factory=dict)
     """Interlocks that only warn: the first reason of each."""
+    still_set: list[str] = field(default_factory=list)
+    """What the run has set and not set back, a line each."""
     twins: list[str] = field(default_factory=list)
     """Other runs of this serial number at the same time, a line each."""

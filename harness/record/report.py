@@ -89,6 +89,9 @@ def _outcome(result: Result) -> Iterator[str]:
     for action in state.actions:
         mark = "confirmed" if action.is_confirmed else "NOT CONFIRMED"
         yield f"  {mark:<14}{action.action}{_took(action.took_s)}" + (f"  {action.reason}" if action.reason else "")
+    if result.still_set:
+        yield from _section("Still set: set it back before anything else is done with the rack")
+        yield from (f"  {line}" for line in result.still_set)
     if result.interlocks:
         yield from _section("Interlocks")
         for lock in result.interlocks:

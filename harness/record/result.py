@@ -262,6 +262,8 @@ class Result(_Part):
     telemetry: Telemetry | None = None
     """What the station's database had of it; None without one, and in virtual time, where it is sent afterwards."""
     people: tuple[Intervention, ...] = ()
+    still_set: tuple[str, ...] = ()
+    """What steps have set and nobody has set back (after a trip nothing is), a line each."""
     twins: tuple[str, ...] = ()
     """The other runs of this serial number that went on on the same machine at the same time, a line each."""
     events: tuple[EventEntry, ...] = ()

@@ -31,6 +31,7 @@ from harness.steps.provoking import (
     check_expected,
     judge_others,
     judge_time,
+    leave,
 )
 
 
@@ -99,7 +100,8 @@ async def _walk(ctx: StepContext, alarm: Alarm) -> None:
             took = (await looking.wait(since, alarm.name))["it"]
         judge_time(ctx, f"{ctx.title}: {alarm.name} is seen after", alarm.expect, took)
     except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
+        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
+        leave(ctx, (alarm.cause,))
         raise
     finally:
         if not is_cut:

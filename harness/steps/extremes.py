@@ -14,28 +14,30 @@ from harness.steps.sampling import sampled
 
 
 @asynccontextmanager
-async def taken(ctx: StepContext, control: str, to: str | float, back: str) -> AsyncIterator[None]:
+async def taken(
+    ctx: StepContext, control: str, to: str | float, back: str, within: float | None = None
+) -> AsyncIterator[None]:
     """Set a control, or all of a bank at once, for as long as the block lasts, and back whatever happens in it.
 
     A bank is given back one after the other, so that inrush currents do not add up. A step that is cancelled leaves all
-    that to the safe state, which the run is going to.
+    that to the safe state, which the run is going to. `within`: how long each confirmation may take, seconds.
     """
     try:
-        await ctx.act(control, to)
+        await ctx.act(control, to, within)
         yield
     except asyncio.CancelledError:
         raise
     except BaseException:
-        await _give_back(ctx, control, back)
+        await _give_back(ctx, control, back, within)
         raise
-    await _give_back(ctx, control, back)
+    await _give_back(ctx, control, back, within)
 
 
-async def _give_back(ctx: StepContext, reference: str, back: str) -> None:
+async def _give_back(ctx: StepContext, reference: str, back: str, within: float | None) -> None:
     for done, (device, control) in enumerate(ctx.controls(reference)):
         if done:
             await ctx.sleep(STAGGER_S)
-        await ctx.act(f"{device}.{control.name}", back)
+        await ctx.act(f"{device}.{control.name}", back, within)
 
 
 STAGGER_S = 0.5

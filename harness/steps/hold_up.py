@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
+from harness.analysis.lasting import lasted
 from harness.api import (
+    BadValueError,
     Bounds,
     Catalog,
+    Condition,
     ControlRef,
     Duration,
     LimitName,
@@ -18,10 +22,13 @@ from harness.api import (
     SignalRef,
     StepContext,
     StrictText,
+    Window,
+    compile_check,
     convert,
     resolve_setting,
     step,
 )
+from harness.steps.conditions import unmet
 from harness.steps.extremes import Extremes, check_words, taken
 from harness.steps.measuring import check_limit
 from harness.steps.sampling import check_window, sampled
@@ -37,10 +44,14 @@ class HoldUp(Params):
     back: StrictText = ""
     """The word that gives them back: at the end, after a FAIL, and when the run ends before. Not after a trip. Left out
     where the source does it by itself."""
+    away: Condition | None = None
+    """What shows that the mains are away (`psu.input_voltage` at most 90 V), needed with `back`: what was commanded
+    proves nothing."""
     lasts: Duration = 5.0
     """How long they are away where `back` gives them back; after a drop-out, how long until the bus is looked at."""
     time: Bounds
-    """Of the time for which they were away: a shorter one proves less."""
+    """Of the time for which they were away: a shorter one proves less. With `away` that between the first and the last
+    reading that showed it, which is the least that it can have been."""
     lowest: SignalRef
     """The lowest voltage of the bus, as the supply keeps it."""
     highest: SignalRef | None = None
@@ -53,8 +64,12 @@ class HoldUp(Params):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """The bus."""
-        return (self.lowest, *((self.highest,) if self.highest else ()))
+        """The bus, and for how long the mains are away."""
+        return (
+            self.lowest,
+            *((self.highest,) if self.highest else ()),
+            *((self.away.signal,) if self.away is not None else ()),
+        )
 
     @property
     def restart_within(self) -> Mapping[str, float]:
@@ -76,6 +91,9 @@ class HoldUp(Params):
                 raise LocatedError(f"{self.loss} stays {self.to!r}: say what gives the mains back", "back")
             if self.back:
                 check_words(catalog, self.loss, [("back", self.back)])
+                self._check_away(catalog)
+            elif self.away is not None:
+                raise LocatedError("a source that drops out by itself is back before a device shows it", "away")
             if not setting.word:
                 try:
                     convert(1.0, control.spec.unit, "s")
@@ -91,23 +109,46 @@ class HoldUp(Params):
             except ValueError as error:
                 raise LocatedError(str(error), "least") from None
 
+    def _check_away(self, catalog: Catalog) -> None:
+        """Something shows that the mains are away, often enough for the time that is asked for."""
+        if self.away is None:
+            why = f"{self.loss} only tells what was commanded: say what shows that the mains are away"
+            raise LocatedError(why, "away")
+        if self.away.for_:
+            raise LocatedError("the time is measured from the first reading on: leave `for` out", "away", "for")
+        if self.away.signal not in catalog.signals:
+            if catalog.find_signals(self.away.signal):
+                raise LocatedError(catalog.signal_problem(self.away.signal), "away", "signal")
+            return  # said with the other references
+        period = catalog.period(self.away.signal)
+        least, _ = self.time.band("s")
+        if self.lasts - 2 * period < least:
+            seen = f"{self.away.signal} is read every {period:g} s"
+            raise LocatedError(f"{seen}: {self.lasts:g} s without mains need not show as {least:g} s", "lasts")
+
 
 @step("hold_up", version=1)
 async def hold_up(ctx: StepContext, p: HoldUp) -> None:
     """Take the mains away for a time under load, and judge that time and the lowest voltage the bus got to.
 
     The voltage is the extreme that the supply itself keeps; a poll sees nothing of 20 ms. The time of a source is what
-    it was set to; that of a supply's own test is from its confirmed begin to the command that ends it.
+    it was set to. Where a command gives the mains back, it is what a device shows: the longest time between two
+    readings with `away`, and no other between them. It is INCONCLUSIVE when nothing ever showed that they were away.
     """
     bus = Extremes(ctx, p.lowest, p.highest, p.bus)
     if not await bus.are_clear():
         return
+    if p.away is not None and not unmet(ctx, (p.away,)):
+        reading = f"{p.away.signal} is {ctx.observe(p.away.signal)} before anything is done"
+        raise BadValueError(f"{reading}: it does not show when the mains are away", operation="hold_up")
     windows = await sampled(ctx, (p.load,), p.lasts)
     drawn = windows[p.load].statistic("mean")
     unit = ctx.info(p.load).unit
-    with bus:
-        away = await _without_mains(ctx, p)
+    with bus, ExitStack() as stack:
+        shown = stack.enter_context(ctx.collecting(p.away.signal)) if p.away is not None else None
+        set_for = await _without_mains(ctx, p)
         await bus.look_after()
+    away = set_for if p.away is None or shown is None else _seen_away(ctx, p.away, shown)
     enough = drawn >= p.least.to(unit)
     if not enough:
         ctx.tell(f"{p.load} was {drawn:.4g} {unit}, {p.least} are needed: what was held up proves nothing")
@@ -116,13 +157,21 @@ async def hold_up(ctx: StepContext, p: HoldUp) -> None:
 
 
 async def _without_mains(ctx: StepContext, p: HoldUp) -> float:
-    """Take the mains away and give them back; the seconds that they were away, at least."""
+    """Take the mains away and give them back, or wait until they are; the seconds that a source was set to."""
     if p.back:
         async with taken(ctx, p.loss, p.to, p.back):
-            began = ctx.clock.monotonic()
             await ctx.sleep(p.lasts)
-            return ctx.clock.monotonic() - began
+        return math.nan
     _, control = ctx.controls(p.loss)[0]
     await ctx.act(p.loss, p.to)
     await ctx.sleep(p.lasts)
     return convert(resolve_setting(control, p.to).value, control.spec.unit, "s")
+
+
+def _seen_away(ctx: StepContext, condition: Condition, shown: Window) -> float:
+    """Seconds for which readings showed that the mains were away; NaN, and said, when none did."""
+    check = compile_check(condition, ctx.info(condition.signal))
+    seconds = lasted(shown.times, [check.holds(value) for value in shown.values])
+    if math.isnan(seconds):
+        ctx.tell(f"{condition.signal} never was {check}: nothing shows that the mains were away")
+    return seconds

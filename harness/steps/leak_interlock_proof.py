@@ -31,6 +31,7 @@ from harness.steps.provoking import (
     check_expected,
     judge_others,
     judge_time,
+    leave,
 )
 
 _PARTS = {
@@ -128,7 +129,8 @@ async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
         if sensor.alone:
             judge_others(ctx, f"{ctx.title}: {sensor.name}", looking.shown[main] - before)
     except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
+        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
+        leave(ctx, (sensor.cause,))
         raise
     finally:
         if not is_cut:

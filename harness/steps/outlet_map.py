@@ -22,6 +22,7 @@ from harness.api import (
     StepFailedError,
     step,
 )
+from harness.steps.extremes import taken
 from harness.steps.power import check_switches
 from harness.steps.sampling import check_unit, check_window, sampled
 
@@ -72,8 +73,8 @@ class OutletMap(Params):
 async def outlet_map(ctx: StepContext, p: OutletMap) -> None:
     """Switch each outlet on by itself and see which place has power then; swapped, missing and shared cords are found.
 
-    Everything must be dead before, and is off after. The value is the number of outlets that are not seen at their own
-    place, and there alone; the limit is 0.
+    Everything must be dead before, and is off after, also where a place cannot be read. The value is the number of
+    outlets that are not seen at their own place, and there alone; the limit is 0.
     """
     await ctx.act(p.outlets, "off", p.confirm_within)
     places = [name for each in p.seen_at for name in ctx.signals(each)]
@@ -85,9 +86,8 @@ async def outlet_map(ctx: StepContext, p: OutletMap) -> None:
     controls = ctx.controls(p.outlets)
     for done, (device, control) in enumerate(controls):
         ctx.progress(done / len(controls), control.name)
-        await ctx.act(f"{device}.{control.name}", "on", p.confirm_within)
-        seen.append(await _seen(ctx, p, places))
-        await ctx.act(f"{device}.{control.name}", "off", p.confirm_within)
+        async with taken(ctx, f"{device}.{control.name}", "on", "off", p.confirm_within):
+            seen.append(await _seen(ctx, p, places))
     wrong = wrong_switches(seen)
     lines = [f"{controls[k][0]}.{controls[k][1].name} (for {places[k]}) {what}" for k, what in wrong.items()]
     for line in lines:

@@ -114,6 +114,13 @@ async def carry_out(ctx: StepContext, cause: Cause) -> float:
     return ctx.clock.monotonic()
 
 
+def leave(ctx: StepContext, causes: Sequence[Cause]) -> None:
+    """The run ends in the middle of it: what a person did stays done. What was commanded the run knows itself."""
+    for cause in causes:
+        if cause.prompt is not None:
+            ctx.leaves_by_hand(cause.prompt)
+
+
 class Looking:
     """Looks out for several things from `with` on, and knows when each was first seen, for good or at all."""
 

@@ -41,6 +41,7 @@ from harness.steps.provoking import (
     check_cause,
     check_expected,
     judge_time,
+    leave,
 )
 
 
@@ -135,7 +136,8 @@ async def _fail_over(ctx: StepContext, p: PumpFailover, pump: StoppedPump) -> No
                 ctx.progress((now - since) / p.over, f"{pump.name} stands: {ctx.observe(p.flow)}")
                 await ctx.sleep(min(1.0, since + p.over - now))
     except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
+        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
+        leave(ctx, (pump.stop,))
         raise
     finally:
         if not is_cut:

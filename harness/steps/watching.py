@@ -121,9 +121,10 @@ class Watching:
                 if each.failed and each.spec.on_fail == "stop":
                     self._ended = now
                     self.report()
+                    word = self._ctx.info(each.signal).word(each.worst)
+                    reached = word or f"{each.worst:.6g} {each.limit.check.unit}".rstrip()
                     raise StepFailedError(
-                        f"{each.name}: {each.signal} reached {each.worst:.6g} {each.limit.check.unit}".rstrip()
-                        + f", limit {each.limit.check}"
+                        f"{each.name}: {each.signal} reached {reached}, limit {each.limit.check}"
                         + (f" for {each.spec.for_:g} s" if each.spec.for_ else "")
                     )
             if each_tick is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -51,6 +51,8 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
         yield "note", "simulated devices: this says nothing about a real rack"
     if result.clock.mode == "fast" and result.verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE):
         yield "note", f"--speed {result.clock.speed:g} may be more than this machine can do; try less, or --virtual"
+    for index, line in enumerate(few(result.still_set)):
+        yield "still" if index == 0 else "", f"set: {line}"
     yield "plan", f"{result.plan} on {result.station}"
     lines = [line for line in reported_of(result) if line not in outcome.reason]
     for index, line in enumerate(lines):
@@ -62,6 +64,12 @@ def facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     if result.telemetry is not None and result.telemetry.lacking:
         yield "data", f"the database: {result.telemetry.lacking}"
     yield "record", f"{outcome.folder}" + ("" if outcome.is_sealed else "  (NOT SEALED: it proves nothing)")
+
+
+def few(lines: Sequence[str], most: int = MOST_NOTES) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - most
+    return list(lines) if more <= 0 else [*lines[:most], f"and {more} more: see `harness report`"]
 
 
 def worst_measurements(outcome: RunOutcome, most: int = 4) -> list[str]:
@@ -171,6 +179,7 @@ def result_json(outcome: RunOutcome) -> dict[str, Any]:
         "engineering": list(outcome.result.engineering),
         "replaced": outcome.result.replaced,
         "reported": reported_of(outcome.result),
+        "still_set": list(outcome.result.still_set),
         "telemetry": outcome.result.telemetry.model_dump() if outcome.result.telemetry is not None else None,
         "record": str(outcome.folder),
         "simulated": outcome.result.clock.is_simulated,
