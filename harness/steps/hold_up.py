@@ -35,8 +35,8 @@ class HoldUp(Params):
     to: StrictText
     """The word that takes them away (`on` of a test), or the time for which a source drops out (`20 ms`)."""
     back: StrictText = ""
-    """The word that gives them back: at the end, after a FAIL, and when the run ends before. Not after a trip. Left out
-    where the source does it by itself."""
+    """The word that gives them back: at the end, after a FAIL, and when the step is skipped. Not when the run ends.
+    Left out where the source does it by itself."""
     lasts: Duration = 5.0
     """How long they are away where `back` gives them back; after a drop-out, how long until the bus is looked at."""
     time: Bounds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -85,9 +86,10 @@ async def outlet_map(ctx: StepContext, p: OutletMap) -> None:
     controls = ctx.controls(p.outlets)
     for done, (device, control) in enumerate(controls):
         ctx.progress(done / len(controls), control.name)
-        await ctx.act(f"{device}.{control.name}", "on", p.confirm_within)
-        seen.append(await _seen(ctx, p, places))
-        await ctx.act(f"{device}.{control.name}", "off", p.confirm_within)
+        outlet = f"{device}.{control.name}"
+        async with ctx.provoking(partial(ctx.act, outlet, "off", p.confirm_within)):
+            await ctx.act(outlet, "on", p.confirm_within)
+            seen.append(await _seen(ctx, p, places))
     wrong = wrong_switches(seen)
     lines = [f"{controls[k][0]}.{controls[k][1].name} (for {places[k]}) {what}" for k, what in wrong.items()]
     for line in lines:
