@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from harness.engine.judging import (
     judgement,
     resolved,
 )
+from harness.engine.provoked import Provoked, T
 from harness.engine.refreshing import refresh
 from harness.engine.run_context import RunContext
 from harness.engine.view import DeviceView, Folders
@@ -33,6 +34,7 @@ from harness.limits.check import Check
 from harness.limits.uncertainty import Zero
 from harness.limits.verdict import Verdict
 from harness.limits.window import Window, statistic_info
+from harness.project.step import StepFailedError
 from harness.quantity import Reading, SignalInfo
 from harness.record.result import Measurement, excused_text, measurement_event
 from harness.schema.conditions import Bounds
@@ -69,6 +71,8 @@ class StepContext:
         """What measurements without their PASS came to whose limits do not say `on_fail: continue`."""
         self.interruption: Interruption | None = None
         """Set when the run died in this step and is now resumed; a step that does not look at it begins again."""
+        self.owed: list[Provoked[Any]] = []
+        """What the step has provoked and not given back yet."""
         self._checkpoint_at = -math.inf
 
     @property
@@ -228,6 +232,26 @@ class StepContext:
                 hint=f"check {device} by hand ({outcome.error or 'the device accepted the command'})",
             )
 
+    @asynccontextmanager
+    async def provoking(
+        self, give_back: Callable[[], Awaitable[T]], by_hand: Sequence[str] = ()
+    ) -> AsyncIterator[Provoked[T]]:
+        """Within the block the step takes something away from the rack, or provokes it; `give_back` undoes that.
+
+        It is called when the block ends and when StepFailedError leaves it; when the step is cut short otherwise, by
+        the run, unless that ends: the safe state waits for nobody. It may be called again where it was cut short.
+        `by_hand`: what a person is asked to do in it, which stays done then; the result says so.
+        """
+        provoked = Provoked(self.owed, give_back, by_hand)
+        try:
+            yield provoked
+        except StepFailedError:
+            if provoked.is_owed:
+                await provoked.give_back()
+            raise
+        if provoked.is_owed:
+            await provoked.give_back()
+
     def allow_restart(self, signal: str) -> None:
         """A restart was seen that this step allows for: what it took away from the signal's device may come back."""
         if self._context.external is not None:
@@ -252,10 +276,6 @@ class StepContext:
             return self._context.project.catalog.load_control()
         except ValueError as error:
             raise HarnessError(str(error)) from None
-
-    def leaves_by_hand(self, what: str) -> None:
-        """A person was asked to do this, and the run ends before they are asked to undo it: its result says so."""
-        self._context.still_set.asked_by_hand(what, self.title)
 
     # --- judging -----------------------------------------------------------------------------------------------------
 

@@ -93,7 +93,8 @@ class Repetition:
     async def _wait_for_people(self, step: PlannedStep, *, goes_on: bool) -> None:
         """Wait while the run is held; it is held after a step that would end it when the caller wants that."""
         run = self._run
-        if not goes_on and run.options.hold_on_fail and not run.stop_requested.is_set():
+        is_answered = run.operator.asked.is_set()  # what they asked for has ended the attempt
+        if not goes_on and not is_answered and run.options.hold_on_fail and not run.stop_requested.is_set():
             run.operator.hold("", step.title)
             run.log.event(EventKind.OPERATOR, f"held: {step.title} {self._asked(step)}", step=step.title)
         run.held_after = step

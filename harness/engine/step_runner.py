@@ -12,6 +12,7 @@ from harness.clock import iso
 from harness.device.setting import resolve_setting
 from harness.engine.border import Children, contained, end_tasks, whose
 from harness.engine.context import Interruption, StepContext
+from harness.engine.provoked import settle
 from harness.engine.repetition import Repetition
 from harness.engine.sequencing import Sequencer
 from harness.engine.state import STANDS_POLLS, Active, RunState
@@ -219,9 +220,15 @@ class StepRunner:
             self._run.log.event(
                 EventKind.NOTE, f"{step.title} did not end although it was cancelled: it was broken off"
             )
-        error = await self._end_of(step, context, work, children)
-        if not is_cut:
-            return self._judge(step, context, error)
+        error = await self._end_of(step, work, children)
+        end = self._cut(step, context) if is_cut else self._judge(step, context, error)
+        await settle(self._run, step.title, context.owed)
+        context.close()
+        return end
+
+    def _cut(self, step: PlannedStep, context: StepContext) -> _End:
+        """The verdict of a step that was ended before it came to its end by itself."""
+        is_cleanup = step.section == "cleanup"
         stop = self._run.summary.stop
         if stop is None and not is_cleanup:
             bad = [m.reason for m in context.measurements if m.verdict is Verdict.FAIL]
@@ -230,10 +237,8 @@ class StepRunner:
             return _End(Verdict.ERROR, "cut short: the run was stopped")
         return _End(stop.verdict, stop.reason)
 
-    async def _end_of(
-        self, step: PlannedStep, context: StepContext, work: asyncio.Task[None], children: Children
-    ) -> BaseException | None:
-        """How a step ended; None when its coroutine returned. What it left running is ended and can do nothing more."""
+    async def _end_of(self, step: PlannedStep, work: asyncio.Task[None], children: Children) -> BaseException | None:
+        """How a step ended; None when its coroutine returned. What it left running is ended."""
         error: BaseException | None = None
         if work.cancelled():
             error = StrangeEndError("it was cancelled, though nobody asked for that")
@@ -244,7 +249,6 @@ class StepRunner:
                 self._run.log.event(EventKind.NOTE, f"{step.title} left {left} of its tasks running: they were ended")
         except StrangeEndError as lost:
             error = error or lost
-        context.close()
         return error
 
     def _judge(self, step: PlannedStep, context: StepContext, error: BaseException | None) -> _End:

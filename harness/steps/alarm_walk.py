@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,13 +25,13 @@ from harness.steps.provoking import (
     Cause,
     Expected,
     Looking,
+    asked_for,
     carry_out,
     carry_out_all,
     check_cause,
     check_expected,
     judge_others,
     judge_time,
-    leave,
 )
 
 
@@ -93,24 +93,17 @@ async def _walk(ctx: StepContext, alarm: Alarm) -> None:
     before = set(ctx.info(alarm.expect.signal).word(ctx.observe(alarm.expect.signal).value).split("+"))
     if alarm.expect.shows is not None and alarm.expect.shows in before:
         raise StepFailedError(f"{alarm.expect.signal} shows {alarm.expect.shows} before {alarm.name} is provoked")
-    is_cut = False
-    try:
+    async with ctx.provoking(partial(carry_out_all, ctx, alarm.back), by_hand=asked_for(alarm.cause)) as provoked:
         with Looking(ctx, expected) as looking:
             since = await carry_out(ctx, alarm.cause)
             took = (await looking.wait(since, alarm.name))["it"]
         judge_time(ctx, f"{ctx.title}: {alarm.name} is seen after", alarm.expect, took)
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
-        leave(ctx, (alarm.cause,))
-        raise
-    finally:
-        if not is_cut:
-            within = alarm.expect.model_copy(update={"within": alarm.clears_within or 0.0})
-            with Looking(ctx, {"it": within}, gone=True) as clearing:
-                since = await carry_out_all(ctx, alarm.back)
-                clearing.seen.clear()  # before its cause was gone it may not have been seen
-                if alarm.clears_within is not None:
-                    cleared = (await clearing.wait(since, f"{alarm.name} clears"))["it"]
+        within = alarm.expect.model_copy(update={"within": alarm.clears_within or 0.0})
+        with Looking(ctx, {"it": within}, gone=True) as clearing:
+            since = await provoked.give_back()
+            clearing.seen.clear()  # before its cause was gone it may not have been seen
+            if alarm.clears_within is not None:
+                cleared = (await clearing.wait(since, f"{alarm.name} clears"))["it"]
     if alarm.clears_within is not None:
         judge_time(ctx, f"{ctx.title}: {alarm.name} is gone after", within, cleared)
     if alarm.alone:

@@ -78,6 +78,14 @@ class Excursions:
                 self._ctx.tell(f"excursion{'' if must else ' over'}: {one.control} to {to}")
                 await self._ctx.act(one.control, to)
 
+    async def give_back(self) -> None:
+        """End those that are under way: the soak is over, or was cut short."""
+        for index, one in enumerate(self._specs):
+            if self._is_away[index]:
+                self._ctx.tell(f"excursion over: {one.control} to {one.back}")
+                await self._ctx.act(one.control, one.back)
+                self._is_away[index] = False
+
 
 class Profile:
     """Counts the samples of signals inside and outside of their bands; used as a context manager."""

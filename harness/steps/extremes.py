@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,20 +17,14 @@ from harness.steps.sampling import sampled
 async def taken(
     ctx: StepContext, control: str, to: str | float, back: str, within: float | None = None
 ) -> AsyncIterator[None]:
-    """Set a control, or all of a bank at once, for as long as the block lasts, and back whatever happens in it.
+    """Set a control, or all of a bank at once, for as long as the block lasts, and back as `ctx.provoking` says.
 
-    A bank is given back one after the other, so that inrush currents do not add up. A step that is cancelled leaves all
-    that to the safe state, which the run is going to. `within`: how long each confirmation may take, seconds.
+    A bank is given back one after the other, so that inrush currents do not add up. `within`: how long each
+    confirmation may take, seconds.
     """
-    try:
+    async with ctx.provoking(partial(_give_back, ctx, control, back, within)):
         await ctx.act(control, to, within)
         yield
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        await _give_back(ctx, control, back, within)
-        raise
-    await _give_back(ctx, control, back, within)
 
 
 async def _give_back(ctx: StepContext, reference: str, back: str, within: float | None) -> None:

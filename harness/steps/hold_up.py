@@ -42,8 +42,8 @@ class HoldUp(Params):
     to: StrictText
     """The word that takes them away (`on` of a test), or the time for which a source drops out (`20 ms`)."""
     back: StrictText = ""
-    """The word that gives them back: at the end, after a FAIL, and when the run ends before. Not after a trip. Left out
-    where the source does it by itself."""
+    """The word that gives them back: at the end, after a FAIL, and when the step is skipped. Not when the run ends.
+    Left out where the source does it by itself."""
     away: Condition | None = None
     """What shows that the mains are away (`psu.input_voltage` at most 90 V), needed with `back`: what was commanded
     proves nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -101,12 +102,11 @@ async def inrush(ctx: StepContext, p: Inrush) -> None:
         ctx.progress(k / p.closings, f"{k + 1} of {p.closings}")
         await ctx.act(p.outlet, "off")
         await ctx.sleep(p.rest)
-        await ctx.act(p.hold, "on")
-        await ctx.act(p.outlet, "on")
-        windows = await sampled(ctx, names, p.over)
-        found.append([windows[name].statistic("max") for name in names])
-        await ctx.act(p.outlet, "off")
-        await ctx.act(p.hold, "off")
+        async with ctx.provoking(partial(_let_go, ctx, p)):
+            await ctx.act(p.hold, "on")
+            await ctx.act(p.outlet, "on")
+            windows = await sampled(ctx, names, p.over)
+            found.append([windows[name].statistic("max") for name in names])
     limit = ctx.resolve(p.limit, names[0])
     if not all(math.isfinite(peak) for phases in found for peak in phases):
         ctx.measure(f"{ctx.title}: peak", names[0], math.nan, limit, samples=0)
@@ -122,3 +122,8 @@ async def inrush(ctx: StepContext, p: Inrush) -> None:
     if p.decay is not None:
         value = let_through(worst, p.decay)
         ctx.measure(f"{ctx.title}: let-through", "", value, ctx.resolve_number(p.let_through), samples=p.closings)
+
+
+async def _let_go(ctx: StepContext, p: Inrush) -> None:
+    await ctx.act(p.outlet, "off")
+    await ctx.act(p.hold, "off")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,13 +25,13 @@ from harness.steps.provoking import (
     Cause,
     Expected,
     Looking,
+    asked_for,
     carry_out,
     carry_out_all,
     check_cause,
     check_expected,
     judge_others,
     judge_time,
-    leave,
 )
 
 _PARTS = {
@@ -113,14 +113,14 @@ async def leak_interlock_proof(ctx: StepContext, p: LeakInterlockProof) -> None:
 
 
 async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
-    expected, is_cut = sensor.expected, False
+    expected = sensor.expected
     main = "detected" if sensor.detected is not None else "fault"
     each = expected[main]
     info, reading = ctx.info(each.signal), ctx.observe(each.signal)
     before = {*info.word(reading.value).split("+"), each.shows or ""}
     if each.is_seen(info, each.compiled(info), reading.value, reading.quality):
         raise StepFailedError(f"{each.signal} is {reading} before {sensor.name} is touched", hint="dry and reset it")
-    try:
+    async with ctx.provoking(partial(carry_out_all, ctx, sensor.back), by_hand=asked_for(sensor.cause)) as provoked:
         with Looking(ctx, expected) as looking:
             since = await carry_out(ctx, sensor.cause)
             took = await looking.wait(since, sensor.name)
@@ -128,17 +128,11 @@ async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
             judge_time(ctx, f"{ctx.title}: {sensor.name}: {_PARTS[part]}", expected[part], seconds)
         if sensor.alone:
             judge_others(ctx, f"{ctx.title}: {sensor.name}", looking.shown[main] - before)
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
-        leave(ctx, (sensor.cause,))
-        raise
-    finally:
-        if not is_cut:
-            within = expected[main].model_copy(update={"within": sensor.clears_within or 0.0})
-            with Looking(ctx, {main: within}, gone=True) as clearing:
-                since = await carry_out_all(ctx, sensor.back)
-                clearing.seen.clear()
-                if sensor.clears_within is not None:
-                    cleared = (await clearing.wait(since, f"{sensor.name} clears"))[main]
+        within = expected[main].model_copy(update={"within": sensor.clears_within or 0.0})
+        with Looking(ctx, {main: within}, gone=True) as clearing:
+            since = await provoked.give_back()
+            clearing.seen.clear()
+            if sensor.clears_within is not None:
+                cleared = (await clearing.wait(since, f"{sensor.name} clears"))[main]
     if sensor.clears_within is not None:
         judge_time(ctx, f"{ctx.title}: {sensor.name}: clear after", within, cleared)

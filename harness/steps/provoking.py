@@ -114,11 +114,9 @@ async def carry_out(ctx: StepContext, cause: Cause) -> float:
     return ctx.clock.monotonic()
 
 
-def leave(ctx: StepContext, causes: Sequence[Cause]) -> None:
-    """The run ends in the middle of it: what a person did stays done. What was commanded the run knows itself."""
-    for cause in causes:
-        if cause.prompt is not None:
-            ctx.leaves_by_hand(cause.prompt)
+def asked_for(*causes: Cause) -> list[str]:
+    """What persons are asked to do, of these causes."""
+    return [cause.prompt for cause in causes if cause.prompt is not None]
 
 
 class Looking:

@@ -42,7 +42,7 @@ class PsuRedundancy(Params):
     to: StrictText = "off"
     """The word that takes it away."""
     back: StrictText = "on"
-    """The word that gives it back: at the end, after a FAIL, and when the run ends before. Not after a trip."""
+    """The word that gives it back: at the end, after a FAIL, and when the step is skipped. Not when the run ends."""
     lasts: Duration = 30.0
     """How long it is away."""
     recover: Duration = 15.0
@@ -108,7 +108,7 @@ async def psu_redundancy(ctx: StepContext, p: PsuRedundancy) -> None:
 
     The bus is judged by the extremes that the supplies themselves keep, which see what no poll does; the sharing by the
     largest deviation from the mean in % of the rating, over the second half of the time; the alarm by when it is first
-    read. What was taken is given back however the step ends, except by a trip: then the rack stays as it is.
+    read. What was taken is given back however the step ends, unless the run ends with it: then the rack is made safe.
     """
     bus = Extremes(ctx, p.lowest, p.highest, p.bus)
     if not await bus.are_clear():

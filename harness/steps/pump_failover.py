@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -36,12 +36,12 @@ from harness.steps.provoking import (
     Cause,
     Expected,
     Looking,
+    asked_for,
     carry_out,
     carry_out_all,
     check_cause,
     check_expected,
     judge_time,
-    leave,
 )
 
 
@@ -128,20 +128,12 @@ async def pump_failover(ctx: StepContext, p: PumpFailover) -> None:
 async def _fail_over(ctx: StepContext, p: PumpFailover, pump: StoppedPump) -> None:
     before = await collect(ctx, (p.flow, p.supply), p.before, f"before {pump.name} stops")
     looked = {"stopped": pump.stopped, **({"alarm": pump.alarm} if pump.alarm is not None else {})}
-    is_cut = False
-    try:
+    async with ctx.provoking(partial(carry_out_all, ctx, pump.start), by_hand=asked_for(pump.stop)):
         with Looking(ctx, looked) as looking, ctx.collecting(p.flow) as flow, ctx.collecting(p.supply) as supply:
             since = await carry_out(ctx, pump.stop)
             while (now := ctx.clock.monotonic()) < since + p.over:
                 ctx.progress((now - since) / p.over, f"{pump.name} stands: {ctx.observe(p.flow)}")
                 await ctx.sleep(min(1.0, since + p.over - now))
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: it sets back what it had set, or names it, and nothing here delays that
-        leave(ctx, (pump.stop,))
-        raise
-    finally:
-        if not is_cut:
-            await carry_out_all(ctx, pump.start)
     took = {name: looking.seen.get(name, math.inf) - since for name in looked}
     if took["stopped"] > pump.stopped.within:
         raise DeviceError(

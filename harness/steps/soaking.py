@@ -268,18 +268,19 @@ async def soak(ctx: StepContext, p: Soak) -> None:
             )  # fmt: skip
         return again
 
-    with Watching(ctx, p.watch, None if p.coverage is None else p.coverage / 100) as watching, profile:
-        if credited and ctx.interruption is not None:
-            kept = ctx.interruption.checkpoint
-            watching.restore(credited, kept.get("watched", {}))
-            restarts.count = int(kept.get("restarts", 0))
-            deltas.restore(kept.get("deltas", {}))
-            profile.restore(kept.get("profile", {}), credited)
-        if p.cycle is None:
-            await watching.wait(p.for_, each_tick, credited=credited)
-        else:
-            await _cycled(ctx, p, p.cycle, control, watching, each_tick, credited)
-        await excursions.follow(p.for_)
+    least = None if p.coverage is None else p.coverage / 100
+    async with ctx.provoking(excursions.give_back):
+        with Watching(ctx, p.watch, least) as watching, profile:
+            if credited and ctx.interruption is not None:
+                kept = ctx.interruption.checkpoint
+                watching.restore(credited, kept.get("watched", {}))
+                restarts.count = int(kept.get("restarts", 0))
+                deltas.restore(kept.get("deltas", {}))
+                profile.restore(kept.get("profile", {}), credited)
+            if p.cycle is None:
+                await watching.wait(p.for_, each_tick, credited=credited)
+            else:
+                await _cycled(ctx, p, p.cycle, control, watching, each_tick, credited)
     watching.report()
     profile.report()
     deltas.report()

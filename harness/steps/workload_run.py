@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class WorkloadRun:
         )
         self._folder = _new_folder(ctx.folders.record / FOLDER)
         self._is_cut = False
+        self._is_over = False
         self._off_by: dict[str, str] = {}
         """Target -> the control that switched it off."""
         self._about: dict[str, Any] = {
@@ -74,18 +76,25 @@ class WorkloadRun:
     async def carry_out(self) -> None:
         """Prepare, start, wait, stop, grade."""
         workload = self._driver.make(self._ctx, self._job, self._folder)
-        try:
-            self._about["found"] = dict(await workload.prepare())
-            await workload.start(self._p.level)
-            self._is_cut = await self._wait(workload)
-            unstopped = await self._stop(workload)
-            ended = await workload.collect()
-        finally:
-            workload.kill()
-            await workload.killed()
-            with contextlib.suppress(TelemetryError):  # what ends the step is more important
-                self._write()
+        async with self._ctx.provoking(partial(self._level_back, workload)):
+            try:
+                self._about["found"] = dict(await workload.prepare())
+                await workload.start(self._p.level)
+                self._is_cut = await self._wait(workload)
+                unstopped = await self._stop(workload)
+                ended = await workload.collect()
+                self._is_over = True
+            finally:
+                workload.kill()
+                await workload.killed()
+                with contextlib.suppress(TelemetryError):  # what ends the step is more important
+                    self._write()
         await self._judge(ended, unstopped)
+
+    async def _level_back(self, workload: Workload) -> None:
+        """The load goes back where the step was cut short; what runs as a program was killed with it."""
+        if self._driver.needs_level and not self._is_over:
+            await self._stop(workload)
 
     async def _wait(self, workload: Workload) -> bool:
         """Until its time is over, or all have ended, or one is lost; whether others are cut short by that."""
