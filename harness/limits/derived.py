@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.analysis.coolant import coolant_heat, exchanger_effectiveness
 from harness.analysis.peers import thermal_resistance
+from harness.analysis.power_law import viscosity_factor
 from harness.quantity import convert
 
 LEAST_EACH = 3
@@ -152,6 +153,12 @@ FUNCTIONS: Mapping[str, Function] = {
         "%",
         lambda **i: 100 * (i["meter"] / i["reference"] - 1) if i["reference"] else math.nan,
         "a device's own meter against the station's reference, same unit",
+    ),
+    "pressure_drop_at_35": Function(
+        {"pressure_drop": "kPa", "temperature": "degC"},
+        "kPa",
+        lambda **i: i["pressure_drop"] / viscosity_factor(i["temperature"]),
+        "pressure drop brought to 35 degC: viscosity of PG25 to the 0.25 (Blasius)",
     ),
     "flow_resistance": Function(
         {"pressure_drop": "kPa", "flow": "L/min"},
