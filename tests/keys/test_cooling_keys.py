@@ -45,6 +45,7 @@ WARMED = {
     f"{FIRST}/warmed": ["cdu.zone[1].temperature"],
     f"{FIRST}/pressure_drop": "cdu.level",
 }
+PAIR = "it: cdu.temperature less cdu.zone[1].temperature"
 OFF_24 = Has("1 K is taken off")
 TABLES = [
     Table(
@@ -58,17 +59,17 @@ TABLES = [
             Row(
                 "warmed",
                 ["cdu.temperature"],
-                lambda ran: round(measured(ran, "it: cdu.temperature").value, 3),
-                -2.49,
-                -2.51,
+                lambda ran: round(measured(ran, PAIR).value, 3),
+                -4.98,
+                -5.02,
                 WARMED,
             ),
             Row(
                 "pressure_drop",
                 "cdu.drop",
-                lambda ran: round(measured(ran, "it: cdu.temperature").value, 3),
-                -2.49,
-                -2.5,
+                lambda ran: round(measured(ran, PAIR).value, 3),
+                -4.98,
+                -5.0,
                 {**WARMED, "cdu/signals/drop": {"address": 3, "unit": "kPa", "range": [0, 1000]}},
             ),
             Row("over", "40 s", lasts("it"), 20, 40, ONE),

@@ -79,6 +79,7 @@ FAULTS = [
     pytest.param("hx_fouled:0.75", 1, ["load step: overshoot"], marks=pytest.mark.slow),
     ("sensor_offset:filter.differential_pressure=5", 1, ["zero of the pressures", "filter_pressure_drop"]),
     ("sensor_offset:cdu.return_temperature=3", 1, ["zero of the thermometers"]),
+    ("sensor_offset:loop.supply_temperature=0.45", 1, ["zero of the thermometers", "less", "limit -0.424"]),
     ("leak:rack", 1, ["leak sensors", "before rack is touched"]),
     ("device_silent:cdu@200s", 3, ["cdu"]),
 ]
