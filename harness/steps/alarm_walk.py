@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from harness.steps.provoking import (
     check_expected,
     judge_others,
     judge_time,
+    taken_back,
 )
 
 
@@ -92,23 +93,22 @@ async def _walk(ctx: StepContext, alarm: Alarm) -> None:
     before = set(ctx.info(alarm.expect.signal).word(ctx.observe(alarm.expect.signal).value).split("+"))
     if alarm.expect.shows is not None and alarm.expect.shows in before:
         raise StepFailedError(f"{alarm.expect.signal} shows {alarm.expect.shows} before {alarm.name} is provoked")
-    is_cut = False
-    try:
+    within = alarm.expect.model_copy(update={"within": alarm.clears_within or 0.0})
+    cleared = math.nan
+
+    async def back() -> None:
+        nonlocal cleared
+        with Looking(ctx, {"it": within}, gone=True) as clearing:
+            since = await carry_out_all(ctx, alarm.back)
+            clearing.seen.clear()  # before its cause was gone it may not have been seen
+            if alarm.clears_within is not None:
+                cleared = (await clearing.wait(since, f"{alarm.name} clears"))["it"]
+
+    async with taken_back(ctx, back):
         with Looking(ctx, expected) as looking:
             since = await carry_out(ctx, alarm.cause)
             took = (await looking.wait(since, alarm.name))["it"]
         judge_time(ctx, f"{ctx.title}: {alarm.name} is seen after", alarm.expect, took)
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
-        raise
-    finally:
-        if not is_cut:
-            within = alarm.expect.model_copy(update={"within": alarm.clears_within or 0.0})
-            with Looking(ctx, {"it": within}, gone=True) as clearing:
-                since = await carry_out_all(ctx, alarm.back)
-                clearing.seen.clear()  # before its cause was gone it may not have been seen
-                if alarm.clears_within is not None:
-                    cleared = (await clearing.wait(since, f"{alarm.name} clears"))["it"]
     if alarm.clears_within is not None:
         judge_time(ctx, f"{ctx.title}: {alarm.name} is gone after", within, cleared)
     if alarm.alone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from harness.steps.provoking import (
     check_expected,
     judge_others,
     judge_time,
+    taken_back,
 )
 
 _PARTS = {
@@ -112,14 +113,25 @@ async def leak_interlock_proof(ctx: StepContext, p: LeakInterlockProof) -> None:
 
 
 async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
-    expected, is_cut = sensor.expected, False
+    expected = sensor.expected
     main = "detected" if sensor.detected is not None else "fault"
     each = expected[main]
     info, reading = ctx.info(each.signal), ctx.observe(each.signal)
     before = {*info.word(reading.value).split("+"), each.shows or ""}
     if each.is_seen(info, each.compiled(info), reading.value, reading.quality):
         raise StepFailedError(f"{each.signal} is {reading} before {sensor.name} is touched", hint="dry and reset it")
-    try:
+    within = each.model_copy(update={"within": sensor.clears_within or 0.0})
+    cleared = math.nan
+
+    async def dry() -> None:
+        nonlocal cleared
+        with Looking(ctx, {main: within}, gone=True) as clearing:
+            since = await carry_out_all(ctx, sensor.back)
+            clearing.seen.clear()
+            if sensor.clears_within is not None:
+                cleared = (await clearing.wait(since, f"{sensor.name} clears"))[main]
+
+    async with taken_back(ctx, dry):
         with Looking(ctx, expected) as looking:
             since = await carry_out(ctx, sensor.cause)
             took = await looking.wait(since, sensor.name)
@@ -127,16 +139,5 @@ async def _prove(ctx: StepContext, sensor: LeakSensor) -> None:
             judge_time(ctx, f"{ctx.title}: {sensor.name}: {_PARTS[part]}", expected[part], seconds)
         if sensor.alone:
             judge_others(ctx, f"{ctx.title}: {sensor.name}", looking.shown[main] - before)
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
-        raise
-    finally:
-        if not is_cut:
-            within = expected[main].model_copy(update={"within": sensor.clears_within or 0.0})
-            with Looking(ctx, {main: within}, gone=True) as clearing:
-                since = await carry_out_all(ctx, sensor.back)
-                clearing.seen.clear()
-                if sensor.clears_within is not None:
-                    cleared = (await clearing.wait(since, f"{sensor.name} clears"))[main]
     if sensor.clears_within is not None:
         judge_time(ctx, f"{ctx.title}: {sensor.name}: clear after", within, cleared)

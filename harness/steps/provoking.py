@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Self
 
 from pydantic import model_validator
@@ -15,6 +16,7 @@ from harness.api import (
     Check,
     ControlRef,
     Duration,
+    HarnessError,
     LocatedError,
     Model,
     QuantityField,
@@ -184,3 +186,22 @@ async def carry_out_all(ctx: StepContext, causes: Sequence[Cause]) -> float:
     for cause in causes:
         done = await carry_out(ctx, cause)
     return done
+
+
+@asynccontextmanager
+async def taken_back(ctx: StepContext, back: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Have `back` done after the block, also where that fails.
+
+    Where both fail, the first error is the cause and stays the step's; the other one is told.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise  # the run is at its end: what it had set is set back by it, and nothing here delays that
+    except Exception:
+        try:
+            await back()
+        except HarnessError as error:
+            ctx.tell(f"nor could it be taken back: {error.message}")
+        raise
+    await back()

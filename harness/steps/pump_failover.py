@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -41,6 +40,7 @@ from harness.steps.provoking import (
     check_cause,
     check_expected,
     judge_time,
+    taken_back,
 )
 
 
@@ -127,19 +127,16 @@ async def pump_failover(ctx: StepContext, p: PumpFailover) -> None:
 async def _fail_over(ctx: StepContext, p: PumpFailover, pump: StoppedPump) -> None:
     before = await collect(ctx, (p.flow, p.supply), p.before, f"before {pump.name} stops")
     looked = {"stopped": pump.stopped, **({"alarm": pump.alarm} if pump.alarm is not None else {})}
-    is_cut = False
-    try:
+
+    async def back() -> None:
+        await carry_out_all(ctx, pump.start)
+
+    async with taken_back(ctx, back):
         with Looking(ctx, looked) as looking, ctx.collecting(p.flow) as flow, ctx.collecting(p.supply) as supply:
             since = await carry_out(ctx, pump.stop)
             while (now := ctx.clock.monotonic()) < since + p.over:
                 ctx.progress((now - since) / p.over, f"{pump.name} stands: {ctx.observe(p.flow)}")
                 await ctx.sleep(min(1.0, since + p.over - now))
-    except asyncio.CancelledError:
-        is_cut = True  # the run is at its end: what it had set is set back by it, and nothing here delays that
-        raise
-    finally:
-        if not is_cut:
-            await carry_out_all(ctx, pump.start)
     took = {name: looking.seen.get(name, math.inf) - since for name in looked}
     if took["stopped"] > pump.stopped.within:
         raise DeviceError(
