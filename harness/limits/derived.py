@@ -29,6 +29,9 @@ class Function:
     each: str | None = None
     """Where it takes any number of inputs (three and more) under names of one's own: their unit; '' as above."""
 
+    is_integral: bool = False
+    """Whether the signal is the integral over time of what `compute` gives, in `unit` for each hour."""
+
     def unit_of(self, key: str) -> str:
         """The unit in which an input arrives; '': its own."""
         return self.inputs[key] if self.each is None else self.each
@@ -147,6 +150,13 @@ FUNCTIONS: Mapping[str, Function] = {
         "kW",
         lambda **i: i["input"] - i["output"],
         "what goes in and comes not out",
+    ),
+    "energy": Function(
+        {"power": "kW"},
+        "kWh",
+        lambda **i: i["power"],
+        "energy since the run began (trapezoids); unknown after a gap longer than `max_age`, and in a resumed run",
+        is_integral=True,
     ),
     "meter_truth": Function(
         {"meter": "", "reference": ""},
