@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from harness.device.signal_store import Formula, SignalStore
+from harness.device.signal_store import Formula, Integral, SignalStore
 from harness.limits.uncertainty import COVERAGE_FACTOR, Accuracy, Sources, Zero, of_sensor, through, total
 from harness.quantity import Reading, difference_unit
 
@@ -42,7 +42,11 @@ class Corrections:
         if not self._zeros or not self._is_changed(signal):
             return shown
         if (formula := self._store.formula(signal)) is not None:
-            shown = formula.of(self._arguments(formula))
+            if formula.integral is not None:  # a zero is the same for all of the time
+                rates = formula.of(self._arguments(formula)), formula.of(self._arguments(formula, as_shown=True))
+                shown += (rates[0] - rates[1]) * formula.integral.hours
+            else:
+                shown = formula.of(self._arguments(formula))
         zero = self._zeros.get(signal)
         return shown - zero.offset if zero is not None else shown
 
@@ -76,14 +80,30 @@ class Corrections:
             known = self._changes[signal] = signal in self._zeros or any(map(self._is_changed, inputs))
         return known
 
-    def _arguments(self, formula: Formula) -> dict[str, float]:
+    def _arguments(self, formula: Formula, *, as_shown: bool = False) -> dict[str, float]:
         arguments = {}
         for (key, _, _, scale, offset), reference in zip(formula.inputs, formula.references, strict=True):
-            arguments[key] = self.value(reference, self._store.latest(reference).value) * scale + offset
+            shown = self._store.latest(reference).value
+            arguments[key] = (shown if as_shown else self.value(reference, shown)) * scale + offset
         return arguments
+
+    def _of_integral(self, signal: str, formula: Formula, integral: Integral) -> Sources | None:
+        """An error of the input is one for all of the time: u of its mean, times the time."""
+        reference, (_, _, _, scale, offset) = formula.references[0], formula.inputs[0]
+        if not integral.hours > 0:
+            return None
+        mean = self.value(signal, self._store.latest(signal).value) / formula.scale / integral.hours
+        accuracy, zero = self._accuracy.get(reference), self._zeros.get(reference)
+        sources = of_sensor(reference, (mean - offset) / scale, accuracy, zero)
+        if sources is None:
+            sources = self._sources(reference)
+        factor = scale * formula.scale * integral.hours
+        return {source: u * factor for source, u in sources.items()} if sources is not None else None
 
     def _sources(self, signal: str) -> Sources | None:
         formula = self._store.formula(signal)
+        if formula is not None and formula.integral is not None and signal not in self._accuracy:
+            return self._of_integral(signal, formula, formula.integral)
         if formula is None or signal in self._accuracy:
             value = self.value(signal, self._store.latest(signal).value)
             return of_sensor(signal, value, self._accuracy.get(signal), self._zeros.get(signal))

@@ -68,6 +68,30 @@ class Coverage:
         return min(1.0, self.good / due) if due else 1.0
 
 
+@dataclass(slots=True)
+class Integral:
+    """The integral over time of a derived signal, by trapezoids between samples.
+
+    Samples further apart than a reading may be old leave it unknown for good: what lacks a piece is not the whole.
+    """
+
+    hours: float = 0.0
+    """How long it has been taken."""
+    total: float = 0.0
+    is_known: bool = True
+    _last: tuple[float, float] | None = None
+    """When the last sample came, and what it was."""
+
+    def add(self, mono: float, rate: float, longest: float) -> None:
+        """A sample: `rate` in the unit for each hour, at most `longest` s after the one before."""
+        if self._last is not None:
+            seconds = mono - self._last[0]
+            self.is_known = self.is_known and seconds <= longest
+            self.hours += seconds / 3600
+            self.total += (rate + self._last[1]) / 2 * seconds / 3600
+        self._last = (mono, rate)
+
+
 class Formula:
     """One derived signal, compiled: where its inputs are and how their units convert."""
 
@@ -93,6 +117,8 @@ class Formula:
         self.unit = derived.unit or own
         offset = convert(0.0, own, self.unit)
         self.scale, self.offset = convert(1.0, own, self.unit) - offset, offset
+        self.integral = Integral() if function.is_integral else None
+        """Where the signal is what `of` gives for each hour, taken over time."""
 
     def of(self, arguments: Mapping[str, float]) -> float:
         """What comes of arguments (in the units of the function), in the unit of the signal."""
@@ -107,6 +133,12 @@ class Formula:
                 return math.nan, Quality.BAD_INPUT
             arguments[key] = float(frame.values[index]) * scale + offset
         result = self.of(arguments)
+        if self.integral is not None and math.isfinite(result):
+            _, device, *_ = self.inputs[0]
+            self.integral.add(frames[device].mono, result, max_age[device])
+            if not self.integral.is_known:
+                return math.nan, Quality.BAD_INPUT
+            result = self.integral.total
         return (result, Quality.GOOD) if math.isfinite(result) else (math.nan, Quality.BAD_NAN)
 
 
@@ -161,9 +193,12 @@ class SignalStore:
     def _period(self, device: str) -> float:
         return self.coverage[device].period
 
-    def restart_coverage(self) -> None:
-        """Count from now on."""
+    def begin(self, *, again: bool = False) -> None:
+        """A run begins: coverage and integrals count from now on. `again`: it goes on, and integrals lack what was."""
         now = self._clock.monotonic()
+        for formula in self._formulas:
+            if formula.integral is not None:
+                formula.integral = Integral(is_known=not again)
         for coverage in self.coverage.values():
             coverage.started, coverage.received, coverage.good = now, 0, 0
 

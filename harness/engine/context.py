@@ -245,9 +245,13 @@ class StepContext:
         provoked = Provoked(self.owed, give_back, by_hand)
         try:
             yield provoked
-        except StepFailedError:
+        except StepFailedError as failed:
             if provoked.is_owed:
-                await provoked.give_back()
+                try:
+                    await provoked.give_back()
+                except HarnessError:  # it ends the run, which must not hide why
+                    self.tell(f"it had failed before: {failed}")
+                    raise
             raise
         if provoked.is_owed:
             await provoked.give_back()

@@ -186,7 +186,7 @@ class Start:
         await self._first_frames(store)
         if not self._say_size(store):
             return False
-        store.restart_coverage()
+        store.begin(again=run.past is not None)
         run.summary.armed_at = run.clock.monotonic()
         on = energised_now(run.devices, store, run.project.on.stays_on)
         run.answer_for(*on)

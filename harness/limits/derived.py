@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.analysis.coolant import coolant_heat, exchanger_effectiveness
 from harness.analysis.peers import thermal_resistance
+from harness.analysis.power_law import viscosity_factor
 from harness.quantity import convert
 
 LEAST_EACH = 3
@@ -27,6 +28,9 @@ class Function:
 
     each: str | None = None
     """Where it takes any number of inputs (three and more) under names of one's own: their unit; '' as above."""
+
+    is_integral: bool = False
+    """Whether the signal is the integral over time of what `compute` gives, in `unit` for each hour."""
 
     def unit_of(self, key: str) -> str:
         """The unit in which an input arrives; '': its own."""
@@ -147,11 +151,24 @@ FUNCTIONS: Mapping[str, Function] = {
         lambda **i: i["input"] - i["output"],
         "what goes in and comes not out",
     ),
+    "energy": Function(
+        {"power": "kW"},
+        "kWh",
+        lambda **i: i["power"],
+        "energy since the run began (trapezoids); unknown after a gap longer than `max_age`, and in a resumed run",
+        is_integral=True,
+    ),
     "meter_truth": Function(
         {"meter": "", "reference": ""},
         "%",
         lambda **i: 100 * (i["meter"] / i["reference"] - 1) if i["reference"] else math.nan,
         "a device's own meter against the station's reference, same unit",
+    ),
+    "pressure_drop_at_35": Function(
+        {"pressure_drop": "kPa", "temperature": "degC"},
+        "kPa",
+        lambda **i: i["pressure_drop"] / viscosity_factor(i["temperature"]),
+        "pressure drop brought to 35 degC: viscosity of PG25 to the 0.25 (Blasius)",
     ),
     "flow_resistance": Function(
         {"pressure_drop": "kPa", "flow": "L/min"},

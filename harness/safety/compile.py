@@ -148,6 +148,8 @@ class _Compiler:
                 inputs = {}  # of a device that was never reached: it cannot be read
                 break
             inputs[key] = {"device": owner, "read": packed(read)}
+        if function is not None and function.is_integral:
+            inputs = {}  # no single look at devices shows it
         check = compile_check(wanted, SignalInfo(wanted.signal, unit) if function is not None else info)
         return {
             "name": wanted.signal,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -11,7 +11,16 @@ from pydantic import Field, model_validator
 
 from harness.analysis.coolant import rho_cp
 from harness.analysis.trend import fit_trend
-from harness.analysis.zero import LEAST_SAMPLES, Mean, SensorZero, friction_rise, steady_mean, zero_to, zero_together
+from harness.analysis.zero import (
+    LEAST_SAMPLES,
+    Mean,
+    SensorZero,
+    apart,
+    friction_rise,
+    steady_mean,
+    zero_to,
+    zero_together,
+)
 from harness.api import (
     Accuracy,
     Accused,
@@ -64,9 +73,10 @@ class ZeroParams(Params):
     remains: Percent = 30.0
     """Share of the accuracy that a zero does not take off: gain, linearity, drift until the end of the run."""
     beyond: Percent = 200.0
-    """An instrument that is out by more than this share of its accuracy is not zeroed: the station is at fault."""
+    """An instrument that is out by more than this share of its accuracy is not zeroed: the station is at fault. Without
+    `to`: that is away from the others by more than this share of what all their accuracies make of it together."""
     most: QuantityField | None = None
-    """In the place of `beyond`: an amount, for instruments whose accuracy is a share of the reading."""
+    """In the place of `beyond`: an amount for each, for instruments whose accuracy is a share of the reading."""
     product: bool = False
     """Whether the instruments belong to what is tested, as sensors of a unit that is accepted: then it is at fault."""
 
@@ -169,8 +179,12 @@ async def zero(ctx: StepContext, p: ZeroParams) -> None:
     watching.report()
     _refuse_changing(ctx, p, {name: windows[name] for name in names})
     means = {name: _mean(window) for name, window in windows.items()}
-    found = _found(ctx, p, names, means)
-    verdicts = [_judge(ctx, p, name, windows[name], found.get(name)) for name in names]
+    rises = _rises(ctx, p, names, means)
+    found = _found(ctx, p, names, means, rises)
+    if p.to is not None:
+        verdicts = [_judge(ctx, p, name, windows, (name,), *_own(ctx, p, name, found)) for name in names]
+    else:
+        verdicts = _judge_together(ctx, p, names, windows, found)
     if all(verdict is Verdict.PASS for verdict in verdicts):
         shared = "" if p.to is not None else f"mean of {', '.join(names)}"
         for name, each in found.items():
@@ -195,8 +209,18 @@ def _mean(window: Window) -> Mean | None:
     return steady_mean(window.values) if window.good >= LEAST_SAMPLES else None
 
 
+def _rises(ctx: StepContext, p: ZeroParams, names: list[str], means: Mapping[str, Mean | None]) -> list[float]:
+    """What friction makes each of them show more, K."""
+    drop, coolant = means.get(p.pressure_drop or ""), means[names[0]]
+    if drop is None or coolant is None:
+        return [0.0] * len(names)
+    rise = friction_rise(drop.value, rho_cp(coolant.value))
+    ctx.tell(f"friction warms the coolant by {rise:.3f} K", rise=rise)
+    return [rise if name in p.warmed else 0.0 for name in names]
+
+
 def _found(
-    ctx: StepContext, p: ZeroParams, names: list[str], means: Mapping[str, Mean | None]
+    ctx: StepContext, p: ZeroParams, names: list[str], means: Mapping[str, Mean | None], rises: list[float]
 ) -> dict[str, SensorZero]:
     known = {name: mean for name, mean in means.items() if mean is not None}
     if len(known) < len(means):
@@ -206,11 +230,6 @@ def _found(
     if p.to is not None:
         expected = [_to(p.to, ctx.info(name).unit) for name in names]
         return {n: zero_to(known[n], e, r) for n, e, r in zip(names, expected, remains, strict=True)}
-    rises = [0.0] * len(names)
-    if p.pressure_drop is not None:
-        rise = friction_rise(known[p.pressure_drop].value, rho_cp(known[names[0]].value))
-        rises = [rise if name in p.warmed else 0.0 for name in names]
-        ctx.tell(f"friction warms the coolant by {rise:.3f} K", rise=rise)
     return dict(zip(names, zero_together([known[n] for n in names], rises, limits, remains), strict=True))
 
 
@@ -220,17 +239,57 @@ def _accuracy(ctx: StepContext, name: str) -> Accuracy:
     return accuracy
 
 
-def _judge(ctx: StepContext, p: ZeroParams, name: str, window: Window, found: SensorZero | None) -> Verdict:
-    unit = difference_unit(ctx.info(name).unit)
-    due = max(1, math.floor(p.over / ctx.period(name) + 1e-6))
-    value = found.offset if found is not None else math.nan
-    most = _accuracy(ctx, name).absolute * p.beyond / 100 if p.most is None else _to(p.most, unit)
+def _most(ctx: StepContext, p: ZeroParams, name: str) -> float:
+    """By how much one instrument may be out, in the unit of its differences."""
+    if p.most is not None:
+        return _to(p.most, difference_unit(ctx.info(name).unit))
+    return _accuracy(ctx, name).absolute * p.beyond / 100
+
+
+def _own(ctx: StepContext, p: ZeroParams, name: str, found: Mapping[str, SensorZero]) -> tuple[float, float, float]:
+    """Offset, how far it may be out, and u."""
+    zero = found.get(name, _UNKNOWN)
+    return zero.offset, _most(ctx, p, name), zero.own_u
+
+
+def _judge_together(
+    ctx: StepContext, p: ZeroParams, names: list[str], windows: Mapping[str, Window], found: Mapping[str, SensorZero]
+) -> list[Verdict]:
+    """Each against the others; of two, the difference, for nothing says which of them is out."""
+    zeros = [found.get(name, _UNKNOWN) for name in names]
+    every = apart([zero.offset for zero in zeros], [_most(ctx, p, name) for name in names])
+    if len(names) == 2:
+        (one, other), by = names, every[0].by
+        u = math.hypot(*(zero.own_u for zero in zeros))
+        verdict = _judge(ctx, p, f"{one} less {other}", windows, names, by, every[0].limit, u)
+        if verdict is Verdict.FAIL:
+            words = in_words(abs(by), difference_unit(ctx.info(one).unit))
+            ctx.tell(f"{one} and {other} differ by {words}: one of the two lies, and nothing here says which")
+        return [verdict]
+    verdicts = []
+    for name, zero, each in zip(names, zeros, every, strict=True):
+        u = math.hypot(zero.own_u, math.hypot(*(zeros[k].own_u for k in each.others)) / len(each.others))
+        verdicts.append(_judge(ctx, p, name, windows, (name,), each.by, each.limit, u))
+    return verdicts
+
+
+_UNKNOWN = SensorZero(math.nan, math.nan)
+
+
+def _judge(
+    ctx: StepContext, p: ZeroParams, title: str, windows: Mapping[str, Window], names: Sequence[str],
+    value: float, most: float, u: float,
+) -> Verdict:  # fmt: skip
+    unit = difference_unit(ctx.info(names[0]).unit)
+    good = min(windows[name].good for name in names)
+    shares = [windows[name].good / max(1, math.floor(p.over / ctx.period(name) + 1e-6)) for name in names]
+    together = "" if p.to is not None else ", together with that of the others"
     allowed = ResolvedLimit(
         Check(-most, most, unit=unit, shown=f"{-most:.3g} to {most:.3g} {unit}"),
-        provenance="plan" if p.most is not None else f"{p.beyond:g} % of its accuracy by the station file",
+        provenance="plan" if p.most is not None else f"{p.beyond:g} % of its accuracy by the station file{together}",
     )
     return ctx.measure(
-        f"{ctx.title}: {name}", name, value, allowed,
-        samples=window.good, coverage=min(1.0, window.good / due), needed=ctx.coverage_needed,
-        needed_samples=LEAST_SAMPLES, uncertainty=2 * found.own_u if found is not None else None,
+        f"{ctx.title}: {title}", names[0], value, allowed,
+        samples=good, coverage=min(1.0, *shares), needed=ctx.coverage_needed,
+        needed_samples=LEAST_SAMPLES, uncertainty=2 * u if math.isfinite(u) else None,
     )  # fmt: skip

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from harness.limits.verdict import Verdict
 from sim.physics import RackParameters
 from sim.physics.spread import rack_of_seed
+from tests.operators import Hands
 from tests.plan_runs import PLANS, run_plan
 
 PLAN, BENCH = PLANS / "cdu_acceptance.yaml", PLANS / "stations" / "cdu_bench.yaml"
-LEAK_ML_S = 20.0
 
 
 @pytest.fixture
@@ -23,27 +21,9 @@ def bench(tmp_path):
     return station
 
 
-class Hands:
-    """Who is asked to make sensors wet, and does it in the simulated truth; a `dead` sensor stays dry."""
-
-    def __init__(self, dead=""):
-        self.dead, self.asked, self.simulation = dead, [], None
-
-    def meet(self, _runner, simulation):
-        self.simulation = simulation
-
-    async def answer(self, question, _answers):
-        self.asked.append(question)
-        zone = "cdu" if "unit" in question else "rack"
-        inventory = self.simulation.plant.loop.inventory
-        wet = question.startswith("Make") and zone != self.dead
-        inventory.leak_rate[zone] = LEAK_ML_S if wet else 0.0
-        return "done"
-
-
 def accepted(folder, station=BENCH, hands=None, **more):
     hands = hands or Hands()
-    return run_plan(PLAN, folder / "data", station=station, during=hands.meet, prompter=partial(hands.answer), **more)
+    return run_plan(PLAN, folder / "data", station=station, during=hands.meet, prompter=hands.answer, **more)
 
 
 def is_good(ran, seed):
@@ -79,6 +59,7 @@ FAULTS = [
     pytest.param("hx_fouled:0.75", 1, ["load step: overshoot"], marks=pytest.mark.slow),
     ("sensor_offset:filter.differential_pressure=5", 1, ["zero of the pressures", "filter_pressure_drop"]),
     ("sensor_offset:cdu.return_temperature=3", 1, ["zero of the thermometers"]),
+    ("sensor_offset:loop.supply_temperature=0.45", 1, ["zero of the thermometers", "less", "limit -0.424"]),
     ("leak:rack", 1, ["leak sensors", "before rack is touched"]),
     ("device_silent:cdu@200s", 3, ["cdu"]),
 ]
@@ -106,3 +87,10 @@ def test_a_leak_under_power_trips_here_too(tmp_path):
     ran = accepted(tmp_path, faults=["leak:rack=20@900s"])
     assert (ran.outcome.verdict, ran.outcome.result.safe_state.name) == (Verdict.TRIPPED, "leak"), ran.reason
     assert ran.on == []
+
+
+def test_unattended_it_says_what_nobody_did_first(tmp_path):
+    """Nobody makes the sensor wet; that nobody dries it afterwards either is no cause."""
+    ran = run_plan(PLAN, tmp_path / "data", station=BENCH)
+    assert ran.outcome.verdict is Verdict.ERROR
+    assert "asks the operator 'Make the leak sensor of the rack wet.'" in ran.reason

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import harness
-from tests.plan_runs import PLANS
+from tests.operators import Hands
+from tests.plan_runs import PLANS, run_plan
 
 SHORT: dict[str, dict[str, str]] = {
     "burn_in_24h": {"soak_time": "1 h"},
@@ -55,14 +55,18 @@ class Judged:
 
 def judge(plan: str, seed: int, settings: Mapping[str, Any] | None = None) -> Judged:
     """Carry a plan out on the rack that a seed is."""
+    hands = Hands()  # some plans ask for somebody who makes leak sensors wet
     with tempfile.TemporaryDirectory() as folder:
-        with harness.Rack(station_of(plan), simulate=True, virtual=True, seed=seed) as rack:
-            outcome = rack.run(
-                PLANS / f"{plan}.yaml",
-                serial=f"RACK-{seed}",
-                parameters=SHORT.get(plan, {}) if settings is None else settings,
-                data=folder,
-            )
+        ran = run_plan(
+            PLANS / f"{plan}.yaml",
+            Path(folder),
+            station=station_of(plan),
+            seed=seed,
+            settings=SHORT.get(plan, {}) if settings is None else settings,
+            during=hands.meet,
+            prompter=hands.answer,
+        )
+        outcome = ran.outcome
         values: dict[tuple[str, str, float, float], list[float]] = {}
         for step in outcome.result.steps:
             for one in step.measurements:

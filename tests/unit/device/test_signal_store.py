@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from harness.clock import Clock, run
+from harness.device.corrections import Corrections
 from harness.device.signal_store import SignalStore
+from harness.limits.uncertainty import Accuracy, Zero
 from harness.quantity import Frame, Quality, SignalInfo
 from harness.schema.station import Derived
 
@@ -22,6 +24,7 @@ LOOP = [
     SignalInfo("cdu.model", is_text=True),
 ]
 DERIVED = {
+    "pdu.energy": Derived(function="energy", inputs={"power": "pdu.power"}, unit="MJ"),
     "cdu.rise": Derived(function="temperature_difference", inputs={"high": "cdu.return", "low": "cdu.supply"}),
     "cdu.share": Derived(
         function="heat_balance",
@@ -158,7 +161,7 @@ def test_listeners_hear_every_sample_until_they_end():
 
 def test_coverage_counts_what_came_against_what_was_due():
     async def check(bench):
-        bench.store.restart_coverage()
+        bench.store.begin()
         for k in range(10):
             if k != 3:
                 bench.cdu(170.0, 35.0, 113.0, 0.0, bad=range(5) if k == 5 else ())
@@ -198,5 +201,75 @@ def test_a_device_that_falls_silent_takes_away_only_what_is_derived_from_it():
         assert not bench.store.latest("cdu.share").is_good
         assert bench.store.missing_input("cdu.share").startswith("pdu.power: ")
         assert bench.store.missing_input("cdu.rise") == ""
+
+    on_bench(check)
+
+
+def energy(bench):
+    return bench.store.latest("pdu.energy")
+
+
+def test_energy_is_the_trapezoids_under_the_power_since_the_run_began():
+    async def check(bench):
+        bench.pdu(50_000.0)
+        await bench.clock.sleep(2.0)
+        bench.store.begin()
+        for power in (0.0, 36_000.0, 36_000.0, 0.0):
+            bench.pdu(power)
+            await bench.clock.sleep(2.0)
+        assert energy(bench).value == pytest.approx(4 * 36_000 / 1e6), "MJ: two slopes of 2 s and 2 s between them"
+        assert energy(bench).unit == "MJ"
+        assert energy(bench).is_good
+
+    on_bench(check)
+
+
+def test_energy_bridges_a_sample_that_is_bad_and_no_gap_longer_than_a_reading_may_be_old():
+    async def check(bench):
+        bench.store.begin()
+        bench.pdu(36_000.0)
+        await bench.clock.sleep(2.0)
+        bench.pdu(0.0, Quality.BAD_TIMEOUT)
+        assert not energy(bench).is_good
+        await bench.clock.sleep(2.0)
+        bench.pdu(36_000.0)
+        assert energy(bench).value == pytest.approx(0.144)
+        await bench.clock.sleep(7.0)
+        bench.pdu(36_000.0)
+        assert energy(bench).quality is Quality.BAD_INPUT, "what lacks a piece is not the whole"
+        await bench.clock.sleep(2.0)
+        bench.pdu(36_000.0)
+        assert not energy(bench).is_good
+
+    on_bench(check)
+
+
+def test_energy_of_a_run_that_goes_on_after_its_death_is_not_known():
+    async def check(bench):
+        bench.store.begin(again=True)
+        for _ in range(3):
+            bench.pdu(36_000.0)
+            await bench.clock.sleep(2.0)
+        assert energy(bench).quality is Quality.BAD_INPUT
+
+    on_bench(check)
+
+
+def test_energy_is_known_as_well_as_the_mean_of_its_power_and_a_zero_counts_for_all_of_the_time():
+    """18 kW on average for 8 s by a meter of 1 % and 0.6 kW: (0.18 + 0.6) / sqrt(3) kW times 8 s."""
+
+    async def check(bench):
+        corrections = Corrections(bench.store, {"pdu.power": Accuracy(absolute=600.0, relative=0.01)})
+        bench.store.begin()
+        assert corrections.uncertainty("pdu.energy") is None
+        for power in (36_000.0, 18_000.0, 18_000.0, 18_000.0, 0.0):
+            bench.pdu(power)
+            await bench.clock.sleep(2.0)
+        assert corrections.uncertainty("pdu.energy") == pytest.approx(8 * 780 / 3**0.5 / 1e6)
+        shown = energy(bench)
+        corrections.add("pdu.power", Zero(500.0, 100.0))
+        assert corrections.reading(shown).value == pytest.approx(shown.value - 8 * 500 / 1e6)
+        gain, own = 0.01 * 17_500 / 3**0.5, 100.0
+        assert corrections.uncertainty("pdu.energy") == pytest.approx(8 * math.hypot(gain, own) / 1e6)
 
     on_bench(check)

@@ -40,6 +40,12 @@ def test_a_thermal_resistance_without_power_is_none():
     assert math.isnan(value("thermal_resistance", coolant=35.0, junction=65.0, power=0.005))
 
 
+def test_a_cold_pressure_drop_is_brought_to_warm_coolant():
+    """PG25 has 2.44 mPa s at 20 degC and 1.54 at 35: (2.44 / 1.54)^0.25 = 1.122."""
+    assert value("pressure_drop_at_35", pressure_drop=67.3, temperature=20.0) == pytest.approx(60.0, rel=0.002)
+    assert value("pressure_drop_at_35", pressure_drop=60.0, temperature=35.0) == pytest.approx(60.0)
+
+
 def test_a_meter_two_percent_out():
     assert value("meter_truth", meter=10.2, reference=10.0) == pytest.approx(2.0)
     assert math.isnan(value("meter_truth", meter=10.2, reference=0.0))
