@@ -13,16 +13,20 @@ Expanded uncertainty (k = 2), the root of the sum of squares of
 * walk: what pressure and temperature sensors may walk in the time t of the test, n sqrt((dp/p)^2 + (dT/T)^2) / t;
 * volume: its share of q. Offsets of the sensors drop out of a slope to first order.
 
-A leak is no step: what is lost at once (a coupling that lets go) is found as a step and makes no leak rate.
+A leak is no step: what is lost at once (a coupling that lets go) is found as a step and makes no leak rate. A leak that
+begins or ends within the test is no straight line: where the slope bends by more than noise, sensors and thermometers
+explain, each side has a rate and an uncertainty of its own, and the greater rate is the one that is judged.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from harness.analysis.straight import Series, largest_bend, largest_jump, line
 
 R = 8.314462618
 """J/(mol K), CODATA 2018."""
@@ -30,12 +34,9 @@ KELVIN = 273.15
 SCCM = 101325.0 * 1e-6 / 60.0 / (R * KELVIN)
 """mol/s of one standard cubic centimetre a minute."""
 LEAST_SAMPLES = 20
-SIGMAS = 6.0
-"""A jump counts from so many of its own standard deviations."""
 WALKS = 2.0
-"""A jump counts from so many times what the sensors may walk: smaller ones are in the uncertainty."""
+"""A jump or a bend counts from so many times what the sensors may walk: smaller ones are in the uncertainty."""
 ROOM_K = 293.15
-Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class Decay:
     """kPa at the largest step, negative for a fall; 0 when there is none."""
     step_at: float
     """s since the begin."""
+    bent_at: float = math.nan
+    """s since the begin at which the rate changed; NaN: it did not. The rate is that of the side that loses more."""
+    other: Decay | None = None
+    """The other side of it."""
 
     @property
     def expanded(self) -> float:
@@ -93,23 +98,37 @@ def evaluate(times: ArrayLike, pressures: ArrayLike, celsius: ArrayLike, by: Ins
     if lasts <= 0.0:
         raise ValueError("all samples are of one time")
     amount = p * by.volume / (R * kelvin)
+    found = _straight(t, p, kelvin, amount, by)
+    mean_p, mean_t = found.pressure, float(kelvin.mean())
+    per_mole = R * mean_t / by.volume
+    jump, index = largest_jump(amount)
+    if jump != 0.0 and abs(jump * per_mole) > WALKS * _walk_kpa(by, mean_p, mean_t):
+        return replace(found, step=jump * per_mole, step_at=float(t[index] - t[0]))
+    departs, index = largest_bend(t, amount)
+    missed = mean_p * by.tracking_share * float(np.ptp(kelvin)) / mean_t
+    if abs(departs * per_mole) > WALKS * math.hypot(_walk_kpa(by, mean_p, mean_t), missed):
+        sides = [_straight(t[part], p[part], kelvin[part], amount[part], by) for part in (np.s_[:index], np.s_[index:])]
+        less, more = sorted(sides, key=lambda side: side.rate)
+        return replace(more, bent_at=float(t[index] - t[0]), other=less)
+    return found
+
+
+def _straight(t: Series, p: Series, kelvin: Series, amount: Series, by: Instruments) -> Decay:
+    """What one straight line says."""
     slope, slope_u = line(t, amount)
     warms, _ = line(t, kelvin)
     mean_p, mean_t, mean_n = float(p.mean()), float(kelvin.mean()), float(amount.mean())
     rate = -slope / SCCM
-    jump, index = largest_jump(amount)
-    in_kpa = jump * R * mean_t / by.volume
-    is_step = jump != 0.0 and abs(in_kpa) > WALKS * _walk_kpa(by, mean_p, mean_t)
     return Decay(
         rate=rate,
         noise=2.0 * slope_u / SCCM,
         tracking=mean_n * by.tracking_share * abs(warms) / mean_t / SCCM,
-        walk=_walk(by, mean_p, mean_t, lasts),
+        walk=_walk(by, mean_p, mean_t, float(t[-1] - t[0])),
         volume=by.volume_share * abs(rate),
         pressure=mean_p,
         temperature_slope=warms,
-        step=in_kpa if is_step else 0.0,
-        step_at=float(t[index] - t[0]) if is_step else math.nan,
+        step=0.0,
+        step_at=math.nan,
     )
 
 
@@ -141,42 +160,6 @@ def _walk_kpa(by: Instruments, pressure: float, kelvin: float) -> float:
 
 def _walk(by: Instruments, pressure: float, kelvin: float, seconds: float) -> float:
     return _walk_kpa(by, pressure, kelvin) * by.volume / (R * kelvin) / seconds / SCCM
-
-
-def line(t: Series, y: Series) -> tuple[float, float]:
-    """Slope of a straight line, and its standard uncertainty with correlated residuals."""
-    away = t - t.mean()
-    spread = float(away @ away)
-    slope = float(away @ (y - y.mean())) / spread
-    rest = y - y.mean() - slope * away
-    square = float(rest @ rest)
-    if square <= 0.0:
-        return slope, 0.0
-    r = min(0.99, max(0.0, float(rest[1:] @ rest[:-1]) / square))
-    return slope, math.sqrt(square / (len(t) - 2) / spread * (1.0 + r) / (1.0 - r))
-
-
-def largest_jump(y: Series) -> tuple[float, int]:
-    """The largest jump of an even series, and where; 0 when none is more than the noise lets one expect.
-
-    At each place the mean of a twentieth of the samples behind it less that of as many before it, less what their own
-    slopes explain: a straight line and a parabola make no jump. Noise is that of the differences of neighbours, by
-    their median: neither a slope nor a jump is in it.
-    """
-    width = max(10, len(y) // 20)
-    if len(y) < 2 * width + 1:
-        return 0.0, 0
-    k = np.arange(len(y), dtype=float)
-    sums, moments = (np.concatenate(([0.0], np.cumsum(each))) for each in (y - y[0], k * (y - y[0])))
-    part = sums[width:] - sums[:-width]
-    middle = k[: len(part)] + 0.5 * (width - 1)
-    slopes = (moments[width:] - moments[:-width] - middle * part) * 12.0 / (width * (width**2 - 1.0))
-    jumps = (part[width:] - part[:-width]) / width - 0.5 * width * (slopes[width:] + slopes[:-width])
-    around = np.diff(y)
-    sigma = 1.4826 * float(np.median(np.abs(around - np.median(around)))) / math.sqrt(2.0)
-    at = int(np.argmax(np.abs(jumps)))
-    found = float(jumps[at])
-    return (found, at + width) if abs(found) > SIGMAS * sigma * math.sqrt(8.0 / width) else (0.0, 0)
 
 
 def disagreement(one: ArrayLike, other: ArrayLike) -> tuple[float, float, float]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from harness.analysis.zero import steady_mean
 
 LAST = 0.2
 """Share of the record, at its end, whose mean is where a response goes to."""
 NOISE = 4.0
-"""A swing counts from so many times the scatter of its smoothed record on."""
+"""A swing counts from so many times the noise of its smoothed record on."""
+OF_BAND = 0.1
+"""A swing counts from this share of the band on: less is nothing that anybody regulates to."""
+FIRST = 3.0
+"""The first of two swings that are compared must be so many times that."""
 SMOOTH = 5
 """Samples of the running mean that swings are looked for in."""
 
@@ -36,19 +42,33 @@ def step_response(
     """Of samples before the step, and after it (times in seconds since the step).
 
     It goes to the mean of the last fifth; excursions are counted from `aim` (a setpoint) where there is one. Swings are
-    the parts of the smoothed record on one side of where it goes to; those within the noise of the record's end
-    are none. The decay ratio of a linear second-order system is exp(-2 pi zeta / sqrt(1 - zeta^2)).
+    the parts of the smoothed record on one side of where it goes to; those within the noise (by the differences of
+    neighbours, in which no swing is), one step of the resolution or a tenth of the band are none. The decay ratio of a
+    linear second-order system is exp(-2 pi zeta / sqrt(1 - zeta^2)).
     ValueError: fewer than ten samples before or in the last fifth.
     """
     end = [v for t, v in zip(times, values, strict=True) if t >= times[-1] - LAST * (times[-1] - times[0])]
     final, start = steady_mean(end), steady_mean(before)
     smooth = _running_mean(values)
-    scatter = math.sqrt(math.fsum((v - final.value) ** 2 for v in end) / len(end)) / math.sqrt(SMOOTH)
+    least = max(NOISE * _noise(values) / math.sqrt(SMOOTH), _resolution(values), OF_BAND * band)
     reference = final.value if aim is None else aim
     overshoot = max(0.0, *(each - reference for each in smooth))
     late = [t for t, v in zip(times, smooth, strict=True) if abs(v - final.value) > band]
-    settled = 0.0 if not late else math.inf if late[-1] >= times[-1] else min(t for t in times if t > late[-1])
-    return Response(start.value, final.value, overshoot, settled, _decay(smooth, final.value, NOISE * scatter))
+    is_back = not late or late[-1] < times[-1] - LAST * (times[-1] - times[0])  # else the end is no place it goes to
+    settled = 0.0 if not late else min(t for t in times if t > late[-1]) if is_back else math.inf
+    return Response(start.value, final.value, overshoot, settled, _decay(smooth, final.value, least))
+
+
+def _noise(values: Sequence[float]) -> float:
+    """Standard deviation of the noise of single samples, by the median of the differences of neighbours."""
+    steps = [b - a for a, b in itertools.pairwise(values)]
+    middle = median(steps)
+    return 1.4826 * median([abs(each - middle) for each in steps]) / math.sqrt(2.0)
+
+
+def _resolution(values: Sequence[float]) -> float:
+    """The smallest difference of two values: noise that is smaller than that shows as none."""
+    return min((b - a for a, b in itertools.pairwise(sorted(set(values)))), default=0.0)
 
 
 def _running_mean(values: Sequence[float]) -> list[float]:
@@ -67,7 +87,8 @@ def _decay(values: Sequence[float], final: float, least: float) -> float:
             swings[-1] = away if abs(away) > abs(swings[-1]) else swings[-1]
         else:
             swings.append(away)
-    return max((abs(third / first) for first, third in zip(swings, swings[2:], strict=False)), default=0.0)
+    pairs = zip(swings, swings[2:], strict=False)
+    return max((abs(third / first) for first, third in pairs if abs(first) >= FIRST * least), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)

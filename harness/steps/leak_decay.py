@@ -255,6 +255,11 @@ def _judge(ctx: StepContext, p: LeakDecay, transient: Mapping[str, Window], wind
             f"{p.pressure} went by {decay.step:+.2g} kPa in a step {decay.step_at:.0f} s into the test: no leak rate",
             hint="look for a coupling that let go, and test again",
         )
+    if decay.other is not None:
+        ctx.tell(
+            f"the rate changed {decay.bent_at:.0f} s into the test; it was {decay.other.rate:.3g} sccm "
+            f"+- {decay.other.expanded:.2g} on the other side: the greater one is judged"
+        )
     ctx.measure(
         f"{ctx.title}: expanded uncertainty", "", decay.expanded, ctx.resolve_number(None, UNIT), samples=pressure.good
     )
@@ -293,8 +298,9 @@ def _of_the_station(
         moved = windows[p.line_pressure].statistic("delta")
         if abs(moved) > _in(p.line_change, "kPa"):
             said.append(f"{p.line_pressure} moved by {moved:+.2g} kPa between closed valves: one leaks by")
-    if decay.rate + decay.expanded < 0.0 and decay.step <= 0.0:
-        said.append(f"gas comes in, {-decay.rate:.2g} sccm: a valve leaks by, or a sensor lies")
+    least = decay if decay.other is None else decay.other
+    if least.rate + least.expanded < 0.0 and decay.step <= 0.0:
+        said.append(f"gas comes in, {-least.rate:.2g} sccm: a valve leaks by, or a sensor lies")
     return said
 
 

@@ -34,6 +34,23 @@ def test_noise_is_as_uncertain_as_it_says():
     assert np.std(errors) == pytest.approx(0.5 * np.mean(said), rel=0.15)
 
 
+def fallen(lost, begins, lasts, seed=1):
+    """Pressure that falls by so much within a part of the hold (shares of its time)."""
+    share = np.clip((TIMES / TIMES[-1] - begins) / max(lasts, 1e-9), 0.0, 1.0)
+    return 400.0 - lost * share + np.random.default_rng(seed).normal(0.0, 0.1, len(TIMES))
+
+
+@pytest.mark.parametrize("lost", [5.0, 20.0, 50.0])
+@pytest.mark.parametrize(("begins", "lasts"), [(0.0, 1.0), (0.9, 0.1), (0.5, 0.5), (0.5, 0.0), (0.0, 0.2), (0.95, 0.0)])
+def test_a_fall_counts_whole_wherever_in_the_hold_it_was(lost, begins, lasts):
+    """Neither more nor less: what a straight line would make of a step in the middle is half as much again."""
+    for seed in range(10):
+        found = evaluate(TIMES, fallen(lost, begins, lasts, seed), np.full_like(TIMES, 24.0), 5.0, 0.2, 0.3)
+        if begins < 0.95:
+            assert found.drop == pytest.approx(lost, abs=max(found.expanded, 0.03 * lost))
+        assert found.drop + found.expanded > 0.9 * lost
+
+
 @pytest.mark.parametrize(
     ("pressure", "said"), [(TIMES[:5], "20 samples"), (np.where(TIMES == 9.0, math.nan, 1.0), "no number")]
 )

@@ -55,3 +55,22 @@ def test_a_dip_and_its_end():
     assert math.isinf(dip(172.0, TIMES, [150.0] * 301, 0.95).recovered_after)
     with pytest.raises(ValueError, match="nothing dips"):
         dip(0.0, TIMES, flows, 0.95)
+
+
+@pytest.mark.parametrize("swing", [0.2, 0.3, 0.45, 0.8])
+def test_what_hunts_for_ever_does_not_decay(swing):
+    """A sine that never ends: its ratio is 1, whatever of it is within the band, and outside of it it never settles."""
+    times = [float(k) for k in range(300)]
+    noise = random.Random(4)
+    values = [35.0 + swing * math.sin(math.tau * t / 40.0) + noise.gauss(0.0, 0.01) for t in times]
+    found = step_response([35.0 + noise.gauss(0.0, 0.01) for _ in range(30)], times, values, 0.5, 35.0)
+    assert found.decay_ratio == pytest.approx(1.0, abs=0.1)
+    assert found.settled_after == math.inf or swing < 0.5
+
+
+def test_a_sensor_that_flips_between_two_steps_of_its_resolution_does_not_hunt():
+    flips = random.Random(9)
+    times = [float(k) for k in range(300)]
+    values = [35.0 + 0.1 * (flips.random() < 0.4) + 1.5 * math.exp(-t / 20.0) for t in times]
+    values = [round(v, 1) for v in values]
+    assert step_response([35.0] * 30, times, values, 0.5, 35.0).decay_ratio == 0.0
