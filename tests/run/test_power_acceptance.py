@@ -51,6 +51,8 @@ def test_thirty_good_racks_with_spread_pass(seed, tmp_path):
         (["cords_swapped:3-6"], "FAIL", "pdu.outlet[3] (for shelf3.input_current) is seen at 6: swapped with 6"),
         (["inrush_high:1=1.5"], "FAIL", "inrush of shelf 1: peak"),
         (["psu_fail:7.3"], "FAIL", "phase balance: unbalance: 4.2"),
+        (["psu_fail:3.2@275s"], "FAIL", "phase balance after: unbalance: "),
+        (["psu_fail:1.1@205s"], "FAIL", "shelf1.alarms is dcdc_failure before anything is taken away"),
         (["sensor_offset:meter.power=4000"], "ERROR", "pdu.power differs from meter.power by"),
     ],
 )
