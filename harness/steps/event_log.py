@@ -9,6 +9,7 @@ from pydantic import Field
 
 from harness.analysis.event_log import Events, differences
 from harness.api import (
+    Accused,
     BadValueError,
     Catalog,
     Check,
@@ -38,9 +39,16 @@ class EventLog(Params):
     since: StrictText | None = None
     """Name of an earlier `event_log` step: counters count from there. Without it those under `counts` count from zero,
     and of the others it is only recorded where they stand."""
+    before_test: bool = False
+    """Whether nothing has been tested yet: what stands in the log then is not of this rack, it is an ERROR."""
     clear: ControlRef | None = None
     """A control, or a bank of them, with the word `clear`: the log is cleared when it is as it must be and saved in the
     record, and nothing of the run has failed so far."""
+
+    @property
+    def accuses(self) -> Accused:  # type: ignore[override]
+        """The station, before the test."""
+        return Accused.STATION if self.before_test else Accused.PRODUCT
 
     def planned_seconds(self, _catalog: Catalog) -> float:
         """One look, and one more where it is cleared."""

@@ -21,6 +21,7 @@ from harness.api import (
     SignalInfo,
     SignalRef,
     StepContext,
+    StepFailedError,
     StrictText,
     Watch,
     compile_check,
@@ -114,10 +115,11 @@ async def psu_redundancy(ctx: StepContext, p: PsuRedundancy) -> None:
     if not await bus.are_clear():
         return
     if p.healthy is not None and not _shows(ctx, p.healthy, healthy=True):
-        raise BadValueError(
-            f"{p.healthy.signal} is {ctx.observe(p.healthy.signal)} before anything is taken away",
-            operation="psu_redundancy",
-        )
+        reading, device = ctx.observe(p.healthy.signal), p.healthy.signal.partition(".")[0]
+        said = f"{p.healthy.signal} is {reading} before anything is taken away"
+        if reading.is_good and device in ctx.devices and ctx.devices[device].role == "uut":
+            raise StepFailedError(said, hint="something of the rack has failed under the load of the steps before")
+        raise BadValueError(said, operation="psu_redundancy")
     with Watching(ctx, p.watch) as watching, bus:
         async with taken(ctx, p.take, p.to, p.back):
             began = ctx.clock.monotonic()

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,10 @@ class WorkloadStation(Protocol):
 
     def signals(self, reference: str) -> list[str]:
         """The signals that a reference stands for."""
+        ...
+
+    async def refresh(self, signals: Iterable[str]) -> None:
+        """Have signals read now, and wait for it: what was commanded a moment ago shows."""
         ...
 
     def load_control(self) -> str:

@@ -44,8 +44,9 @@ class AgentWorkload:
         self._is_running = False
 
     async def prepare(self) -> Mapping[str, Any]:
-        """Where the load stands: there it goes back to."""
+        """Where the load stands: there it goes back to. Read now: the step before may just have set it."""
         shown = self._station.signals(self._control)  # a control and what shows it have one name
+        await self._station.refresh(shown)
         reading = self._station.observe(shown[0]) if shown else None
         self._before = reading.value if reading is not None and reading.is_good else 0.0
         return {"control": self._control, "level_before": self._before, "trays": len(self._trays)}

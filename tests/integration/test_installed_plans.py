@@ -25,7 +25,7 @@ def test_plans_and_stations_are_listed_with_their_length(tmp_path):
     lines = {line.split()[0]: line for line in listed.stdout.splitlines()}
     assert set(lines) == {path.stem for path in [*PLANS.glob("*.yaml"), *PLANS.glob("stations/*.yaml")]}
     assert "Smoke test: 9 steps, 0:" in lines["smoke"]
-    assert "1 d 00:0" in lines["burn_in_24h"]
+    assert "1 d 00:33" in lines["burn_in_24h"]
     assert "station: " in lines["simulated"]
 
 
@@ -41,7 +41,7 @@ def test_a_plan_is_shown_as_it_is_installed(tmp_path):
 def test_a_plan_is_shown_as_a_tree_with_what_it_takes(tmp_path):
     shown = invoke("plan", "show", "burn_in_24h", folder=tmp_path)
     assert shown.exit_code == 0
-    soak = next(line for line in shown.stdout.splitlines() if "[soak]" in line).split()
+    soak = next(line for line in shown.stdout.splitlines() if "burn-in  [soak]" in line).split()
     assert soak[-6:] == ["1", "d", "00:00:00", "2868", "132", "172"]  # a sixth of the time at 30 %: 119.5 kW of 132
     assert shown.stdout.splitlines()[-1].startswith("24 bay hours at least")
 

@@ -43,6 +43,19 @@ def test_the_same_verdict_and_the_same_measurements(tmp_path):
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_the_acceptance_passes_over_sockets_in_real_time(tmp_path):
+    """Ten minutes of the rack are ten minutes here: what only real time has (a guardian, late polls) is there."""
+    ran = run_plan(PLANS / "acceptance.yaml", tmp_path, rate=1.0)
+    result = ran.outcome.result
+    assert (ran.exit_code, ran.outcome.verdict, ran.on) == (0, Verdict.PASS, []), ran.reason
+    assert result.clock.mode == "real"
+    assert 400 < result.duration_s < 900
+    assert result.safe_state.confirmed
+    assert all(each.received >= 0.99 * each.expected for each in result.coverage)
+
+
 @pytest.mark.parametrize(("fault", "code"), [("flow_meter_zero", 1), ("device_silent:cdu@6s", 3)])
 def test_the_same_verdict_when_something_is_wrong(tmp_path, fault, code):
     # a CDU that is mute does not tell when the coolant may stop: the wait for it is cut from 2 minutes to 5 s

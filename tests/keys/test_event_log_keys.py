@@ -57,6 +57,7 @@ TABLES = [
             Row("words", {"load.port[2].state": ["leak"]}, it, Has("not provoked"), PASS, LEAK),
             Row("counts", {"load.port[2].errors_in": 4}, it, PASS, Has("errors_in (3, provoked 4)"), COUNT),
             Row("since", "before", it, PASS, Has("errors_in (3, provoked 0)"), LATER, at=THIRD),
+            Row("before_test", True, it, Has("FAIL"), Has("ERROR", "not provoked"), LEAK),
             Row("clear", "load.port", clears, 0, 2, EMPTY),
         ],
     ),

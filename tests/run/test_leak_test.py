@@ -54,6 +54,7 @@ def test_thirty_good_racks_pass(seed, tmp_path):
         (105, ["gas_step:1@48min"], "FAIL", "in a step"),
         (106, ["gas_leak:5000"], "FAIL", "fell from"),
         (107, ["gas_valve_passes:isolate=15"], "ERROR", "between closed valves: one leaks by"),
+        (114, ["gas_wet:500"], "FAIL", "gas.exhaust_dew_point was not <= -20 degC"),
         pytest.param(108, ["gas_valve_passes:fill=15"], "ERROR", "one leaks by", marks=pytest.mark.slow),
         (109, ["gas_thermometer_loose:2=0.7"], "ERROR", "gas.temperature_1 and gas.temperature_2 disagree"),
         (110, ["sensor_offset:gas.pressure=6"], "ERROR", "gas.ambient_pressure"),

@@ -56,6 +56,8 @@ def test_thirty_good_racks_with_spread_pass(seed, tmp_path):
         (["psu_fail:7.1@200s"], "FAIL", "one supply of shelf 1 away: shelf7.alarms"),
         (["psu_fail:7.1@275s"], "FAIL", "shelf 2 away: shelf7.alarms"),
         (["psu_fail:7.1@275s"], "FAIL", "reached dcdc_failure"),
+        (["psu_fail:3.2@275s"], "FAIL", "phase balance after: unbalance: "),
+        (["psu_fail:1.1@205s"], "FAIL", "shelf1.alarms is dcdc_failure before anything is taken away"),
         (["sensor_offset:meter.power=4000"], "ERROR", "pdu.power differs from meter.power by"),
     ],
 )

@@ -78,6 +78,22 @@ def test_a_rack_that_is_not_under_pressure_proves_nothing(spread, tmp_path):
     assert "when the hold begins, must be 300 kPa at least" in ran.reason
 
 
+@pytest.mark.parametrize(
+    ("faults", "verdict", "said"),
+    [
+        ([], "PASS", "all within limits"),
+        (["sensor_stuck:leak.cdu=0@1s", "leak:cdu=4@120s"], "FAIL", "static pressure holds: drop"),
+        (["leak:cdu=2@60s"], "TRIPPED", "cdu.leak is wet"),
+    ],
+)
+def test_the_plan_of_the_wet_hold_finds_what_drips_with_and_without_a_detector(faults, verdict, said, tmp_path):
+    ran = run_plan(PLANS / "wet_leak_test.yaml", tmp_path / "data", faults=faults, seed=46)
+    assert ran.outcome.verdict == verdict, ran.reason
+    assert said in ran.reason
+    assert ran.on == []
+    assert (ran.later["pump[1].running"] == 1.0) is (verdict != "TRIPPED")
+
+
 DRY = """\
 - {step: set, name: regulator, control: gas.pressure_setpoint, to: 150 kPa}
 - {step: set, name: blow through, control: gas.fill, to: "on"}
