@@ -125,6 +125,12 @@ TABLE: dict[str, Fault] = {
         "shelf[1].on",
         ("1=0.8", "1=0.5"),
     ),
+    "insulation_weak": Fault(
+        PRODUCT,
+        "N[=0.001]: the insulation of the supplies of shelf N, mains to case, has this share of its resistance",
+        "shelf[1].insulation",
+        ("1=0.05", "1=0.001"),
+    ),
     "cords_swapped": Fault(
         PRODUCT,
         "[PDU.]A-[PDU.]B: what hangs on outlet A hangs on B, and the other way round",

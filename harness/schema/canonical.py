@@ -29,7 +29,7 @@ SIGNALS: Mapping[str, tuple[str, ...]] = {
 CONTROLS: Mapping[str, tuple[str, ...]] = {
     "cdu": ("pump", "mode", "flow_setpoint", "pump_speed"),
     "load": ("current", "input"),
-    "hipot": ("test",),
+    "hipot": ("start", "stop"),
     "chamber": ("temperature_setpoint", "run"),
     "gas": ("pressure_setpoint", "fill", "isolation", "vent"),
 }

@@ -86,6 +86,8 @@ class PsuRedundancy(Params):
         check_words(catalog, self.take, [("to", self.to), ("back", self.back)])
         if self.share is not None and (not self.outputs or self.rating is None):
             raise LocatedError("a share is one of `outputs` with a `rating`", "share")
+        if self.healthy is not None and self.healthy.for_:
+            raise LocatedError("the first reading without it counts: leave `for` out", "healthy", "for")
         if self.healthy is not None and self.alarm_within > self.lasts:
             raise LocatedError(f"it is away for {self.lasts:g} s: no alarm is awaited for longer", "alarm_within")
         for name in (self.lowest, *((self.highest,) if self.highest else ())):

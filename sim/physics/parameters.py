@@ -89,6 +89,7 @@ class RackParameters:
     battery_time: float = 240.0  # s at full load
     eload_current: float = 400.0  # A, rating of the electronic load
     setpoint_spread: float = 0.0  # V, standard deviation between the setpoints of shelves
+    insulation_spread: float = 1.0  # factor, standard deviation between the insulation resistances of supplies
     # switch
     ports: int = 36
     port_speed: float = 400e3  # Mb/s

@@ -41,6 +41,7 @@ from sim.physics.slow_sensors import SlowSensors
 from sim.physics.spread import REFERENCE, rack_of_seed
 from sim.physics.tray_readings import tray_inputs, tray_variables
 from sim.physics.variables import Input, Variable, nearest
+from sim.physics.withstand import WithstandTester
 from sim.physics.workload import Calculation
 
 TICK = 0.05  # s, the finest step
@@ -95,6 +96,7 @@ class Plant:
         self.shelves.demand = self._demand
         self.switch = Switch(parameters, seed, self.schedule, self._now)
         self.eload = ElectronicLoad(parameters, self.bus)
+        self.hipot = WithstandTester(self.shelves, self.schedule, self._now)
         for pdu in self.pdus:
             pdu.scope = pdu.name if len(self.pdus) > 1 else ""
             pdu.changed = self.shelves.refresh
@@ -162,6 +164,7 @@ class Plant:
             *self.bus.variables(),
             *self.switch.variables(),
             *self.eload.variables(),
+            *self.hipot.variables(),
             *self.calculation.variables(),
             *scanner_variables(self.truth),
         ]
@@ -179,6 +182,7 @@ class Plant:
             *self.bus.inputs(),
             *self.switch.inputs(),
             *self.eload.inputs(),
+            *self.hipot.inputs(),
         ]
 
     def _uptime(self) -> float:
@@ -390,8 +394,6 @@ class Plant:
             self._active.remove(item)
             item.undo()
         self._level = 0
-
-    # ---- record
 
     def balances(self) -> dict[str, float]:
         """Energies and masses since plant time 0, and what of them does not add up, see `sim.physics.books`."""

@@ -45,6 +45,8 @@ _BY_NAME = {
     "gas.temperature[1]": Spec(0.01, 0.0, 0.001),
     "gas.temperature[2]": Spec(0.01, 0.0, 0.001),
     **{f"bus.{kept}": Spec(0.0, 0.0, 0.001) for kept in ("voltage_max", "voltage_min", "recent_max", "recent_min")},
+    "hipot.current": Spec(2e-8, 0.005, 1e-7),
+    "hipot.result": Spec(0.0, 0.0, 1.0),
     "coolant.ph": Spec(0.01, 0.0, 0.01),
     "coolant.conductivity": Spec(0.0, 0.003, 1.0),
 }

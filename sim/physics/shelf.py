@@ -25,6 +25,7 @@ START_DELAY = (0.5, 2.0)  # s from AC to output
 EFFICIENCY = ((0.0, 0.90), (0.05, 0.93), (0.10, 0.955), (0.20, 0.968), (0.50, NOMINAL_EFFICIENCY), (1.0, 0.966))
 FAN_IDLE, FAN_FULL = 3000.0, 15000.0  # RPM
 AIR_RISE = 14.0  # K through a shelf at full load
+INSULATION = 1e9  # Ohm between the mains terminals of a supply and its case
 OVERLOAD, OVERLOAD_TIME = 1.1, 1.0  # times the rating, s
 NEVER = float("inf")
 
@@ -67,6 +68,8 @@ class Shelves:
         self.setpoint = [parameters.bus_voltage] * n
         self.offset = [parameters.setpoint_spread * gauss(stream(seed, f"setpoint[{i}]"), 0) for i in range(n)]
         self.bulk_share = [1.0] * n
+        deviations = [gauss(stream(seed, f"insulation[{i}]"), 0) for i in range(n)]
+        self.insulation = [INSULATION * parameters.insulation_spread**each for each in deviations]
         self.latched = [False] * n  # switched off for overload
         self._overloaded = [0] * n  # order of the switch-off that is awaited, 0 for none
         self.ambient: Callable[[], float] = lambda: parameters.ambient_temperature

@@ -17,6 +17,7 @@ def shelf_variables(shelves: Shelves) -> Iterator[Variable]:
         name = f"shelf[{i + 1}]"
         yield Variable(f"{name}.on", "", partial(lambda k: float(shelves.is_on(k)), i))
         yield Variable(f"{name}.psu_ok", "", partial(lambda k: float(shelves.good(k)), i))
+        yield Variable(f"{name}.insulation", "", partial(lambda k: shelves.insulation[k], i))  # Ohm
         yield Variable(f"{name}.overloaded", "", partial(lambda k: float(shelves.latched[k]), i))
         yield Variable(f"{name}.input_power", "W", partial(shelves.input_power, i))
         yield Variable(f"{name}.input_voltage", "V", partial(lambda r: max(map(_input_voltage, r)), row))

@@ -17,6 +17,8 @@ RESISTANCE, CONDUCTANCE, POWER = 0.05, 0.08, 0.02
 LIQUID_SHARE = 0.015
 SETPOINT = 0.010
 """V between the setpoints of shelves: 2 % of the rating in what each carries (0.5 V of droop at it)."""
+INSULATION = 1.2
+"""Standard deviation, as a factor, of the insulation resistance of supplies: an assumption, no data sheet tells it."""
 EXPONENT = (1.7, 1.95)
 """Between these the pressure drop of a rack goes with flow: its plates are partly laminar."""
 DRIFT_A_DAY = 0.1
@@ -76,6 +78,7 @@ def rack_of_seed(parameters: RackParameters, seed: int, spread: float) -> RackPa
         idle_power=p.idle_power * power,
         maximum_power=p.maximum_power * power,
         setpoint_spread=SETPOINT * spread,
+        insulation_spread=INSULATION**spread,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-import harness
+from harness.api import ProblemsError
 from tests.plan_runs import PLANS, run_plan, write_plan
 
 STATION = PLANS / "stations" / "power.yaml"
@@ -90,7 +90,7 @@ def test_what_shows_mains_away_before_they_are_taken_is_refused(tmp_path):
     ],
 )
 def test_bad_input_is_refused(old, new, told, tmp_path):
-    with pytest.raises(harness.api.ProblemsError, match=told):
+    with pytest.raises(ProblemsError, match=told):
         played(tmp_path, (old, new))
 
 
@@ -107,5 +107,5 @@ def test_bad_input_of_a_source_that_drops_out_is_refused(new, told, tmp_path):
     (tmp_path / "limits").mkdir()
     (tmp_path / "limits" / "power.yaml").write_text((PLANS / "limits" / "power.yaml").read_text())
     path.write_text(plan.replace("    lasts: 6 s\n", new, 1))
-    with pytest.raises(harness.api.ProblemsError, match=told):
+    with pytest.raises(ProblemsError, match=told):
         run_plan(path, tmp_path, station=PLANS / "stations" / "psu_bench.yaml")

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-import harness
+from harness.api import ProblemsError
 from tests.plan_runs import PLANS, Ran, run_plan
 
 PLAN, STATION = PLANS / "power_acceptance.yaml", PLANS / "stations" / "power.yaml"
@@ -147,6 +147,7 @@ def _text():
         (("uncertainty: 0.5", "uncertainty: 2.5"), "cannot judge a band of 4 %"),
         (("      - shelf8.input_current\n", ""), "8 outlets are seen at 7 places"),
         (("take: pdu.outlet[2]", "take: cdu.flow_setpoint"), "does not take 'off'"),
+        (("healthy: {signal: shelf2", "healthy: {for: 2 s, signal: shelf2"), "leave `for` out"),
         (("hold: meter.peak_hold", "hold: rack.level"), "not switched on and off"),
         (("    decay: 10 ms\n", ""), "`decay`"),
     ],
@@ -157,5 +158,5 @@ def test_bad_input_is_refused_before_anything_is_contacted(change, told, tmp_pat
     (tmp_path / "limits").mkdir()
     (tmp_path / "limits" / "power.yaml").write_text((PLANS / "limits" / "power.yaml").read_text())
     path.write_text(_text().replace(*change))
-    with pytest.raises(harness.api.ProblemsError, match=told.replace("[", r"\[")):
+    with pytest.raises(ProblemsError, match=told.replace("[", r"\[")):
         run_plan(path, tmp_path, station=STATION)

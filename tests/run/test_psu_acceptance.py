@@ -41,6 +41,10 @@ def test_thirty_good_supplies_pass(seed, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "verdict", "told"),
     [
+        ("insulation_weak:1=0.05", "FAIL", "leakage: 4.2"),
+        ("insulation_weak:1=0.001", "FAIL", "withstand: tester.result is high, must be passed"),
+        ("insulation_weak:1=0.00001", "FAIL", "withstand: tester.result is high, must be passed"),
+        ("device_silent:tester", "ERROR", "tester"),
         ("holdup_weak:1=0.8", "FAIL", "a cycle of 50 Hz: lowest bus voltage"),
         ("holdup_weak:1=0.6", "FAIL", "a cycle of 60 Hz: lowest bus voltage"),
         ("sensor_offset:psu.input_power=200", "FAIL", "input power: difference: 3.7"),
@@ -55,6 +59,34 @@ def test_each_fault_is_told_as_whose_it_is(fault, verdict, told, tmp_path):
     ran = ran_on(tmp_path, fault)
     assert ran.outcome.verdict == verdict, ran.reason
     assert told in ran.reason
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize("fault", ["holdup_weak:1=0.5", "insulation_weak:1=0.05"])
+def test_a_weak_supply_is_found_among_others_that_differ(fault, seed, tmp_path):
+    ran = ran_on(tmp_path, fault, seed=seed, spread=1)
+    assert ran.outcome.verdict == "FAIL", ran.reason
+    assert ("lowest bus voltage" if fault.startswith("holdup") else "leakage") in ran.reason
+
+
+def test_high_voltage_and_mains_are_never_on_together(tmp_path):
+    seen = set()
+
+    async def beside(_, simulation):
+        while True:
+            seen.add((simulation.plant.truth("hipot.running"), simulation.plant.truth("outlet[1].state")))
+            await asyncio.sleep(0.05)
+
+    ran = run_plan(PLAN, tmp_path, station=STATION, during=beside)
+    assert ran.outcome.verdict == "PASS", ran.reason
+    assert seen == {(0, 0), (1, 0), (0, 1)}
+
+
+def test_a_trip_takes_the_high_voltage_away(tmp_path):
+    """A thermometer goes wild in the middle of the test: left to end by itself, that would be judged as passed."""
+    ran = ran_on(tmp_path, "sensor_offset:shelf[1].outlet_temperature=60@0.2s")
+    assert ran.outcome.verdict == "TRIPPED", ran.reason
+    assert (ran.truth["hipot.running"], ran.truth["hipot.result"]) == (0, 112)
 
 
 def test_the_truth_of_the_hold_up(tmp_path):

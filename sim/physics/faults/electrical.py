@@ -85,6 +85,13 @@ def _holdup_weak(plant: Plant, arg: str) -> Apply:
     return apply
 
 
+def _insulation_weak(plant: Plant, arg: str) -> Apply:
+    which, _, share = arg.partition("=")
+    index = index_of(which, plant.parameters.shelves, "shelf")
+    part = number_of(share, 0.001, 1e-9, 1.0, "share of the insulation resistance left")
+    return lambda: put_item(plant.shelves.insulation, index, part * plant.shelves.insulation[index])
+
+
 def _cords_swapped(plant: Plant, arg: str) -> Apply:
     one, _, other = (arg or "1-2").partition("-")
     first, second = _outlet(plant, one), _outlet(plant, other)
@@ -126,6 +133,7 @@ FAULTS: dict[str, Maker] = {
     "psu_fail": _psu_fail,
     "battery_low": _battery_low,
     "holdup_weak": _holdup_weak,
+    "insulation_weak": _insulation_weak,
     "cords_swapped": _cords_swapped,
     "inrush_high": _inrush_high,
 }

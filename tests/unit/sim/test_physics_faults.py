@@ -63,6 +63,7 @@ TRUTHS = [
     ("feed_loss:A", 2, "rack.on", "=", 0.0),
     ("psu_fail:6", 2, "shelf[6].psu_ok", "=", 5.0),
     ("psu_fail:6.3", 2, "shelf[6].psu[3].output_power", "=", 0.0),
+    ("insulation_weak:1=0.05", 2, "shelf[1].insulation", "=", 5e7),
     ("link_down:7", 1, "port[7].up", "=", 0.0),
     ("link_flap:7", 1, "port[7].up", "=", 0.0),
     ("speed_down:7", 1, "port[7].speed", "=", 100e3),

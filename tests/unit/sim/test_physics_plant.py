@@ -152,6 +152,7 @@ def test_every_command_can_be_given():
             "supply_temperature.setpoint": 34.0,
             "differential_pressure.setpoint": 50.0,
             "gas.setpoint": 300.0,
+            "hipot.limit": 0.001,
         }
         value = 50.1 if name.endswith("voltage_setpoint") else low.get(name, 1.0)
         plant.command(name, value)
