@@ -46,13 +46,14 @@ def from_mean(values: Mapping[str, float]) -> dict[str, Peer]:
     return {name: Peer(value, 100 * (value / mean - 1)) for name, value in values.items()}
 
 
-def from_median(windows: Mapping[str, Sequence[float]]) -> dict[str, Peer]:
+def from_median(windows: Mapping[str, Sequence[float]], own_u: Mapping[str, float] | None = None) -> dict[str, Peer]:
     """How far the mean of each one's windows is from the median of all, %, with its standard uncertainty.
 
     The median is not moved by the one that is looked for. Several windows, apart in time, tell noise and slow
     wander from what stays: the scatter of each about its own mean is pooled over all (they are alike), so that a few
-    windows do. u = pooled scatter / sqrt(windows), of the one and (pi / 2 / n) of the median. What moves all alike
-    (coolant, load) cancels.
+    windows do. What moves all alike (coolant, load) cancels. What no scatter shows is `own_u`: the relative standard
+    uncertainty of each by the instruments that it has for itself. u^2 = scatter^2 / windows + own^2 of the one, and
+    pi / 2 / n of the mean of that of the median.
     """
     means = {name: math.fsum(each) / len(each) if each else math.nan for name, each in windows.items()}
     _refuse(means)
@@ -62,11 +63,15 @@ def from_median(windows: Mapping[str, Sequence[float]]) -> dict[str, Peer]:
     rest = [v - means[name] for name, each in windows.items() for v in each]
     free = sum(len(each) - 1 for each in windows.values())
     scatter = math.sqrt(math.fsum(v * v for v in rest) / free) if free > 0 else 0.0
-    found = {}
-    for name, each in windows.items():
-        u = scatter * math.sqrt((1 + math.pi / 2 / len(windows)) / len(each))
-        found[name] = Peer(means[name], 100 * (means[name] / middle - 1), abs(100 * u / middle))
-    return found
+    own = {name: (own_u or {}).get(name, 0.0) for name in windows}
+    u = {n: math.hypot(scatter / math.sqrt(len(each)), own[n] * means[n]) for n, each in windows.items()}
+    of_median = math.pi / 2 / len(u) * math.fsum(each * each for each in u.values()) / len(u)
+    return {
+        name: Peer(
+            means[name], 100 * (means[name] / middle - 1), abs(100 * math.sqrt(u[name] ** 2 + of_median) / middle)
+        )
+        for name in windows
+    }
 
 
 def _refuse(values: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from harness.steps.filter_check import FilterCheck
 from harness.steps.heat_balance import HeatBalance
 from harness.steps.load_step import LoadStep
 from harness.steps.thermal_resistance import ThermalResistance, Tray
-from tests.keys.plans import FIRST, only, steps
+from tests.keys.plans import FIRST, SECOND, only, steps
 from tests.keys.rack import FILES
 from tests.keys.rows import Case, Has, Row, Table, every_row
 from tests.keys.run_bench import error, lasts, measured, of_step, run_bench, told
@@ -96,6 +96,28 @@ TRAY = plan(
     limit={"max": "300 %"},
     resistance={"max": "0.5 K/kW"},
 )
+TRAY_KEYS = {
+    "step": "thermal_resistance",
+    "trays": TRAYS,
+    "coolant": "cdu.temperature",
+    "least_power": "10 kW",
+    "over": "5 s",
+    "windows": 2,
+}
+RISEN = {
+    **SIGNALS,
+    "station/accuracy/cdu.zone[2].temperature": "2 K",
+    **steps(
+        {**TRAY_KEYS, "name": "was"},
+        {**TRAY_KEYS, "name": "it", "baseline": "was", "limit": {"max": "150 %"}},
+        wire=[
+            ["it", 0, "cdu", "holding/1", 200],
+            ["it", 0, "cdu", "holding/20", 40],
+            ["it", 0, "cdu", "holding/21", 60],
+        ],
+    ),
+}
+"""From 100 to 200 kW tray b rises by 20 K, the others by 10 K: 0.2 and 0.1 K/kW."""
 BRANCHES = [
     {"name": "a", "power": "cdu.meter", "outlet": "cdu.zone[1].temperature"},
     {"name": "b", "power": "cdu.meter", "outlet": "cdu.zone[2].temperature"},
@@ -115,6 +137,11 @@ OTHER = {**BRANCH, "wire": [["", 0, "cdu", "holding/5", 70]]}
 def named(word: str) -> Any:
     """How many measurements have a word in their name."""
     return lambda ran: sum(word in one.name for step in ran.result.steps for one in step.measurements)
+
+
+def away_u(ran: Any) -> float:
+    """U of how far tray b is from the median, points."""
+    return round(measured(ran, "it: b from the median").uncertainty, 1)
 
 
 TABLES = [
@@ -189,13 +216,15 @@ TABLES = [
         run_bench,
         [
             Row("coolant", "cdu.zone[2].temperature", value("it: a"), 0.05, -0.1, TRAY),
-            Row("trays", [*TRAYS[::2], {**TRAYS[1], "name": "z"}], named("it: z"), 0, 2, TRAY),
+            Row("trays", [*TRAYS[::2], {**TRAYS[1], "name": "z"}], named("it: z"), 0, 4, TRAY),
             Row("least_power", "200 kW", it, PASS, Has("INCONCLUSIVE", "less power than 200 kW"), TRAY),
             Row("over", "9 s", lasts("it"), 10, 18, TRAY),
             Row("windows", 3, lasts("it"), 10, 15, TRAY),
             Row("apart", "20 s", lasts("it"), 10, 30, TRAY),
             Row("limit", {"max": "100 %"}, it, PASS, Has("FAIL", "it: b from the median: 200 %"), TRAY),
             Row("resistance", {"max": "0.1 K/kW"}, it, PASS, Has("FAIL", "it: b: 0.15 K/kW"), TRAY),
+            Row("baseline", "never", it, PASS, Has("INCONCLUSIVE", "no step 'never'"), RISEN, SECOND),
+            Row("remains", "100 %", away_u, 7.9, 25.2, RISEN, SECOND),
         ],
     ),
     Table(
@@ -204,7 +233,7 @@ TABLES = [
         FILES,
         run_bench,
         [
-            Row("name", "z", named("it: z"), 0, 2, TRAY),
+            Row("name", "z", named("it: z"), 0, 4, TRAY),
             Row("junction", "cdu.zone[1].temperature", value("it: b"), 0.15, 0.05, TRAY),
             Row("power", "cdu.meter_2", value("it: b"), 0.15, 0.188, TRAY),
         ],

@@ -55,6 +55,20 @@ def test_the_uncertainty_is_what_the_answers_scatter_by():
     assert deviation == pytest.approx(1.0, abs=0.1)
 
 
+def test_what_no_scatter_shows_is_in_the_uncertainty_too():
+    """Trays that are alike, each read by a sensor of its own that is out by 3 %, the same in all windows."""
+    chance = random.Random(12)
+    scores = []
+    for _ in range(300):
+        windows = {}
+        for k in range(18):
+            out = chance.gauss(1, 0.03)
+            windows[f"t{k}"] = [10.0 * out * chance.gauss(1, 0.005) for _ in range(4)]
+        scores += [each.away / each.u for each in from_median(windows, dict.fromkeys(windows, 0.03)).values()]
+    deviation = math.sqrt(sum(score * score for score in scores) / len(scores))
+    assert deviation == pytest.approx(1.0, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("values", "why"), [({"a": 1.0, "b": 2.0}, "3 are needed"), ({"a": 1.0, "b": math.nan, "c": 1.0}, "b has no value")]
 )
