@@ -159,7 +159,7 @@ class Plant:
             *self.switch.variables(),
             *self.eload.variables(),
             *self.calculation.variables(),
-            *scanner_variables(self.truth),
+            *scanner_variables(self.truth, self.parameters.air_rate),
         ]
 
     def _all_inputs(self) -> list[Input]:
