@@ -6,12 +6,14 @@ What each class claims is written here once more, from the same public figures; 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pytest
 
 from harness.schema.simulation import Simulation
-from sim.physics import Plant
+from sim.physics import Plant, RackParameters
 from sim.physics.rack_classes import CLASSES, for_power
 from tests.unit.sim.physics_rack import powered
 
@@ -46,6 +48,38 @@ CLAIMS = (
     Claim(250, 326, 10.35, 60, 4, 1, 18300, 50, 63),
     Claim(600, 782, 10.35, 60, 7, 1, 18300, 800, 90),
 )
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "rack-classes.md"
+SHOWN: dict[str, Callable[[RackParameters], float]] = {
+    "power [kW]": lambda p: p.maximum_power / 1e3,
+    "power without workload [kW]": lambda p: p.idle_power / 1e3,
+    "heat in the coolant [%]": lambda p: 100 * p.liquid_share,
+    "trays": lambda p: sum(group.number for group in p.trays),
+    "devices on the plates": lambda p: sum(group.number * group.devices for group in p.trays),
+    "junction above its plate [K/W]": lambda p: p.junction_resistance,
+    "design flow [L/min]": lambda p: p.design_flow,
+    "pressure drop of the rack [kPa]": lambda p: p.rack_drop,
+    "its exponent": lambda p: p.rack_exponent,
+    "pressure drop of the unit [kPa]": lambda p: p.unit_drop,
+    "coolant in the rack [L]": lambda p: p.rack_volume,
+    "each line [L]": lambda p: (p.supply_volume + p.return_volume) / 2,
+    "reservoir [L]": lambda p: p.reservoir_volume,
+    "head of a pump [kPa]": lambda p: p.shutoff_head,
+    "flow at 40 % of the head [L/min]": lambda p: p.pump_reference_flow,
+    "exchanger [kW/K]": lambda p: p.exchanger_conductance / 1e3,
+    "facility water [L/min]": lambda p: p.facility_flow,
+    "shelves": lambda p: p.shelves,
+    "shelves that carry full load": lambda p: math.ceil(p.maximum_power / (p.psus * p.supply_rating)),
+    "supplies of a shelf": lambda p: p.psus,
+    "one supply [kW]": lambda p: p.supply_rating / 1e3,
+    "bus [V]": lambda p: p.bus_voltage,
+    "droop at the rating [V]": lambda p: p.bus_droop,
+    "bus capacitors [mF]": lambda p: p.bus_capacitance * 1e3,
+    "trays drop below [V]": lambda p: p.under_voltage,
+    "batteries take over below [V]": lambda p: p.battery_voltage,
+    "breaker of an outlet [A]": lambda p: p.breaker_current,
+    "ports of the switch": lambda p: p.ports,
+    "speed of a port [Gb/s]": lambda p: p.port_speed / 1e3,
+}
 every_class = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: f"{claim.kilowatts}kW")
 
 
@@ -58,6 +92,14 @@ def test_every_class_that_a_station_may_name_is_here():
     names = [f"{each.name.replace(' ', '')}" for each in CLASSES]
     assert [*names, "psu"] == list(get_args(Simulation.model_fields["rack"].annotation))
     assert [f"{claim.kilowatts}kW" for claim in CLAIMS] == names
+
+
+def test_the_page_shows_the_numbers_of_the_classes():
+    lines = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    assert lines[0] == [each.name for each in CLASSES]
+    assert {name: values for name, *values in lines[1:]} == {
+        name: [f"{number(each):g}" for each in CLASSES] for name, number in SHOWN.items()
+    }
 
 
 @every_class
