@@ -34,7 +34,7 @@ TWIN = {
 @cache
 def whole_rack() -> Sources:
     """What twins see of a rack that has everything."""
-    parameters = RackParameters.for_power(132)
+    parameters = RackParameters()
     return make_sources(Plant(replace(parameters, batteries=parameters.shelves)))
 
 

@@ -13,6 +13,7 @@ from sim.physics import Plant, RackParameters
 from sim.physics.bench import SUPPLY_BENCH, supply_bench
 from sim.physics.feeds import ALL, Feed, wired
 from sim.physics.gas import ROOM_PRESSURE
+from sim.physics.rack_classes import for_power
 from sim.twins.sources import Sources
 
 _OUTLET, _BATTERY = "outlet[", "battery["
@@ -23,7 +24,7 @@ def parameters_of(rack: str) -> RackParameters:
     if rack == SUPPLY_BENCH:
         return supply_bench()
     try:
-        return RackParameters.for_power(float(rack.removesuffix("kW")))
+        return for_power(float(rack.removesuffix("kW")))
     except ValueError:
         raise ConfigError(f"{rack!r} is not a rack class", hint="write it like '132kW'") from None
 
@@ -35,7 +36,7 @@ def rack_of(station: Station, profiles: Mapping[str, Profile]) -> RackParameters
     if batteries is None:
         shown = [profiles[entry.profile] for entry in station.devices.values() if entry.profile in profiles]
         has_one = any(_BATTERY in template for profile in shown for template in _signal_bindings(profile))
-        batteries = parameters.shelves // 2 if has_one else 0
+        batteries = parameters.shelves_needed if has_one else 0
     return replace(parameters, batteries=batteries)
 
 

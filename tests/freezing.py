@@ -21,7 +21,8 @@ from harness.device.signal_store import SignalStore
 from harness.project.model import StationProject
 from harness.project.station import load_station
 from harness.quantity import Frame, Quality, Quantity, convert
-from sim.physics import Plant, RackParameters
+from sim.physics import Plant
+from sim.physics.rack_classes import for_power
 
 STATION = Path(__file__).resolve().parents[1] / "testplans" / "stations" / "simulated.yaml"
 MEASURING = ("pdu", "cdu", "shelf1", "daq")
@@ -169,7 +170,7 @@ def watch_hours(hours: float, *, seed: int, rack: str = "132kW", refresh: int = 
 
     The plant and its sensors are the simulator's, read once a second through the profiles of the shipped station.
     """
-    plant = Plant(RackParameters.for_power(float(rack.removesuffix("kW"))), seed)
+    plant = Plant(for_power(float(rack.removesuffix("kW"))), seed)
     on = load_station(STATION)
     readers = [_reader(name, on, plant, refresh) for name in MEASURING]
     devices = [reader.device for reader in readers]
@@ -205,7 +206,7 @@ def _stir(plant: Plant, chance: Random) -> None:
     what = chance.random()
     if what < 0.7 or not plant.truth("outlet[1].state"):
         plant.command("pump.run", 1.0)
-        for outlet in range(1, 9):
+        for outlet in range(1, plant.parameters.shelves + 1):
             plant.command(f"outlet[{outlet}]", 1.0)
         plant.command("load", chance.choice((0.0, 10.0, 30.0, 50.0, 80.0, 100.0)))
     elif what < 0.8:
@@ -214,6 +215,6 @@ def _stir(plant: Plant, chance: Random) -> None:
         plant.command("supply_temperature.setpoint", chance.choice((30.0, 35.0, 40.0)))
     else:
         plant.command("load", 0.0)
-        for outlet in range(1, 9):
+        for outlet in range(1, plant.parameters.shelves + 1):
             plant.command(f"outlet[{outlet}]", 0.0)
         plant.command("pump.run", chance.choice((0.0, 1.0)))

@@ -23,9 +23,9 @@ class Simulation(Model):
     """How much racks and sensors differ from seed to seed. 0: every seed is the same perfect rack with perfectly
     calibrated sensors; 1: as such racks and instruments do (docs/adr/0019-a-rack-of-its-own.md)."""
     feeds: dict[str, tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
-    """PDU: the shelf (1 to 8) on each of its outlets, in their order; 0: nothing, as on outlets beyond the list. Left
+    """PDU: the shelf (from 1) on each of its outlets, in their order; 0: nothing, as on outlets beyond the list. Left
     out, PDUs with no more outlets together than the rack has shelves share these out in the order of the station's
     devices; else outlet n of each PDU feeds shelf n, and a shelf hangs on all feeds."""
     batteries: Annotated[int, Field(ge=0, le=64)] | None = None
-    """Battery shelves on the rack's bus, each as strong as one of its power shelves for 240 s; four carry the full
-    load. Left out: four when a device of the station shows a battery, else none."""
+    """Battery shelves on the rack's bus, each as strong as one of its power shelves for 240 s. Left out: as many as
+    carry the full load (four of 132 kW) when a device of the station shows a battery, else none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 CHARGE_TIME = 7200.0  # s from empty to full
-EMPTY_VOLTAGE, FULL_VOLTAGE = 43.2, 49.2  # V of a pack of 12 cells
+EMPTY_VOLTAGE, FULL_VOLTAGE = 3.6, 4.1  # V of a cell
 
 
 class Battery:
@@ -14,10 +14,11 @@ class Battery:
     OVERLOAD: ClassVar[float] = 1.5
     """Times its rating that a battery does not take over."""
 
-    def __init__(self, rating: float, capacity: float, maximum: float) -> None:
+    def __init__(self, rating: float, capacity: float, maximum: float, cells: int) -> None:
         self.rating = rating
         self.capacity = capacity
         self.energy = capacity
+        self.cells = cells
         self.maximum = maximum
         """s that it may feed the bus in one go; 0: never."""
         self.is_active = False
@@ -26,7 +27,7 @@ class Battery:
     @classmethod
     def nothing(cls) -> Battery:
         """An empty bay."""
-        return cls(0.0, 0.0, 0.0)
+        return cls(0.0, 0.0, 0.0, 0)
 
     @property
     def is_ready(self) -> bool:
@@ -46,7 +47,9 @@ class Battery:
     @property
     def voltage(self) -> float:
         """V of the pack."""
-        return EMPTY_VOLTAGE + (FULL_VOLTAGE - EMPTY_VOLTAGE) * self.share if self.capacity > 0.0 else 0.0
+        return (
+            self.cells * (EMPTY_VOLTAGE + (FULL_VOLTAGE - EMPTY_VOLTAGE) * self.share) if self.capacity > 0.0 else 0.0
+        )
 
     def left(self, power: float) -> float:
         """How many s it can go on giving `power` W."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sim.physics.parameters import RackParameters
+from sim.physics.rack_classes import scaled
 
 SUPPLY_BENCH = "psu"
 """Its name in a station's `simulation: {rack: psu}`."""
@@ -13,10 +14,11 @@ SUPPLY_BENCH = "psu"
 def supply_bench(kilowatts: float = 5.5) -> RackParameters:
     """One supply (shelf 1) of a rating; the second shelf stays without mains. There are no trays."""
     return replace(
-        RackParameters.for_power(kilowatts),
+        scaled(RackParameters(), kilowatts),
         name=SUPPLY_BENCH,
-        shelves=2,  # half of the shelves carry full load: so one has the rating
+        shelves=2,
         psus=1,
+        supply_rating=1e3 * kilowatts,
         idle_power=0.0,
         breaker_current=32.0,
         holdup_time=0.0225,  # s: a supply that is specified for 20 ms has some more

@@ -54,8 +54,10 @@ class Bus:
         self.fed_voltage: Callable[[], float] = lambda: 0.0
         self.draw: Callable[[float], None] = lambda _: None
         self.warm: Callable[[float], None] = lambda _: None
-        rating = p.maximum_power / (p.shelves / 2)
-        self.batteries = [Battery(rating, rating * p.battery_time, p.battery_time) for _ in range(p.batteries)]
+        rating = p.shelf_rating
+        self.batteries = [
+            Battery(rating, rating * p.battery_time, p.battery_time, p.battery_cells) for _ in range(p.batteries)
+        ]
         self.mode = Mode.LEFT
         self.is_calm = False
         """Whether the shelves carry everything and nothing is stored or taken out of store."""

@@ -53,11 +53,11 @@ class ElectronicLoad:
         yield Input("eload.on", "", self.set_on)
 
 
-def scanner_variables(read: Callable[[str], float]) -> Iterator[Variable]:
+def scanner_variables(read: Callable[[str], float], air_rate: float) -> Iterator[Variable]:
     """Thermocouples 101 to 112: the loop's and the room's temperatures, exhaust air, and six places on the plates.
 
-    `read` gives a true value by name. Plates differ by their place: between 94 and 104 % of the mean rise over the
-    coolant.
+    `read` gives a true value by name, `air_rate` is the capacity rate of the air in W/K. Plates differ by their place:
+    between 94 and 104 % of the mean rise over the coolant.
     """
     plain = (
         "loop.supply_temperature",
@@ -69,7 +69,9 @@ def scanner_variables(read: Callable[[str], float]) -> Iterator[Variable]:
     )
     for channel, name in enumerate(plain, start=101):
         yield Variable(f"daq[{channel}].temperature", "degC", lambda name=name: read(name))  # type: ignore[misc]
-    yield Variable("daq[107].temperature", "degC", lambda: read("ambient.temperature") + read("rack.heat_air") / 1700.0)
+    yield Variable(
+        "daq[107].temperature", "degC", lambda: read("ambient.temperature") + read("rack.heat_air") / air_rate
+    )
     for channel in range(108, 113):
         factor = 0.94 + 0.025 * (channel - 108)
         yield Variable(

@@ -1,15 +1,14 @@
 """What kind of rack and coolant distribution unit the plant is: every constant in one frozen record.
 
-The defaults are an "NVL72-class" rack of 132 kW. Other classes have trays of their own (`sim.physics.tray_kinds`); the
-rest scales so that temperatures and time constants stay alike: powers, flows, volumes, conductances and heat capacities
-go with the power, pressures stay.
+The defaults are an "NVL72-class" rack of 132 kW; `sim.physics.rack_classes` has the others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
-from sim.physics.tray_kinds import NVL72, TrayGroup, class_of_power
+from sim.physics.tray_kinds import NVL72, TrayGroup
 
 LITRES_PER_MINUTE = 1.0 / 60000.0  # m3/s
 
@@ -23,6 +22,7 @@ class RackParameters:
     idle_power: float = 25e3  # W AC, all shelves on, no workload
     maximum_power: float = 132e3  # W AC at 100 % workload
     liquid_share: float = 0.87
+    air_rate: float = 1700.0  # W/K, capacity rate of the air through the rack: it gets 10 K warmer at full load
     electrical_tau: float = 0.05  # s
     plate_capacity: float = 25e3  # J/K
     plate_conductance: float = 25e3  # W/K at the design flow
@@ -70,8 +70,9 @@ class RackParameters:
     valve_minimum: float = 0.02
     valve_stroke: float = 30.0  # s from closed to open
     # electrical
-    shelves: int = 8  # half of them carry full load (N+N)
+    shelves: int = 8
     psus: int = 6  # per shelf
+    supply_rating: float = 5500.0  # W AC of one supply: half of the shelves carry full load (N+N)
     line_voltage: float = 240.0  # V phase to neutral
     line_frequency: float = 50.0  # Hz
     breaker_current: float = 63.0  # A on each phase of an outlet
@@ -82,6 +83,7 @@ class RackParameters:
     bus_bleed_tau: float = 30.0  # s in which a bus that nobody feeds falls to 37 %
     under_voltage: float = 40.0  # V on the bus, below which the trays draw nothing
     batteries: int = 0  # battery shelves, each as strong as a power shelf
+    battery_cells: int = 12  # in a row in a pack
     battery_voltage: float = 48.5  # V: below it batteries take over, at it they hold the bus
     battery_droop: float = 0.5  # V at full load
     battery_delay: float = 0.002  # s that the bus must be low
@@ -98,35 +100,12 @@ class RackParameters:
     ambient_temperature: float = 24.0  # degC
     ambient_humidity: float = 45.0  # %
 
-    @classmethod
-    def for_power(cls, kilowatts: float) -> RackParameters:
-        """A rack of another power: the trays of its class, the rest scaled from 132 kW; kilowatts must be positive."""
-        if not kilowatts > 0:
-            raise ValueError(f"rack power must be positive, got {kilowatts} kW")
-        base = cls()
-        factor = kilowatts * 1e3 / base.maximum_power
-        names = (  # what grows with the power
-            "idle_power",
-            "maximum_power",
-            "plate_capacity",
-            "plate_conductance",
-            "design_flow",
-            "rack_volume",
-            "supply_volume",
-            "return_volume",
-            "exchanger_volume",
-            "reservoir_volume",
-            "pump_reference_flow",
-            "exchanger_conductance",
-            "exchanger_reference",
-            "facility_flow",
-            "breaker_current",
-            "bus_capacitance",
-            "eload_current",
-        )
-        scaled = {name: getattr(base, name) * factor for name in names}
-        kind = class_of_power(kilowatts)
-        resistance = kind.junction_resistance * kind.kilowatts / kilowatts
-        stiffness = base.expansion_stiffness / factor
-        base = replace(base, name=f"{kilowatts:g} kW", trays=kind.trays, junction_resistance=resistance)
-        return replace(base, expansion_stiffness=stiffness, trapped_stiffness=base.trapped_stiffness / factor, **scaled)
+    @property
+    def shelf_rating(self) -> float:
+        """W AC that all supplies of a shelf may take together."""
+        return self.psus * self.supply_rating
+
+    @property
+    def shelves_needed(self) -> int:
+        """How many shelves carry full load; the others are there for when one fails."""
+        return math.ceil(self.maximum_power / self.shelf_rating - 1e-9)

@@ -166,7 +166,7 @@ class Plant:
             *self.eload.variables(),
             *self.hipot.variables(),
             *self.calculation.variables(),
-            *scanner_variables(self.truth),
+            *scanner_variables(self.truth, self.parameters.air_rate),
         ]
 
     def _all_inputs(self) -> list[Input]:

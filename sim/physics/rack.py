@@ -22,7 +22,7 @@ class Rack:
         self.trays = Trays(parameters, temperature, seed, spread)
         count = self.trays.count
         self.workload = 0.0  # commanded, 0..1
-        self.capacity = 0.0  # what feeds the bus relative to the half of the shelves that full load needs, 0..2
+        self.capacity = 0.0  # what feeds the bus relative to what full load needs, 0..2
         self.booting = False
         self.shut = False  # trays were shut down
         self.extra = 0.0  # W AC drawn from the bus by the electronic load, all of it heat into air

@@ -61,7 +61,7 @@ class Shelves:
         self._schedule = schedule
         self._now = now
         self._random = random.Random(f"{seed}/shelf")
-        self._full = parameters.maximum_power / (n / 2)  # W AC that a shelf is rated for
+        self._full = parameters.shelf_rating  # W AC
         self._rated = self._full * NOMINAL_EFFICIENCY / parameters.bus_voltage  # A
         self.supplies = supplies_of(wiring, n, parameters.psus)
         self.all = [supply for row in self.supplies for supply in row]
@@ -163,14 +163,14 @@ class Shelves:
 
     def _balance(self, bulk: float, voltage: float) -> None:
         """Share the load out; `bulk` J are left in what was just lost, while the shelves held `voltage` V."""
-        psus = self.parameters.psus
+        p = self.parameters
         self._on = [sum(supply.on for supply in row) for row in self.supplies]
         self._solved.clear()
         self._strain = self._strained()
         self._place(self._share(self.demand()))
         is_starting = any(supply.starting for supply in self.all)
         self.bus.is_starting = is_starting and (self.bus.is_starting or self.bus.mode is not Mode.FED)
-        self.bus.feed(sum(self._on) / psus / (self.parameters.shelves / 2), bulk, voltage)
+        self.bus.feed(sum(self._on) * p.supply_rating / p.maximum_power, bulk, voltage)
 
     # ---- who carries how much
 

@@ -65,10 +65,12 @@ def _supply_variables(shelves: Shelves, supply: Supply) -> Iterator[Variable]:
 
 def shelf_inputs(shelves: Shelves, pdus: list[Pdu]) -> Iterator[Input]:
     """What can be commanded."""
+    nominal = shelves.parameters.bus_voltage
+    settable = (0.8 * nominal, 1.19 * nominal)  # 40 to 59.5 V in the map of ORv3 supplies
     for i, row in enumerate(shelves.supplies):
         name = f"shelf[{i + 1}]"
         yield Input(f"{name}.force_ac_loss", "", partial(shelves.set_ac_loss, row))
-        yield Input(f"{name}.voltage_setpoint", "V", partial(shelves.set_voltage, i), 40.0, 59.5)
+        yield Input(f"{name}.voltage_setpoint", "V", partial(shelves.set_voltage, i), *settable)
         for supply in row:
             one = partial(shelves.set_ac_loss, [supply])
             yield Input(f"{name}.psu[{supply.number + 1}].force_ac_loss", "", one)

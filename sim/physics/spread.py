@@ -15,10 +15,10 @@ from sim.physics.parameters import RackParameters
 RESISTANCE, CONDUCTANCE, POWER = 0.05, 0.08, 0.02
 """Standard deviations, relative: pressure drop of the rack, heat transfer of its plates, its powers."""
 LIQUID_SHARE = 0.015
-SETPOINT = 0.010
-"""V between the setpoints of shelves: 2 % of the rating in what each carries (0.5 V of droop at it)."""
 INSULATION = 1.2
 """Standard deviation, as a factor, of the insulation resistance of supplies: an assumption, no data sheet tells it."""
+SETPOINT = 0.02
+"""Between the setpoints of shelves, of the droop at their rating: 2 % of it in what each carries."""
 EXPONENT = (1.7, 1.95)
 """Between these the pressure drop of a rack goes with flow: its plates are partly laminar."""
 DRIFT_A_DAY = 0.1
@@ -77,8 +77,9 @@ def rack_of_seed(parameters: RackParameters, seed: int, spread: float) -> RackPa
         liquid_share=p.liquid_share + LIQUID_SHARE * drawn("liquid_share"),
         idle_power=p.idle_power * power,
         maximum_power=p.maximum_power * power,
-        setpoint_spread=SETPOINT * spread,
         insulation_spread=INSULATION**spread,
+        supply_rating=p.supply_rating * power,  # so that a rack is as redundant as its class
+        setpoint_spread=SETPOINT * p.bus_droop * spread,
     )
 
 

@@ -18,7 +18,7 @@ STEP_FROM = 100 * (0.3 * 132 - 25) / 107
 def powered(load: float = 100.0, seed: int = 1, until: float = SETTLED, kind: RackParameters = KIND) -> Plant:
     """All outlets on, a load, settled."""
     plant = Plant(kind, seed=seed)
-    for index in range(1, 9):
+    for index in range(1, kind.shelves + 1):
         plant.command(f"outlet[{index}]", 1)
     plant.command("load", load)
     plant.advance(until)

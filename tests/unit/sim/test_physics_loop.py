@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 
-from sim.physics import Plant, RackParameters
+from sim.physics import Plant
 from sim.physics.coolant import pg25_density, pg25_heat, pg25_viscosity
 from sim.physics.exchanger import duty, effectiveness
 from sim.physics.hydraulics import parallel_flow, pump_flow
+from sim.physics.rack_classes import for_power
 from tests.unit.sim.physics_rack import ONE_VOLUME, SETTLED, STEP_FROM, powered, watch
 
 LITRE = 1 / 60000
@@ -218,23 +219,18 @@ def test_isolation_stops_flow_and_pumps_press_against_it():
     assert plant.truth("loop.flow") == pytest.approx(172, rel=0.01)
 
 
-@pytest.mark.parametrize("kilowatts", [30, 60, 250, 600])
-def test_other_classes_scale(kilowatts):
-    parameters = RackParameters.for_power(kilowatts)
-    plant = Plant(parameters)
-    for index in range(1, 9):
-        plant.command(f"outlet[{index}]", 1)
-    plant.command("load", 100)
-    plant.advance(SETTLED)
-    assert plant.truth("rack.power") == pytest.approx(kilowatts * 1e3)
-    assert plant.truth("loop.flow") == pytest.approx(172 * kilowatts / 132, rel=0.002)
-    assert plant.truth("plate.temperature") == pytest.approx(49.6, abs=0.2)
-    assert sum(plant.truth(f"tray[{k}].power") for k in range(1, plant.rack.trays.count + 1)) == pytest.approx(
-        kilowatts * 1e3
-    )
-    assert plant.rack.trays.count == {30: 4, 60: 8, 250: 27, 600: 96}[kilowatts]
-    rises = plant.rack.trays.junctions - plant.rack.trays.plates
-    assert 17 < rises.max() < 22
-    assert plant.truth("rack.throttling") == 0
+@pytest.mark.parametrize(("kilowatts", "nearest"), [(100, 132), (190, 250)])
+def test_a_power_between_two_classes_is_the_nearest_one_scaled(kilowatts, nearest):
+    """Temperatures, pressures and the shares of shelves stay; powers and flows go with the power."""
+    rack, kind = (powered(kind=for_power(each)) for each in (kilowatts, nearest))
+    for name in ("loop.differential_pressure", "plate.temperature", "tray[1].junction_temperature", "bus.voltage"):
+        assert rack.truth(name) == pytest.approx(kind.truth(name), rel=1e-3), name
+    for name in ("rack.power", "loop.flow", "facility.flow", "shelf[1].output_power"):
+        assert rack.truth(name) == pytest.approx(kind.truth(name) * kilowatts / nearest, rel=2e-3), name
+    assert rack.truth("rack.power") == pytest.approx(kilowatts * 1e3)
+
+
+@pytest.mark.parametrize("kilowatts", [0, -30])
+def test_a_rack_has_a_power(kilowatts):
     with pytest.raises(ValueError, match="positive"):
-        RackParameters.for_power(0)
+        for_power(kilowatts)
