@@ -51,20 +51,36 @@ def of_patterns(
     if not must and not must_not:
         return Grade(PASS)
     if found is None:
-        return Grade(INCONCLUSIVE, "the search for the patterns took too long or failed")
+        return _NOT_SEARCHED
     grades = [Grade(PASS)]
     for pattern, one in zip(must, found, strict=False):
-        if not one["count"]:
-            verdict = INCONCLUSIVE if is_cut else FAIL
-            grades.append(
-                Grade(verdict, f"{pattern!r} is nowhere in {'what was kept of ' if is_cut else ''}the output")
-            )
+        why = _why_incomplete(one, is_cut=is_cut)
+        if not one["count"] and why:
+            grades.append(Grade(INCONCLUSIVE, f"{pattern!r} was not found, and {why}"))
+        elif not one["count"]:
+            grades.append(Grade(FAIL, f"{pattern!r} is nowhere in the output"))
     for pattern, one in zip(must_not, found[len(must) :], strict=True):
         if one["count"]:
             grades.append(Grade(FAIL, f"{pattern!r} is in {one['count']} lines of the output, first: {one['first']}"))
-        elif is_cut:
-            grades.append(Grade(INCONCLUSIVE, f"not all of the output was kept: {pattern!r} may be in the rest"))
+        elif why := _why_incomplete(one, is_cut=is_cut):
+            grades.append(Grade(INCONCLUSIVE, f"{why}: {pattern!r} may be in the rest"))
     return worst(grades)
+
+
+def of_results(found: Mapping[str, Any] | None, *, is_cut: bool) -> Grade:
+    """What was found of the pattern for results: whoever compares them needs them all."""
+    if found is None:
+        return _NOT_SEARCHED
+    why = _why_incomplete(found, is_cut=is_cut)
+    return Grade(INCONCLUSIVE, f"{why}: results may be missing") if why else Grade(PASS)
+
+
+_NOT_SEARCHED = Grade(INCONCLUSIVE, "the search for the patterns took too long or failed")
+
+
+def _why_incomplete(found: Mapping[str, Any], *, is_cut: bool) -> str:
+    """Why a pattern may be in more of the output than was found."""
+    return "not all of the output was kept" if is_cut else str(found["unread"])
 
 
 def of_lost(lost: Mapping[str, tuple[str, bool]], alive: int) -> dict[str, Grade]:

@@ -16,8 +16,8 @@ from typing import Any
 
 LONGEST_PATTERN = 500
 """Characters of a pattern."""
-LONGEST_LINE = 4096
-"""Characters of a line that are looked at."""
+LONGEST_LINE = 1 << 20
+"""Characters; a longer line is not searched: a piece of it would show false ends, and results that are cut."""
 MOST_RESULTS = 100_000
 RESULT = "result"
 """The group of a pattern whose texts are collected."""
@@ -37,20 +37,42 @@ def usable(pattern: str) -> str:
 
 
 def search(lines: Iterable[str], patterns: Sequence[str]) -> list[dict[str, Any]]:
-    """For each pattern: in how many lines it is (`count`), the `first` of them, the texts of its group (`results`)."""
+    """For each pattern: in how many lines it is (`count`), the `first` of them, the texts of its group (`results`).
+
+    `unread` says why it may be in more than that; '' when all was read.
+    """
     compiled = [re.compile(pattern) for pattern in patterns]
-    found: list[dict[str, Any]] = [{"count": 0, "first": "", "results": []} for _ in patterns]
+    found: list[dict[str, Any]] = [{"count": 0, "first": "", "results": [], "unread": ""} for _ in patterns]
     for line in lines:
-        text = line[:LONGEST_LINE]
+        unread = _why_unread(line)
+        # NULs are between the letters of UTF-16 and UTF-32: without them plain English is found
+        text = "" if len(line) > LONGEST_LINE else line.replace("\0", "")
         for pattern, one in zip(compiled, found, strict=True):
+            one["unread"] = one["unread"] or unread
             match = pattern.search(text)
-            if match is None:
+            if match is None or len(line) > LONGEST_LINE:
                 continue
             one["count"] += 1
             one["first"] = one["first"] or text.strip()[:200]
-            if RESULT in pattern.groupindex and len(one["results"]) < MOST_RESULTS:
-                one["results"].append(match[RESULT])
+            if RESULT in pattern.groupindex:
+                _collect(pattern, text, one)
     return found
+
+
+def _why_unread(line: str) -> str:
+    if len(line) > LONGEST_LINE:
+        return f"a line of the output has more than {LONGEST_LINE} characters"
+    return "the output has NUL bytes, as UTF-16 has: it is read as UTF-8" if "\0" in line else ""
+
+
+def _collect(pattern: re.Pattern[str], text: str, one: dict[str, Any]) -> None:
+    """Every result that a line holds."""
+    for match in pattern.finditer(text):
+        if len(one["results"]) == MOST_RESULTS:
+            one["unread"] = one["unread"] or f"there are more than {MOST_RESULTS} results"
+            return
+        if match[0]:
+            one["results"].append(match[RESULT])
 
 
 def _main() -> None:
@@ -62,9 +84,11 @@ def _main() -> None:
 
     def lines() -> Iterable[str]:
         for name in asked["files"]:
-            with open(name, encoding="utf-8", errors="backslashreplace") as file:
-                while line := file.readline(LONGEST_LINE):
-                    yield line.rstrip("\r\n")
+            with open(name, encoding="utf-8-sig", errors="backslashreplace") as file:
+                while line := file.readline(LONGEST_LINE + 1):
+                    yield line.rstrip("\n")
+                    while len(line) > LONGEST_LINE and not line.endswith("\n"):
+                        line = file.readline(LONGEST_LINE + 1)  # the rest of one that is too long
 
     json.dump(search(lines(), asked["patterns"]), sys.stdout)
 

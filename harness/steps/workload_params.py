@@ -100,11 +100,13 @@ class WorkloadParams(Params):
     then the outlets."""
     exit_codes: ExitCodes = ExitCodes()
     must: tuple[StrictText, ...] = ()
-    """Patterns (Python's, searched line by line) that must be in the output."""
+    """Patterns (Python's, searched line by line) that must be in the output. A line of more than a million characters
+    is not searched; where it or NUL bytes may hide something, that is INCONCLUSIVE."""
     must_not: tuple[StrictText, ...] = ()
     """Patterns that must not."""
     result: StrictText | None = None
-    """A pattern with a group `(?P<result>...)`: what it finds, in order, are the results for `compare_results`."""
+    """A pattern with a group `(?P<result>...)`: all that it finds, in order, are the results for
+    `compare_results`."""
     report: Report | None = None
     keep_mib: Annotated[int, Field(ge=1, le=1024)] = 8
     """How much of each stream of output the record keeps, MiB; of more the beginning and the last lines."""

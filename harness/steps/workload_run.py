@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.dcgm_report import MOST_BYTES, grade_dcgm
-from harness.analysis.grading import ERROR, FAIL, PASS, Grade, of_exit_code, of_lost, of_patterns, of_time, worst
+from harness.analysis.grading import (
+    ERROR,
+    FAIL,
+    PASS,
+    Grade,
+    of_exit_code,
+    of_lost,
+    of_patterns,
+    of_results,
+    of_time,
+    worst,
+)
 from harness.api import (
     DeviceError,
     Ended,
@@ -191,9 +202,10 @@ class WorkloadRun:
             extra = () if p.result is None else (p.result,)
             patterns = (*p.must, *p.must_not, *extra)
             searched = await find_patterns((one.stdout, one.stderr), patterns) if patterns else []
-            if extra and searched is not None:
-                *searched, last = searched
-                found = last["results"]
+            if extra:
+                last = searched.pop() if searched is not None else None
+                found = last["results"] if last is not None else []
+                grades.append(of_results(last, is_cut=one.is_cut))
             grades.append(of_patterns(p.must, p.must_not, searched, is_cut=one.is_cut))
         versions: dict[str, str] = {}
         if p.report is not None and one.stdout is not None and not one.was_stopped:
