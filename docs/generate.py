@@ -221,7 +221,7 @@ def station() -> Iterator[str]:
         inputs = ", ".join(f"{each} [{unit}]" if unit else each for each, unit in function.inputs.items())
         if function.each is not None:
             inputs = f"three and more, names of your own [{function.each}]"
-        rows.append((f"`{name}`", inputs, function.unit or "as the inputs, or stated", function.description))
+        rows.append((f"`{name}`", inputs, function.unit or "as the inputs", function.description))
     yield from table(("function", "inputs", "unit", "what it gives"), rows)
 
 

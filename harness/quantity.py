@@ -81,6 +81,7 @@ def _units() -> dict[str, Unit]:
 UNITS: Mapping[str, Unit] = _units()
 """Every unit a file may name."""
 
+_DIFFERENCES = {"temperature": "K", "level": "dB"}
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
 DURATIONS = ("us", "ms", "s", "min", "h", "d")
@@ -172,8 +173,8 @@ def canonical(text: str | float) -> tuple[str, float]:
 
 
 def difference_unit(name: str) -> str:
-    """The unit of a difference of two values in `name`: K for temperatures, the unit itself otherwise."""
-    return "K" if unit(name).kind == "temperature" else name
+    """The unit of a difference of two values in `name`: K of temperatures, dB of levels, else the unit itself."""
+    return _DIFFERENCES.get(unit(name).kind, name)
 
 
 def parse_rate(text: str) -> tuple[Quantity, float]:

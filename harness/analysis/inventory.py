@@ -88,6 +88,8 @@ def _number(part: str, wanted: Wanted, items: Sequence[Item]) -> Iterator[Findin
     for place in places if wanted.places else ():
         if place not in wanted.places:
             yield Finding(Kind.UNEXPECTED, part, place, f"unexpected: {part}, {place}, which the bill does not have")
+    if wanted.count is None and not wanted.places and not items:
+        yield Finding(Kind.MISSING, part, "", f"missing: {part}, none is there")
     if wanted.count is None or len(items) == wanted.count:
         return
     kind = Kind.MISSING if len(items) < wanted.count else Kind.UNEXPECTED

@@ -102,18 +102,18 @@ class Formula:
         self.name = name
         self.references = tuple(derived.inputs.values())
         self.compute = function.compute
-        first = next(iter(derived.inputs.values()))
-        own_unit = infos[first].unit if first in infos else ""
+        reference = next(iter(derived.inputs.values()))
+        first = infos[reference].unit if reference in infos else ""
         self.inputs: list[tuple[str, str, int, float, float]] = []
         for key, reference in derived.inputs.items():
             info = infos.get(reference)
             if info is None:
                 raise HarnessError(f"derived signal {name} needs {reference}, which the device does not have")
-            target = function.unit_of(key) or own_unit
+            target = function.arrival(key, first)
             device, index = places[reference]
             offset = convert(0.0, info.unit, target)
             self.inputs.append((key, device, index, convert(1.0, info.unit, target) - offset, offset))
-        own = function.unit or own_unit
+        own = function.result_unit(first)
         self.unit = derived.unit or own
         offset = convert(0.0, own, self.unit)
         self.scale, self.offset = convert(1.0, own, self.unit) - offset, offset

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from harness.analysis.coolant import coolant_heat, exchanger_effectiveness
 from harness.analysis.peers import thermal_resistance
 from harness.analysis.power_law import viscosity_factor
-from harness.quantity import convert
+from harness.quantity import SignalInfo, convert, difference_unit, unit
 
 LEAST_EACH = 3
 """Of two neither is the one that is not like the others."""
+_NO_ZERO = frozenset({"temperature", "level", "acidity"})
+"""Kinds whose zero is only a mark on a scale (0 degC, 0 dBm, pH 0): no sum and no share of them says anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A derived signal's function. Inputs arrive in the units of `inputs`; '' takes the input's own unit."""
+    """A derived signal's function. Inputs arrive in the units of `inputs`; '': in that of the first (see `arrival`)."""
 
     inputs: Mapping[str, str]
     unit: str
+    """The unit of what `compute` gives; '': that of the inputs, or of their difference."""
     compute: Callable[..., float]
     description: str
     valid: tuple[float, float] = (-math.inf, math.inf)
@@ -32,9 +35,36 @@ class Function:
     is_integral: bool = False
     """Whether the signal is the integral over time of what `compute` gives, in `unit` for each hour."""
 
-    def unit_of(self, key: str) -> str:
-        """The unit in which an input arrives; '': its own."""
-        return self.inputs[key] if self.each is None else self.each
+    is_difference: bool = False
+    """Whether what it gives is a difference of its inputs: of two temperatures K, not a temperature."""
+
+    needs_zero: bool = False
+    """Whether its inputs need a true zero, as a sum and a share do."""
+
+    def arrival(self, key: str, first: str) -> str:
+        """The unit in which an input arrives, where the first input is in `first`."""
+        fixed = self.inputs[key] if self.each is None else self.each
+        if fixed:
+            return fixed
+        return "degC" if self.is_difference and unit(first).kind == "temperature" else first
+
+    def result_unit(self, first: str) -> str:
+        """The unit of what `compute` gives, where the first input is in `first`."""
+        return self.unit or (difference_unit(first) if self.is_difference else first)
+
+    def refuse(self, key: str, info: SignalInfo, first: str) -> None:
+        """ValueError when a signal cannot be an input, where the first input is in `first`."""
+        if info.is_text or info.labels or info.flags:
+            raise ValueError(f"input {key}: {info.name} shows words; a number is needed")
+        wanted = self.arrival(key, first)
+        if unit(info.unit).kind != unit(wanted).kind:
+            shown = info.unit or "no unit"
+            raise ValueError(f"input {key}: {info.name} is in {shown}, {wanted or 'no unit'} is needed")
+        if self.needs_zero and unit(info.unit).kind in _NO_ZERO:
+            raise ValueError(
+                f"input {key}: {info.name} is in {info.unit}, whose zero is only a mark on a scale: "
+                "a sum or a share of such values says nothing; their `difference` does"
+            )
 
     def misfit(self, keys: Collection[str]) -> str:
         """What is wrong with the names of its inputs, in words; '' when nothing is."""
@@ -57,17 +87,19 @@ def heat_balance(flow: float, supply: float, return_: float, power: float) -> fl
 
 
 def dew_point(temperature: float, humidity: float) -> float:
-    """Dew point, degC, by the Magnus formula (17.625, 243.12 degC) from degC and %."""
-    if humidity <= 0:
+    """Dew point, degC, by the Magnus formula (17.625, 243.12 degC) from degC and %. NaN where the formula ends.
+
+    Below -100 degC and 0.001 % no instrument measures: what is shown there is a fault.
+    """
+    if humidity < 0.001 or temperature < -100:
         return math.nan
     g = math.log(humidity / 100) + 17.625 * temperature / (243.12 + temperature)
     return 243.12 * g / (17.625 - g)
 
 
 def unbalance(a: float, b: float, c: float) -> float:
-    """Largest deviation of three phase currents from their mean, % of the mean."""
-    mean = (a + b + c) / 3
-    return 100 * max(abs(a - mean), abs(b - mean), abs(c - mean)) / mean if mean > 0 else 0.0
+    """Largest deviation of three phase currents from their mean, % of the mean; NaN: three dead phases balance not."""
+    return imbalance(a=a, b=b, c=c)
 
 
 def imbalance(**values: float) -> float:
@@ -101,19 +133,28 @@ FUNCTIONS: Mapping[str, Function] = {
     "temperature_difference": Function(
         {"high": "degC", "low": "degC"}, "K", lambda **i: i["high"] - i["low"], "difference of two temperatures"
     ),
-    "difference": Function({"high": "", "low": ""}, "", lambda **i: i["high"] - i["low"], "high - low, same unit"),
-    "sum": Function({"a": "", "b": ""}, "", lambda **i: i["a"] + i["b"], "a + b, same unit"),
+    "difference": Function(
+        {"high": "", "low": ""},
+        "",
+        lambda **i: i["high"] - i["low"],
+        "high - low, of one kind; of temperatures in K",
+        is_difference=True,
+    ),
+    "sum": Function(
+        {"a": "", "b": ""}, "", lambda **i: i["a"] + i["b"], "a + b, of one kind with a true zero", needs_zero=True
+    ),
     "ratio": Function(
         {"part": "", "whole": ""},
         "%",
         lambda **i: 100 * i["part"] / i["whole"] if i["whole"] else math.nan,
-        "part / whole, same unit",
+        "part / whole, of one kind with a true zero",
+        needs_zero=True,
     ),
     "flow_per_power": Function(
         {"flow": "L/min", "power": "kW"},
-        "",
+        "L/min",
         lambda **i: i["flow"] / max(i["power"], 1.0),
-        "coolant flow for each kW (of 1 kW at least), L/min/kW",
+        "coolant flow for each kW (of 1 kW at least)",
     ),
     "phase_unbalance": Function(
         {"a": "A", "b": "A", "c": "A"},
@@ -162,7 +203,8 @@ FUNCTIONS: Mapping[str, Function] = {
         {"meter": "", "reference": ""},
         "%",
         lambda **i: 100 * (i["meter"] / i["reference"] - 1) if i["reference"] else math.nan,
-        "a device's own meter against the station's reference, same unit",
+        "a device's own meter against the station's reference, of one kind with a true zero",
+        needs_zero=True,
     ),
     "pressure_drop_at_35": Function(
         {"pressure_drop": "kPa", "temperature": "degC"},
@@ -172,9 +214,9 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
     "flow_resistance": Function(
         {"pressure_drop": "kPa", "flow": "L/min"},
-        "",
+        "kPa",
         lambda **i: i["pressure_drop"] / (i["flow"] / 100) ** 2 if i["flow"] >= 5 else math.nan,
-        "pressure drop normalised to 100 L/min, kPa (dP ~ flow squared)",
+        "pressure drop normalised to 100 L/min (dP ~ flow squared)",
     ),
 }
 """Every function a file may name."""

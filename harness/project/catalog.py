@@ -9,7 +9,7 @@ from harness.device.points import ControlPoint, Expansion, expand
 from harness.limits.derived import FUNCTIONS
 from harness.limits.uncertainty import Accuracy, accuracy_of
 from harness.quantity import Quantity, SignalInfo, unit
-from harness.schema.fields import one_by_one
+from harness.schema.fields import LocatedError, one_by_one
 from harness.schema.profile import Profile
 from harness.schema.station import Derived, DeviceEntry
 from harness.spelling import Guesses
@@ -60,18 +60,26 @@ class Catalog:
             raise ValueError(f"{name} is already a signal")
         if misfit := function.misfit(derived.inputs):
             raise ValueError(f"{derived.function} {misfit}")
-        own = ""
+        first: str | None = None
         for key, reference in derived.inputs.items():
             info = self.signals.get(reference)
             if info is None:
-                raise ValueError(f"unknown signal {reference!r}{self.guesses.hint(reference, self.signals)}")
-            wanted = function.unit_of(key)
-            own = own or info.unit
-            if unit(info.unit).kind != unit(wanted or own).kind:
-                raise ValueError(f"input {key}: {reference} is in {info.unit or 'no unit'}, {wanted or own} is needed")
+                raise LocatedError(
+                    f"unknown signal {reference!r}{self.guesses.hint(reference, self.signals)}", "inputs", key
+                )
+            first = info.unit if first is None else first
+            function.refuse(key, info, first)
+        own = function.result_unit(first or "")
+        if derived.unit and unit(derived.unit).kind != unit(own).kind:
+            raise LocatedError(
+                f"{derived.unit!r} is a {unit(derived.unit).kind}, "
+                f"but {derived.function} gives a {unit(own).kind} here; "
+                f"write {own or 'no unit'}, or another of that kind",
+                "unit",
+            )
         self.derived[name] = derived
         self.owner[name] = "derived"
-        result = derived.unit or function.unit or own
+        result = derived.unit or own
         description = derived.description or function.description
         self.signals[name] = SignalInfo(name, result, valid=function.valid_in(result), description=description)
 

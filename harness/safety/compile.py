@@ -136,20 +136,21 @@ class _Compiler:
         entry = self._derived.get(wanted.signal)
         function = FUNCTIONS[entry.function] if entry is not None else None
         inputs: dict[str, Any] = {}
-        unit = function.unit if function is not None else ""
+        first: str | None = None
         for key, reference in (entry.inputs if entry is not None else {"": wanted.signal}).items():
             owner, _, signal = reference.partition(".")
             point = self._devices[owner].expansion.signals[signal]
-            unit = unit or point.spec.unit
+            first = point.spec.unit if first is None else first
             info = point.info(owner)
             try:
-                read = await compile_read(self._devices[owner], point, function.unit_of(key) if function else "")
+                read = await compile_read(self._devices[owner], point, function.arrival(key, first) if function else "")
             except HarnessError:
                 inputs = {}  # of a device that was never reached: it cannot be read
                 break
             inputs[key] = {"device": owner, "read": packed(read)}
         if function is not None and function.is_integral:
             inputs = {}  # no single look at devices shows it
+        unit = function.result_unit(first or "") if function is not None else info.unit
         check = compile_check(wanted, SignalInfo(wanted.signal, unit) if function is not None else info)
         return {
             "name": wanted.signal,

@@ -32,7 +32,7 @@ class Topology(Params):
 
     wiring: InputFile[WiringPlan]
     """The wiring plan: a file beside the plan."""
-    within: Duration = 75.0
+    within: Duration = 150.0
     """How long to wait for all neighbours: LLDP tells them every 30 s, and forgets old ones after 120 s."""
     unexpected: bool = True
     """Whether a neighbour at a port that the wiring plan leaves free is wrong too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.steps.topology import Topology
 from tests.plan_runs import STATION, run_plan, write_plan
 
 START = """
@@ -108,3 +109,8 @@ def test_a_switch_that_is_silent_accuses_no_rack(tmp_path):
     silent = ran(tmp_path, step, faults=["device_silent:switch@12s"])
     assert silent.exit_code == 3, silent.reason
     assert "switch.port[1].state cannot be read" in silent.reason
+
+
+def test_an_old_neighbour_may_be_shown_for_its_time_to_live():
+    """A switch forgets a neighbour 120 s after the last word of it (IEEE 802.1AB): before that it is no fault."""
+    assert Topology.model_fields["within"].default > 120

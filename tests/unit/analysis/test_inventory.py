@@ -40,6 +40,12 @@ def test_too_few_and_too_many():
     assert kinds([]) == [(Kind.MISSING, "")]
 
 
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(models=("A",)), Wanted(serial="S-*")])
+def test_a_part_of_the_bill_of_which_none_is_there_is_missing(wanted):
+    assert [each.kind for each in compare({"part": wanted}, {})] == [Kind.MISSING]
+    assert compare({"part": Wanted(count=0, models=("A",))}, {}) == []
+
+
 def test_places_are_told_by_their_names():
     wanted = Wanted(places=("slot 1", "slot 2", "slot 5"))
     assert kinds(RIGHT, wanted) == [(Kind.MISSING, "slot 5"), (Kind.UNEXPECTED, "slot 3")]

@@ -218,12 +218,15 @@ def test_dew_point():
     assert dew_point(24.0, 45.0) == pytest.approx(11.3, abs=0.1)
     assert dew_point(20.0, 100.0) == pytest.approx(20.0)
     assert math.isnan(dew_point(20.0, 0.0))
+    assert math.isnan(dew_point(20.0, 5e-324))
+    assert math.isnan(dew_point(-243.12, 50.0))
 
 
 def test_unbalance():
     assert unbalance(3, 3, 2) == pytest.approx(25.0)
     assert unbalance(10, 10, 10) == 0.0
-    assert unbalance(0, 0, 0) == 0.0
+    assert math.isnan(unbalance(0, 0, 0)), "three dead phases are no balance"
+    assert math.isnan(unbalance(-5, 2, 2))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
