@@ -16,6 +16,8 @@ NOISE = 4.0
 """A swing counts from so many times the noise of its smoothed record on."""
 OF_BAND = 0.1
 """A swing counts from this share of the band on: less is nothing that anybody regulates to."""
+FLIPS = 0.1
+"""Share of samples that change from which on they flip between steps of the resolution."""
 FIRST = 3.0
 """The first of two swings that are compared must be so many times that."""
 SMOOTH = 5
@@ -67,8 +69,9 @@ def _noise(values: Sequence[float]) -> float:
 
 
 def _resolution(values: Sequence[float]) -> float:
-    """The smallest difference of two values: noise that is smaller than that shows as none."""
-    return min((b - a for a, b in itertools.pairwise(sorted(set(values)))), default=0.0)
+    """The smallest step of samples that flip between steps of the resolution; 0 where few of them change at all."""
+    steps = [abs(b - a) for a, b in itertools.pairwise(values) if b != a]
+    return min(steps) if len(steps) > FLIPS * len(values) else 0.0
 
 
 def _running_mean(values: Sequence[float]) -> list[float]:
