@@ -264,7 +264,7 @@ def test_acceptance_energises_nothing_when_its_coolant_is_not_as_it_must_be(faul
 
 
 def test_a_soak_that_fails_is_not_followed_by_full_load(tmp_path):
-    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings={"soak_time": "10 min"}, faults=["fws_step:14@500s"])
+    ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings={"soak_time": "10 min"}, faults=["fws_step:14@1050s"])
     assert ran.outcome.verdict is Verdict.FAIL, ran.reason
     assert ran.step("burn-in").verdict is Verdict.FAIL
     assert ran.step("full load again").verdict is Verdict.SKIPPED

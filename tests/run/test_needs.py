@@ -16,7 +16,7 @@ STEPS = {
     "deltas": f'{{step: soak, name: it, for: 5 s, deltas: [{{signal: {PORT}.fcs_errors", limit: {{max: 1}}}}]}}',
     "restart_on": f'{{step: soak, name: it, for: 5 s, restart_on: [{PORT}.fcs_errors"]}}',
     "wait_until": f'{{step: wait_until, name: it, signal: {PORT}.state", equals: up, within: 5 s}}',
-    "settle": f'{{step: settle, name: it, signal: {PORT}.rx_power", slope: 60 dBm/min, over: 2 s, within: 5 s}}',
+    "settle": f'{{step: settle, name: it, signal: {PORT}.rx_power", slope: 60 dB/min, over: 2 s, within: 5 s}}',
     "texts": f'{{step: check, name: it, texts: {{{PORT}.neighbor": x}}}}',
     "conditions": f'{{step: check, name: it, conditions: [{{signal: {PORT}.state", equals: up}}]}}',
 }
