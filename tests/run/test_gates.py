@@ -267,7 +267,7 @@ def test_a_soak_that_fails_is_not_followed_by_full_load(tmp_path):
     ran = run_plan(PLANS / "burn_in_24h.yaml", tmp_path, settings={"soak_time": "10 min"}, faults=["fws_step:14@1050s"])
     assert ran.outcome.verdict is Verdict.FAIL, ran.reason
     assert ran.step("burn-in").verdict is Verdict.FAIL
-    assert ran.step("full load again").verdict is Verdict.SKIPPED
+    assert ran.step("calculation after the soak").verdict is Verdict.SKIPPED
 
 
 @pytest.mark.parametrize("later", [(), (POWER,)])
